@@ -1,0 +1,24 @@
+// Runs every built test file, prints what was skipped and why, and in CI fails on a skip: there test/setup.sh has installed what tests need.
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { globSync } from './files.mjs'
+
+const wanted = process.argv.slice(2)
+const files = globSync('dist/test', '.test.js').filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+const skips = []
+let failed = 0
+const stream = run({ files, concurrency: 2 })
+stream.on('test:fail', () => failed++)
+stream.on('test:pass', (event) => {
+  if (event.skip !== undefined) skips.push(`${event.name}: ${event.skip === true ? 'no reason given' : event.skip}`)
+})
+stream.on('end', () => {
+  for (const skip of skips) console.log(`skipped: ${skip}`)
+  console.log(`skipped in all: ${skips.length}`)
+  if (process.env.CI === 'true' && skips.length > 0) {
+    console.error('A skip is a failure in CI: test/setup.sh must install what the test needs.')
+    failed++
+  }
+  process.exitCode = failed > 0 || files.length === 0 ? 1 : 0
+})
+stream.compose(spec).pipe(process.stdout)

@@ -1,0 +1,62 @@
+import { RotationError } from './errors.js'
+import type { Claim, ClaimWish, Journal, OpenRotation } from './ports/store.js'
+import type { VersionId } from './ports/words.js'
+
+const refuse = (code: 'locked' | 'conflict', message: string, next: string): never => {
+  throw new RotationError(code, message, { next })
+}
+
+/** What the journal says of the rotation that a store with compare-and-set is asked to claim. */
+export interface ClaimQuestion {
+  readonly journal: Journal | null
+  readonly current: VersionId | null
+  readonly now: number
+  /** False where the store knows that the lease's holder is dead. */
+  readonly holderMayLive: boolean
+}
+
+/** The rules of a claim, the same for every store that keeps a journal: the rotation to write, or `locked` / `conflict`. */
+export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenRotation {
+  const { journal, current, now } = question
+  const there = journal?.rotation
+  const open = there && there.published === undefined ? there : undefined
+  if (there?.published !== undefined && there.token === wish.token)
+    refuse('conflict', 'This token has published its value already.', 'The state is read again.')
+  if (open && open.holder !== wish.holder && open.leaseUntil > now && question.holderMayLive) {
+    refuse(
+      'locked',
+      `Another process (${open.holder}) is rotating this secret.`,
+      `Wait until it is done; its lease ends at ${new Date(open.leaseUntil).toISOString()}.`,
+    )
+  }
+  const mine = open?.token === wish.token ? open : undefined
+  if (open && !mine && wish.over !== open.token) refuse('conflict', 'Another rotation is open.', 'The state is read again.')
+  return {
+    token: wish.token,
+    kind: mine?.kind ?? wish.kind,
+    base: mine ? mine.base : current,
+    holder: wish.holder,
+    attempt: (mine?.attempt ?? 0) + 1,
+    leaseUntil: now + wish.leaseMs,
+    rejects: mine?.rejects ?? wish.rejects ?? 0,
+    ...optional('staged', wish.adopt ?? mine?.staged),
+    ...optional('intent', mine?.intent),
+    ...optional('minting', wish.minting ?? mine?.minting),
+    ...optional('reason', wish.reason ?? mine?.reason),
+  }
+}
+
+export const optional = <K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } =>
+  value === undefined ? {} : ({ [key]: value } as { [P in K]?: T })
+
+/** Conditional on the claim: conflict when another holder or attempt took its place, or when its token is published. */
+export function assertClaim(claim: Claim, journal: Journal | null): OpenRotation {
+  const rotation = journal?.rotation
+  const mine = rotation?.token === claim.token && rotation.attempt === claim.attempt && rotation.holder === claim.holder
+  if (!rotation || !mine || rotation.published !== undefined) {
+    throw new RotationError('conflict', 'This rotation is no longer ours: another process took it over or finished it.', {
+      next: 'The state is read again.',
+    })
+  }
+  return rotation
+}

@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto'
+import type { Env } from './ports/env.js'
+
+export interface SystemEnvOptions {
+  readonly log?: Env['log']
+  readonly ca?: string
+  readonly cancelled?: AbortSignal
+}
+
+/** The real clock, the system's random source, and a log of JSON lines on stderr. Nothing else in the project reads time or chance. */
+export function systemEnv(options: SystemEnvOptions = {}): Env {
+  const cancelled = options.cancelled ?? new AbortController().signal
+  return {
+    now: () => Date.now(),
+    sleep: (ms) =>
+      new Promise((resolve) => {
+        if (cancelled.aborted) return resolve()
+        const done = () => {
+          clearTimeout(timer)
+          cancelled.removeEventListener('abort', done)
+          resolve()
+        }
+        const timer = setTimeout(done, ms)
+        cancelled.addEventListener('abort', done, { once: true })
+      }),
+    random: (bytes) => randomBytes(bytes),
+    log: options.log ?? ((code, fields) => void process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)),
+    cancelled,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  }
+}

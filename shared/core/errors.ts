@@ -1,0 +1,29 @@
+import { type Code, codes, type Remedy } from './ports/errors.js'
+
+/** The one error that leaves a room: what happened and where (`message`), what to do (`next`), and a stable `code` for programs. */
+export class RotationError extends Error {
+  override readonly name = 'RotationError'
+  readonly code: Code
+  readonly next: string
+  /** The input that is wrong, as a path (`password`, `keyturn-grace`), where there is one. */
+  readonly field?: string
+  constructor(code: Code, message: string, options: { next: string; cause?: unknown; field?: string }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.next = options.next
+    if (options.field !== undefined) this.field = options.field
+  }
+  get remedy(): Remedy {
+    return codes[this.code]
+  }
+}
+
+/** Narrowing for `catch`: the code, if it is one of our own errors. */
+export const codeOf = (cause: unknown): Code | undefined => (cause instanceof RotationError ? cause.code : undefined)
+
+/** The system's or the driver's own error code (`ECONNREFUSED`, `28P01`), if it has one. */
+export function systemCodeOf(cause: unknown): string | undefined {
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
+  return typeof code === 'string' ? code : undefined
+}
+export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))

@@ -1,0 +1,66 @@
+import { RotationError } from './errors.js'
+import type { Env } from './ports/env.js'
+
+/**
+ * How a password looks. The default needs no quoting in a URL, a POSIX shell, YAML (it starts with a letter and is no number), `.pgpass`
+ * (no `:` or `\`) and an ODBC string (no `;`, `{`, `}`), and is the same text after SASLprep (RFC 4013), so that every client agrees on it.
+ */
+export interface PasswordRule {
+  readonly length: number
+  readonly alphabet: string
+  /** What the first character may be; default: the letters of the alphabet. */
+  readonly first?: string
+  /** At least one character of each. */
+  readonly classes: readonly string[]
+}
+
+const lower = 'abcdefghijklmnopqrstuvwxyz'
+const upper = lower.toUpperCase()
+const digits = '0123456789'
+export const defaultRule: PasswordRule = { length: 32, alphabet: `${upper}${lower}${digits}_-`, classes: [upper, lower, digits] }
+
+const attemptsMax = 10_000
+const bitsMin = 128
+
+/** Uniform over all texts that keep the rule: characters by rejection of the biased tail of a byte, texts by rejection of the whole draw. */
+export function generatePassword(rule: PasswordRule, random: Env['random']): string {
+  checkRule(rule)
+  const first = firstCharacters(rule)
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const text = draw(first, 1, random) + draw(rule.alphabet, rule.length - 1, random)
+    if (rule.classes.every((group) => [...text].some((character) => group.includes(character)))) return text
+  }
+  throw new RotationError('internal', `No text kept the password rule in ${attemptsMax} draws.`, {
+    next: 'Ask for fewer classes or a longer password.',
+  })
+}
+
+const firstCharacters = (rule: PasswordRule): string =>
+  rule.first ?? [...rule.alphabet].filter((character) => /[A-Za-z]/.test(character)).join('')
+
+/** bad_policy for a rule that is too weak, repeats characters, leaves printable ASCII, or cannot be kept. */
+export function checkRule(rule: PasswordRule): void {
+  const refuse = (why: string): never => {
+    throw new RotationError('bad_policy', `The password rule ${why}.`, {
+      next: 'Change the length or the alphabet; 32 of A-Z a-z 0-9 _ - is the default.',
+    })
+  }
+  if (!/^[\x21-\x7e]+$/.test(rule.alphabet)) refuse('holds characters outside printable ASCII, which drivers encode differently')
+  if (new Set(rule.alphabet).size !== rule.alphabet.length) refuse('names a character twice, which would make it more likely')
+  if (!Number.isInteger(rule.length) || rule.length > 256) refuse('has a length that is not a whole number up to 256')
+  if (firstCharacters(rule) === '') refuse('leaves no letter for the first character')
+  if (rule.length * Math.log2(new Set(rule.alphabet).size) < bitsMin) refuse(`gives less than ${bitsMin} bits`)
+  if (rule.classes.some((group) => ![...group].some((character) => rule.alphabet.includes(character))))
+    refuse('asks for a class that its alphabet does not have')
+}
+
+function draw(alphabet: string, count: number, random: Env['random']): string {
+  const limit = 256 - (256 % alphabet.length) // bytes at or above it would favour the first characters
+  let text = ''
+  while (text.length < count) {
+    for (const byte of random((count - text.length) * 2)) {
+      if (byte < limit && text.length < count) text += alphabet[byte % alphabet.length]
+    }
+  }
+  return text
+}

@@ -1,0 +1,97 @@
+import { RotationError } from '../errors.js'
+import type { PolicyKey, Strategy } from '../ports/rotator.js'
+import type { Policy } from '../ports/words.js'
+import { parseDuration } from './duration.js'
+import { commonKeys } from './keys.js'
+import { parseWindow, type Window } from './window.js'
+import { nearest } from './words.js'
+
+export const prefix = 'keyturn-'
+const legal = /^[A-Za-z0-9 +\-=._:/@]{1,256}$/
+const graceMsMin = 60_000
+
+/** The policy in types; `text` gives a rotator its own keys, defaults included. */
+export interface Settings {
+  readonly rotator?: string
+  readonly strategy?: Strategy
+  readonly everyMs?: number
+  readonly window?: Window
+  readonly graceMs: number
+  readonly mode: 'auto' | 'manual' | 'paused'
+  readonly admin?: string
+  readonly targets: readonly string[]
+  readonly owner?: string
+}
+
+export interface PolicyOptions {
+  /** The rotator's own keys; undefined while the rotator is not known yet: then unknown keys are let through. */
+  readonly own?: readonly PolicyKey[]
+  /** KEYTURN_SHORT_GRACE=1: for demonstrations and tests only. */
+  readonly shortGrace: boolean
+}
+
+/** Every key known and legal, nothing contradicting; bad_policy with the key otherwise. */
+export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
+  for (const [key, value] of Object.entries(policy)) checkEntry(key, value, options.own)
+  const text = (name: string): string | undefined => policy[prefix + name] ?? commonKeys.find((key) => key.name === name)?.default
+  const ms = (name: string): number | undefined => parseDuration(text(name) ?? '')
+  const graceMs = ms('grace') ?? 0
+  const everyMs = ms('every')
+  if (graceMs < graceMsMin && !options.shortGrace) {
+    refuse(
+      'grace',
+      `${text('grace')} is shorter than a minute`,
+      'Give consumers at least 1m. KEYTURN_SHORT_GRACE=1 allows less, for demonstrations.',
+    )
+  }
+  if (everyMs !== undefined && everyMs <= graceMs)
+    refuse('every', 'must be longer than keyturn-grace', 'A rotation cannot start before the grace of the last one is over.')
+  const window = parseWindow(text('window') ?? '')
+  const targets = (text('targets') ?? 'none').split(/ +/).filter((name) => name !== 'none' && name !== '')
+  const optional = {
+    rotator: text('rotator'),
+    strategy: text('strategy') as Strategy | undefined,
+    everyMs,
+    admin: text('admin'),
+    owner: text('owner'),
+  }
+  return {
+    ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<Settings>),
+    ...(typeof window === 'string' ? {} : { window }),
+    graceMs,
+    mode: (text('mode') ?? 'auto') as Settings['mode'],
+    targets,
+  }
+}
+
+/** A rotator's own key, or its default. */
+export const policyText = (policy: Policy, key: PolicyKey): string | undefined => policy[prefix + key.name] ?? key.default
+
+function checkEntry(key: string, value: string, own: readonly PolicyKey[] | undefined): void {
+  const known = [...commonKeys, ...(own ?? [])]
+  const name = key.startsWith(prefix) ? key.slice(prefix.length) : key
+  const rule = known.find((entry) => entry.name === name)
+  if (!key.startsWith(prefix) || (!rule && own !== undefined)) {
+    const near = nearest(
+      name,
+      known.map((entry) => entry.name),
+    )
+    throw new RotationError('bad_policy', `The policy key ${key} is unknown.`, {
+      field: key,
+      next: `The nearest known key is ${prefix}${near}.`,
+    })
+  }
+  if (!legal.test(value)) {
+    const next = 'Use up to 256 of A-Z a-z 0-9, space and + - = . _ : / @, which every cloud allows in a tag.'
+    throw new RotationError('bad_policy', `The policy key ${key} has a value that is empty, too long or holds an illegal character.`, {
+      field: key,
+      next,
+    })
+  }
+  const wrong = rule?.check(value)
+  if (wrong !== undefined) refuse(name, wrong, rule?.help === undefined ? 'Correct it.' : `It says: ${rule.help}.`)
+}
+
+function refuse(name: string, why: string, next: string): never {
+  throw new RotationError('bad_policy', `The policy key ${prefix}${name} ${why}.`, { field: prefix + name, next })
+}

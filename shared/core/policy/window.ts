@@ -1,0 +1,57 @@
+/** When rotations may start: `sat sun 02:00-05:00 Europe/Berlin`; no days means every day, no zone means UTC; may cross midnight. */
+export interface Window {
+  readonly days: readonly number[]
+  readonly fromMinute: number
+  readonly toMinute: number
+  readonly zone: string
+}
+
+const dayNames = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
+
+/** The window, or what is wrong with the text, in words. */
+export function parseWindow(text: string): Window | string {
+  const words = text.trim().split(/ +/)
+  const days: number[] = []
+  while (words[0] !== undefined && dayNames.includes(words[0].toLowerCase()))
+    days.push(dayNames.indexOf((words.shift() ?? '').toLowerCase()))
+  const hours = /^(\d\d):(\d\d)-(\d\d):(\d\d)$/.exec(words.shift() ?? '')
+  if (!hours) return 'needs days (mon … sun), then hours like 02:00-05:00, then a time zone like Europe/Berlin'
+  const [fromHour = 0, from = 0, toHour = 0, to = 0] = hours.slice(1).map(Number)
+  if (fromHour > 23 || toHour > 24 || from > 59 || to > 59 || toHour * 60 + to > 1440) return 'names an hour that does not exist'
+  const zone = words.shift() ?? 'UTC'
+  if (words.length > 0) return `does not end after the time zone: "${words.join(' ')}"`
+  if (!isZone(zone)) return `names the unknown time zone "${zone}"`
+  const window = {
+    days: days.length > 0 ? days : dayNames.map((_, index) => index),
+    fromMinute: fromHour * 60 + from,
+    toMinute: toHour * 60 + to,
+    zone,
+  }
+  return window.fromMinute === window.toMinute ? 'is empty: it ends when it starts' : window
+}
+
+function isZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined
+  } catch (cause) {
+    if (cause instanceof RangeError) return false
+    throw cause
+  }
+}
+
+/** Wall-clock rule: the hour that a change to summer time skips is not there, the one that is repeated counts twice. */
+export function inWindow(window: Window, now: number): boolean {
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone: window.zone,
+    weekday: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  })
+  const parts = Object.fromEntries(format.formatToParts(now).map(({ type, value }) => [type, value]))
+  const day = dayNames.indexOf((parts.weekday ?? '').toLowerCase())
+  const minute = Number(parts.hour) * 60 + Number(parts.minute)
+  const { fromMinute, toMinute, days } = window
+  if (fromMinute < toMinute) return days.includes(day) && minute >= fromMinute && minute < toMinute
+  return (days.includes(day) && minute >= fromMinute) || (days.includes((day + 6) % 7) && minute < toMinute)
+}

@@ -1,0 +1,40 @@
+/**
+ * The code table. What the caller does: `retry` = the same call again, bounded · `reread` = a race was lost, decide anew · `wait` = not now ·
+ * `human` = stuck until somebody acts · `fix` = wrong input or set-up. docs/runbook.md has one entry a code; a test compares.
+ */
+export const codes = {
+  bad_event: 'fix',
+  bad_config: 'fix',
+  bad_policy: 'fix',
+  bad_value: 'fix',
+  too_large: 'fix',
+  not_found: 'fix',
+  denied: 'fix',
+  exists: 'fix',
+  throttled: 'retry',
+  unavailable: 'retry',
+  ambiguous: 'reread', // sent, no answer: the effect may have happened; never blind-retried
+  conflict: 'reread', // a compare-and-set was lost
+  foreign_write: 'human', // somebody else published between our test and our publish
+  locked: 'wait', // another holder's lease is alive
+  held: 'wait', // previous still in use, announcement due, grace, window, freeze, paused, announce time
+  token_spent: 'wait', // this token cannot carry another value; a new rotation must be started
+  target_unreachable: 'retry',
+  target_tls: 'fix',
+  target_auth: 'human', // a login was refused: never retried with the same credential
+  password_not_checked: 'fix', // the server let us in without checking the password: proves nothing
+  not_propagated: 'retry', // a NEW credential not yet accepted where the rotator says traits.propagates
+  target_denied: 'fix',
+  target_read_only: 'fix',
+  rejected: 'reread', // the target's policy refused the value, provably not applied
+  cap_reached: 'wait',
+  answer_lost: 'human', // a one-time answer was lost
+  verify_failed: 'human',
+  admin_mismatch: 'fix',
+  stuck: 'human',
+  audit_failed: 'human',
+  internal: 'human',
+} as const satisfies Record<string, Remedy>
+
+export type Remedy = 'fix' | 'retry' | 'reread' | 'wait' | 'human'
+export type Code = keyof typeof codes

@@ -1,0 +1,5 @@
+export * from './env.js'
+export * from './errors.js'
+export * from './rotator.js'
+export * from './store.js'
+export * from './words.js'

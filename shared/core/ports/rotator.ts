@@ -1,0 +1,101 @@
+import type { SecretText } from '../secret-text.js'
+import type { Env } from './env.js'
+import type { Code } from './errors.js'
+import type { CredentialId, Policy, SecretRef, Token } from './words.js'
+
+export type Strategy = 'replace' | 'alternate' | 'overlap' | 'ephemeral'
+export type CredentialType = 'database' | 'api-key' | 'jwt' | 'symmetric' | 'oauth' | 'tls' | 'other'
+
+/** A key that this rotator adds to the policy grammar, without the `keyturn-` in front; check returns what is wrong, in words. */
+export interface PolicyKey {
+  readonly name: string
+  readonly default?: string
+  readonly help: string
+  check(value: string): string | undefined
+}
+
+export interface RotatorTraits {
+  /**
+   * A caller chooses, one slot · B caller chooses, two slots · C issuer generates, several slots · D issuer generates, one slot, the old one
+   * dies at once · E derived from another credential · F self-issued · G no API. A rotator with several strategies names the stricter class.
+   */
+  readonly class: 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | 'G'
+  /** Valid credentials at once: replace 1, alternate 2; null: no limit. */
+  slots(policy: Policy): number | null
+  readonly mints: boolean
+  /** A new credential may be refused for a while though right. */
+  readonly propagates: boolean
+  readonly usage: 'sessions' | 'last-used' | 'none'
+  readonly needsAdmin: 'no' | 'optional' | 'yes'
+  readonly rollback: 'publish' | 'reapply' | 'none'
+}
+
+export interface Context<V> {
+  readonly ref: SecretRef
+  readonly token: Token
+  readonly policy: Policy
+  /** No effect may start after it. */
+  readonly deadline: number
+  readonly stagedAt?: number
+  /** The value of the rotation's BASE, also after publishing. */
+  readonly current?: V
+  /** Read only when it is asked for: most rotations never need it. */
+  previous?(): Promise<V | undefined>
+  /** Never sent to a host other than the one that the admin secret itself names. */
+  readonly admin?: { readonly value: SecretText; readonly ref: SecretRef }
+  /** current, pending, previous, retiring: nothing here may be deleted. */
+  readonly live: readonly CredentialId[]
+  readonly env: Env
+}
+
+export type Progress = { readonly done: true } | { readonly done: false; readonly again: number; readonly why: Code }
+/** What the incoming credential has or lacks against the outgoing one. A fatal one stops the rotation before publishing. */
+export interface Difference {
+  readonly what: string
+  readonly outgoing: string
+  readonly incoming: string
+  readonly fatal: boolean
+}
+export interface Usage {
+  readonly inUse: boolean | 'unknown'
+  readonly lastUsedAt?: number
+  /** For people: how many sessions, from where; or why nothing could be seen. */
+  readonly evidence: string
+}
+
+export interface Rotator<V> {
+  readonly about: {
+    readonly kind: string
+    readonly title: string
+    readonly type: CredentialType
+    readonly strategies: readonly Strategy[]
+    readonly policy: readonly PolicyKey[]
+  }
+  readonly traits: RotatorTraits
+  /** bad_value with the path. */
+  parse(value: SecretText, policy: Policy): V
+  /** Keeps shape, order and foreign keys of `shape`. */
+  render(shape: SecretText, next: V): SecretText
+  /** Not secret, stable: what journal, events and gates name. */
+  identify(value: V): CredentialId
+  /** What is certainly wrong before anything is touched: admin = rotated account, admin host ≠ host, pending names another host. admin_mismatch, bad_policy, bad_value. */
+  check(context: Context<V>, pending?: V): void
+  /** Pure apart from env.random. held when it is too early. */
+  propose(context: Context<V>): V
+  /** Classes C and D only: the call carries the token as tag. Never deletes. cap_reached, answer_lost (D). */
+  mint?(context: Context<V>): Promise<V>
+  /** Idempotent; tries current (or admin) first, only if refused pending, then previous. rejected, target_*. */
+  apply(context: Context<V>, pending: V): Promise<Progress>
+  /** Exactly one login: is this credential accepted? Proof by the protocol itself. */
+  accepted(context: Context<V>, value: V): Promise<boolean>
+  /** Logs in with `pending` and compares it with the outgoing credential. target_auth when it is refused. */
+  verify(context: Context<V>, pending: V): Promise<readonly Difference[]>
+  usage?(context: Context<V>, id: CredentialId): Promise<Usage>
+  /** Works from the id alone where it can. Gone already is done. Never called for current or pending. */
+  retire(context: Context<V>, id: CredentialId): Promise<Progress>
+  /** The driver's own answer to "what is this error". */
+  classify(cause: unknown): Code
+}
+
+/** What the registry holds: the value's type is the rotator's own business. */
+export type AnyRotator = Rotator<unknown>

@@ -1,0 +1,169 @@
+import type { SecretText } from '../secret-text.js'
+import type { Code } from './errors.js'
+import type { CredentialId, Policy, RotationRequest, SecretRef, Token, VersionId } from './words.js'
+
+/** Only what somebody branches on. */
+export interface StoreTraits {
+  /** The platform may own token, schedule, retries and pending mark, and names one step a call (AWS under RotateSecret). */
+  readonly serviceDriven: boolean
+  /** False: each journal key has one writer and lost updates are possible. */
+  readonly journalCas: boolean
+  readonly valueBytesMax: number
+}
+
+export interface VersionInfo {
+  readonly id: VersionId
+  readonly createdAt: number
+  readonly hasValue: boolean
+  /** The token of the rotation that published it, if it was one of ours. */
+  readonly ours?: Token
+}
+
+/** token and base are kept WITH the value (envelope, tag, label), so that a wiped journal loses nothing. */
+export interface Staged extends VersionInfo {
+  readonly token: Token
+  readonly base: VersionId | null
+  /** What kind of request staged it: a value that a person put is tested and published, never set on the target. */
+  readonly kind?: RotationRequest['kind']
+}
+
+/** One look: everything that decide() needs, nothing secret. Only `not_found` means absent. */
+export interface SecretState {
+  readonly ref: SecretRef
+  readonly current?: VersionInfo
+  readonly previous?: VersionInfo
+  /** When current became current; not its createdAt. */
+  readonly publishedAt: number
+  /** Named by the journal (AWS: by the label) and not published. On AWS it may be an empty placeholder. Never a published value. */
+  readonly pending?: Staged
+  /** Staged, not named. */
+  readonly loose: readonly Staged[]
+  readonly drivenBy: 'engine' | 'service'
+  readonly policy: Policy
+  /** null: wiped or never written; differs from empty. */
+  readonly journal: Journal | null
+  /** What the next compare-and-set must match. */
+  readonly rev: string
+}
+
+export interface OpenRotation {
+  readonly token: Token
+  readonly kind: RotationRequest['kind']
+  readonly base: VersionId | null
+  readonly reason?: string
+  readonly staged?: VersionId
+  /** The call that makes the issuer's value is going out. */
+  readonly minting?: true
+  /** Checked publish: written before the write; from here on only finish may run. */
+  readonly intent?: true
+  readonly published?: VersionId
+  readonly holder: string
+  readonly attempt: number
+  readonly leaseUntil: number
+  /** How many values of this rotation the target refused. */
+  readonly rejects: number
+}
+
+export interface Journal {
+  readonly rotation?: OpenRotation
+  /** Durable `stuck`: refused before any login until a person looked. */
+  readonly code?: Code
+  /** Written together with the retiring entry, in one write. */
+  readonly announced?: VersionId | null
+  readonly retiring: readonly Retiring[]
+}
+
+/**
+ * waiting: required targets exist and are not drained, or usage() last said in use; blocks without limit. undeclared: nobody named, blocks
+ * until notBefore. armed: written by compare-and-set; from then on only retire. disabled: first phase of a two-phase retire.
+ */
+export interface Retiring {
+  readonly id: CredentialId
+  readonly version: VersionId
+  readonly notBefore: number
+  readonly state: 'waiting' | 'undeclared' | 'armed' | 'disabled'
+}
+
+/** The right to act: exclusive, by holder and attempt. The same token does not mean the same right. */
+export interface Claim {
+  readonly ref: SecretRef
+  readonly token: Token
+  readonly kind: RotationRequest['kind']
+  /** With `attempt` what tells two holders of one token apart, also after the journal was lost. */
+  readonly holder: string
+  readonly attempt: number
+  readonly base: VersionId | null
+  readonly leaseUntil: number
+}
+
+export interface ClaimWish {
+  readonly token: Token
+  readonly kind: RotationRequest['kind']
+  readonly reason?: string
+  readonly holder: string
+  /** As long as the invocation may live, at most 15 minutes; 0 gives the right back. */
+  readonly leaseMs: number
+  /** Takes the place of this dead rotation. */
+  readonly over?: Token
+  /** Names a loose version. */
+  readonly adopt?: VersionId
+  /** Carried over from a rotation that takes the place of one whose token was spent. */
+  readonly rejects?: number
+  readonly minting?: true
+}
+
+export interface NotePatch {
+  readonly announced?: VersionId
+  readonly retiring?: readonly Retiring[]
+  /** null takes a durable code away. */
+  readonly code?: Code | null
+}
+
+/** What a deployed function may do; each conditional write is conditional on the claim or on the state that was read. */
+export interface SecretStore {
+  readonly traits: StoreTraits
+  /** Canonical ref from what a person or an event wrote. not_found, bad_event. */
+  resolve(text: string): Promise<SecretRef>
+  describe(ref: SecretRef): Promise<SecretState>
+  /** By id; byte for byte. not_found is the only code that means absent. */
+  read(ref: SecretRef, version: VersionId): Promise<SecretText>
+  /**
+   * Compare-and-set on state.rev, and only while current is still state.current. locked while another holder's lease is alive, even for the
+   * same token. drivenBy service: checks that the service gave this token. conflict, ambiguous.
+   */
+  claim(state: SecretState, wish: ClaimWish): Promise<Claim>
+  /**
+   * Keeps the complete value with {token, base} and names it; apply may start only after this. Same value again: no-op. 'other': the stored
+   * one wins. A published token is refused (conflict). ambiguous, too_large.
+   */
+  stage(claim: Claim, value: SecretText): Promise<{ readonly version: VersionId; readonly stored: 'new' | 'same' | 'other' }>
+  /** Only with proof that the target never accepted it, or that it is a leftover. Counts `rejects`. token_spent where a token holds one value for ever. */
+  discard(claim: Claim, version: VersionId): Promise<void>
+  /**
+   * What consumers read becomes `version`, previous = what was current; bookkeeping included; idempotent by token. fenced: conditional on
+   * base. checked: intent first, then write, then look at what follows base by id. conflict, foreign_write, ambiguous.
+   */
+  publish(claim: Claim, version: VersionId): Promise<VersionInfo>
+  /** Compare-and-set on state.rev where there is one. conflict, denied (drop-in roles: then run without a journal). */
+  note(state: SecretState, patch: NotePatch): Promise<SecretState>
+  /** Constant memory; staging places never appear. */
+  list(filter: { readonly managed: boolean }): AsyncIterable<SecretState>
+  /** Makes a version that is neither current nor pending unreadable as far as the store can. */
+  dispose(ref: SecretRef, version: VersionId): Promise<void>
+  /** The driver's own answer to "what is this error"; wrappers never guess. */
+  classify(cause: unknown): Code
+}
+
+/** What needs a person's rights: used by the CLI, never by a deployed function, so that functions are granted less and bundle less. */
+export interface SecretStoreAdmin {
+  /** Makes the staging place too, where the store needs one. exists, bad_event, too_large. */
+  create(name: string, value: SecretText, policy: Policy): Promise<SecretRef>
+  /** null removes a key. */
+  setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void>
+  /** Also versions without stage: what a person looks at after an accident. Newest first. */
+  history(ref: SecretRef): AsyncIterable<VersionInfo>
+  /** Starts a rotation by the platform's own engine; only where drivenBy is 'service'. */
+  startNative?(ref: SecretRef): Promise<Token>
+  /** Removes marks, staging place and policy and nothing else: the secret is as if it had never been managed. */
+  release(ref: SecretRef): Promise<void>
+}

@@ -1,0 +1,42 @@
+/** The words that all rooms share. Sizes in UTF-8 bytes, times in epoch milliseconds. */
+
+export type Stage = 'current' | 'pending' | 'previous'
+export const steps = ['create', 'set', 'test', 'finish'] as const
+export type Step = (typeof steps)[number]
+
+declare const brand: unique symbol
+type Brand<T, N extends string> = T & { readonly [brand]: N }
+
+/** Opaque: only the store that made it knows what it says. */
+export type VersionId = Brand<string, 'VersionId'>
+/** One rotation: 32 to 64 of `A-Za-z0-9-`. The platform's own where it gives one, else derived from state, so that a retry finds the same. */
+export type Token = Brand<string, 'Token'>
+/** NOT secret: account name, access key id, `kid`, slot name; at most 128 bytes. */
+export type CredentialId = Brand<string, 'CredentialId'>
+
+export const storeKinds = ['aws', 'gcp', 'azure', 'vault', 'k8s', 'file', 'memory'] as const
+export type StoreKind = (typeof storeKinds)[number]
+
+/** Names one secret. `key` is canonical: equal if and only if it is the same secret; `shown` is what people read. */
+export interface SecretRef {
+  readonly store: StoreKind
+  readonly key: string
+  readonly shown: string
+}
+
+/** What the secret says of itself, as its tags, labels, annotations or metadata hold it: `keyturn-…` keys only. */
+export type Policy = Readonly<Record<string, string>>
+
+export const requestKinds = ['rotate', 'resume', 'rollback', 'put', 'emergency'] as const
+/**
+ * One pipeline for all: they differ in where the value comes from and in what holds them. `at` is when it was ASKED: a publication at or
+ * after it answers the request. `resume` only finishes what is open.
+ */
+export interface RotationRequest {
+  readonly kind: (typeof requestKinds)[number]
+  readonly ref: string
+  readonly at: number
+  readonly token?: Token
+  readonly step?: Step
+  readonly reason?: string
+}

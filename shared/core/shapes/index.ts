@@ -1,0 +1,71 @@
+import { RotationError } from '../errors.js'
+import { SecretText } from '../secret-text.js'
+import { type JsonField, jsonFields, looksLikeJson, replaceFields } from './json.js'
+import { encode, looksLikeUrl, parseUrl, type UrlParts, withLogin } from './url.js'
+
+/** A value is a JSON object, a connection URL or a bare string; what it is decides how a new credential is written into it. */
+export type Shape =
+  | { readonly kind: 'json'; readonly fields: ReadonlyMap<string, unknown> }
+  | { readonly kind: 'url'; readonly url: UrlParts }
+  | { readonly kind: 'bare'; readonly text: string }
+
+export interface Login {
+  readonly user: string
+  readonly password: string
+}
+
+/** bad_value for malformed JSON or URLs and for an empty or ill-formed (lone surrogate) text. */
+export function readShape(value: SecretText): Shape {
+  const text = value.reveal()
+  if (text === '')
+    throw new RotationError('bad_value', 'The value is empty.', { field: 'value', next: 'Put a value with the credential in it.' })
+  if (!text.isWellFormed())
+    throw new RotationError('bad_value', 'The value is no well-formed Unicode text.', { field: 'value', next: 'Put it again as UTF-8.' })
+  if (looksLikeJson(text)) return { kind: 'json', fields: new Map(jsonFields(text).map(({ name, value }) => [name, value])) }
+  if (looksLikeUrl(text)) return { kind: 'url', url: parseUrl(text.trim(), 'value') }
+  return { kind: 'bare', text }
+}
+
+/** Names under which a field of the same secret may repeat the login. */
+const userName = /(^|[-_.])(user|username|login)$/i
+const passwordName = /(pass|password|passwd|pwd)$/i
+
+/**
+ * The same value with another login. JSON: every field that holds the outgoing user or password under a name that says so, and every
+ * connection URL of that login, is rewritten in the same version. bad_value when a field holds the outgoing password in a form that cannot
+ * be rewritten: a consumer of that field would be locked out.
+ */
+export function writeLogin(value: SecretText, from: Login, to: Login): SecretText {
+  const shape = readShape(value)
+  const text = value.reveal()
+  if (shape.kind === 'bare') return new SecretText(to.password)
+  if (shape.kind === 'url') return new SecretText(text.replace(text.trim(), () => withLogin(shape.url, to.user, to.password)))
+  const changes = new Map<string, string>()
+  for (const field of jsonFields(text)) {
+    const next = nextText(field, from, to)
+    if (next !== undefined) changes.set(field.name, next)
+  }
+  return new SecretText(replaceFields(text, changes))
+}
+
+function nextText(field: JsonField, from: Login, to: Login): string | undefined {
+  const { name, value } = field
+  if (typeof value === 'string') {
+    if (passwordName.test(name) && value === from.password) return to.password
+    if (userName.test(name) && value === from.user) return to.user
+    if (looksLikeUrl(value)) {
+      const url = parseUrl(value, name)
+      if (url.user === from.user && url.password === from.password) return withLogin(url, to.user, to.password)
+    }
+  }
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  // A short password may well be part of a host or a database name: there only names that promise a credential count.
+  const telling = from.password.length >= 16 || (from.password.length >= 6 && /url|uri|dsn|conn|pass|pwd|secret/i.test(name))
+  if (telling && [from.password, encode(from.password)].some((part) => text.includes(part))) {
+    throw new RotationError('bad_value', `The field ${name} holds the password in a form that cannot be rewritten.`, {
+      field: name,
+      next: 'Write it as a connection URL, keep the password only in the field "password", or move this field to a secret of its own.',
+    })
+  }
+  return undefined
+}

@@ -1,0 +1,50 @@
+import { type Node, parseTree } from 'jsonc-parser'
+import { RotationError } from '../errors.js'
+
+/** One top-level string field of a JSON object, with the place of its literal in the text. */
+export interface JsonField {
+  readonly name: string
+  readonly value: unknown
+  readonly offset: number
+  readonly length: number
+}
+
+export const looksLikeJson = (text: string): boolean => text.trimStart().startsWith('{')
+
+/** The top-level fields in their order. bad_value for malformed JSON (position only: the text is secret) or a name that stands twice. */
+export function jsonFields(text: string): readonly JsonField[] {
+  let root: Node | undefined
+  try {
+    JSON.parse(text)
+    root = parseTree(text, [], { disallowComments: true })
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+    throw malformed(`is not well-formed JSON${positionIn(cause.message)}`) // the message itself quotes the text: never the cause
+  }
+  const fields = (root?.children ?? []).flatMap((property) => {
+    const [name, value] = property.children ?? []
+    return name && value ? [{ name: String(name.value), value: literalAt(value, text), offset: value.offset, length: value.length }] : []
+  })
+  const twice = fields.find((field, index) => fields.findIndex(({ name }) => name === field.name) !== index)
+  if (twice) throw malformed(`names the field "${twice.name}" twice`)
+  return fields
+}
+
+/** The text with some fields' values replaced; every other byte stays: order, white space, numbers as they were written. */
+export function replaceFields(text: string, changes: ReadonlyMap<string, string>): string {
+  return [...jsonFields(text)]
+    .filter((field) => changes.has(field.name))
+    .sort((a, b) => b.offset - a.offset)
+    .reduce(
+      (out, field) => out.slice(0, field.offset) + JSON.stringify(changes.get(field.name)) + out.slice(field.offset + field.length),
+      text,
+    )
+}
+
+const literalAt = (node: Node, text: string): unknown => JSON.parse(text.slice(node.offset, node.offset + node.length))
+const positionIn = (message: string): string => /at position \d+/.exec(message)?.[0].replace(/^/, ' ') ?? ''
+const malformed = (why: string): RotationError =>
+  new RotationError('bad_value', `The value ${why}.`, {
+    field: 'value',
+    next: 'Put the value again as one JSON object, for example {"host":"…","username":"…","password":"…"}.',
+  })

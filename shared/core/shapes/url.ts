@@ -1,0 +1,63 @@
+import { RotationError } from '../errors.js'
+
+/** A connection URL taken apart without losing a byte: `head` + userinfo + `tail` is the text again. */
+export interface UrlParts {
+  readonly head: string // scheme and ://, with jdbc: in front where it stands there
+  readonly user?: string
+  readonly password?: string
+  readonly tail: string // from the @ or, without userinfo, from the host on
+  readonly host: string
+  readonly port?: number
+  readonly path: string
+  readonly query: Readonly<Record<string, string>>
+}
+
+const form = /^((?:jdbc:)?[a-z][a-z0-9+.-]*:\/\/)([^/?#]*)(.*)$/is
+
+export const looksLikeUrl = (text: string): boolean => form.test(text) && !/\s/.test(text.trim())
+
+/** bad_value, naming `field`, when a percent sign starts no character or the port is no number. */
+export function parseUrl(text: string, field: string): UrlParts {
+  const [, head = '', authority = '', rest = ''] = form.exec(text) ?? bad(field, 'is no connection URL')
+  const at = authority.lastIndexOf('@')
+  const server = authority.slice(at + 1)
+  const userinfo = at < 0 ? undefined : authority.slice(0, at)
+  const colon = userinfo?.indexOf(':') ?? -1
+  const [, host = '', port] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(server) ?? bad(field, 'names more than one host, or no valid port')
+  const [, path = '', query = ''] = /^([^?#]*)\??([^#]*)/.exec(rest) ?? []
+  return {
+    head,
+    ...(userinfo === undefined ? {} : { user: decode(colon < 0 ? userinfo : userinfo.slice(0, colon), field) }),
+    ...(userinfo === undefined || colon < 0 ? {} : { password: decode(userinfo.slice(colon + 1), field) }),
+    tail: (at < 0 ? '' : '@') + server + rest,
+    host: host.replace(/^\[|\]$/g, ''),
+    ...(port === undefined ? {} : { port: Number(port) }),
+    path: decode(path.replace(/^\//, ''), field),
+    query: Object.fromEntries(new URLSearchParams(query)),
+  }
+}
+
+/** The same URL for another login: only the userinfo changes; every character that could mean something in a URL is percent-encoded. */
+export function withLogin(parts: UrlParts, user: string, password: string): string {
+  const tail = parts.tail.startsWith('@') ? parts.tail : `@${parts.tail}`
+  return `${parts.head}${encode(user)}:${encode(password)}${tail}`
+}
+
+export const encode = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+
+function decode(text: string, field: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    if (cause instanceof URIError) return bad(field, 'holds a % that starts no percent-encoded UTF-8 character')
+    throw cause
+  }
+}
+
+function bad(field: string, why: string): never {
+  throw new RotationError('bad_value', `The field ${field} ${why}.`, {
+    field,
+    next: 'Write it as scheme://user:password@host:port/database, with special characters percent-encoded.',
+  })
+}

@@ -1,0 +1,40 @@
+import type { Env } from '../core/ports/env.js'
+import type { AnyRotator, Difference } from '../core/ports/rotator.js'
+import type { SecretStore } from '../core/ports/store.js'
+import type { RotationRequest, SecretRef, Step, Token, VersionId } from '../core/ports/words.js'
+import type { SecretText } from '../core/secret-text.js'
+import type { AuditSink } from './guard/index.js'
+
+/** What the composition root gives: the only names of implementations stay there. */
+export interface Deps {
+  readonly store: SecretStore
+  /** bad_policy for an unknown name. */
+  loadRotator(kind: string): Promise<AnyRotator>
+  /** The rotator that fits a value which names its engine; undefined when nothing does. */
+  inferRotator(value: SecretText): string | undefined
+  /** The current value of an administrator's secret, in any store. */
+  readAdmin(ref: string): Promise<{ readonly value: SecretText; readonly ref: SecretRef }>
+  readonly env: Env
+  readonly audit: AuditSink
+  /** This invocation: unique, not secret. */
+  readonly holder: string
+  /** As long as this invocation may live; at most 15 minutes. */
+  readonly leaseMs: number
+  readonly shortGrace: boolean
+  /** Told of each step that ends; for progress on a terminal. */
+  onStep?(step: Step): void
+}
+
+export interface RotationResult {
+  readonly ref: SecretRef
+  /** published: what consumers read changed · unchanged: nothing was to be done · step: the asked step is done, nothing is published yet. */
+  readonly outcome: 'published' | 'unchanged' | 'step'
+  readonly kind: RotationRequest['kind']
+  readonly token?: Token
+  readonly version?: VersionId
+  readonly previous?: VersionId
+  readonly steps: readonly Step[]
+  readonly differences: readonly Difference[]
+  /** `replace` in one call: milliseconds from the change at the target to the publication, in which new logins with the stored value fail. */
+  readonly windowMs?: number
+}

@@ -1,0 +1,59 @@
+import { RotationError } from '../core/errors.js'
+import type { SecretState } from '../core/ports/store.js'
+import type { SecretRef, VersionId } from '../core/ports/words.js'
+import type { Tools, Work } from './work.js'
+
+export const rejectsMax = 3
+const noteAttemptsMax = 4
+
+/** What is known of the two credentials after the logins that were made. */
+export interface Proof {
+  readonly pending: 'refused' | 'unknown'
+}
+
+/**
+ * The target did not take the pending value. It is thrown away only on proof: pending refused and current accepted (one login each, at most).
+ * Ends by throwing: `rejected` (decide anew, a new value), `stuck` (durable), or nothing where pending turns out to be accepted.
+ */
+export async function settleDoubt(work: Work, version: VersionId, pending: unknown, proof: Proof): Promise<void> {
+  const { rotator, context } = work
+  if (proof.pending === 'unknown' && (await rotator.accepted(context, pending))) return
+  if (!(await rotator.accepted(context, context.current))) {
+    return markStuck(work.tools, work.context.ref, 'Neither the current nor the pending credential is accepted.')
+  }
+  await giveUpValue(work, version, pending)
+  const after = await work.tools.store.describe(work.claim.ref)
+  if ((after.journal?.rotation?.rejects ?? 0) >= rejectsMax) {
+    await markStuck(work.tools, work.context.ref, `The target refused ${rejectsMax} values in a row; the current credential still works.`)
+  }
+  throw new RotationError('rejected', `The target refused the new value of ${context.ref.shown}; the current one still works.`, {
+    next: 'Another value is made, at most three times.',
+  })
+}
+
+/** With proof in hand: a minted value is retired at the issuer first, while its id is still known. */
+export async function giveUpValue(work: Work, version: VersionId, pending: unknown): Promise<void> {
+  const { rotator, context, tools, claim } = work
+  if (rotator.traits.mints) await rotator.retire(context, rotator.identify(pending))
+  await tools.store.discard(claim, version)
+}
+
+/** Durable: refused before any login until a person looked. Always throws. */
+export async function markStuck(tools: Tools, ref: SecretRef, why: string): Promise<never> {
+  const { shown } = ref
+  for (let attempt = 1; ; attempt++) {
+    const state: SecretState = await tools.store.describe(ref)
+    if (state.journal?.code === 'stuck') break
+    try {
+      await tools.store.note(state, { code: 'stuck' })
+      break
+    } catch (cause) {
+      const code = cause instanceof RotationError ? cause.code : undefined
+      if (code === 'denied') break // no right to write notes: the answer below is all there is
+      if (code !== 'conflict' || attempt >= noteAttemptsMax) throw cause
+    }
+  }
+  throw new RotationError('stuck', `${shown} is stuck. ${why}`, {
+    next: `Nothing logs in any more until you act: make the target accept the current value again (keyturn get ${shown} --output-file shows it), then run keyturn adopt ${shown}.`,
+  })
+}

@@ -1,0 +1,115 @@
+import { codeOf, messageOf, RotationError, systemCodeOf } from '../../core/errors.js'
+import type { Env } from '../../core/ports/env.js'
+import { type Code, codes } from '../../core/ports/errors.js'
+import { remedies } from '../remedies.js'
+import { type AuditRecord, type AuditSink, recordIntent } from './audit.js'
+import type { Redactor } from './redact.js'
+
+export interface Guard {
+  readonly env: Env
+  readonly audit: AuditSink
+  readonly redactor: Redactor
+  readonly holder: string
+}
+
+export interface GuardedCall {
+  /** Which port and method: `store.stage`. */
+  readonly name: string
+  readonly ref: string
+  /** It changes something: recorded, and refused after `deadline` or when cancelled. */
+  readonly effect: boolean
+  readonly token?: string
+  readonly version?: string
+  readonly reason?: string
+  /** When the right to act ends. */
+  readonly deadline?: number
+  classify(cause: unknown): Code
+}
+
+const attemptsMax = 4
+const waitMsBase = 200
+const waitMsMax = 5000
+
+/** The one way through which the lifecycle reaches a port: limits, audit, retry, redaction, in this order. */
+export async function guarded<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>): Promise<T> {
+  if (!call.effect) return (await retried(guard, call, act)).value
+  assertMayAct(guard, call)
+  const startedAt = guard.env.now()
+  const record = recordOf(guard, call, startedAt)
+  await recordIntent(guard.audit, record)
+  try {
+    const { value, attempts } = await retried(guard, call, act)
+    await recordOutcome(guard, { ...record, ok: true, attempts, ms: guard.env.now() - startedAt })
+    return value
+  } catch (cause) {
+    await recordOutcome(guard, { ...record, ok: false, code: codeOf(cause) ?? 'internal', ms: guard.env.now() - startedAt })
+    throw cause
+  }
+}
+
+function assertMayAct({ env }: Guard, call: GuardedCall): void {
+  if (env.cancelled.aborted) {
+    throw new RotationError('held', `Interrupted before ${call.name}.`, {
+      next: 'Run the same command again; it goes on where this one stopped.',
+    })
+  }
+  if (call.deadline !== undefined && env.now() >= call.deadline) {
+    throw new RotationError('conflict', `The lease ended before ${call.name}.`, {
+      next: 'The state is read again; nothing was done after the lease.',
+    })
+  }
+}
+
+async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>): Promise<{ value: T; attempts: number }> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return { value: await act(), attempts: attempt }
+    } catch (cause) {
+      const error = wrap(guard, call, cause)
+      const waitMs = Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * (0.5 + (guard.env.random(1)[0] ?? 0) / 512)
+      const late = call.deadline !== undefined && guard.env.now() + waitMs >= call.deadline
+      if (codes[error.code] !== 'retry' || attempt >= attemptsMax || late || guard.env.cancelled.aborted) throw error
+      guard.env.log('retry', { call: call.name, ref: call.ref, code: error.code, attempt })
+      await guard.env.sleep(waitMs)
+    }
+  }
+}
+
+/** Wrapped exactly once, redacted, with a cause that holds name, code and message and no other property of the driver's error. */
+function wrap({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationError {
+  if (cause instanceof RotationError) {
+    const inner = cause.cause === undefined ? {} : { cause: bareCause(redactor, cause.cause) }
+    const field = cause.field === undefined ? {} : { field: cause.field }
+    return new RotationError(cause.code, redactor.clean(cause.message), { next: redactor.clean(cause.next), ...inner, ...field })
+  }
+  const code = call.classify(cause)
+  const message = `${call.name} of ${call.ref} failed: ${redactor.clean(messageOf(cause))}.`
+  return new RotationError(code, message, { cause: bareCause(redactor, cause), next: remedies[code] })
+}
+
+function bareCause(redactor: Redactor, cause: unknown): Error {
+  const bare = new Error(redactor.clean(messageOf(cause)))
+  bare.name = cause instanceof Error ? cause.name : 'Error'
+  bare.stack = `${bare.name}: ${bare.message}`
+  const code = systemCodeOf(cause)
+  return code === undefined ? bare : Object.assign(bare, { code })
+}
+
+const recordOf = ({ holder, redactor }: Guard, call: GuardedCall, at: number): Omit<AuditRecord, 'phase'> => ({
+  at,
+  effect: call.name,
+  ref: call.ref,
+  holder,
+  ...(call.token === undefined ? {} : { token: call.token }),
+  ...(call.version === undefined ? {} : { version: call.version }),
+  ...(call.reason === undefined ? {} : { reason: redactor.clean(call.reason) }),
+})
+
+/** The effect has happened or failed already: a lost outcome record is said, not turned into a failure of the effect. */
+async function recordOutcome({ audit, env }: Guard, record: Omit<AuditRecord, 'phase'>): Promise<void> {
+  try {
+    await audit.write({ ...record, phase: 'outcome', at: env.now() })
+  } catch (cause) {
+    env.log('audit_outcome_lost', { effect: record.effect, ref: record.ref, why: messageOf(cause) })
+  }
+}

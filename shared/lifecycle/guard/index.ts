@@ -1,0 +1,25 @@
+import type { Env } from '../../core/ports/env.js'
+import type { Guard } from './guarded.js'
+import type { Redactor } from './redact.js'
+
+export type { AuditRecord, AuditSink } from './audit.js'
+export { type Guard, guarded } from './guarded.js'
+export { createRedactor, everyForm, type Redactor } from './redact.js'
+export { guardRotator } from './rotator.js'
+export { guardStore } from './store.js'
+
+/** A log whose fields pass the redactor: rotators get this environment, never the bare one. */
+export const guardEnv = (env: Env, redactor: Redactor): Env => ({
+  now: () => env.now(),
+  sleep: (ms) => env.sleep(ms),
+  random: (bytes) => env.random(bytes),
+  cancelled: env.cancelled,
+  ...(env.ca === undefined ? {} : { ca: env.ca }),
+  log: (code, fields) =>
+    env.log(
+      code,
+      Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, typeof value === 'string' ? redactor.clean(value) : value])),
+    ),
+})
+
+export const createGuard = (parts: Guard): Guard => ({ ...parts, env: guardEnv(parts.env, parts.redactor) })

@@ -1,0 +1,41 @@
+import type { AnyRotator, Context } from '../../core/ports/rotator.js'
+import { type Guard, type GuardedCall, guarded } from './guarded.js'
+
+/** The same rotator behind limits, audit, retry and redaction; every value that it parses or makes is known to the redactor. */
+export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
+  const classify = (cause: unknown) => rotator.classify(cause)
+  const learned = <T>(value: T): T => {
+    guard.redactor.learn(value)
+    return value
+  }
+  const look = (name: string, { ref, deadline }: Context<unknown>): GuardedCall => ({
+    name: `${rotator.about.kind}.${name}`,
+    ref: ref.shown,
+    effect: false,
+    deadline,
+    classify,
+  })
+  const change = (name: string, context: Context<unknown>): GuardedCall => ({ ...look(name, context), effect: true, token: context.token })
+  const { mint, usage } = rotator
+  return {
+    about: rotator.about,
+    traits: rotator.traits,
+    parse: (value, policy) => learned(rotator.parse(learned(value), policy)),
+    render: (shape, next) => learned(rotator.render(shape, next)),
+    identify: (value) => rotator.identify(value),
+    check: (context, pending) => rotator.check(context, pending),
+    propose: (context) => learned(rotator.propose(context)),
+    ...(mint
+      ? {
+          mint: async (context: Context<unknown>) =>
+            learned(await guarded(guard, change('mint', context), () => mint.call(rotator, context))),
+        }
+      : {}),
+    apply: (context, pending) => guarded(guard, change('apply', context), () => rotator.apply(context, pending)),
+    accepted: (context, value) => guarded(guard, look('accepted', context), () => rotator.accepted(context, value)),
+    verify: (context, pending) => guarded(guard, look('verify', context), () => rotator.verify(context, pending)),
+    ...(usage ? { usage: (context, id) => guarded(guard, look('usage', context), () => usage.call(rotator, context, id)) } : {}),
+    retire: (context, id) => guarded(guard, change('retire', context), () => rotator.retire(context, id)),
+    classify,
+  }
+}

@@ -1,0 +1,57 @@
+import { RotationError } from '../../core/errors.js'
+import type { SecretStore } from '../../core/ports/store.js'
+import { type Guard, type GuardedCall, guarded } from './guarded.js'
+
+/** The same store behind limits, audit, retry and redaction. */
+export function guardStore(store: SecretStore, guard: Guard): SecretStore {
+  const classify = (cause: unknown) => store.classify(cause)
+  const look = (name: string, ref: string): GuardedCall => ({ name: `store.${name}`, ref, effect: false, classify })
+  const change = (name: string, ref: string, rest: Partial<GuardedCall> = {}): GuardedCall => ({
+    ...look(name, ref),
+    effect: true,
+    ...rest,
+  })
+  return {
+    traits: store.traits,
+    resolve: (text) => guarded(guard, look('resolve', text), () => store.resolve(text)),
+    describe: (ref) => guarded(guard, look('describe', ref.shown), () => store.describe(ref)),
+    read: async (ref, version) => {
+      const value = await guarded(guard, look('read', ref.shown), () => store.read(ref, version))
+      guard.redactor.learn(value)
+      return value
+    },
+    claim: (state, wish) =>
+      guarded(
+        guard,
+        change('claim', state.ref.shown, { token: wish.token, ...(wish.reason === undefined ? {} : { reason: wish.reason }) }),
+        () => store.claim(state, wish),
+      ),
+    stage: async (claim, value) => {
+      guard.redactor.learn(value)
+      assertFits(store, value.bytes)
+      return guarded(guard, change('stage', claim.ref.shown, { token: claim.token, deadline: claim.leaseUntil }), () =>
+        store.stage(claim, value),
+      )
+    },
+    discard: (claim, version) =>
+      guarded(guard, change('discard', claim.ref.shown, { token: claim.token, version, deadline: claim.leaseUntil }), () =>
+        store.discard(claim, version),
+      ),
+    publish: (claim, version) =>
+      guarded(guard, change('publish', claim.ref.shown, { token: claim.token, version, deadline: claim.leaseUntil }), () =>
+        store.publish(claim, version),
+      ),
+    note: (state, patch) => guarded(guard, change('note', state.ref.shown), () => store.note(state, patch)),
+    list: (filter) => store.list(filter),
+    dispose: (ref, version) => guarded(guard, change('dispose', ref.shown, { version }), () => store.dispose(ref, version)),
+    classify,
+  }
+}
+
+function assertFits({ traits }: SecretStore, bytes: number): void {
+  if (bytes <= traits.valueBytesMax) return
+  throw new RotationError('too_large', `The value has ${bytes} bytes; this store takes ${traits.valueBytesMax}.`, {
+    field: 'value',
+    next: 'Shorten the value, or keep what is not a credential elsewhere.',
+  })
+}

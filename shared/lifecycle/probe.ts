@@ -1,0 +1,62 @@
+import type { AnyRotator } from '../core/ports/rotator.js'
+import type { SecretState, Staged } from '../core/ports/store.js'
+import type { Action } from './action.js'
+import { giveUpValue, markStuck } from './doubt.js'
+import { readPending } from './steps.js'
+import { openWork, type Setup, type Tools, type Work } from './work.js'
+
+type Probe = Extract<Action, { do: 'probe' }>
+
+/**
+ * Looks at one staged value that nobody stands for, under an exclusive claim, by one login each: accepted → adopt; refused and current
+ * accepted → discard; neither → stuck. The caller decides anew afterwards.
+ */
+export async function probe(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, action: Probe): Promise<void> {
+  const [staged] = action.versions
+  if (staged === undefined) return
+  const { deps, store } = tools
+  const wish = {
+    token: staged.token,
+    kind: staged.kind ?? 'rotate',
+    holder: deps.holder,
+    leaseMs: deps.leaseMs,
+    ...overOf(state, action, staged),
+  } as const
+  if (setup.rotator.traits.mints && !action.leftover) return void (await store.claim(state, { ...wish, adopt: staged.id })) // the only copy of what the issuer made
+  const claim = await store.claim(state, wish)
+  const work = await openWork(tools, setup, { ...state, pending: staged }, { ...claim, base: state.current?.id ?? null })
+  const pending = await readPending(work, staged.id)
+  return action.leftover ? dropLeftover(work, pending.version, pending.value) : adoptOrDrop(work, wish, pending.version, pending.value)
+}
+
+const overOf = (state: SecretState, action: Probe, staged: Staged) => {
+  const open = state.journal?.rotation
+  const over = action.over ?? (open && open.published === undefined ? open.token : undefined)
+  return over === undefined || over === staged.token ? {} : { over }
+}
+
+async function adoptOrDrop(
+  work: Work,
+  wish: Parameters<Tools['store']['claim']>[1],
+  version: Staged['id'],
+  pending: unknown,
+): Promise<void> {
+  const { rotator, context, tools } = work
+  if (await rotator.accepted(context, pending)) {
+    const now = await tools.store.describe(context.ref)
+    await tools.store.claim(now, { ...wish, adopt: version })
+    return
+  }
+  if (await rotator.accepted(context, context.current)) return giveUpValue(work, version, pending)
+  return markStuck(tools, context.ref, 'Neither the current credential nor a staged one that was found is accepted.')
+}
+
+async function dropLeftover(work: Work, version: Staged['id'], pending: unknown): Promise<void> {
+  const { rotator, context, tools } = work
+  if (await rotator.accepted(context, context.current)) return giveUpValue(work, version, pending)
+  const alive = await rotator.accepted(context, pending)
+  const why = alive
+    ? 'Somebody published another value while a rotation was open: the target accepts only the pending one.'
+    : 'Somebody published another value while a rotation was open, and the target accepts neither that nor the pending one.'
+  return markStuck(tools, context.ref, why)
+}

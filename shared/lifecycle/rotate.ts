@@ -1,0 +1,172 @@
+import { codeOf, RotationError } from '../core/errors.js'
+import { deriveToken } from '../core/ids.js'
+import { inWindow } from '../core/policy/index.js'
+import type { AnyRotator } from '../core/ports/rotator.js'
+import type { SecretState } from '../core/ports/store.js'
+import { type RotationRequest, type SecretRef, type Step, steps } from '../core/ports/words.js'
+import type { SecretText } from '../core/secret-text.js'
+import type { Action, Facts } from './action.js'
+import { decide } from './decide.js'
+import type { Deps, RotationResult } from './deps.js'
+import { freeSlot } from './free.js'
+import { endLease } from './lease.js'
+import { probe } from './probe.js'
+import { remedies } from './remedies.js'
+import { runSteps } from './run-steps.js'
+import { createTools, lookContext, openWork, type Setup, type Tools, understand } from './work.js'
+
+const roundsMax = 6
+
+/**
+ * The only loop: describe, decide, act; decides anew when a race was lost or when it finished somebody else's rotation first. The same request
+ * may be sent any number of times. `given`: the value of a put. Any code of the table.
+ */
+export async function rotate(deps: Deps, request: RotationRequest, given?: SecretText): Promise<RotationResult> {
+  const tools = createTools(deps)
+  tools.guard.redactor.learn(given)
+  const ref = await tools.store.resolve(request.ref)
+  let finished: RotationResult | undefined
+  let lost: unknown
+  for (let round = 0; round < roundsMax; round++) {
+    try {
+      const result = await once(tools, ref, request, given)
+      if (result === 'anew') continue
+      if (result.outcome === 'unchanged') return finished ?? result
+      if (result.outcome === 'step' || answers(request, result)) return result
+      finished = result
+    } catch (cause) {
+      if (!(cause instanceof RotationError) || cause.remedy !== 'reread') throw cause
+      lost = cause
+    }
+  }
+  throw lost ?? new RotationError('conflict', `${ref.shown} was still not settled after ${roundsMax} looks.`, { next: remedies.conflict })
+}
+
+/** A publication under another token than the one asked for was somebody else's: the request itself is still to be decided. */
+const answers = (request: RotationRequest, result: RotationResult): boolean =>
+  request.token === undefined ? result.kind === request.kind || request.kind === 'resume' : result.token === request.token
+
+async function once(
+  tools: Tools,
+  ref: SecretRef,
+  request: RotationRequest,
+  given: SecretText | undefined,
+): Promise<RotationResult | 'anew'> {
+  const state = await tools.store.describe(ref)
+  const setup = await understand(tools, state)
+  const action = decide(state, request, factsOf(tools, setup))
+  tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
+  if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
+  if (action.do === 'refuse') throw refused(ref, action)
+  const { rotator } = setup
+  if (rotator === undefined) return withoutRotator(tools, setup, state, action, given)
+  if (action.do === 'probe') {
+    await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
+    return 'anew'
+  }
+  if (action.do === 'check') return checkCurrent(tools, setup, rotator, state)
+  return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, given))
+}
+
+export function factsOf(tools: Tools, { settings, rotator, policy }: Setup): Facts {
+  const { env } = tools.deps
+  const window = settings.window && !inWindow(settings.window, env.now()) ? 'it is outside the window of keyturn-window' : undefined
+  const frozen = settings.mode === 'paused' ? 'keyturn-mode is paused' : window
+  return {
+    now: env.now(),
+    slots: rotator ? rotator.traits.slots(policy) : 1,
+    graceMs: settings.graceMs,
+    mints: rotator?.traits.mints ?? false,
+    journal: true,
+    targets: settings.targets.length > 0,
+    rollback: rotator?.traits.rollback ?? 'none',
+    ...(frozen === undefined ? {} : { frozen }),
+  }
+}
+
+function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
+  return new RotationError(action.code, `${ref.shown}: ${action.why}.`, { next: remedies[action.code].replaceAll('<ref>', ref.shown) })
+}
+
+/** An orderly end gives the right to act back; a crash leaves it to the lease. */
+async function leased<T>(tools: Tools, ref: SecretRef, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    if (codeOf(cause) !== 'locked') await endLease(tools, ref)
+    throw cause
+  }
+}
+
+async function go(
+  tools: Tools,
+  setup: Setup & { rotator: AnyRotator },
+  state: SecretState,
+  request: RotationRequest,
+  action: Extract<Action, { do: 'go' }>,
+  given: SecretText | undefined,
+): Promise<RotationResult> {
+  const asked = stepsAsked(request, action)
+  if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
+  const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
+  const claim = await tools.store.claim(state, {
+    token,
+    kind: action.kind,
+    holder: tools.deps.holder,
+    leaseMs: tools.deps.leaseMs,
+    ...(action.over === undefined ? {} : { over: action.over }),
+    ...(request.reason === undefined ? {} : { reason: request.reason }),
+  })
+  const work = await openWork(tools, setup, state, { ...claim, base: action.base })
+  if (action.free !== undefined && asked.includes('create')) await freeSlot(work, action.free)
+  return runSteps(work, state, action, asked, given)
+}
+
+/** All from the action's first step on, or exactly the asked one; none when that is done already. bad_event when it comes too early. */
+function stepsAsked(request: RotationRequest, action: Extract<Action, { do: 'go' }>): readonly Step[] {
+  const from = steps.indexOf(action.from)
+  if (request.step === undefined) return steps.slice(from)
+  const asked = steps.indexOf(request.step)
+  if (asked < from) return []
+  if (asked > from && action.from === 'create') {
+    throw new RotationError('bad_event', `Step ${request.step} was asked for, but nothing is pending.`, {
+      field: 'step',
+      next: 'Run the step create first.',
+    })
+  }
+  return [request.step]
+}
+
+/** Test-only run of a platform: does current log in? Nothing is written. */
+async function checkCurrent(tools: Tools, setup: Setup, rotator: AnyRotator, state: SecretState): Promise<RotationResult> {
+  if (state.current === undefined) throw refused(state.ref, { do: 'refuse', code: 'not_found', why: 'the secret has no current value' })
+  const context = await lookContext(tools, setup, state)
+  const value = rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
+  const differences = await rotator.verify(context, value)
+  return { ref: state.ref, outcome: 'step', kind: 'rotate', version: state.current.id, steps: ['test'], differences }
+}
+
+/** A secret of no known kind can be put, not rotated: there is nothing to log in with, so nothing to test. */
+async function withoutRotator(
+  tools: Tools,
+  setup: Setup,
+  state: SecretState,
+  action: Action,
+  given: SecretText | undefined,
+): Promise<RotationResult> {
+  if (action.do !== 'go' || action.kind !== 'put' || given === undefined) {
+    throw new RotationError('bad_policy', `${state.ref.shown} names no rotator, and its value does not say what it is.`, {
+      field: 'keyturn-rotator',
+      next: `Run keyturn adopt ${state.ref.shown} --rotator postgres.`,
+    })
+  }
+  return leased(tools, state.ref, async () => {
+    const token = action.token ?? deriveToken('put', state.ref, action.base, action.rejects)
+    const over = action.over === undefined ? {} : { over: action.over }
+    const claim = await tools.store.claim(state, { token, kind: 'put', holder: tools.deps.holder, leaseMs: tools.deps.leaseMs, ...over })
+    const { version } = await tools.store.stage(claim, given)
+    tools.deps.env.log('put_untested', { ref: state.ref.shown, why: setup.settings.rotator ?? 'no rotator' })
+    const info = await tools.store.publish(claim, version)
+    return { ref: state.ref, outcome: 'published', kind: 'put', token, version: info.id, steps: ['create', 'finish'], differences: [] }
+  })
+}

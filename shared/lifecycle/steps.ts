@@ -1,0 +1,108 @@
+import { codeOf, RotationError } from '../core/errors.js'
+import type { Difference } from '../core/ports/rotator.js'
+import type { VersionInfo } from '../core/ports/store.js'
+import type { VersionId } from '../core/ports/words.js'
+import type { SecretText } from '../core/secret-text.js'
+import { markStuck, settleDoubt } from './doubt.js'
+import type { Work } from './work.js'
+
+/** A staged value and its text's version: what set, test and finish work on. */
+export interface Pending {
+  readonly version: VersionId
+  readonly value: unknown
+}
+
+const propagationMsMax = 120_000
+const propagationMsBase = 1000
+
+/** createSecret: makes a value (or takes the given one) and keeps it, complete, before the target is touched. */
+export async function createSecret(work: Work, given?: SecretText): Promise<Pending> {
+  const { rotator, context, claim, tools } = work
+  const fresh = given ?? (await newValue(work))
+  const staged = await tools.store.stage(claim, fresh)
+  if (staged.stored !== 'other') return { version: staged.version, value: rotator.parse(fresh, context.policy) }
+  const winner = await readPending(work, staged.version)
+  const minted = given === undefined && rotator.traits.mints ? rotator.identify(rotator.parse(fresh, context.policy)) : undefined
+  if (minted !== undefined && minted !== rotator.identify(winner.value)) await rotator.retire(context, minted)
+  return winner
+}
+
+async function newValue({ rotator, context, baseText }: Work): Promise<SecretText> {
+  rotator.check(context)
+  const next = rotator.mint ? await rotator.mint(context) : rotator.propose(context)
+  const text = rotator.render(baseText, next)
+  if (text.equals(baseText)) {
+    throw new RotationError('internal', `The rotator ${rotator.about.kind} made the same value again.`, {
+      next: 'Report it; nothing was changed.',
+    })
+  }
+  return text
+}
+
+export async function readPending({ tools, context, rotator }: Work, version: VersionId): Promise<Pending> {
+  return { version, value: rotator.parse(await tools.store.read(context.ref, version), context.policy) }
+}
+
+/** setSecret: makes the target accept the pending value. May be repeated. */
+export async function setSecret(work: Work, pending: Pending): Promise<void> {
+  const { rotator, context } = work
+  rotator.check(context, pending.value)
+  try {
+    const progress = await rotator.apply(context, pending.value)
+    if (progress.done) return
+    throw new RotationError('held', `The target takes the new value only later (${progress.why}).`, {
+      next: `Run keyturn rotate ${context.ref.shown} --resume after ${new Date(progress.again).toISOString()}.`,
+    })
+  } catch (cause) {
+    // The target's policy said no. An earlier attempt may have brought the same value in all the same ("password was used before").
+    if (codeOf(cause) === 'target_auth')
+      return markStuck(work.tools, context.ref, 'The target refused the current, the pending and the previous credential.')
+    if (codeOf(cause) === 'rejected') return settleDoubt(work, pending.version, pending.value, { pending: 'unknown' })
+    throw cause
+  }
+}
+
+/** testSecret: logs in with the pending value and compares it with the outgoing credential. */
+export async function testSecret(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  const { rotator, context } = work
+  let differences: readonly Difference[] = []
+  try {
+    differences = await verifyPatiently(work, pending)
+  } catch (cause) {
+    if (codeOf(cause) !== 'target_auth') throw cause
+    await settleDoubt(work, pending.version, pending.value, { pending: 'refused' })
+  }
+  const fatal = differences.filter((difference) => difference.fatal)
+  if (fatal.length === 0) return differences
+  const list = fatal.map(({ what, outgoing, incoming }) => `${what}: outgoing ${outgoing}, incoming ${incoming}`).join('; ')
+  throw new RotationError(
+    'verify_failed',
+    `The new credential of ${context.ref.shown} logs in, but differs from the outgoing one. ${list}.`,
+    {
+      next: `Mend it at the target, then run keyturn rotate ${context.ref.shown} --resume. ${rotator.about.kind} publishes nothing meanwhile.`,
+    },
+  )
+}
+
+/** A new credential may be refused for a while where the issuer spreads it; the deadline counts from staging, not from this attempt. */
+async function verifyPatiently({ rotator, context }: Work, pending: Pending): Promise<readonly Difference[]> {
+  const { env, deadline } = context
+  const giveUpAt = (context.stagedAt ?? env.now()) + propagationMsMax
+  for (let waitMs = propagationMsBase; ; waitMs = Math.min(waitMs * 2, 15_000)) {
+    try {
+      return await rotator.verify(context, pending.value)
+    } catch (cause) {
+      if (codeOf(cause) !== 'target_auth' || !rotator.traits.propagates || env.now() >= giveUpAt) throw cause
+      if (env.now() + waitMs >= deadline || env.cancelled.aborted) {
+        throw new RotationError('not_propagated', `The new credential of ${context.ref.shown} is not accepted everywhere yet.`, {
+          cause,
+          next: `Run keyturn rotate ${context.ref.shown} --resume in a minute.`,
+        })
+      }
+      await env.sleep(waitMs)
+    }
+  }
+}
+
+/** finishSecret: the only step that changes what consumers read. */
+export const finishSecret = ({ tools, claim }: Work, version: VersionId): Promise<VersionInfo> => tools.store.publish(claim, version)

@@ -1,0 +1,142 @@
+import { codeOf, RotationError } from '../core/errors.js'
+import { deriveToken } from '../core/ids.js'
+import { parsePolicy, prefix, type Settings } from '../core/policy/index.js'
+import type { AnyRotator, Context } from '../core/ports/rotator.js'
+import type { Claim, SecretState, SecretStore } from '../core/ports/store.js'
+import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
+import type { SecretText } from '../core/secret-text.js'
+import type { Deps } from './deps.js'
+import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from './guard/index.js'
+
+/** One invocation's tools, all behind the guard. */
+export interface Tools {
+  readonly deps: Deps
+  readonly guard: Guard
+  readonly store: SecretStore
+}
+
+export function createTools(deps: Deps): Tools {
+  const guard = createGuard({ env: deps.env, audit: deps.audit, redactor: createRedactor(), holder: deps.holder })
+  return { deps, guard, store: guardStore(deps.store, guard) }
+}
+
+/** What a secret says of itself, understood: its rotator (absent where nothing names or implies one) and its settings. */
+export interface Setup {
+  readonly settings: Settings
+  readonly policy: Policy
+  readonly rotator?: AnyRotator
+}
+
+/** Secret > inferred from the value. The value is read only where the policy names no rotator. bad_policy. */
+export async function understand(tools: Tools, state: SecretState): Promise<Setup> {
+  const named = state.policy[`${prefix}rotator`]
+  const kind = named ?? (await inferred(tools, state))
+  if (kind === undefined) return { settings: parsePolicy(state.policy, { shortGrace: tools.deps.shortGrace }), policy: state.policy }
+  const rotator = guardRotator(await tools.deps.loadRotator(kind), tools.guard)
+  const settings = parsePolicy(state.policy, { own: rotator.about.policy, shortGrace: tools.deps.shortGrace })
+  if (settings.strategy !== undefined && !rotator.about.strategies.includes(settings.strategy)) {
+    throw new RotationError('bad_policy', `The rotator ${kind} has no strategy "${settings.strategy}".`, {
+      field: `${prefix}strategy`,
+      next: `Choose one of ${rotator.about.strategies.join(', ')}.`,
+    })
+  }
+  if (settings.targets.length > 0) {
+    throw new RotationError(
+      'bad_config',
+      `keyturn-targets names ${settings.targets.join(', ')}, but there is no configuration secret that says what they are.`,
+      {
+        field: `${prefix}targets`,
+        next: 'Set keyturn-targets=none.',
+      },
+    )
+  }
+  return { settings, policy: state.policy, rotator }
+}
+
+async function inferred(tools: Tools, state: SecretState): Promise<string | undefined> {
+  if (state.current?.hasValue !== true) return undefined
+  return tools.deps.inferRotator(await tools.store.read(state.ref, state.current.id))
+}
+
+/** One claimed rotation: what the steps share. Values are read at most once. */
+export interface Work {
+  readonly tools: Tools
+  readonly rotator: AnyRotator
+  readonly claim: Claim
+  readonly context: Context<unknown>
+  /** The base's value as text: its shape is what the new credential is written into. */
+  readonly baseText: SecretText
+}
+
+export async function openWork(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, claim: Claim): Promise<Work> {
+  const { rotator, policy } = setup
+  if (claim.base === null) throw new RotationError('internal', 'A rotation has no base version.', { next: 'Report it.' })
+  const baseText = await tools.store.read(state.ref, claim.base)
+  const base = rotator.parse(baseText, policy)
+  const stagedAt = state.pending?.createdAt
+  const context: Context<unknown> = {
+    ref: state.ref,
+    token: claim.token,
+    policy,
+    deadline: claim.leaseUntil,
+    current: base,
+    previous: once(() => readPrevious(tools, rotator, policy, state, claim.base)),
+    live: [rotator.identify(base), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
+    env: tools.guard.env,
+    ...(stagedAt === undefined ? {} : { stagedAt }),
+    ...(await adminOf(tools, setup.settings, state.ref)),
+  }
+  return { tools, rotator, claim, context, baseText }
+}
+
+async function readPrevious(
+  tools: Tools,
+  rotator: AnyRotator,
+  policy: Policy,
+  state: SecretState,
+  base: VersionId | null,
+): Promise<unknown> {
+  const { previous } = state
+  if (previous === undefined || previous.id === base) return undefined
+  try {
+    return rotator.parse(await tools.store.read(state.ref, previous.id), policy)
+  } catch (cause) {
+    if (codeOf(cause) === 'not_found' || codeOf(cause) === 'bad_value') return undefined // gone, or never a credential of this kind
+    throw cause
+  }
+}
+
+export async function adminOf(tools: Tools, settings: Settings, ref: SecretRef): Promise<Pick<Context<unknown>, 'admin'>> {
+  if (settings.admin === undefined) return {}
+  const admin = await tools.deps.readAdmin(settings.admin)
+  tools.guard.redactor.learn(admin.value)
+  if (admin.ref.store === ref.store && admin.ref.key === ref.key) {
+    throw new RotationError('admin_mismatch', `keyturn-admin of ${ref.shown} names the secret itself.`, {
+      field: `${prefix}admin`,
+      next: 'Name another login with the right to change this one, or use strategy replace without an admin.',
+    })
+  }
+  return { admin }
+}
+
+/** A context for looking only: no rotation, no claim. */
+export async function lookContext(tools: Tools, setup: Setup, state: SecretState): Promise<Context<unknown>> {
+  const now = tools.deps.env.now()
+  return {
+    ref: state.ref,
+    token: deriveToken('resume', state.ref, state.current?.id ?? null, 0) as Token,
+    policy: setup.policy,
+    deadline: now + tools.deps.leaseMs,
+    live: [],
+    env: tools.guard.env,
+    ...(await adminOf(tools, setup.settings, state.ref)),
+  }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}

@@ -1,0 +1,24 @@
+import { RotationError } from '../core/errors.js'
+import { nearest } from '../core/policy/words.js'
+import type { AnyRotator } from '../core/ports/rotator.js'
+
+/** One line a rotator; loaded only when a secret asks for it. */
+export const rotators = {
+  'memory-a': () => import('./memory.js').then(({ create }) => create('A')),
+  'memory-b': () => import('./memory.js').then(({ create }) => create('B')),
+  'memory-c': () => import('./memory.js').then(({ create }) => create('C')),
+  'memory-f': () => import('./memory.js').then(({ create }) => create('F')),
+} satisfies Record<string, () => Promise<AnyRotator>>
+export type RotatorKind = keyof typeof rotators
+export const rotatorKinds = Object.keys(rotators) as RotatorKind[]
+
+const isKind = (kind: string): kind is RotatorKind => Object.hasOwn(rotators, kind)
+
+/** bad_policy for a name that nobody registered. */
+export async function loadRotator(kind: string): Promise<AnyRotator> {
+  if (isKind(kind)) return rotators[kind]()
+  throw new RotationError('bad_policy', `There is no rotator "${kind}".`, {
+    field: 'keyturn-rotator',
+    next: `The nearest known one is ${nearest(kind, rotatorKinds)}; known are ${rotatorKinds.filter((name) => !name.startsWith('memory-')).join(', ')}.`,
+  })
+}

@@ -1,0 +1,53 @@
+/** How one platform keeps pending values, publishes and remembers: what the lifecycle has to survive there, without the platform. */
+export interface Profile {
+  readonly name: string
+  /** The platform gives the token, serialises the steps, and keeps no journal of ours. */
+  readonly serviceDriven: boolean
+  /** Writes until a staged value is named: 2 where value and journal are different objects. */
+  readonly stageWrites: 1 | 2
+  /** fenced: one write conditional on base. checked: intent, unconditional write, look at what follows base. */
+  readonly publish: 'fenced' | 'checked'
+  /** The journal is another object than the value: it is updated after publishing, and a crash may come between. */
+  readonly bookkeeping: 'same-write' | 'own-write'
+  /** A published value gets a version of its own; false: the staged version becomes current. */
+  readonly publishesCopy: boolean
+  /** Absent answers carry no revision: a claim must look at current again after its write. */
+  readonly blindAbsence: boolean
+  readonly valueBytesMax: number
+}
+
+const base = {
+  serviceDriven: false,
+  stageWrites: 2,
+  publish: 'checked',
+  bookkeeping: 'own-write',
+  publishesCopy: true,
+  blindAbsence: false,
+} as const
+
+export const profiles = {
+  aws: {
+    ...base,
+    name: 'aws',
+    serviceDriven: true,
+    stageWrites: 1,
+    publish: 'fenced',
+    bookkeeping: 'same-write',
+    publishesCopy: false,
+    valueBytesMax: 65_536,
+  },
+  gcp: { ...base, name: 'gcp', valueBytesMax: 65_536 },
+  azure: { ...base, name: 'azure', blindAbsence: true, valueBytesMax: 25_000 },
+  vault: { ...base, name: 'vault', publish: 'fenced', valueBytesMax: 524_288 },
+  k8s: { ...base, name: 'k8s', stageWrites: 1, publish: 'fenced', valueBytesMax: 1_000_000 },
+  file: {
+    ...base,
+    name: 'file',
+    stageWrites: 1,
+    publish: 'fenced',
+    bookkeeping: 'same-write',
+    publishesCopy: false,
+    valueBytesMax: 65_536,
+  },
+} as const satisfies Record<string, Profile>
+export type ProfileName = keyof typeof profiles

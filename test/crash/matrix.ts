@@ -1,0 +1,132 @@
+import { isDeepStrictEqual } from 'node:util'
+import { RotationError } from '../../shared/core/errors.js'
+import type { RotationRequest, Token } from '../../shared/core/ports/words.js'
+import { Crash, type FakeProcess, type Fault, type FaultMode } from '../harness/faults.js'
+import { laterMs, type MemoryClass, type OpenStore, World } from '../harness/world.js'
+import { type Broken, checkRefusals, checkSettled, nothingBroken, watchPromises } from './promises.js'
+
+export type Resume = 'same token' | 'resume' | 'new request'
+export const resumes: readonly Resume[] = ['same token', 'resume', 'new request']
+
+/** What happens at one effect. */
+export type Trouble = FaultMode | 'second holder' | 'taken over' | 'wiped' | 'wiped and crashed'
+export const troubles: readonly Trouble[] = [
+  'before',
+  'after',
+  'lost',
+  'unsent',
+  'second holder',
+  'taken over',
+  'wiped',
+  'wiped and crashed',
+]
+
+export interface Setting {
+  readonly name: string
+  readonly rotator: MemoryClass
+  readonly openStore: OpenStore
+  readonly serviceDriven: boolean
+  /** Loses its journal on request, as a foreign tool would; absent where the journal is in the same object as the value. */
+  readonly wipe?: (world: World) => void
+  /** The target's own policy refuses this many values first. */
+  readonly refuseFirst?: number
+  close?(world: World): Promise<void>
+}
+
+const ourToken = 'a-token-of-a-person-0123456789abcdef' as Token
+const attemptsMax = 10
+
+/** One run: trouble at effect `at`, perhaps a second crash while resuming, then as many invocations as it takes. */
+export interface Plan {
+  readonly at: number
+  readonly trouble: Trouble
+  readonly resume: Resume
+  readonly again?: Fault
+}
+
+export async function effectsOfHappyPath(setting: Setting): Promise<readonly string[]> {
+  const { world, token } = await openWorld(setting)
+  const process = world.newProcess()
+  await attempt(world, setting, process, { token })
+  await setting.close?.(world)
+  return process.effects
+}
+
+export async function runPlan(setting: Setting, plan: Plan): Promise<Broken> {
+  const { world, token } = await openWorld(setting)
+  const broken = nothingBroken()
+  watchPromises(world, broken)
+  const first = world.newProcess([faultOf(world, setting, plan, token)])
+  await attempt(world, setting, first, { token })
+  checkRefusals(world, 0, broken)
+  if (plan.trouble === 'wiped and crashed') setting.wipe?.(world)
+  await settle(world, setting, plan, token, broken)
+  await checkSettled(world, broken)
+  await checkCount(world, setting, plan, broken)
+  await setting.close?.(world)
+  return broken
+}
+
+async function openWorld(setting: Setting): Promise<{ world: World; token: Token }> {
+  const world = await World.open(setting.rotator, setting.openStore, `world-${setting.name}`)
+  world.target.refuseNext = setting.refuseFirst ?? 0
+  const token = setting.serviceDriven ? ((await world.store.startNative?.(world.ref)) as Token) : ourToken
+  return { world, token }
+}
+
+function faultOf(world: World, setting: Setting, { at, trouble }: Plan, token: Token): Fault {
+  const other = async (later: number) => {
+    world.env.time += later
+    await attempt(world, setting, world.newProcess(), { token })
+  }
+  if (trouble === 'second holder') return { at, mode: 'act', act: () => other(0) }
+  if (trouble === 'taken over') return { at, mode: 'act', act: () => other(laterMs) }
+  if (trouble === 'wiped') return { at, mode: 'act', act: async () => setting.wipe?.(world) }
+  return { at, mode: trouble === 'wiped and crashed' ? 'after' : trouble }
+}
+
+/** One invocation: undefined when it ended well, else its code. Anything but a crash or an error of ours is a bug. */
+async function attempt(
+  world: World,
+  setting: Setting,
+  process: FakeProcess,
+  request: Partial<RotationRequest>,
+): Promise<string | undefined> {
+  try {
+    if (setting.serviceDriven && request.token !== undefined) await world.runService(process, request.token)
+    else await world.run(process, request)
+    return undefined
+  } catch (cause) {
+    if (process.dead || cause instanceof Crash) return 'crash'
+    if (cause instanceof RotationError) return cause.code
+    throw cause
+  }
+}
+
+async function settle(world: World, setting: Setting, plan: Plan, token: Token, broken: Broken): Promise<void> {
+  const askedAt = world.env.time + laterMs
+  let use = token
+  for (let count = 0; count < attemptsMax; count++) {
+    world.env.time += laterMs
+    const faults = count === 0 && plan.again ? [plan.again] : []
+    const from = world.target.logins.length
+    const code = await attempt(world, setting, world.newProcess(faults), requestOf(setting, plan.resume, use, askedAt))
+    checkRefusals(world, from, broken)
+    if (code === undefined || code === 'held' || code === 'stuck') return
+    if (code === 'token_spent' && setting.serviceDriven) use = (await world.store.startNative?.(world.ref)) as Token
+  }
+  broken.other.push(`not settled after ${attemptsMax} invocations`)
+}
+
+function requestOf(setting: Setting, resume: Resume, token: Token, at: number): Partial<RotationRequest> {
+  if (setting.serviceDriven || resume === 'same token') return { token }
+  return resume === 'resume' ? { kind: 'resume' } : { at }
+}
+
+/** P8: one token is one rotation. */
+async function checkCount(world: World, setting: Setting, plan: Plan, broken: Broken): Promise<void> {
+  let published = 0
+  for await (const { ours } of world.store.history(world.ref)) if (ours !== undefined) published++
+  const expected = setting.serviceDriven || plan.resume === 'same token' ? [1] : plan.resume === 'resume' ? [0, 1] : [1, 2]
+  if (!expected.some((count) => isDeepStrictEqual(count, published))) broken.other.push(`${published} publications (P8)`)
+}

@@ -1,0 +1,49 @@
+import type { FaultMode } from '../harness/faults.js'
+import { effectsOfHappyPath, type Plan, resumes, runPlan, type Setting, troubles } from './matrix.js'
+import { type Broken, nothingBroken } from './promises.js'
+
+export interface Tally {
+  points: number
+  readonly broken: Broken
+  readonly traces: string[]
+}
+export const emptyTally = (): Tally => ({ points: 0, broken: nothingBroken(), traces: [] })
+
+export async function runInto(tally: Tally, setting: Setting, plan: Plan, effects: readonly string[]): Promise<void> {
+  const broken = await runPlan(setting, plan)
+  tally.points++
+  for (const kind of Object.keys(broken) as (keyof Broken)[]) {
+    for (const what of broken[kind]) {
+      tally.broken[kind].push(what)
+      const again = plan.again ? `, then ${plan.again.mode} at ${plan.again.at}` : ''
+      tally.traces.push(
+        `${setting.name}: ${plan.trouble} at ${plan.at} (${effects[plan.at] ?? 'beyond'})${again}, ${plan.resume}: ${kind}: ${what}`,
+      )
+    }
+  }
+}
+
+/** Every effect of the happy path × every trouble × every way to resume. */
+export async function singleFaults(tally: Tally, setting: Setting): Promise<void> {
+  const effects = await effectsOfHappyPath(setting)
+  for (let at = 0; at < effects.length; at++) {
+    for (const trouble of troubles) {
+      if (trouble.startsWith('wiped') && setting.wipe === undefined) continue
+      for (const resume of setting.serviceDriven ? (['same token'] as const) : resumes)
+        await runInto(tally, setting, { at, trouble, resume }, effects)
+    }
+  }
+}
+
+/** Every pair of crashes: one in the rotation, one in the invocation that takes it up. */
+export async function crashPairs(tally: Tally, setting: Setting): Promise<void> {
+  const effects = await effectsOfHappyPath(setting)
+  const modes: readonly FaultMode[] = ['before', 'after']
+  for (let at = 0; at < effects.length; at++) {
+    for (const trouble of ['before', 'after', ...(setting.wipe ? (['wiped and crashed'] as const) : [])] as const) {
+      for (let second = 0; second < effects.length + 2; second++) {
+        for (const mode of modes) await runInto(tally, setting, { at, trouble, resume: 'same token', again: { at: second, mode } }, effects)
+      }
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import type { SecretStore, SecretStoreAdmin } from '../../shared/core/ports/store.js'
+import type { Policy, RotationRequest, SecretRef, Step, Token } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+import type { Deps, RotationResult } from '../../shared/lifecycle/deps.js'
+import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
+import { rotate } from '../../shared/lifecycle/rotate.js'
+import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
+import { loadRotator } from '../../shared/rotators/registry.js'
+import { FakeEnv } from './fake-env.js'
+import { effect, type FakeProcess, inProcess, startProcess } from './faults.js'
+
+export type MemoryClass = 'a' | 'b' | 'c' | 'f'
+export type AnyStore = SecretStore & SecretStoreAdmin
+export type OpenStore = (env: FakeEnv, effects: <T>(name: string, write: () => T) => Promise<T>) => AnyStore | Promise<AnyStore>
+
+/** How far apart invocations are: longer than the longest lease. */
+export const laterMs = 16 * 60_000
+
+/** One secret, one target, and what must hold after every effect on them. */
+export class World {
+  readonly env: FakeEnv
+  readonly target = new MemoryTarget()
+  readonly audit: AuditRecord[] = []
+  /** Broken promises, by name. */
+  readonly broken: string[] = []
+  store!: AnyStore
+  ref!: SecretRef
+  firstValue!: string
+  readonly rotator: MemoryClass
+  #processes = 0
+  #published = 0
+  #lastCurrent: string | undefined
+  watch: (name: string) => Promise<void> = async () => {}
+
+  static async open(rotator: MemoryClass, openStore: OpenStore, seed = 'world', policy: Policy = {}): Promise<World> {
+    const world = new World(rotator, seed)
+    world.store = await openStore(world.env, (name, act) => {
+      world.env.time += 5
+      return effect(name, act, (done) => world.watch(done))
+    })
+    world.target.effects = (name, act) => {
+      world.env.time += 5
+      return effect(name, act, (done) => world.watch(done))
+    }
+    setMemoryTarget(seed, world.target)
+    world.firstValue = await world.#firstValue(seed)
+    const own = { 'keyturn-rotator': `memory-${rotator}`, ...(rotator === 'b' ? { 'keyturn-pair': 'app_a app_b' } : {}), ...policy }
+    world.ref = await world.store.create('db', new SecretText(world.firstValue), own)
+    world.env.time += laterMs * 8 // past the grace of the first value
+    return world
+  }
+
+  private constructor(rotator: MemoryClass, seed: string) {
+    this.rotator = rotator
+    this.env = new FakeEnv(seed)
+  }
+
+  async #firstValue(target: string): Promise<string> {
+    const password = 'first-password-0123456789abcdef'
+    const value = { engine: `memory-${this.rotator}`, target, username: 'app_a', password, note: 'stays' }
+    if (this.rotator === 'f') return JSON.stringify({ ...value, username: 'kid-0', ring: [{ kid: 'kid-0', key: password }] })
+    if (this.rotator === 'c') {
+      const key = await this.target.issue('first', password, 0)
+      return JSON.stringify({ ...value, username: key.id })
+    }
+    this.target.accounts.set('app_a', password)
+    if (this.rotator === 'b') this.target.accounts.set('app_b', '')
+    return JSON.stringify(value)
+  }
+
+  deps(name: string): Deps {
+    return {
+      store: this.store,
+      loadRotator,
+      inferRotator: () => undefined,
+      readAdmin: async () => {
+        throw new Error('no admin here')
+      },
+      env: this.env,
+      audit: { write: async (record) => void this.audit.push(record) },
+      holder: name,
+      leaseMs: 15 * 60_000,
+      shortGrace: true,
+    }
+  }
+
+  newProcess(faults: FakeProcess['faults'] = []): FakeProcess {
+    return startProcess(`process-${++this.#processes}`, faults)
+  }
+
+  /** One invocation in a process of its own. */
+  run(process: FakeProcess, request: Partial<RotationRequest> = {}, given?: SecretText): Promise<RotationResult> {
+    const full: RotationRequest = { kind: 'rotate', ref: 'memory:db', at: this.env.time, ...request }
+    return inProcess(process, () => rotate(this.deps(process.name), { ...full, ref: this.ref.shown }, given))
+  }
+
+  /** The platform's own engine: one step a call, the same token, again from the start after a failure. */
+  async runService(process: FakeProcess, token: Token, given?: SecretText): Promise<void> {
+    for (const step of ['create', 'set', 'test', 'finish'] as const satisfies readonly Step[])
+      await this.run(process, { token, step }, given)
+  }
+
+  async currentText(): Promise<string> {
+    const { current } = await this.store.describe(this.ref)
+    if (current === undefined) throw new Error('no current value')
+    return (await this.store.read(this.ref, current.id)).reveal()
+  }
+
+  accepts(text: string): boolean {
+    const { username, password, ring } = JSON.parse(text) as { username: string; password: string; ring?: { kid: string }[] }
+    if (this.rotator === 'f') return ring?.some(({ kid }) => kid === username) === true
+    return this.target.accounts.get(username) === password || this.target.keys.get(username)?.secret === password
+  }
+
+  /** How often what consumers read changed. */
+  async publications(): Promise<number> {
+    const text = await this.currentText()
+    if (text !== (this.#lastCurrent ?? this.firstValue)) this.#published++
+    this.#lastCurrent = text
+    return this.#published
+  }
+}
