@@ -6,7 +6,7 @@ export class RotationError extends Error {
   readonly code: Code
   readonly next: string
   /** The input that is wrong, as a path (`password`, `keyturn-grace`), where there is one. */
-  readonly field?: string
+  declare readonly field?: string
   constructor(code: Code, message: string, options: { next: string; cause?: unknown; field?: string }) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code

@@ -14,6 +14,7 @@ export const remedies: Readonly<Record<Code, string>> = {
   unavailable: 'Check that the store can be reached, then run the same command again.',
   ambiguous: 'Run the same command again; it reads the state first.',
   conflict: 'Run the same command again; another process changed the secret meanwhile.',
+  damaged: 'Bring the file back from a backup; nothing was changed.',
   foreign_write: 'Find out who else writes this secret; then run `keyturn status` and decide whose value stays.',
   locked: 'Wait until the other process is done, or until its lease ends.',
   held: 'Wait until the time that is named, or use `keyturn rotate --emergency --reason …`.',

@@ -34,7 +34,7 @@ const notSent = (name: string): RotationError =>
   new RotationError(name.startsWith('target.') ? 'target_unreachable' : 'unavailable', `${name} was not sent.`, { next: 'Try again.' })
 
 /** Performs one effect of the running process, with the fault that is planned for it. Outside a process nothing is injected. */
-export async function effect<T>(name: string, act: () => T, watch: (name: string) => Promise<void>): Promise<T> {
+export async function effect<T>(name: string, act: () => T | Promise<T>, watch: (name: string) => Promise<void>): Promise<T> {
   const process = running.getStore()
   if (process === undefined) return act()
   if (process.dead) throw new Crash(name)
@@ -47,7 +47,7 @@ export async function effect<T>(name: string, act: () => T, watch: (name: string
   if (fault?.mode === 'before') die()
   if (fault?.mode === 'unsent') throw notSent(name)
   if (fault?.mode === 'act') await running.exit(() => fault.act?.())
-  const result = act()
+  const result = await act()
   await running.exit(() => watch(name))
   if (fault?.mode === 'after') die()
   if (fault?.mode === 'lost') throw lostAnswer(name)

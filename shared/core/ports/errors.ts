@@ -15,6 +15,7 @@ export const codes = {
   unavailable: 'retry',
   ambiguous: 'reread', // sent, no answer: the effect may have happened; never blind-retried
   conflict: 'reread', // a compare-and-set was lost
+  damaged: 'human', // what a store keeps was cut off or edited past us; it is left as it is
   foreign_write: 'human', // somebody else published between our test and our publish
   locked: 'wait', // another holder's lease is alive
   held: 'wait', // previous still in use, announcement due, grace, window, freeze, paused, announce time

@@ -66,7 +66,8 @@ async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>
       return { value: await act(), attempts: attempt }
     } catch (cause) {
       const error = wrap(guard, call, cause)
-      const waitMs = Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * (0.5 + (guard.env.random(1)[0] ?? 0) / 512)
+      const jitter = 0.5 + (guard.env.random(1)[0] ?? 0) / 512
+      const waitMs = Math.round(Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * jitter)
       const late = call.deadline !== undefined && guard.env.now() + waitMs >= call.deadline
       if (codes[error.code] !== 'retry' || attempt >= attemptsMax || late || guard.env.cancelled.aborted) throw error
       guard.env.log('retry', { call: call.name, ref: call.ref, code: error.code, attempt })

@@ -1,0 +1,251 @@
+import { opendir } from 'node:fs/promises'
+import { assertClaim, claimedRotation, optional } from '../core/claims.js'
+import { RotationError, systemCodeOf } from '../core/errors.js'
+import { newVersionId } from '../core/ids.js'
+import type {
+  Claim,
+  ClaimWish,
+  Code,
+  Env,
+  NotePatch,
+  Policy,
+  SecretRef,
+  SecretState,
+  SecretStore,
+  SecretStoreAdmin,
+  StoreTraits,
+  VersionId,
+  VersionInfo,
+} from '../core/ports/index.js'
+import { splitRef } from '../core/refs.js'
+import type { SecretText } from '../core/secret-text.js'
+import { keyOf, lockFolder, pathOf, readIfThere, replaceFile, secretsFolder } from './file/disk.js'
+import { damaged, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
+import type { StoreKeys } from './file/keys.js'
+import { withLock } from './file/lock.js'
+import { thisProcess } from './file/process.js'
+import { seal, unseal } from './file/seal.js'
+import { infoOf, isOver, stateOf } from './file/state.js'
+
+const namesAllowed = /^[a-z0-9][a-z0-9._/-]{0,99}$/
+/** Versions without a stage that are kept for a person who must look back after an accident. */
+const looseVersionsMax = 8
+
+/**
+ * The embedded store: one encrypted, authenticated file a secret, written whole under one lock, so that value, journal and stage change
+ * together. For one machine; the folder is not to be shared between machines.
+ */
+export class FileStore implements SecretStore, SecretStoreAdmin {
+  readonly traits: StoreTraits = { serviceDriven: false, journalCas: true, valueBytesMax: 65_536 }
+  readonly #home: string
+  readonly #keys: StoreKeys
+  readonly #env: Env
+
+  constructor(home: string, keys: StoreKeys, env: Env) {
+    this.#home = home
+    this.#keys = keys
+    this.#env = env
+  }
+
+  async resolve(text: string): Promise<SecretRef> {
+    const { store, name } = splitRef(text, 'file')
+    if (store !== 'file' || !namesAllowed.test(name)) {
+      throw new RotationError('bad_event', `"${text}" is no name of the file store.`, {
+        field: 'ref',
+        next: 'Use a-z 0-9 . _ - /, beginning with a letter or digit, at most 100 characters. Example: file:db.',
+      })
+    }
+    return { store: 'file', key: name, shown: `file:${name}` }
+  }
+
+  async describe(ref: SecretRef): Promise<SecretState> {
+    return stateOf(ref, await this.#load(ref))
+  }
+
+  async read(ref: SecretRef, version: VersionId): Promise<SecretText> {
+    const found = (await this.#load(ref)).versions.find(({ id }) => id === version)
+    if (found === undefined)
+      throw new RotationError('not_found', `${ref.shown} has no version ${version}.`, { next: `See keyturn get ${ref.shown}.` })
+    try {
+      return unseal(this.#keys, ref.key, version, found.sealed)
+    } catch (cause) {
+      throw cause instanceof RotationError ? cause : damaged(pathOf(this.#home, ref.key), `holds a version ${version} that does not open`)
+    }
+  }
+
+  async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
+    return this.#change(state.ref, (document) => {
+      if (state.rev !== String(document.rev)) throw conflict(state.ref)
+      const question = { journal: document.journal, current: document.current, now: this.#env.now(), holderMayLive: !isOver(document) }
+      const rotation = claimedRotation(question, wish)
+      const { token, kind, holder, attempt, base, leaseUntil } = rotation
+      const next = { ...document, owner: thisProcess(), journal: { ...(document.journal ?? { retiring: [] }), rotation } }
+      return [next, { ref: state.ref, token, kind, holder, attempt, base, leaseUntil }]
+    })
+  }
+
+  async stage(claim: Claim, value: SecretText): Promise<{ version: VersionId; stored: 'new' | 'same' | 'other' }> {
+    return this.#change(claim.ref, (document) => {
+      const rotation = assertClaim(claim, document.journal)
+      const there = document.versions.find(({ staged }) => staged?.token === claim.token)
+      const { token, base, kind } = claim
+      const made = there ?? this.#version(claim.ref, value, { staged: { token, base, kind } })
+      const versions = there ? document.versions : [...document.versions, made]
+      const same = there && unseal(this.#keys, claim.ref.key, there.id, there.sealed).equals(value)
+      const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, staged: made.id } }
+      return [
+        { ...document, versions, journal },
+        { version: made.id, stored: there ? (same ? 'same' : 'other') : 'new' },
+      ]
+    })
+  }
+
+  async discard(claim: Claim, version: VersionId): Promise<void> {
+    return this.#change(claim.ref, (document) => {
+      const { staged, intent: _, ...rotation } = assertClaim(claim, document.journal)
+      const rejects = rotation.rejects + (rotation.base === document.current ? 1 : 0)
+      const journal = {
+        ...(document.journal ?? { retiring: [] }),
+        rotation: { ...rotation, rejects, ...(staged === version ? {} : optional('staged', staged)) },
+      }
+      const versions = document.versions.filter(({ id, staged: mark }) => id !== version || mark === undefined)
+      return [{ ...document, versions, journal }, undefined]
+    })
+  }
+
+  async publish(claim: Claim, version: VersionId): Promise<VersionInfo> {
+    return this.#change(claim.ref, (document) => {
+      const before = document.versions.find(({ ours }) => ours === claim.token)
+      if (before && document.current === before.id) return [document, infoOf(before)]
+      const { staged: _, ...rotation } = assertClaim(claim, document.journal)
+      if (document.current !== claim.base) throw conflict(claim.ref)
+      const found = document.versions.find(({ id, staged }) => id === version && staged?.token === claim.token)
+      if (found === undefined) throw conflict(claim.ref)
+      const { staged: __, ...rest } = found
+      const published = { ...rest, ours: claim.token }
+      const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, published: published.id, leaseUntil: 0 } }
+      const versions = document.versions.map((one) => (one === found ? published : one))
+      const next = { ...document, versions, journal, current: published.id, previous: document.current, publishedAt: this.#env.now() }
+      return [dropOldest(next), infoOf(published)]
+    })
+  }
+
+  async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
+    const { code, ...rest } = patch
+    const after = await this.#change(state.ref, (document) => {
+      if (state.rev !== String(document.rev)) throw conflict(state.ref)
+      const { code: before, ...journal } = document.journal ?? { retiring: [] }
+      const next = {
+        ...document,
+        rev: document.rev + 1,
+        journal: { ...journal, ...rest, ...(code === null ? {} : optional('code', code ?? before)) },
+      }
+      return [{ ...next, rev: document.rev }, next]
+    })
+    return stateOf(state.ref, after)
+  }
+
+  async *list(filter: { readonly managed: boolean }): AsyncIterable<SecretState> {
+    for await (const { name } of await opendir(secretsFolder(this.#home))) {
+      const key = keyOf(name)
+      if (key === undefined) continue
+      const state = await this.describe(await this.resolve(`file:${key}`))
+      if (!filter.managed || Object.keys(state.policy).length > 0) yield state
+    }
+  }
+
+  async dispose(ref: SecretRef, version: VersionId): Promise<void> {
+    return this.#change(ref, (document) => {
+      if (document.current === version || document.versions.some(({ id, staged }) => id === version && staged !== undefined))
+        throw conflict(ref)
+      const previous = document.previous === version ? null : document.previous
+      return [{ ...document, previous, versions: document.versions.filter(({ id }) => id !== version) }, undefined]
+    })
+  }
+
+  classify(cause: unknown): Code {
+    if (cause instanceof RotationError) return cause.code
+    const code = systemCodeOf(cause)
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EIO' || code === 'EMFILE') return 'unavailable'
+    return code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'denied' : 'internal'
+  }
+
+  async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {
+    const ref = await this.resolve(name)
+    if (value.bytes > this.traits.valueBytesMax) {
+      throw new RotationError('too_large', `The value has ${value.bytes} bytes; this store takes ${this.traits.valueBytesMax}.`, {
+        field: 'value',
+        next: 'Shorten it.',
+      })
+    }
+    await withLock(lockFolder(this.#home), this.#env, async () => {
+      const path = pathOf(this.#home, ref.key)
+      if ((await readIfThere(path)) !== undefined)
+        throw new RotationError('exists', `${ref.shown} exists already.`, { next: 'Put a new value into it, or choose another name.' })
+      const version = this.#version(ref, value, {})
+      const head = {
+        keyturn: 1 as const,
+        ref: ref.key,
+        keyId: this.#keys.id,
+        rev: 1,
+        current: version.id,
+        previous: null,
+        publishedAt: this.#env.now(),
+      }
+      await replaceFile(path, writeDocument(this.#keys, { ...head, policy, journal: null, versions: [version] }))
+    })
+    return ref
+  }
+
+  async setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void> {
+    return this.#change(ref, (document) => {
+      const entries = Object.entries({ ...document.policy, ...patch }).filter((entry): entry is [string, string] => entry[1] !== null)
+      return [{ ...document, policy: Object.fromEntries(entries) }, undefined]
+    })
+  }
+
+  async *history(ref: SecretRef): AsyncIterable<VersionInfo> {
+    for (const version of [...(await this.#load(ref)).versions].reverse()) if (version.staged === undefined) yield infoOf(version)
+  }
+
+  async release(ref: SecretRef): Promise<void> {
+    return this.#change(ref, (document) => [
+      { ...document, policy: {}, journal: null, versions: document.versions.filter(({ staged }) => staged === undefined) },
+      undefined,
+    ])
+  }
+
+  #version(ref: SecretRef, value: SecretText, rest: Pick<FileVersion, 'staged'>): FileVersion {
+    const id = newVersionId(this.#env.now(), this.#env.random(6))
+    return { id, createdAt: this.#env.now(), ...rest, sealed: seal(this.#keys, ref.key, id, value) }
+  }
+
+  async #load(ref: SecretRef): Promise<FileDocument> {
+    const path = pathOf(this.#home, ref.key)
+    const text = await readIfThere(path)
+    if (text === undefined)
+      throw new RotationError('not_found', `There is no secret ${ref.shown}.`, { field: 'ref', next: 'See keyturn list, or put it.' })
+    const document = readDocument(this.#keys, text, path)
+    if (document.ref !== ref.key) throw damaged(path, `belongs to the secret ${document.ref}`)
+    return document
+  }
+
+  /** Read, change, write as one: nobody else writes meanwhile, and a killed process leaves the old file. Unchanged documents are not written. */
+  async #change<T>(ref: SecretRef, change: (document: FileDocument) => [FileDocument, T]): Promise<T> {
+    return withLock(lockFolder(this.#home), this.#env, async () => {
+      const before = await this.#load(ref)
+      const [after, result] = change(before)
+      if (after !== before) await replaceFile(pathOf(this.#home, ref.key), writeDocument(this.#keys, { ...after, rev: before.rev + 1 }))
+      return result
+    })
+  }
+}
+
+function dropOldest(document: FileDocument): FileDocument {
+  const bare = document.versions.filter(({ id, staged }) => staged === undefined && id !== document.current && id !== document.previous)
+  const gone = new Set(bare.slice(0, Math.max(0, bare.length - looseVersionsMax)).map(({ id }) => id))
+  return { ...document, versions: document.versions.filter(({ id }) => !gone.has(id)) }
+}
+
+const conflict = (ref: SecretRef): RotationError =>
+  new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })

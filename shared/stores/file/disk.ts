@@ -1,0 +1,72 @@
+import { chmod, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { RotationError, systemCodeOf } from '../../core/errors.js'
+
+export const secretsFolder = (home: string): string => join(home, 'secrets')
+export const lockFolder = (home: string): string => join(home, 'lock')
+/** `temporal/pg` → `temporal%2Fpg.json`. */
+export const pathOf = (home: string, key: string): string => join(secretsFolder(home), `${encodeURIComponent(key)}.json`)
+export const keyOf = (file: string): string | undefined =>
+  /^[a-z0-9][^.]*.*\.json$/.test(file) ? decodeURIComponent(file.slice(0, -'.json'.length)) : undefined
+
+export async function makeFolders(home: string): Promise<void> {
+  await mkdir(secretsFolder(home), { recursive: true, mode: 0o700 })
+  await chmod(home, 0o700)
+}
+
+/** undefined when there is no such file; every other failure is thrown: only ENOENT means absent. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    if (systemCodeOf(cause) === 'ENOENT') return undefined
+    throw cause
+  }
+}
+
+/** Old or new, never half: a draft beside it, synced, renamed over it, and the folder synced. Under the lock, so one draft name is enough. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const draft = join(dirname(path), `.draft-${path.slice(dirname(path).length + 1)}`)
+  try {
+    const file = await open(draft, 'w', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(draft, path)
+  } catch (cause) {
+    await dropDraft(draft)
+    throw explained(cause, path)
+  }
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function dropDraft(draft: string): Promise<void> {
+  try {
+    await unlink(draft)
+  } catch (cause) {
+    if (!['ENOENT', 'EROFS', 'EACCES', 'EPERM'].includes(systemCodeOf(cause) ?? '')) throw cause // the first error is the one to tell
+  }
+}
+
+function explained(cause: unknown, path: string): unknown {
+  const code = systemCodeOf(cause)
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new RotationError('unavailable', `The disk is full: ${path} was not written and is as it was.`, {
+      cause,
+      next: 'Make room, then run the same command again.',
+    })
+  }
+  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM') {
+    const next = 'Mount it writable, or run as the user who owns it; then run the same command again.'
+    return new RotationError('denied', `${path} cannot be written (${code}); it is as it was.`, { cause, next })
+  }
+  return cause
+}

@@ -1,0 +1,119 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import * as v from 'valibot'
+import { RotationError } from '../../core/errors.js'
+import { type Code, codes } from '../../core/ports/errors.js'
+import type { Journal } from '../../core/ports/store.js'
+import { requestKinds, type Token, type VersionId } from '../../core/ports/words.js'
+import type { StoreKeys } from './keys.js'
+
+const id = v.pipe(
+  v.string(),
+  v.nonEmpty(),
+  v.transform((text) => text as VersionId),
+)
+const token = v.pipe(
+  v.string(),
+  v.nonEmpty(),
+  v.transform((text) => text as Token),
+)
+const time = v.pipe(v.number(), v.finite())
+const kind = v.picklist(requestKinds)
+const code = v.picklist(Object.keys(codes) as Code[])
+
+const version = v.object({
+  id,
+  createdAt: time,
+  ours: v.optional(token),
+  staged: v.optional(v.object({ token, base: v.nullable(id), kind })),
+  sealed: v.object({ key: v.string(), value: v.string() }),
+})
+const rotation = v.object({
+  token,
+  kind,
+  base: v.nullable(id),
+  reason: v.optional(v.string()),
+  staged: v.optional(id),
+  minting: v.optional(v.literal(true)),
+  intent: v.optional(v.literal(true)),
+  published: v.optional(id),
+  holder: v.string(),
+  attempt: time,
+  leaseUntil: time,
+  rejects: time,
+})
+const retiring = v.object({
+  id: v.string(),
+  version: id,
+  notBefore: time,
+  state: v.picklist(['waiting', 'undeclared', 'armed', 'disabled']),
+})
+const journal = v.object({
+  rotation: v.optional(rotation),
+  code: v.optional(code),
+  announced: v.optional(v.nullable(id)),
+  retiring: v.array(retiring),
+})
+const owner = v.object({ host: v.string(), space: v.string(), pid: time, startedAt: v.string() })
+
+const form = v.object({
+  keyturn: v.literal(1),
+  ref: v.string(),
+  keyId: v.string(),
+  rev: time,
+  current: v.nullable(id),
+  previous: v.nullable(id),
+  publishedAt: time,
+  policy: v.record(v.string(), v.string()),
+  journal: v.nullable(journal),
+  /** The process that holds the claim, so that its death ends the lease. */
+  owner: v.optional(owner),
+  versions: v.array(version),
+})
+
+/** One secret as its file holds it: all but the sealed values is readable, and all of it is authenticated. */
+export type FileVersion = v.InferOutput<typeof version>
+export type FileDocument = Omit<v.InferOutput<typeof form>, 'journal'> & { readonly journal: Journal | null }
+
+const macOf = (keys: StoreKeys, body: string): Buffer => createHmac('sha256', keys.mac).update(body).digest()
+
+export function writeDocument(keys: StoreKeys, document: FileDocument): string {
+  const body = { ...document, keyId: keys.id }
+  const result = v.safeParse(form, body)
+  if (!result.success) {
+    const where = v.getDotPath(result.issues[0]) ?? 'its top'
+    throw new RotationError('internal', `A document would not be readable again at ${where}; it was not written.`, {
+      next: 'Report it; the file is as it was.',
+    })
+  }
+  return `${JSON.stringify({ ...body, mac: macOf(keys, JSON.stringify(body)).toString('base64') }, null, 1)}\n`
+}
+
+/** bad_config for another store's key; damaged for anything cut off or edited. The file is only read. */
+export function readDocument(keys: StoreKeys, text: string, path: string): FileDocument {
+  const { mac, ...body } = parse(text, path)
+  if (typeof body.keyId === 'string' && body.keyId !== keys.id) {
+    throw new RotationError('bad_config', `${path} was written with another key (${body.keyId}, not ${keys.id}).`, {
+      field: 'KEYTURN_KEY',
+      next: 'Give the key of this store in KEYTURN_KEY or in its key file.',
+    })
+  }
+  const given = Buffer.from(typeof mac === 'string' ? mac : '', 'base64')
+  const expected = macOf(keys, JSON.stringify(body))
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw damaged(path, 'was edited: its seal does not fit')
+  const result = v.safeParse(form, body)
+  if (!result.success) throw damaged(path, `does not have the form of this version at ${v.getDotPath(result.issues[0]) ?? 'its top'}`)
+  return result.output as FileDocument
+}
+
+function parse(text: string, path: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+  }
+  throw damaged(path, 'is cut off or no JSON')
+}
+
+export const damaged = (path: string, why: string): RotationError =>
+  new RotationError('damaged', `The file ${path} ${why}.`, { next: 'Bring it back from a backup. Keyturn left it as it is.' })

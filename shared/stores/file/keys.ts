@@ -1,0 +1,73 @@
+import { hkdfSync, randomBytes } from 'node:crypto'
+import { open, readFile, stat } from 'node:fs/promises'
+import { RotationError, systemCodeOf } from '../../core/errors.js'
+import { SecretText } from '../../core/secret-text.js'
+
+/** What one master key gives: nothing is ever encrypted with the master itself. */
+export interface StoreKeys {
+  /** Not secret: tells a wrong key from a damaged file. */
+  readonly id: string
+  readonly wrap: Buffer
+  readonly mac: Buffer
+}
+
+const bytesOfKey = 32
+
+/** HKDF-SHA256 (RFC 5869) with one label a purpose. */
+export function deriveKeys(master: Buffer): StoreKeys {
+  const part = (label: string, bytes: number): Buffer =>
+    Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), `keyturn file store ${label}`, bytes))
+  return { id: part('id', 8).toString('hex'), wrap: part('wrap', 32), mac: part('mac', 32) }
+}
+
+/** 32 bytes as base64 or as 64 hex digits. bad_config naming where it came from. */
+export function parseKey(text: SecretText, from: string): Buffer {
+  const trimmed = text.reveal().trim()
+  const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, 'hex') : Buffer.from(trimmed, 'base64')
+  const canonical = /^[A-Za-z0-9+/_-]{43}=?$/.test(trimmed) || /^[0-9a-f]{64}$/i.test(trimmed)
+  if (canonical && bytes.length === bytesOfKey) return bytes
+  throw new RotationError('bad_config', `${from} does not hold a key of 32 bytes.`, {
+    field: from,
+    next: 'Give 32 random bytes as base64: openssl rand -base64 32.',
+  })
+}
+
+/** bad_config when others than its owner may read it, or when it is not there. */
+export async function readKeyFile(path: string): Promise<Buffer> {
+  try {
+    const { mode } = await stat(path)
+    if ((mode & 0o077) !== 0) {
+      const next = `Run chmod 600 on it; whoever could read it could read every secret of this store, so rotate them too.`
+      throw new RotationError('bad_config', `The key file ${path} may be read by others (mode ${(mode & 0o777).toString(8)}).`, {
+        field: 'key file',
+        next,
+      })
+    }
+    return parseKey(new SecretText(await readFile(path, 'utf8')), path)
+  } catch (cause) {
+    if (systemCodeOf(cause) === 'ENOENT') {
+      throw new RotationError('bad_config', `There is no key: KEYTURN_KEY is not set and ${path} does not exist.`, {
+        field: 'KEYTURN_KEY',
+        next: 'Run keyturn init for a new store, or give the key of this one in KEYTURN_KEY.',
+      })
+    }
+    throw cause
+  }
+}
+
+/** A new random key, readable by its owner only. exists: an old key is never overwritten, since the values would be lost with it. */
+export async function createKeyFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'wx', 0o600)
+    try {
+      await file.writeFile(`${randomBytes(bytesOfKey).toString('base64')}\n`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if (systemCodeOf(cause) === 'EEXIST')
+      throw new RotationError('exists', `The key file ${path} exists already.`, { cause, next: 'Use the store as it is.' })
+    throw cause
+  }
+}

@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { systemCodeOf } from '../../core/errors.js'
+
+/** Which process on which machine, so that a later process with the same number is not taken for it. */
+export interface ProcessIdentity {
+  readonly host: string
+  /** The boot and the namespace in which `pid` counts; empty where the system has no such thing. */
+  readonly space: string
+  readonly pid: number
+  readonly startedAt: string
+}
+
+const readText = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (cause) {
+    if (systemCodeOf(cause) !== undefined) return '' // not there, or not ours to read: the other checks decide
+    throw cause
+  }
+}
+
+function namespace(): string {
+  if (process.platform !== 'linux') return ''
+  try {
+    return `${readText('/proc/sys/kernel/random/boot_id')} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch (cause) {
+    if (systemCodeOf(cause) !== undefined) return readText('/proc/sys/kernel/random/boot_id')
+    throw cause
+  }
+}
+
+/** State letter and start time, as the system tells them; undefined when it tells nothing. */
+function lookUp(pid: number): { readonly state: string; readonly startedAt: string } | undefined {
+  if (process.platform === 'linux') {
+    const stat = readText(`/proc/${pid}/stat`) // 4242 (a name with ) and blanks) S 1 … ; field 22 is the start in ticks since boot
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields.length > 19 ? { state: fields[0] ?? '', startedAt: fields[19] ?? '' } : undefined
+  }
+  try {
+    const line = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C' },
+    }).trim()
+    const space = line.indexOf(' ')
+    return { state: line.slice(0, space), startedAt: line.slice(space).trim() }
+  } catch (cause) {
+    if (cause instanceof Error) return undefined // ps ends with 1 when there is no such process
+    throw cause
+  }
+}
+
+let own: ProcessIdentity | undefined
+export function thisProcess(): ProcessIdentity {
+  own ??= { host: hostname(), space: namespace(), pid: process.pid, startedAt: lookUp(process.pid)?.startedAt ?? '' }
+  return own
+}
+
+/** unknown: another machine or another process namespace, where our numbers mean nothing. */
+export function lifeOf(other: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
+  const self = thisProcess()
+  if (other.host !== self.host) return 'unknown'
+  if (other.space !== self.space) return bootOf(other) !== bootOf(self) ? 'dead' : 'unknown'
+  try {
+    process.kill(other.pid, 0)
+  } catch (cause) {
+    if (systemCodeOf(cause) === 'ESRCH') return 'dead'
+    if (systemCodeOf(cause) !== 'EPERM') throw cause // EPERM: it is there, of another user
+  }
+  const there = lookUp(other.pid)
+  if (there === undefined) return 'alive'
+  return there.startedAt !== other.startedAt || /^[ZX]/.test(there.state) ? 'dead' : 'alive'
+}
+
+/** The machine was started again since: whatever ran then is gone. */
+const bootOf = ({ space }: ProcessIdentity): string => space.split(' ')[0] ?? ''

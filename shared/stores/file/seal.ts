@@ -1,0 +1,47 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { SecretText } from '../../core/secret-text.js'
+import type { StoreKeys } from './keys.js'
+
+/** One value: AES-256-GCM with a data key of its own, which is wrapped by the store's key; all parts base64 of nonce, tag and ciphertext. */
+export interface Sealed {
+  readonly key: string
+  readonly value: string
+}
+
+const nonceBytes = 12
+const tagBytes = 16
+
+/** Bound to secret and version by the additional data: a sealed value moved elsewhere does not open. */
+const bind = (ref: string, version: string, purpose: string): Buffer => Buffer.from(JSON.stringify(['keyturn', purpose, ref, version]))
+
+export function seal(keys: StoreKeys, ref: string, version: string, value: SecretText): Sealed {
+  const dataKey = randomBytes(32)
+  return {
+    key: encrypt(keys.wrap, dataKey, bind(ref, version, 'key')),
+    value: encrypt(dataKey, Buffer.from(value.reveal()), bind(ref, version, 'value')),
+  }
+}
+
+/** Throws the cipher's own error when key, place or text do not fit. */
+export function unseal(keys: StoreKeys, ref: string, version: string, sealed: Sealed): SecretText {
+  const dataKey = decrypt(keys.wrap, sealed.key, bind(ref, version, 'key'))
+  return new SecretText(decrypt(dataKey, sealed.value, bind(ref, version, 'value')).toString('utf8'))
+}
+
+function encrypt(key: Buffer, text: Buffer, additional: Buffer): string {
+  const nonce = randomBytes(nonceBytes)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(additional)
+  const body = Buffer.concat([cipher.update(text), cipher.final()])
+  return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64')
+}
+
+function decrypt(key: Buffer, text: string, additional: Buffer): Buffer {
+  const bytes = Buffer.from(text, 'base64')
+  const [nonce, tag, body] = [
+    bytes.subarray(0, nonceBytes),
+    bytes.subarray(nonceBytes, nonceBytes + tagBytes),
+    bytes.subarray(nonceBytes + tagBytes),
+  ]
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes }).setAAD(additional).setAuthTag(tag)
+  return Buffer.concat([decipher.update(body), decipher.final()])
+}
