@@ -13,7 +13,7 @@ export interface Facts {
   readonly journal: boolean
   /** Consumers are named in the policy. */
   readonly targets: boolean
-  readonly rollback: RotatorTraits['rollback']
+  readonly rollback: ReturnType<RotatorTraits['rollback']>
   readonly previousAccepted?: boolean
   /** Why no rotation may start now, in words: outside the window, a freeze, paused. */
   readonly frozen?: string

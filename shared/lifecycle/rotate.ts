@@ -79,7 +79,7 @@ export function factsOf(tools: Tools, { settings, rotator, policy }: Setup): Fac
     mints: rotator?.traits.mints ?? false,
     journal: true,
     targets: settings.targets.length > 0,
-    rollback: rotator?.traits.rollback ?? 'none',
+    rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...(frozen === undefined ? {} : { frozen }),
   }
 }

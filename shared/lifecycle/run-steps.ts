@@ -63,8 +63,8 @@ export async function runSteps(
 }
 
 /** A put tests the value that a person set at the target; a rollback sets nothing where the previous credential is still valid. */
-const mustSet = ({ rotator }: Work, { kind }: Go): boolean =>
-  kind !== 'put' && !(kind === 'rollback' && rotator.traits.rollback === 'publish')
+const mustSet = ({ rotator, context }: Work, { kind }: Go): boolean =>
+  kind !== 'put' && !(kind === 'rollback' && rotator.traits.rollback(context.policy) === 'publish')
 
 /** finish called alone: nobody can say that this very value was tested, so it is tested again. A platform that drives the steps vouches for it. */
 const mustTestAgain = (state: SecretState, { from }: Go, asked: readonly Step[]): boolean =>

@@ -69,7 +69,7 @@ const traitsOf = (of: MemoryClass): RotatorTraits => ({
   propagates: of === 'C',
   usage: 'none',
   needsAdmin: 'no',
-  rollback: of === 'A' ? 'reapply' : 'publish',
+  rollback: () => (of === 'A' ? 'reapply' : 'publish'),
 })
 
 const currentOf = ({ current }: Context<MemoryValue>): MemoryValue => {

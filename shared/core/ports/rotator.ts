@@ -27,7 +27,8 @@ export interface RotatorTraits {
   readonly propagates: boolean
   readonly usage: 'sessions' | 'last-used' | 'none'
   readonly needsAdmin: 'no' | 'optional' | 'yes'
-  readonly rollback: 'publish' | 'reapply' | 'none'
+  /** How one goes back: publish the previous value (it is still accepted), set it again, or not at all. */
+  rollback(policy: Policy): 'publish' | 'reapply' | 'none'
 }
 
 export interface Context<V> {

@@ -1,0 +1,82 @@
+import { RotationError } from '../core/errors.js'
+import { generatePassword } from '../core/password.js'
+import type { Context, Progress, Rotator } from '../core/ports/rotator.js'
+import type { CredentialId } from '../core/ports/words.js'
+import { SecretText } from '../core/secret-text.js'
+import { writeLogin } from '../core/shapes/index.js'
+import { change, disable } from './postgres/change.js'
+import { adminOf, check } from './postgres/check.js'
+import { verify } from './postgres/compare.js'
+import { classify } from './postgres/errors.js'
+import { adminLogin, loginOnce, within } from './postgres/logins.js'
+import { otherOf, passwordRule, policyKeys, strategyOf } from './postgres/policy.js'
+import { usage } from './postgres/usage.js'
+import { type PostgresValue, parsePostgres } from './postgres/value.js'
+
+/**
+ * PostgreSQL 14 to 18. replace: one login changes its own password, or an administrator does. alternate: an administrator sets the idle login of
+ * a pair that was made beforehand, plain or both acting as one owner role. Two connections a rotation; the server only ever receives a verifier.
+ */
+const postgres: Rotator<PostgresValue> = {
+  about: { kind: 'postgres', title: 'PostgreSQL login', type: 'database', strategies: ['replace', 'alternate'], policy: policyKeys },
+  traits: {
+    class: 'A',
+    slots: (policy) => (strategyOf(policy) === 'alternate' ? 2 : 1),
+    mints: false,
+    propagates: false,
+    usage: 'sessions',
+    needsAdmin: 'optional',
+    rollback: (policy) => (strategyOf(policy) === 'alternate' ? 'publish' : 'reapply'),
+  },
+  parse: parsePostgres,
+  render: (shape, next) => {
+    // The policy only matters for a bare value, whose user does not change.
+    const from = shape.reveal() === '' || next.shape === 'bare' ? { user: next.user, password: shape.reveal() } : loginIn(shape)
+    return writeLogin(shape, from, { user: next.user, password: next.password.reveal() })
+  },
+  identify: ({ user }) => user as CredentialId,
+  check,
+  propose: (context) => {
+    const { current, policy, env } = context
+    if (current === undefined) throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
+    const user = strategyOf(policy) === 'alternate' ? otherOf(current.user, policy) : current.user
+    return { ...current, user, password: new SecretText(generatePassword(passwordRule(policy), env.random)) }
+  },
+  apply: async (context, pending): Promise<Progress> => {
+    await change(context, pending)
+    return { done: true }
+  },
+  accepted: async (context, value) => {
+    const result = await loginOnce(context, value)
+    if ('session' in result) {
+      await result.session.end()
+      return true
+    }
+    if (result.proven || result.refused) return result.proven
+    throw result.failed
+  },
+  verify,
+  usage,
+  retire,
+  classify,
+}
+
+function loginIn(shape: SecretText): { user: string; password: string } {
+  const { user, password } = parsePostgres(shape, {})
+  return { user, password: password.reveal() }
+}
+
+/** The login that left can no longer be used; open sessions go on. One login has nothing to retire: its old password is gone. */
+async function retire(context: Context<PostgresValue>, id: CredentialId): Promise<Progress> {
+  if (strategyOf(context.policy) !== 'alternate') return { done: true }
+  const admin = adminOf(context)
+  if (admin === undefined || id === context.current?.user) {
+    throw new RotationError('internal', `${id} cannot be retired: it is current, or there is no administrator.`, {
+      next: 'Report it; nothing was changed.',
+    })
+  }
+  await within(await adminLogin(context, admin), (session) => disable(session, id))
+  return { done: true }
+}
+
+export const create = () => postgres

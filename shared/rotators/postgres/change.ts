@@ -1,0 +1,96 @@
+import pg from 'pg'
+import { RotationError } from '../../core/errors.js'
+import type { Context } from '../../core/ports/rotator.js'
+import { adminOf } from './check.js'
+import { statementError } from './errors.js'
+import { adminLogin, loginOnce, within } from './logins.js'
+import { hashOf } from './policy.js'
+import type { Session } from './session.js'
+import { assertName, type PostgresValue } from './value.js'
+import { iterationsFor, saltBytes, scramVerifier } from './verifier.js'
+
+interface Prelude {
+  readonly standby: boolean
+  readonly iterations: string | null
+}
+
+/** Makes the server accept `pending`: one login, one look, one statement. The same pending value again changes nothing that matters. */
+export async function change(context: Context<PostgresValue>, pending: PostgresValue): Promise<void> {
+  const session = await authority(context, pending)
+  if (session === 'done') return
+  await within(session, async () => {
+    const [prelude] = await ask<Prelude>(
+      session,
+      "select pg_is_in_recovery() as standby, current_setting('scram_iterations', true) as iterations",
+    )
+    if (prelude?.standby !== false) {
+      throw new RotationError('target_read_only', `${pending.host} is a read-only replica.`, {
+        field: 'host',
+        next: "Point the secret's host at the writable endpoint; nothing was changed.",
+      })
+    }
+    await setPassword(session, context, pending, prelude.iterations)
+  })
+}
+
+/** The administrator where there is one; else the account itself: current, then pending (then it is done already), then previous. */
+async function authority(context: Context<PostgresValue>, pending: PostgresValue): Promise<Session | 'done'> {
+  const admin = adminOf(context)
+  if (admin !== undefined) return adminLogin(context, admin)
+  const { current } = context
+  const own = current?.user === pending.user ? current : undefined
+  let refusal: RotationError | undefined
+  for (const candidate of [async () => own, async () => pending, async () => context.previous?.()]) {
+    const value = await candidate()
+    if (value === undefined || value.user !== pending.user) continue
+    const result = await loginOnce(context, value)
+    if ('session' in result) {
+      if (value !== pending) return result.session
+      await result.session.end()
+      return 'done'
+    }
+    if (value === pending && result.proven) return 'done'
+    if (!result.refused) throw result.failed
+    refusal = result.failed
+  }
+  throw refusal ?? new RotationError('internal', 'No credential is known to change the password with.', { next: 'Report it.' })
+}
+
+async function setPassword(
+  session: Session,
+  { policy, env }: Context<PostgresValue>,
+  pending: PostgresValue,
+  iterations: string | null,
+): Promise<void> {
+  assertName(pending.user, 'username')
+  const role = pg.escapeIdentifier(pending.user)
+  const secret =
+    hashOf(policy) === 'server'
+      ? pending.password.reveal()
+      : scramVerifier(pending.password, env.random(saltBytes), iterationsFor(iterations))
+  // An account that acts as its owner role must step back to be itself; by name, since CURRENT_USER would mean the owner.
+  const self = session.user === pending.user ? 'SET LOCAL ROLE NONE; ' : ''
+  try {
+    await session.query(`BEGIN READ WRITE; ${self}ALTER ROLE ${role} PASSWORD ${pg.escapeLiteral(secret)}; COMMIT`)
+  } catch (cause) {
+    throw statementError(cause, `${session.user} could not set the password of ${pending.user}`)
+  }
+}
+
+/** For the login that leaves: it keeps its role and grants, and nobody can log in with it until it is set again. */
+export async function disable(session: Session, user: string): Promise<void> {
+  assertName(user, 'username')
+  try {
+    await session.query(`BEGIN READ WRITE; ALTER ROLE ${pg.escapeIdentifier(user)} PASSWORD NULL; COMMIT`)
+  } catch (cause) {
+    throw statementError(cause, `${session.user} could not take the password of ${user} away`)
+  }
+}
+
+export async function ask<R extends pg.QueryResultRow>(session: Session, text: string, values?: readonly unknown[]): Promise<readonly R[]> {
+  try {
+    return await session.query<R>(text, values)
+  } catch (cause) {
+    throw statementError(cause, `${session.user} could not ask the server`)
+  }
+}

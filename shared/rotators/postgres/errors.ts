@@ -1,0 +1,95 @@
+import { messageOf, RotationError, systemCodeOf } from '../../core/errors.js'
+import type { Code } from '../../core/ports/errors.js'
+
+const unreachable = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'EPIPE',
+  '53300',
+  '57P01',
+  '57P02',
+  '57P03',
+])
+const tls = /^(UNABLE_TO_|ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|ERR_SSL_|EPROTO)/
+
+type Kind = readonly [Code, string]
+
+/** SQLSTATE or system code of a failed login → code and next step. `proven`: the password was right, the login failed for another reason. */
+function loginKind(code: string | undefined, message: string, proven: boolean): Kind {
+  if (code !== undefined && tls.test(code))
+    return [
+      'target_tls',
+      'Give the CA of this server in the field ca or in KEYTURN_CA_FILE, and use the host name that its certificate names.',
+    ]
+  if (/does not support SSL|establishing an SSL connection/.test(message)) {
+    return ['target_tls', 'Turn TLS on at the server. Only "sslmode": "disable" in the secret allows plaintext.']
+  }
+  if (code === '28P01' || (code === '08P01' && /SASL|no such user/.test(message)) || /has been banned/.test(message)) {
+    return ['target_auth', 'Check which password this role has; it was tried once and is not tried again.']
+  }
+  if (code === '28000')
+    return [
+      'target_denied',
+      proven ? 'Give the role LOGIN.' : 'Add a line for this role, database and address to pg_hba.conf (hostssl … scram-sha-256).',
+    ]
+  if (code === '3D000') return ['bad_value', 'Correct the field dbname.']
+  if (code === '42501' || code === '55000') return ['target_denied', 'Grant CONNECT on the database to this role.']
+  if ((code !== undefined && unreachable.has(code)) || /timeout expired|Connection terminated/.test(message)) {
+    return ['target_unreachable', 'Check host, port, firewall and that the server runs; then run the same command again.']
+  }
+  return ['internal', 'Look up the message in the server log.']
+}
+
+export function loginError(cause: unknown, who: string, where: string, proven: boolean): RotationError {
+  if (cause instanceof RotationError) return cause
+  const code = systemCodeOf(cause)
+  const [kind, next] = loginKind(code, messageOf(cause), proven)
+  const field = code === '3D000' ? { field: 'dbname' } : {}
+  return new RotationError(kind, `${who} could not log in to ${where}: ${messageOf(cause)}${code === undefined ? '' : ` (${code})`}.`, {
+    cause,
+    next,
+    ...field,
+  })
+}
+
+/** SQLSTATE of a failed ALTER ROLE → code and next step. Where the answer was lost, the state is read again: a login tells what happened. */
+function statementKind(code: string | undefined, message: string): Kind {
+  if (code === '22023') return ['rejected', "Change the password rule in the policy so that the server's password check accepts it."]
+  if (code === '28000') {
+    return /not a plain text/.test(message)
+      ? [
+          'target_denied',
+          'The server only takes clear text (credcheck). Set keyturn-hash=server to send it over verified TLS, or credcheck.encrypted_password_allowed=on.',
+        ]
+      : ['rejected', "Change the password rule in the policy so that the server's password check accepts it."]
+  }
+  if (code === '42501')
+    return [
+      'target_denied',
+      'Give the administrator CREATEROLE and, from version 16 on, ADMIN OPTION: GRANT role TO admin WITH ADMIN OPTION, INHERIT FALSE, SET FALSE.',
+    ]
+  if (code === '42704') return ['target_denied', 'Create the role first.']
+  if (code === '25006') return ['target_read_only', "Point the secret's host at the writable endpoint."]
+  if (code === '23505' || code === '42710' || (code === 'XX000' && /concurrently updated/.test(message)))
+    return ['conflict', 'The state is read again.']
+  if (code === '55P03' || code === '57014') return ['target_unreachable', 'Another session holds the role; run the same command again.']
+  if (/Query read timeout|Connection terminated|ended by other party/.test(message) || (code !== undefined && unreachable.has(code))) {
+    return ['ambiguous', 'A login with the pending password tells whether the change arrived.']
+  }
+  return ['internal', 'Look up the message in the server log.']
+}
+
+export function statementError(cause: unknown, what: string): RotationError {
+  if (cause instanceof RotationError) return cause
+  const code = systemCodeOf(cause)
+  const [kind, next] = statementKind(code, messageOf(cause))
+  return new RotationError(kind, `${what}: ${messageOf(cause)}${code === undefined ? '' : ` (${code})`}.`, { cause, next })
+}
+
+export const classify = (cause: unknown): Code =>
+  cause instanceof RotationError ? cause.code : loginKind(systemCodeOf(cause), messageOf(cause), false)[0]

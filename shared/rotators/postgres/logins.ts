@@ -1,0 +1,45 @@
+import { RotationError } from '../../core/errors.js'
+import type { Context } from '../../core/ports/rotator.js'
+import type { SecretText } from '../../core/secret-text.js'
+import { type Login, login, type Session } from './session.js'
+import type { PostgresValue } from './value.js'
+
+/** What was refused in this invocation: a refused login is never repeated with the same credential, also not by a retry. */
+const refusals = new WeakMap<Context<PostgresValue>, WeakMap<SecretText, Login>>()
+
+export async function loginOnce(context: Context<PostgresValue>, value: PostgresValue): Promise<Login> {
+  const known = refusals.get(context) ?? new WeakMap<SecretText, Login>()
+  refusals.set(context, known)
+  const before = known.get(value.password)
+  if (before) return before
+  const result = await login(value, context.env)
+  if ('failed' in result && result.refused) known.set(value.password, result)
+  return result
+}
+
+/** The session, or the failure as an error. */
+export async function mustLogin(context: Context<PostgresValue>, value: PostgresValue): Promise<Session> {
+  const result = await loginOnce(context, value)
+  if ('session' in result) return result.session
+  throw result.failed
+}
+
+/** An administrator who is refused says nothing about the rotated credential: never `target_auth`, which would end in stuck. */
+export async function adminLogin(context: Context<PostgresValue>, admin: PostgresValue): Promise<Session> {
+  const result = await loginOnce(context, admin)
+  if ('session' in result) return result.session
+  if (!result.refused) throw result.failed
+  throw new RotationError('target_denied', `The administrator ${admin.user} (${context.admin?.ref.shown}) was refused by ${admin.host}.`, {
+    cause: result.failed,
+    field: 'keyturn-admin',
+    next: `Put the right password into ${context.admin?.ref.shown}; it was tried once.`,
+  })
+}
+
+export async function within<T>(session: Session, act: (session: Session) => Promise<T>): Promise<T> {
+  try {
+    return await act(session)
+  } finally {
+    await session.end()
+  }
+}

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import pg from 'pg'
+import { RotationError } from '../../core/errors.js'
+import type { Env } from '../../core/ports/env.js'
+import { loginError } from './errors.js'
+import { tlsOptions } from './tls.js'
+import type { PostgresValue } from './value.js'
+
+/** One login that the server proved to have checked. */
+export interface Session {
+  readonly user: string
+  query<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<readonly R[]>
+  end(): Promise<void>
+}
+
+export type Login =
+  | { readonly session: Session }
+  /** proven: the password was right. refused: it was not; never to be tried again. */
+  | { readonly failed: RotationError; readonly proven: boolean; readonly refused: boolean }
+
+const connectMsMax = 10_000
+const queryMsMax = 15_000 // above statement_timeout: after it the outcome is unknown
+const endMsMax = 1000
+/** A statement that the client gave up must be gone at the server too, or it would change the password later. */
+const options =
+  '-c lock_timeout=3s -c statement_timeout=10s -c client_connection_check_interval=1s -c idle_in_transaction_session_timeout=10s'
+
+/** Exactly one login with these fields; nothing is taken from PG* variables, ~/.pgpass or a connection string. */
+export async function login(value: PostgresValue, env: Env): Promise<Login> {
+  const where = `${value.host}:${value.port}/${value.database}`
+  if (value.tls.mode === 'off') env.log('plaintext', { host: value.host, why: 'the secret says so' })
+  const client = clientOf(value, env)
+  const proof = watchProof(client, where)
+  client.on('error', () => {}) // an idle connection that breaks shows at the next query or at end()
+  try {
+    await client.connect()
+  } catch (cause) {
+    await close(client)
+    const failed = loginError(cause, value.user, where, proof.proven())
+    return { failed, proven: proof.proven(), refused: failed.code === 'target_auth' && !proof.proven() }
+  }
+  if (proof.proven()) return { session: sessionOf(client, value.user) }
+  await close(client)
+  const next = 'Change its line in pg_hba.conf from trust, peer or ident to scram-sha-256.'
+  return {
+    failed: new RotationError('password_not_checked', `${where} let ${value.user} in without checking the password.`, { next }),
+    proven: false,
+    refused: false,
+  }
+}
+
+const clientOf = ({ host, port, user, password, database, tls }: PostgresValue, env: Env): pg.Client =>
+  new pg.Client({
+    host,
+    port,
+    user,
+    password: password.reveal(),
+    database,
+    ssl: tlsOptions(tls, env.ca),
+    sslnegotiation: 'postgres',
+    options,
+    application_name: 'keyturn',
+    client_encoding: 'UTF8',
+    connectionTimeoutMillis: connectMsMax,
+    query_timeout: queryMsMax,
+    keepAlive: true,
+  })
+
+/** The driver's connection is not in its documented interface; the version is pinned and a test against a hostile server watches this. */
+type Wired = pg.Client & { readonly connection: pg.Connection }
+
+/** The driver would send a clear-text or MD5 answer to whoever asks, and takes a server that asks for nothing. Neither happens here. */
+function watchProof(client: pg.Client, where: string): { proven(): boolean } {
+  const { connection } = client as Wired
+  let proven = false
+  const refuse = (how: string) => () => {
+    const next =
+      'Make it ask by SCRAM (pg_hba.conf: scram-sha-256; the role needs a SCRAM password). If it should do so already, somebody may be in between.'
+    connection.stream.destroy(
+      new RotationError('password_not_checked', `${where} asked for the password ${how}; nothing was sent.`, { next }),
+    )
+  }
+  connection.prependListener('authenticationCleartextPassword', refuse('in clear text'))
+  connection.prependListener('authenticationMD5Password', refuse('as an MD5 hash'))
+  connection.on('authenticationSASLFinal', () => {
+    proven = true // a wrong server signature makes the driver reject by itself
+  })
+  return { proven: () => proven }
+}
+
+const sessionOf = (client: pg.Client, user: string): Session => ({
+  user,
+  query: async <R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) =>
+    (await client.query<R>(text, values === undefined ? undefined : [...values])).rows,
+  end: () => close(client),
+})
+
+/** end() on a dead connection would wait for ever; how a connection ends says nothing about what was done on it. */
+async function close(client: pg.Client): Promise<void> {
+  await Promise.race([client.end().catch(() => undefined), once(AbortSignal.timeout(endMsMax), 'abort')])
+  ;(client as Wired).connection.stream.destroy()
+}
