@@ -1,0 +1,21 @@
+import { Command } from 'commander'
+import { adopt as adoptSecret } from '../../shared/lifecycle/adopt.js'
+import { action } from '../context.js'
+import { keyValues } from '../key-values.js'
+
+export const adopt = (): Command =>
+  new Command('adopt')
+    .description('take a secret as it is: log in once with its value, then write its policy; nothing is changed at the target')
+    .argument('<ref>', 'which secret')
+    .argument('[policy...]', 'key=value, such as strategy=alternate grace=2h')
+    .option('--rotator <kind>', 'what kind of credential it is; inferred where the value says it')
+    .addHelpText('after', '\nExample:\n  keyturn adopt file:db strategy=alternate pair="app_a app_b" admin=file:pg-admin')
+    .action(
+      action(async ({ app, output }, refText: string, words: readonly string[], options: { readonly rotator?: string }) => {
+        const patch = { ...(options.rotator === undefined ? {} : { 'keyturn-rotator': options.rotator }), ...keyValues(words) }
+        const { ref, rotator } = await adoptSecret(await app.deps(refText), await app.store(refText), refText, patch)
+        output.result({ ref: ref.shown, rotator, accepted: true }, [
+          `${ref.shown} is a ${rotator} login that works. Next: keyturn rotate ${ref.shown}`,
+        ])
+      }),
+    )

@@ -1,0 +1,72 @@
+import { writeFile } from 'node:fs/promises'
+import { Command } from 'commander'
+import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
+import type { SecretState } from '../../shared/core/ports/store.js'
+import type { SecretText } from '../../shared/core/secret-text.js'
+import { action } from '../context.js'
+import { type Json, type Output, showTime } from '../output.js'
+
+interface GetOptions {
+  readonly reveal?: boolean
+  readonly outputFile?: string
+}
+
+export const get = (): Command =>
+  new Command('get')
+    .description('what is known of a secret; its value only on request')
+    .argument('<ref>', 'which secret')
+    .option('--reveal', 'print the value, to a terminal only')
+    .option('--output-file <path>', 'write the value to a new file that only you can read (0600)')
+    .addHelpText('after', '\nExample:\n  keyturn get file:db\n  keyturn get file:db --output-file db.json')
+    .action(
+      action(async ({ app, output }, refText: string, options: GetOptions) => {
+        const store = await app.store(refText)
+        const state = await store.describe(await store.resolve(refText))
+        const wanted = options.reveal === true || options.outputFile !== undefined
+        if (wanted && state.current) await give(options, output, await store.read(state.ref, state.current.id))
+        const file = options.outputFile === undefined ? {} : { file: options.outputFile }
+        if (options.reveal !== true) output.result({ ...metadata(state), ...file }, linesOf(state, options.outputFile))
+      }),
+    )
+
+async function give({ reveal, outputFile }: GetOptions, output: Output, value: SecretText): Promise<void> {
+  if (reveal) {
+    if (!process.stdout.isTTY || output.json) {
+      throw new RotationError('bad_event', 'A value is printed to a terminal only, not into a pipe, a log or JSON.', {
+        field: 'reveal',
+        next: 'Use --output-file.',
+      })
+    }
+    process.stdout.write(`${value.reveal()}\n`)
+  }
+  if (outputFile === undefined) return
+  try {
+    await writeFile(outputFile, value.reveal(), { mode: 0o600, flag: 'wx' })
+  } catch (cause) {
+    const code = systemCodeOf(cause)
+    if (code === undefined) throw cause
+    throw new RotationError('bad_event', `The file ${outputFile} was not written (${code}).`, {
+      field: 'output-file',
+      next: 'Name a file that does not exist yet, in a folder that does.',
+    })
+  }
+}
+
+const metadata = (state: SecretState): { readonly [key: string]: Json | undefined } => ({
+  ref: state.ref.shown,
+  version: state.current?.id ?? null,
+  previous: state.previous?.id ?? null,
+  pending: state.pending?.id ?? null,
+  publishedAt: showTime(state.publishedAt),
+  policy: state.policy,
+})
+
+function linesOf(state: SecretState, file: string | undefined): readonly string[] {
+  const shown = Object.entries(metadata(state)).filter(([, value]) => typeof value === 'string')
+  const lines = shown.map(([key, value]) => `${key.padEnd(12)} ${String(value)}`)
+  return [
+    ...lines,
+    ...Object.entries(state.policy).map(([key, value]) => `${key}=${value}`),
+    ...(file === undefined ? [] : [`The value is in ${file}.`]),
+  ]
+}

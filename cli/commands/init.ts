@@ -1,0 +1,19 @@
+import { Command } from 'commander'
+import { createFileHome } from '../../shared/app/init.js'
+import { action } from '../context.js'
+
+export const init = (): Command =>
+  new Command('init')
+    .description('make the folder of the file store and, unless KEYTURN_KEY is set, its key')
+    .addHelpText('after', '\nExample:\n  keyturn init --home ./vault')
+    .action(
+      action(async ({ app, output }) => {
+        const made = await createFileHome(app.config)
+        output.result({ home: app.config.home, keyFile: made.keyFile ?? null }, [
+          `The file store is ready in ${app.config.home}.`,
+          made.keyFile
+            ? `Its key is ${made.keyFile} (mode 0600). Keep a copy elsewhere: without it no value can be read again.`
+            : 'Its key is KEYTURN_KEY, which is kept nowhere.',
+        ])
+      }),
+    )

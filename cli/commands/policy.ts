@@ -1,0 +1,21 @@
+import { Command } from 'commander'
+import { changePolicy } from '../../shared/lifecycle/adopt.js'
+import { action } from '../context.js'
+import { keyValues } from '../key-values.js'
+
+export const policy = (): Command =>
+  new Command('policy')
+    .description('show or change what a secret says of itself')
+    .argument('<ref>', 'which secret')
+    .argument('[policy...]', 'key=value; key= takes a key away; none: show')
+    .addHelpText('after', '\nExample:\n  keyturn policy file:db grace=2h window="sat sun 02:00-05:00 Europe/Berlin"')
+    .action(
+      action(async ({ app, output }, refText: string, words: readonly string[]) => {
+        const store = await app.store(refText)
+        const ref = await store.resolve(refText)
+        const state =
+          words.length === 0 ? await store.describe(ref) : await changePolicy(await app.deps(refText), store, refText, keyValues(words))
+        const lines = Object.entries(state.policy).map(([key, value]) => `${key}=${value}`)
+        output.result({ ref: ref.shown, policy: state.policy }, lines.length > 0 ? lines : [`${ref.shown} has no policy.`])
+      }),
+    )

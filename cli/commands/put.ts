@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto'
+import { Command } from 'commander'
+import { codeOf } from '../../shared/core/errors.js'
+import type { Token } from '../../shared/core/ports/words.js'
+import { rotate } from '../../shared/lifecycle/rotate.js'
+import { action } from '../context.js'
+import { readValue } from '../read-value.js'
+
+export const put = (): Command =>
+  new Command('put')
+    .description('store a value: a new secret, or a new version that is tested before it is published')
+    .argument('<ref>', 'which secret, such as file:db')
+    .option('-f, --file <path>', 'read the value from a file; without it from stdin or a prompt')
+    .addHelpText('after', '\nExample:\n  keyturn put file:db --file db.json\n  pass show db | keyturn put file:db')
+    .action(
+      action(async ({ app, output }, refText: string, options: { readonly file?: string }) => {
+        const deps = await app.deps(refText)
+        const store = await app.store(refText)
+        const ref = await store.resolve(refText)
+        const value = await readValue(options.file, ref.shown)
+        const exists = await store.describe(ref).then(
+          () => true,
+          (cause: unknown) => {
+            if (codeOf(cause) === 'not_found') return false
+            throw cause
+          },
+        )
+        if (!exists) {
+          await store.create(ref.shown, value, {})
+          const next = `keyturn adopt ${ref.shown}`
+          output.result({ ref: ref.shown, outcome: 'created', next }, [`${ref.shown} is stored. It is not rotated yet; next: ${next}`])
+          return
+        }
+        const token = randomUUID() as string as Token
+        const result = await rotate(deps, { kind: 'put', ref: ref.shown, at: app.env.now(), token }, value)
+        output.result({ ref: ref.shown, outcome: result.outcome, version: result.version ?? null }, [
+          `${ref.shown} has a new current version ${result.version}.`,
+        ])
+      }),
+    )

@@ -1,0 +1,88 @@
+import { Command, Option } from 'commander'
+import { RotationError } from '../../shared/core/errors.js'
+import { isToken } from '../../shared/core/ids.js'
+import { type RotationRequest, type Step, steps } from '../../shared/core/ports/words.js'
+import type { RotationResult } from '../../shared/lifecycle/deps.js'
+import { rotate as rotateSecret } from '../../shared/lifecycle/rotate.js'
+import { statusOf } from '../../shared/lifecycle/status.js'
+import { action } from '../context.js'
+import type { Json } from '../output.js'
+import { statusJson } from './status.js'
+
+interface RotateOptions {
+  readonly step?: Step
+  readonly resume?: boolean
+  readonly dryRun?: boolean
+  readonly emergency?: boolean
+  readonly reason?: string
+  readonly token?: string
+}
+
+export const rotate = (): Command =>
+  new Command('rotate')
+    .description('take a secret through create, set, test and finish; after a crash the same command goes on')
+    .argument('<ref>', 'which secret')
+    .addOption(new Option('--step <step>', 'only this step; each may be repeated').choices([...steps]))
+    .addOption(new Option('--resume', 'only finish what is open; start nothing').conflicts(['emergency', 'dryRun']))
+    .option('--dry-run', 'say what would be done; no login, no write')
+    .option('--emergency', 'skip grace, window and hold; needs --reason')
+    .option('--reason <text>', 'why, for the audit log; never a value')
+    .option('--token <token>', 'the id of this rotation: the same token is the same rotation')
+    .addHelpText('after', '\nExample:\n  keyturn rotate file:db\n  keyturn rotate file:db --emergency --reason "laptop stolen"')
+    .action(
+      action(async ({ app, output }, refText: string, options: RotateOptions) => {
+        const deps = await app.deps(refText)
+        const request = requestOf(refText, options, app.env.now())
+        if (options.dryRun) {
+          const found = await statusOf(deps, refText, request.kind)
+          const json = statusJson(found)
+          output.result(json, [
+            `${found.state.ref.shown}: would ${found.next.do} (row ${found.next.row})${found.next.do === 'refuse' ? `: ${found.next.code}, ${found.next.why}` : ''}`,
+          ])
+          return
+        }
+        const result = await rotateSecret(deps, request)
+        output.result(resultJson(result), resultLines(result))
+      }),
+    )
+
+function requestOf(ref: string, options: RotateOptions, at: number): RotationRequest {
+  const fail = (field: string, message: string, next: string): never => {
+    throw new RotationError('bad_event', message, { field, next })
+  }
+  if (options.emergency && !options.reason)
+    fail('reason', 'An emergency rotation needs a reason; it goes into the audit log.', 'Add --reason "…".')
+  if (options.token !== undefined && !isToken(options.token))
+    fail('token', 'The token does not have the form of one.', 'Give 32 to 64 of A-Z a-z 0-9 -.')
+  return {
+    kind: options.emergency ? 'emergency' : options.resume ? 'resume' : 'rotate',
+    ref,
+    at,
+    ...(options.token !== undefined && isToken(options.token) ? { token: options.token } : {}),
+    ...(options.step === undefined ? {} : { step: options.step }),
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
+  }
+}
+
+const resultJson = (result: RotationResult): { readonly [key: string]: Json | undefined } => ({
+  ref: result.ref.shown,
+  outcome: result.outcome,
+  kind: result.kind,
+  token: result.token ?? null,
+  version: result.version ?? null,
+  previous: result.previous ?? null,
+  steps: result.steps,
+  differences: result.differences.map(({ what, outgoing, incoming, fatal }) => ({ what, outgoing, incoming, fatal })),
+  windowMs: result.windowMs ?? null,
+})
+
+function resultLines(result: RotationResult): readonly string[] {
+  const { ref, outcome, version, steps: done, differences, windowMs } = result
+  const first = {
+    published: `${ref.shown} is rotated: version ${version} is current (${done.join(', ')}).`,
+    unchanged: `${ref.shown} is unchanged: nothing was to be done.`,
+    step: `${ref.shown}: ${done.length === 0 ? 'nothing was to be done' : `${done.join(', ')} done`}; nothing is published yet.`,
+  }[outcome]
+  const remarks = differences.map(({ what, outgoing, incoming }) => `difference: ${what}: outgoing ${outgoing}, incoming ${incoming}`)
+  return [first, ...remarks, ...(windowMs === undefined ? [] : [`New logins with the stored value failed for at most ${windowMs} ms.`])]
+}

@@ -1,0 +1,63 @@
+import { Command } from 'commander'
+import { showDuration } from '../../shared/core/policy/index.js'
+import { type Status, statusOf } from '../../shared/lifecycle/status.js'
+import { action } from '../context.js'
+import { type Json, showTime } from '../output.js'
+
+export const status = (): Command =>
+  new Command('status')
+    .description('where a secret stands, and what a rotation would do now; no login, no write')
+    .argument('<ref>', 'which secret')
+    .addHelpText('after', '\nExample:\n  keyturn status file:db --json')
+    .action(
+      action(async ({ app, output }, refText: string) => {
+        const found = await statusOf(await app.deps(refText), refText)
+        output.result(statusJson(found), statusLines(found, app.env.now()))
+      }),
+    )
+
+export function statusJson({ state, rotator, strategy, graceMs, next }: Status): { readonly [key: string]: Json | undefined } {
+  const rotation = state.journal?.rotation
+  return {
+    ref: state.ref.shown,
+    rotator: rotator ?? null,
+    strategy: strategy ?? null,
+    version: state.current?.id ?? null,
+    previous: state.previous?.id ?? null,
+    publishedAt: showTime(state.publishedAt),
+    pending: state.pending?.id ?? null,
+    open: rotation !== undefined && rotation.published === undefined,
+    token: rotation?.token ?? null,
+    leaseUntil: rotation && rotation.leaseUntil > 0 ? showTime(rotation.leaseUntil) : null,
+    code: state.journal?.code ?? null,
+    graceMs,
+    next: {
+      do: next.do,
+      row: next.row,
+      ...(next.do === 'refuse' ? { code: next.code, why: next.why } : {}),
+      ...(next.do === 'go' ? { from: next.from } : {}),
+    },
+  }
+}
+
+function statusLines(found: Status, now: number): readonly string[] {
+  const { state, rotator, strategy, next } = found
+  const rotation = state.journal?.rotation
+  const open = rotation !== undefined && rotation.published === undefined
+  const phase = state.journal?.code ?? (open ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle')
+  return [
+    `${state.ref.shown}  ${rotator ?? 'no rotator'}${strategy === undefined ? '' : ` · ${strategy}`}`,
+    `current    ${state.current?.id ?? 'none'}, published ${showDuration(Math.max(0, now - state.publishedAt))} ago`,
+    ...(state.previous ? [`previous   ${state.previous.id}`] : []),
+    ...(state.pending ? [`pending    ${state.pending.id}`] : []),
+    `state      ${phase}`,
+    `next       ${nextLine(next, state.ref.shown)}`,
+  ]
+}
+
+function nextLine(next: Status['next'], shown: string): string {
+  if (next.do === 'refuse') return `${next.code}: ${next.why}`
+  if (next.do === 'done') return 'nothing to do'
+  if (next.do === 'go' && next.from !== 'create') return `keyturn rotate ${shown} --resume goes on at ${next.from}`
+  return next.do === 'probe' ? `keyturn rotate ${shown} --resume looks at a staged value first` : `keyturn rotate ${shown} would start now`
+}

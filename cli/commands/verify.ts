@@ -1,0 +1,19 @@
+import { Command } from 'commander'
+import { RotationError } from '../../shared/core/errors.js'
+import { verifyCurrent } from '../../shared/lifecycle/adopt.js'
+import { remedies } from '../../shared/lifecycle/remedies.js'
+import { action } from '../context.js'
+
+export const verify = (): Command =>
+  new Command('verify')
+    .description('log in once with the current value; nothing is written')
+    .argument('<ref>', 'which secret')
+    .addHelpText('after', '\nExample:\n  keyturn verify file:db')
+    .action(
+      action(async ({ app, output }, refText: string) => {
+        const { ref, rotator, accepted } = await verifyCurrent(await app.deps(refText), refText)
+        if (!accepted)
+          throw new RotationError('target_auth', `The target refuses the current value of ${ref.shown}.`, { next: remedies.target_auth })
+        output.result({ ref: ref.shown, rotator, accepted }, [`${ref.shown}: the current value logs in (${rotator}).`])
+      }),
+    )

@@ -1,0 +1,85 @@
+import { RotationError } from '../shared/core/errors.js'
+import type { Env } from '../shared/core/ports/env.js'
+import type { Remedy } from '../shared/core/ports/errors.js'
+
+/** By what the caller does, not by code: 2 correct something, 75 try again (EX_TEMPFAIL), 3 wait, 4 a person must look. */
+export const exitCodes = { fix: 2, retry: 75, reread: 75, wait: 3, human: 4 } as const satisfies Record<Remedy, number>
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+/** Where a command's result goes: lines for people, or one JSON object on one line, last on stdout. */
+export interface Output {
+  readonly json: boolean
+  result(object: { readonly [key: string]: Json | undefined }, lines: readonly string[]): void
+  /** Progress and remarks: stderr, and nothing at all with --json. */
+  note(text: string): void
+  failure(cause: unknown): number
+}
+
+export function createOutput(json: boolean): Output {
+  const line = (stream: NodeJS.WriteStream, text: string): void => void stream.write(`${text}\n`)
+  return {
+    json,
+    result: (object, lines) => {
+      if (json) line(process.stdout, JSON.stringify({ ok: true, ...object }))
+      else for (const text of lines) line(process.stdout, text)
+    },
+    note: (text) => {
+      if (!json) line(process.stderr, text)
+    },
+    failure: (cause) => {
+      const error = cause instanceof RotationError ? cause : unexpected(cause)
+      const { code, message, next, field, remedy } = error
+      if (json)
+        line(
+          process.stdout,
+          JSON.stringify({ ok: false, error: { code, message, next, remedy, ...(field === undefined ? {} : { field }) } }),
+        )
+      else line(process.stderr, `keyturn: ${code}${field === undefined ? '' : ` (${field})`}: ${message}\n${next}`)
+      return exitCodes[remedy]
+    },
+  }
+}
+
+/** Its message might hold anything, so only its kind is shown; KEYTURN_DEBUG=1 shows where it came from. */
+function unexpected(cause: unknown): RotationError {
+  const name = cause instanceof Error ? cause.name : typeof cause
+  if (process.env.KEYTURN_DEBUG === '1' && cause instanceof Error)
+    process.stderr.write(`${(cause.stack ?? '').split('\n').slice(1).join('\n')}\n`)
+  return new RotationError('internal', `An unexpected ${name} ended the command.`, {
+    next: 'Run it again with KEYTURN_DEBUG=1 and report what it says.',
+  })
+}
+
+/** Log codes that a person should see without asking; --verbose shows all. */
+const remarkable: Readonly<Record<string, string>> = {
+  plaintext: 'plaintext connection: the secret says so',
+  retry: 'trying again',
+  put_untested: 'stored without a test: no rotator knows this value',
+  audit_outcome_lost: 'an outcome could not be recorded in the audit log',
+  lease_not_ended: 'the lease could not be given back; it ends by itself',
+}
+
+export function logTo(output: Output, verbose: boolean): Env['log'] {
+  return (code, fields) => {
+    const text = remarkable[code]
+    if (text === undefined && !verbose) return
+    output.note(
+      `· ${text ?? code} (${Object.entries(fields)
+        .map(([key, value]) => `${key} ${value}`)
+        .join(', ')})`,
+    )
+  }
+}
+
+export const showTime = (ms: number): string => new Date(ms).toISOString()
+
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}

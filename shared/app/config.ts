@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { RotationError, systemCodeOf } from '../core/errors.js'
+import { SecretText } from '../core/secret-text.js'
+
+/** What the process was told, checked once at its start. */
+export interface Config {
+  readonly home: string
+  readonly key?: SecretText
+  readonly keyFile: string
+  /** A path, or `stderr`. */
+  readonly audit: string
+  readonly shortGrace: boolean
+  /** PEM text of KEYTURN_CA_FILE. */
+  readonly ca?: string
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** bad_config that lists every problem at once. Flags win over the environment. */
+export function readConfig(environment: Environment, flags: { readonly home?: string } = {}): Config {
+  const problems: string[] = []
+  const short = environment.KEYTURN_SHORT_GRACE
+  if (short !== undefined && !['', '0', '1'].includes(short)) problems.push('KEYTURN_SHORT_GRACE must be 1 or unset')
+  const home = flags.home ?? (environment.KEYTURN_HOME || join(homedir(), '.keyturn'))
+  const ca = readCa(environment.KEYTURN_CA_FILE, problems)
+  if (problems.length > 0) {
+    throw new RotationError('bad_config', `${problems.join('; ')}.`, {
+      field: problems[0]?.split(' ')[0] ?? 'environment',
+      next: 'Correct the environment, then run the same command again.',
+    })
+  }
+  return {
+    home,
+    keyFile: environment.KEYTURN_KEY_FILE || join(home, 'key'),
+    audit: environment.KEYTURN_AUDIT || join(home, 'audit.jsonl'),
+    shortGrace: short === '1',
+    ...(environment.KEYTURN_KEY ? { key: new SecretText(environment.KEYTURN_KEY) } : {}),
+    ...(ca === undefined ? {} : { ca }),
+  }
+}
+
+function readCa(path: string | undefined, problems: string[]): string | undefined {
+  if (!path) return undefined
+  try {
+    const text = readFileSync(path, 'utf8')
+    if (text.includes('-----BEGIN CERTIFICATE-----')) return text
+    problems.push(`KEYTURN_CA_FILE ${path} holds no certificate in PEM form`)
+  } catch (cause) {
+    problems.push(`KEYTURN_CA_FILE ${path} cannot be read (${systemCodeOf(cause) ?? 'unknown'})`)
+  }
+  return undefined
+}

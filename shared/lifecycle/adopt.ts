@@ -1,0 +1,83 @@
+import { RotationError } from '../core/errors.js'
+import { parsePolicy } from '../core/policy/index.js'
+import type { AnyRotator } from '../core/ports/rotator.js'
+import type { SecretState, SecretStoreAdmin } from '../core/ports/store.js'
+import type { SecretRef } from '../core/ports/words.js'
+import type { Deps } from './deps.js'
+import { remedies } from './remedies.js'
+import { createTools, lookContext, type Setup, type Tools, understand } from './work.js'
+
+type Patch = Readonly<Record<string, string | null>>
+
+export interface Looked {
+  readonly ref: SecretRef
+  readonly rotator: string
+  readonly accepted: boolean
+}
+
+/** The policy with a patch over it; null and the empty text take a key away. */
+export function patched(state: SecretState, patch: Patch): SecretState {
+  const entries = Object.entries({ ...state.policy, ...patch }).filter((entry): entry is [string, string] => entry[1] !== null)
+  return { ...state, policy: Object.fromEntries(entries) }
+}
+
+/** Checks a policy as a whole before it is written: keys, values, contradictions. bad_policy. */
+export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText: string, patch: Patch): Promise<SecretState> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  const after = patched(await tools.store.describe(ref), patch)
+  const setup = await understand(tools, after)
+  if (setup.rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
+  await admin.setPolicy(ref, patch)
+  return after
+}
+
+/**
+ * Takes a secret as it is: checks the policy, logs in once with the current value, and only then writes the policy. Changes nothing at the
+ * target. Takes a durable `stuck` away, since the current value was just seen to work. target_auth when it is refused.
+ */
+export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string, patch: Patch): Promise<Looked> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  const before = await tools.store.describe(ref)
+  const state = patched(before, patch)
+  const { setup, rotator } = await withRotator(tools, state)
+  const looked = await look(tools, { ...setup, rotator }, state)
+  if (!looked.accepted) {
+    throw new RotationError('target_auth', `The target refused the current value of ${ref.shown}; nothing was changed.`, {
+      next: remedies.target_auth,
+    })
+  }
+  await admin.setPolicy(ref, patch)
+  if (before.journal?.code !== undefined) await tools.store.note(await tools.store.describe(ref), { code: null })
+  return looked
+}
+
+/** One login with the current value; nothing is written. */
+export async function verifyCurrent(deps: Deps, refText: string): Promise<Looked> {
+  const tools = createTools(deps)
+  const state = await tools.store.describe(await tools.store.resolve(refText))
+  const { setup, rotator } = await withRotator(tools, state)
+  return look(tools, { ...setup, rotator }, state)
+}
+
+async function withRotator(tools: Tools, state: SecretState): Promise<{ setup: Setup; rotator: AnyRotator }> {
+  const setup = await understand(tools, state)
+  if (setup.rotator) return { setup, rotator: setup.rotator }
+  throw new RotationError('bad_policy', `${state.ref.shown} names no rotator, and its value does not say what it is.`, {
+    field: 'keyturn-rotator',
+    next: `Name it: keyturn adopt ${state.ref.shown} --rotator postgres.`,
+  })
+}
+
+async function look(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState): Promise<Looked> {
+  const { rotator, policy } = setup
+  if (state.current === undefined)
+    throw new RotationError('not_found', `${state.ref.shown} has no current value.`, {
+      next: `Put one with keyturn put ${state.ref.shown}.`,
+    })
+  const value = rotator.parse(await tools.store.read(state.ref, state.current.id), policy)
+  const context = { ...(await lookContext(tools, setup, state)), current: value }
+  rotator.check(context)
+  return { ref: state.ref, rotator: rotator.about.kind, accepted: await rotator.accepted(context, value) }
+}

@@ -1,0 +1,33 @@
+import type { SecretState } from '../core/ports/store.js'
+import type { RotationRequest } from '../core/ports/words.js'
+import type { Action } from './action.js'
+import { decide } from './decide.js'
+import type { Deps } from './deps.js'
+import { factsOf } from './rotate.js'
+import { createTools, understand } from './work.js'
+
+export interface Status {
+  readonly state: SecretState
+  readonly rotator?: string
+  readonly strategy?: string
+  readonly graceMs: number
+  /** What a rotation asked for now would do: the same decision code as the run. */
+  readonly next: Action & { readonly row: string }
+}
+
+/** Looks only: no login, no write. */
+export async function statusOf(deps: Deps, refText: string, kind: RotationRequest['kind'] = 'rotate'): Promise<Status> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  const state = await tools.store.describe(ref)
+  const setup = await understand(tools, state)
+  const next = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup))
+  return {
+    state,
+    graceMs: setup.settings.graceMs,
+    next,
+    ...(setup.rotator
+      ? { rotator: setup.rotator.about.kind, strategy: setup.settings.strategy ?? setup.rotator.about.strategies[0] ?? 'replace' }
+      : {}),
+  }
+}
