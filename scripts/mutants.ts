@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { build } from 'esbuild'
+import { type Mutant, mutants } from './mutants/list.js'
+
+/** Breaks a copy on purpose, one rule at a time; each mutant must turn a test red. `-- --json` ends with one line, one object. */
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+const copied = ['package.json', 'package-lock.json', 'tsconfig.json', 'shared', 'cli', 'scripts', 'test']
+
+async function copyOfProject(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'keyturn-mutant-'))
+  for (const name of copied) await cp(name, join(folder, name), { recursive: true, filter: (path) => !path.includes('node_modules') })
+  await symlink(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'))
+  return folder
+}
+
+/** A mutant whose text is not found exactly once is an error, not a survivor. */
+async function mutate(folder: string, { edits, name }: Mutant): Promise<void> {
+  for (const { file, from, to } of edits) {
+    const text = await readFile(join(folder, file), 'utf8')
+    if (text.split(from).length !== 2) throw new Error(`Mutant "${name}": its text stands ${text.split(from).length - 1} times in ${file}.`)
+    await writeFile(
+      join(folder, file),
+      text.replace(from, () => to),
+    )
+  }
+}
+
+/** The name of the test file that turned red; undefined when all stayed green. */
+async function firstRed(folder: string, tests: readonly string[]): Promise<string | undefined> {
+  for (const test of tests) {
+    const outfile = join(folder, 'dist/test', test.replace(/\.ts$/, '.js'))
+    await build({
+      entryPoints: [join(folder, 'test', test)],
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      packages: 'external',
+      logLevel: 'error',
+    })
+    if (!(await staysGreen(folder, outfile))) return test
+  }
+  return undefined
+}
+
+/** Stops at the first red test: the rest of the file says nothing more. */
+async function staysGreen(folder: string, file: string): Promise<boolean> {
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  const child = spawn(process.execPath, ['--test', '--test-reporter=tap', file], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'], env })
+  let green = true
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!/^ *not ok /.test(line)) continue
+    green = false
+    break
+  }
+  if (!green) child.kill('SIGTERM')
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  return green && child.exitCode === 0
+}
+
+/** Red because of a mutant only means something where the unchanged copy is green. */
+async function mustStartGreen(): Promise<void> {
+  const folder = await copyOfProject()
+  try {
+    const red = await firstRed(folder, [...new Set(mutants.flatMap(({ tests }) => tests))])
+    if (red) throw new Error(`Without any mutant ${red} is red already.`)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+await mustStartGreen()
+let killed = 0
+for (const mutant of mutants) {
+  const folder = await copyOfProject()
+  try {
+    await mutate(folder, mutant)
+    const red = await firstRed(folder, mutant.tests)
+    if (red) killed++
+    console.log(`${red ? 'red     ' : 'SURVIVED'}  ${mutant.name}${red ? ` (${red})` : ''}`)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+console.log(values.json ? JSON.stringify({ mutants: mutants.length, killed }) : `${killed} of ${mutants.length} mutants turned a test red`)
+process.exitCode = killed === mutants.length ? 0 : 1

@@ -1,0 +1,93 @@
+/** One edit: the text must stand exactly once in the file, so that a mutant never silently becomes the original. */
+export interface Edit {
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+export interface Mutant {
+  readonly name: string
+  readonly edits: readonly Edit[]
+  /** Test files to try, in this order; the first red one ends it. */
+  readonly tests: readonly string[]
+}
+
+const lifecycle = ['lifecycle/crash.test.ts', 'contract/all.test.ts']
+const runSteps = 'shared/lifecycle/run-steps.ts'
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'publish before apply',
+    edits: [
+      {
+        file: runSteps,
+        from: "  if (asked.includes('set') && mustSet(work, action)) {",
+        to: "  if (asked.includes('finish') && pending) await finishSecret(work, pending.version)\n  if (asked.includes('set') && mustSet(work, action)) {",
+      },
+    ],
+    tests: lifecycle,
+  },
+  {
+    name: 'skip verify',
+    edits: [{ file: runSteps, from: 'differences = await testSecret(work, pending)', to: 'differences = []' }],
+    tests: lifecycle,
+  },
+  {
+    name: "publish without comparing the claim's base",
+    edits: [
+      { file: 'shared/stores/memory/publish.ts', from: 'if (cell.current !== claim.base)\n', to: 'if (cell.current === undefined)\n' },
+    ],
+    tests: lifecycle,
+  },
+  {
+    name: 'propose anew on retry',
+    edits: [
+      {
+        file: 'shared/lifecycle/rows.ts',
+        from: "continueOpen(l, l.open?.kind === 'put' ? 'test' : 'set', l.state.pending?.id)",
+        to: "continueOpen(l, 'create', undefined)",
+      },
+      { file: 'shared/lifecycle/steps.ts', from: "if (staged.stored !== 'other') return", to: 'if (staged.stored) return' },
+    ],
+    tests: lifecycle,
+  },
+  {
+    name: 'log the value',
+    edits: [
+      {
+        file: 'shared/lifecycle/steps.ts',
+        from: 'const staged = await tools.store.stage(claim, fresh)',
+        to: "tools.deps.env.log('staging', { value: fresh.reveal() })\n  const staged = await tools.store.stage(claim, fresh)",
+      },
+    ],
+    tests: lifecycle,
+  },
+  {
+    name: 'verify without the SCRAM proof',
+    edits: [
+      { file: 'shared/rotators/postgres/session.ts', from: 'if (proof.proven()) return { session', to: 'if (client) return { session' },
+    ],
+    tests: ['e2e/postgres-proof.test.ts'],
+  },
+  {
+    name: "ignore another holder's lease",
+    edits: [{ file: 'shared/core/claims.ts', from: 'open.leaseUntil > now && question', to: 'open.leaseUntil < 0 && question' }],
+    tests: ['contract/all.test.ts'],
+  },
+  {
+    name: 'throw a staged value away without a login',
+    edits: [
+      { file: 'shared/lifecycle/probe.ts', from: 'if (await rotator.accepted(context, pending)) {', to: 'if (!rotator) {' },
+      {
+        file: 'shared/lifecycle/probe.ts',
+        from: 'if (await rotator.accepted(context, context.current)) return giveUpValue(work, version, pending)\n  return',
+        to: 'if (rotator) return giveUpValue(work, version, pending)\n  return',
+      },
+    ],
+    tests: lifecycle,
+  },
+  {
+    name: 'start again although it was rotated since it was asked',
+    edits: [{ file: 'shared/lifecycle/rows.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
+    tests: ['lifecycle/decide.test.ts', ...lifecycle],
+  },
+]

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { inspect } from 'node:util'
+import { SecretText } from '../../shared/core/secret-text.js'
+import type { NamedRotator, RotatorHarness } from '../harness/rotators.js'
+
+const code = (expected: string) => (cause: unknown) => (cause as { code?: string }).code === expected
+
+/** What every rotator promises. The tests of one rotator run in their order, on one target. */
+export function rotatorContract(named: NamedRotator): void {
+  describe(`rotator ${named.name}`, { skip: named.skip }, () => {
+    let harness: RotatorHarness
+    let current: unknown
+    let pending: unknown
+    before(async () => {
+      harness = await named.open()
+      current = harness.rotator.parse(harness.current, harness.policy)
+    })
+    after(() => harness?.close())
+    const make = async () => {
+      const { rotator } = harness
+      const context = harness.context(current)
+      const next = rotator.mint ? await rotator.mint(context) : rotator.propose(context)
+      return rotator.parse(rotator.render(harness.current, next), harness.policy)
+    }
+
+    it('names the field that is missing or mistyped', () => {
+      const { password: _, ...without } = JSON.parse(harness.current.reveal()) as Record<string, unknown>
+      for (const value of [without, { ...without, password: 7 }]) {
+        assert.throws(
+          () => harness.rotator.parse(new SecretText(JSON.stringify(value)), harness.policy),
+          (cause) => code('bad_value')(cause) && (cause as { field?: string }).field === 'password',
+        )
+      }
+      assert.throws(
+        () => harness.rotator.parse(new SecretText('{"password": "Canary1234'), harness.policy),
+        (cause) => code('bad_value')(cause) && !inspect(cause).includes('Canary'),
+      )
+    })
+
+    it('describes its policy keys, with defaults that keep their own rule', () => {
+      for (const key of harness.rotator.about.policy) {
+        assert.ok(key.help.length > 10)
+        if (key.default !== undefined) assert.equal(key.check(key.default), undefined)
+      }
+    })
+
+    it('finds nothing wrong with a policy and values that fit', () => harness.rotator.check(harness.context(current)))
+
+    it('accepts current, and not a wrong password', async () => {
+      const wrong = new SecretText(harness.current.reveal().replace(/"password":"[^"]*"/, '"password":"wrong-0123456789"'))
+      assert.equal(await harness.rotator.accepted(harness.context(current), current), true)
+      if (named.outside) {
+        assert.equal(await harness.rotator.accepted(harness.context(current), harness.rotator.parse(wrong, harness.policy)), false)
+      }
+    })
+
+    it('proposes another value each time, keeps shape, order and foreign fields', async () => {
+      pending = await make()
+      const again = await make()
+      assert.notDeepEqual(
+        inspect(harness.rotator.render(harness.current, pending).reveal()),
+        inspect(harness.rotator.render(harness.current, again).reveal()),
+      )
+      const [before_, after_] = [harness.current, harness.rotator.render(harness.current, pending)].map(
+        (text) => JSON.parse(text.reveal()) as Record<string, unknown>,
+      )
+      assert.deepEqual(Object.keys(after_ ?? {}), Object.keys(before_ ?? {}))
+      assert.equal(after_?.note, 'stays')
+      assert.notEqual(after_?.password, before_?.password)
+    })
+
+    it('identifies a credential without giving it away', () => {
+      const id = harness.rotator.identify(pending)
+      assert.equal(harness.rotator.identify(pending), id)
+      assert.ok(Buffer.byteLength(id) <= 128)
+      assert.ok(!harness.rotator.render(harness.current, pending).reveal().includes(`"password":"${id}"`))
+    })
+
+    it('verify fails before apply and passes after; apply twice is apply once', async () => {
+      const context = harness.context(current)
+      if (!named.bornValid) await assert.rejects(harness.rotator.verify(context, pending), code('target_auth'))
+      const fresh = harness.context(current)
+      assert.deepEqual(await harness.rotator.apply(fresh, pending), { done: true })
+      assert.deepEqual(await harness.rotator.apply(fresh, pending), { done: true })
+      assert.deepEqual(await harness.rotator.verify(fresh, pending), [])
+      assert.equal(await harness.rotator.accepted(fresh, pending), true)
+    })
+
+    it(named.overlaps ? 'leaves the outgoing credential valid' : 'ends the outgoing credential', async () => {
+      assert.equal(await harness.rotator.accepted(harness.context(current), current), named.overlaps)
+    })
+
+    it('tells about usage, or says that it cannot', async () => {
+      const usage = await harness.rotator.usage?.(harness.context(pending), harness.rotator.identify(current))
+      if (usage) assert.ok([true, false, 'unknown'].includes(usage.inUse) && usage.evidence.length > 0)
+    })
+
+    // One slot, or nothing outside: then there is nothing to retire.
+    const retires = named.overlaps && named.outside ? it : undefined
+    retires?.('retires the outgoing credential, twice, and not the new one', async () => {
+      const context = harness.context(pending)
+      const id = harness.rotator.identify(current)
+      assert.deepEqual(await harness.rotator.retire(context, id), { done: true })
+      assert.deepEqual(await harness.rotator.retire(context, id), { done: true })
+      assert.equal(await harness.rotator.accepted(harness.context(pending), current), false)
+      assert.equal(await harness.rotator.accepted(harness.context(pending), pending), true)
+    })
+  })
+}

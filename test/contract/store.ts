@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import type { Claim } from '../../shared/core/ports/store.js'
+import type { SecretRef, Token, VersionId } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+import type { NamedStore, StoreHarness } from '../harness/stores.js'
+
+const first = new SecretText('first value')
+const second = new SecretText('second value')
+const third = new SecretText('third value')
+const token = 'token-0123456789-0123456789-abcdef' as Token
+const leaseMs = 60_000
+const code = (expected: string) => (cause: unknown) => (cause as { code?: string }).code === expected
+
+/** What every store promises; those that a service drives get their token from it and keep no journal of ours. */
+export function storeContract(named: NamedStore): void {
+  describe(`store ${named.name}`, () => {
+    let world: StoreHarness
+    let ref: SecretRef
+    beforeEach(async () => {
+      world = await named.open()
+      ref = await world.store.create('db', first, { 'keyturn-rotator': 'memory-a' })
+    })
+    afterEach(() => world.close())
+
+    const begin = async (holder = 'one'): Promise<Claim> => {
+      const given = world.store.traits.serviceDriven ? await world.store.startNative?.(ref) : token
+      return world.store.claim(await world.store.describe(ref), { token: given as Token, kind: 'rotate', holder, leaseMs })
+    }
+    const current = async () => {
+      const state = await world.store.describe(ref)
+      return (await world.store.read(ref, state.current?.id as VersionId)).reveal()
+    }
+
+    it('resolves a name to one key, with or without the store in front', async () => {
+      assert.deepEqual(await world.store.resolve(`${world.prefix}db`), ref)
+      await assert.rejects(world.store.resolve('aws:db'), code('bad_event'))
+    })
+
+    it('gives values back byte for byte, up to the longest', async () => {
+      const texts = ['"%\'\\ü\r\n\t\u0001 \u2028', 'ｈａｎ漢字🔑', ' ends with blanks  \n', 'x'.repeat(world.store.traits.valueBytesMax)]
+      for (const [index, text] of texts.entries()) {
+        const other = await world.store.create(`value-${index}`, new SecretText(text), {})
+        const state = await world.store.describe(other)
+        assert.ok((await world.store.read(other, state.current?.id as VersionId)).reveal() === text)
+      }
+    })
+
+    it('says not_found for a secret or a version that is not there, and exists for a name that is', async () => {
+      const absent = await world.store.resolve(`${world.prefix}absent`)
+      await assert.rejects(world.store.describe(absent), code('not_found'))
+      await assert.rejects(world.store.read(ref, 'no-such-version' as VersionId), code('not_found'))
+      await assert.rejects(world.store.create('db', second, {}), code('exists'))
+      assert.equal(await current(), 'first value')
+    })
+
+    it('keeps current readable while a value is pending, and names token and base with it', async () => {
+      const claim = await begin()
+      const staged = await world.store.stage(claim, second)
+      const state = await world.store.describe(ref)
+      assert.equal(staged.stored, 'new')
+      assert.equal(await current(), 'first value')
+      assert.equal(state.pending?.id, staged.version)
+      assert.equal(state.pending?.token, claim.token)
+      assert.equal(state.pending?.base, state.current?.id)
+      assert.equal((await world.store.read(ref, staged.version)).reveal(), 'second value')
+    })
+
+    it('stages the same value again as a no-op; of two values the stored one wins', async () => {
+      const claim = await begin()
+      const { version } = await world.store.stage(claim, second)
+      assert.deepEqual(await world.store.stage(claim, second), { version, stored: 'same' })
+      assert.deepEqual(await world.store.stage(claim, third), { version, stored: 'other' })
+      assert.equal((await world.store.read(ref, version)).reveal(), 'second value')
+    })
+
+    it('publishes: pending becomes current, current becomes previous; again it changes nothing', async () => {
+      const base = (await world.store.describe(ref)).current?.id
+      const claim = await begin()
+      const { version } = await world.store.stage(claim, second)
+      world.env.time += 1000
+      const info = await world.store.publish(claim, version)
+      const state = await world.store.describe(ref)
+      assert.equal(await current(), 'second value')
+      assert.equal(state.current?.id, info.id)
+      assert.equal(state.current?.ours, claim.token)
+      assert.equal(state.previous?.id, base)
+      assert.equal(state.publishedAt, world.env.time)
+      assert.equal(state.pending, undefined)
+      assert.deepEqual(state.loose, [])
+      assert.deepEqual((await world.store.publish(claim, version)).id, info.id)
+      assert.equal(await current(), 'second value')
+    })
+
+    it('publishes over nobody: a value written past us meanwhile is a conflict or a foreign write, and stays', async () => {
+      if (world.writeForeign === undefined) return assert.equal(world.prefix, 'file:') // one encrypted file: nobody can write past its lock
+      const claim = await begin()
+      const { version } = await world.store.stage(claim, second)
+      const foreign = world.writeForeign(ref, third)
+      await assert.rejects(world.store.publish(claim, version), (cause) => code('conflict')(cause) || code('foreign_write')(cause))
+      assert.equal((await world.store.read(ref, foreign)).reveal(), 'third value')
+      assert.equal((await world.store.describe(ref)).current?.id, foreign)
+    })
+
+    it('never disposes of current, and makes an older version unreadable', async () => {
+      const base = (await world.store.describe(ref)).current?.id as VersionId
+      await assert.rejects(world.store.dispose(ref, base), code('conflict'))
+      const claim = await begin()
+      await world.store.publish(claim, (await world.store.stage(claim, second)).version)
+      await world.store.dispose(ref, base)
+      await assert.rejects(world.store.read(ref, base), code('not_found'))
+      assert.equal(await current(), 'second value')
+    })
+
+    it('lists secrets, not staging places; with managed only those with a policy', async () => {
+      await world.store.create('plain', third, {})
+      await world.store.stage(await begin(), second)
+      const names = async (managed: boolean) => {
+        const found: string[] = []
+        for await (const state of world.store.list({ managed })) found.push(state.ref.shown)
+        return found.sort()
+      }
+      assert.deepEqual(await names(false), [`${world.prefix}db`, `${world.prefix}plain`])
+      assert.deepEqual(await names(true), [`${world.prefix}db`])
+    })
+
+    it('changes single policy keys; release takes everything of ours away and leaves the value', async () => {
+      await world.store.setPolicy(ref, { 'keyturn-grace': '2h', 'keyturn-rotator': null })
+      assert.deepEqual((await world.store.describe(ref)).policy, { 'keyturn-grace': '2h' })
+      await world.store.release(ref)
+      const state = await world.store.describe(ref)
+      assert.deepEqual([state.policy, state.journal, await current()], [{}, null, 'first value'])
+    })
+
+    it('shows its history newest first', async () => {
+      const claim = await begin()
+      await world.store.publish(claim, (await world.store.stage(claim, second)).version)
+      const values: string[] = []
+      for await (const { id } of world.store.history(ref)) values.push((await world.store.read(ref, id)).reveal())
+      assert.deepEqual(values, ['second value', 'first value'])
+    })
+  })
+}

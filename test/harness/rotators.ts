@@ -1,0 +1,117 @@
+import { systemEnv } from '../../shared/core/env.js'
+import type { AnyRotator, Context } from '../../shared/core/ports/rotator.js'
+import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
+import { loadRotator, type RotatorKind } from '../../shared/rotators/registry.js'
+import { FakeEnv } from './fake-env.js'
+import { binariesOf, PostgresServer, removeCopies } from './postgres-server.js'
+import { adminPassword, arrangeRoles, firstPassword } from './postgres-world.js'
+
+export interface RotatorHarness {
+  readonly rotator: AnyRotator
+  readonly policy: Policy
+  readonly current: SecretText
+  readonly admin?: SecretText
+  context(current: unknown): Context<unknown>
+  close(): Promise<void>
+}
+export interface NamedRotator {
+  readonly name: string
+  /** Whether the outgoing credential still works after apply. */
+  readonly overlaps: boolean
+  /** Whether a new credential works before apply: what an issuer makes does. */
+  readonly bornValid: boolean
+  /** False for class F: nothing outside knows the credential, so nothing outside refuses or forgets it. */
+  readonly outside: boolean
+  readonly skip: string | false
+  open(): Promise<RotatorHarness>
+}
+
+const ref: SecretRef = { store: 'memory', key: 'db', shown: 'memory:db' }
+const token = 'token-0123456789-0123456789-abcdef' as Token
+
+function contextOf(policy: Policy, env: Context<unknown>['env'], admin?: SecretText): RotatorHarness['context'] {
+  return (current) => ({
+    ref,
+    token,
+    policy,
+    current,
+    deadline: env.now() + 60_000,
+    live: [],
+    env,
+    ...(admin ? { admin: { value: admin, ref: { ...ref, shown: 'memory:admin' } } } : {}),
+  })
+}
+
+function memory(kind: RotatorKind, overlaps: boolean, bornValid: boolean, policy: Policy = {}): NamedRotator {
+  return {
+    name: kind,
+    overlaps,
+    bornValid,
+    outside: kind !== 'memory-f',
+    skip: false,
+    open: async () => {
+      const target = new MemoryTarget()
+      setMemoryTarget(kind, target)
+      const password = 'first-password-0123456789abcdef'
+      target.accounts.set('app_a', password).set('app_b', '')
+      const user = kind === 'memory-c' ? (await target.issue('first', password, 0)).id : 'app_a'
+      const ring = kind === 'memory-f' ? { ring: [{ kid: user, key: password }] } : {}
+      const current = new SecretText(JSON.stringify({ engine: kind, target: kind, username: user, note: 'stays', password, ...ring }))
+      return { rotator: await loadRotator(kind), policy, current, context: contextOf(policy, new FakeEnv()), close: async () => {} }
+    },
+  }
+}
+
+const postgres = (name: string, username: string, overlaps: boolean, policy: Policy, withAdmin: boolean): NamedRotator => ({
+  name: `postgres (${name})`,
+  overlaps,
+  bornValid: false,
+  outside: true,
+  skip: binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS',
+  open: async () => {
+    const server = await PostgresServer.start()
+    await arrangeRoles(server)
+    const value = (user: string, password: string) =>
+      new SecretText(
+        JSON.stringify({
+          engine: 'postgres',
+          host: '127.0.0.1',
+          port: server.port,
+          username: user,
+          note: 'stays',
+          password,
+          dbname: 'postgres',
+          sslmode: 'disable',
+        }),
+      )
+    const admin = withAdmin ? value('keyturn_admin', adminPassword) : undefined
+    return {
+      rotator: await loadRotator('postgres'),
+      policy,
+      current: value(username, firstPassword),
+      context: contextOf(policy, systemEnv({ log: () => {} }), admin),
+      close: async () => {
+        await server.stop()
+        await removeCopies()
+      },
+    }
+  },
+})
+
+const pairOf = (pair: string): Policy => ({ 'keyturn-strategy': 'alternate', 'keyturn-pair': pair, 'keyturn-admin': 'memory:admin' })
+
+/** One line a registered rotator: a rotator without one does not compile. */
+export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly NamedRotator[]>> = {
+  'memory-a': [memory('memory-a', false, false)],
+  'memory-b': [memory('memory-b', true, false, { 'keyturn-pair': 'app_a app_b' })],
+  'memory-c': [memory('memory-c', true, true)],
+  'memory-f': [memory('memory-f', true, true)],
+  postgres: [
+    postgres('replace by itself', 'app', false, {}, false),
+    postgres('replace by an administrator', 'app', false, { 'keyturn-admin': 'memory:admin' }, true),
+    postgres('alternate, acting pair', 'app_a', true, pairOf('app_a app_b'), true),
+    postgres('alternate, plain pair', 'plain', true, pairOf('plain plain_clone'), true),
+  ],
+}

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { SecretRef, VersionId } from '../../shared/core/ports/words.js'
+import type { SecretText } from '../../shared/core/secret-text.js'
+import { makeFolders } from '../../shared/stores/file/disk.js'
+import { deriveKeys } from '../../shared/stores/file/keys.js'
+import { FileStore } from '../../shared/stores/file.js'
+import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
+import { MemoryStore } from '../../shared/stores/memory.js'
+import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js'
+import { FakeEnv } from './fake-env.js'
+
+export interface StoreHarness {
+  readonly store: OpenedStore
+  readonly env: FakeEnv
+  /** What people write in front of a name. */
+  readonly prefix: string
+  /** Somebody writes a value past us, where the store can be written past us. */
+  writeForeign?(ref: SecretRef, value: SecretText): VersionId
+  close(): Promise<void>
+}
+export interface NamedStore {
+  readonly name: string
+  /** Our own engine drives it: claims, leases and notes are kept. */
+  readonly engine: boolean
+  open(): Promise<StoreHarness>
+}
+
+const memory = (profile: ProfileName): NamedStore => ({
+  name: `memory (${profile})`,
+  engine: !profiles[profile].serviceDriven,
+  open: async () => {
+    const env = new FakeEnv()
+    const store = new MemoryStore(env, profiles[profile])
+    return { store, env, prefix: 'memory:', writeForeign: (ref, value) => store.writeForeign(ref, value), close: async () => {} }
+  },
+})
+
+/** One line a registered store: a store without one does not compile. */
+export const storeHarnesses: Readonly<Record<OpenableStore, readonly NamedStore[]>> = {
+  memory: (Object.keys(profiles) as ProfileName[]).map(memory),
+  file: [
+    {
+      name: 'file',
+      engine: true,
+      open: async () => {
+        const home = await mkdtemp(join(tmpdir(), 'keyturn-contract-'))
+        await makeFolders(home)
+        const env = new FakeEnv()
+        return {
+          store: new FileStore(home, deriveKeys(randomBytes(32)), env),
+          env,
+          prefix: 'file:',
+          close: () => rm(home, { recursive: true }),
+        }
+      },
+    },
+  ],
+}
