@@ -11,7 +11,6 @@ export const codes = {
   not_found: 'fix',
   denied: 'fix',
   exists: 'fix',
-  throttled: 'retry',
   unavailable: 'retry',
   ambiguous: 'reread', // sent, no answer: the effect may have happened; never blind-retried
   conflict: 'reread', // a compare-and-set was lost
@@ -29,7 +28,6 @@ export const codes = {
   target_read_only: 'fix',
   rejected: 'reread', // the target's policy refused the value, provably not applied
   cap_reached: 'wait',
-  answer_lost: 'human', // a one-time answer was lost
   verify_failed: 'human',
   admin_mismatch: 'fix',
   stuck: 'human',

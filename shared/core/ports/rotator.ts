@@ -83,7 +83,7 @@ export interface Rotator<V> {
   check(context: Context<V>, pending?: V): void
   /** Pure apart from env.random. held when it is too early. */
   propose(context: Context<V>): V
-  /** Classes C and D only: the call carries the token as tag. Never deletes. cap_reached, answer_lost (D). */
+  /** Classes C and D only: the call carries the token as tag. Never deletes. cap_reached. */
   mint?(context: Context<V>): Promise<V>
   /** Idempotent; tries current (or admin) first, only if refused pending, then previous. rejected, target_*. */
   apply(context: Context<V>, pending: V): Promise<Progress>
