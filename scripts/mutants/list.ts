@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
     name: 'propose anew on retry',
     edits: [
       {
-        file: 'shared/lifecycle/rows.ts',
+        file: 'shared/lifecycle/rows/open.ts',
         from: "continueOpen(l, l.open?.kind === 'put' ? 'test' : 'set', l.state.pending?.id)",
         to: "continueOpen(l, 'create', undefined)",
       },
@@ -87,7 +87,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'start again although it was rotated since it was asked',
-    edits: [{ file: 'shared/lifecycle/rows.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
+    edits: [{ file: 'shared/lifecycle/rows/idle.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
 ]

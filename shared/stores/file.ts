@@ -20,7 +20,7 @@ import type {
 import { splitRef } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { keyOf, lockFolder, pathOf, readIfThere, replaceFile, secretsFolder } from './file/disk.js'
-import { damaged, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
+import { damaged, dropOldest, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
 import type { StoreKeys } from './file/keys.js'
 import { withLock } from './file/lock.js'
 import { thisProcess } from './file/process.js'
@@ -28,9 +28,6 @@ import { seal, unseal } from './file/seal.js'
 import { infoOf, isOver, stateOf } from './file/state.js'
 
 const namesAllowed = /^[a-z0-9][a-z0-9._/-]{0,99}$/
-/** Versions without a stage that are kept for a person who must look back after an accident. */
-const looseVersionsMax = 8
-
 /**
  * The embedded store: one encrypted, authenticated file a secret, written whole under one lock, so that value, journal and stage change
  * together. For one machine; the folder is not to be shared between machines.
@@ -239,12 +236,6 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
       return result
     })
   }
-}
-
-function dropOldest(document: FileDocument): FileDocument {
-  const bare = document.versions.filter(({ id, staged }) => staged === undefined && id !== document.current && id !== document.previous)
-  const gone = new Set(bare.slice(0, Math.max(0, bare.length - looseVersionsMax)).map(({ id }) => id))
-  return { ...document, versions: document.versions.filter(({ id }) => !gone.has(id)) }
 }
 
 const conflict = (ref: SecretRef): RotationError =>

@@ -1,4 +1,4 @@
-import { assertClaim, claimedRotation, optional } from '../core/claims.js'
+import { claimedRotation, optional } from '../core/claims.js'
 import { RotationError } from '../core/errors.js'
 import { newVersionId } from '../core/ids.js'
 import type { Env } from '../core/ports/env.js'
@@ -6,7 +6,6 @@ import type { Code } from '../core/ports/errors.js'
 import type {
   Claim,
   ClaimWish,
-  Journal,
   NotePatch,
   SecretState,
   SecretStore,
@@ -18,11 +17,11 @@ import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js
 import { splitRef } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { type Cell, revOf, stateOf } from './memory/cell.js'
+import { conflict, type Effects, type Parts, writeJournal } from './memory/parts.js'
 import { type Profile, profiles } from './memory/profiles.js'
 import { bookkeep, publishChecked, publishFenced } from './memory/publish.js'
+import { discardValue, stageValue } from './memory/stage.js'
 
-/** Every single write of the store passes here; a test may fail it before or after, or let somebody else in between. */
-export type Effects = <T>(name: string, write: () => T) => Promise<T>
 const straight: Effects = async (_name, write) => write()
 
 /** Versions in a Map, with one platform's way of staging, publishing and remembering. For tests and trials: nothing survives the process. */
@@ -67,7 +66,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
       if (state.rev !== revOf(cell, this.#profile)) throw conflict(state.ref)
       if (!this.#profile.blindAbsence && cell.current !== (state.current?.id ?? null)) throw conflict(state.ref)
       const claimed = claimedRotation({ journal: cell.journal, current: state.current?.id ?? null, now, holderMayLive: true }, wish)
-      this.#write(cell, { ...(cell.journal ?? { retiring: [] }), rotation: claimed })
+      writeJournal(cell, { ...(cell.journal ?? { retiring: [] }), rotation: claimed })
       return claimed
     })
     // Nobody else publishes while the claim stands; what happened before it shows now.
@@ -94,67 +93,17 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
   }
 
   async stage(claim: Claim, value: SecretText): Promise<{ version: VersionId; stored: 'new' | 'same' | 'other' }> {
-    const cell = this.#cell(claim.ref)
-    const of = [...cell.staged.values()].find((staged) => staged.token === claim.token && staged.value !== undefined)
-    const id =
-      of?.id ?? (this.#profile.serviceDriven ? (claim.token as string as VersionId) : newVersionId(this.#env.now(), this.#env.random(6)))
-    const put = () => {
-      this.#check(cell, claim)
-      if (of === undefined) {
-        cell.staged.set(id, {
-          id,
-          token: claim.token,
-          base: claim.base,
-          kind: claim.kind,
-          createdAt: this.#env.now(),
-          hasValue: true,
-          value,
-        })
-      }
-    }
-    const name = () => {
-      const rotation = this.#check(cell, claim)
-      if (rotation) this.#write(cell, { ...(cell.journal as Journal), rotation: { ...rotation, staged: id } })
-    }
-    if (this.#profile.stageWrites === 2) {
-      if (of === undefined) await this.#effects('stage.value', put)
-      await this.#effects('stage.name', name)
-    } else {
-      await this.#effects('stage', () => {
-        put()
-        name()
-      })
-    }
-    return { version: id, stored: of === undefined ? 'new' : of.value?.equals(value) ? 'same' : 'other' }
+    return stageValue(this.#parts(claim), value)
   }
 
   async discard(claim: Claim, version: VersionId): Promise<void> {
-    const cell = this.#cell(claim.ref)
-    if (this.#profile.serviceDriven) {
-      await this.#effects('discard', () => void delete cell.label)
-      throw new RotationError(
-        'token_spent',
-        `The target refused the value of this token, and ${claim.ref.shown} keeps one value per token.`,
-        { next: 'Start a new rotation.' },
-      )
-    }
-    await this.#effects('discard.journal', () => {
-      const { staged, intent, ...rotation } = this.#check(cell, claim) ?? conflictNow(claim.ref)
-      const counts = rotation.base === cell.current ? 1 : 0
-      const keep = staged === version ? {} : { ...optional('staged', staged), ...optional('intent', intent) }
-      this.#write(cell, { ...(cell.journal as Journal), rotation: { ...rotation, ...keep, rejects: rotation.rejects + counts } })
-    })
-    await this.#effects('discard.value', () => {
-      this.#check(cell, claim)
-      cell.staged.delete(version)
-    })
+    return discardValue(this.#parts(claim), version)
   }
 
   async publish(claim: Claim, version: VersionId): Promise<VersionInfo> {
-    const parts = { cell: this.#cell(claim.ref), profile: this.#profile, env: this.#env, effects: this.#effects, claim, version }
-    const write = (journal: Journal) => this.#write(parts.cell, journal)
-    const info = this.#profile.publish === 'checked' ? await publishChecked(parts, write) : await publishFenced(parts, write)
-    await bookkeep(parts, write)
+    const parts = { ...this.#parts(claim), version }
+    const info = this.#profile.publish === 'checked' ? await publishChecked(parts) : await publishFenced(parts)
+    await bookkeep(parts)
     return info
   }
 
@@ -168,7 +117,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
       if (this.traits.journalCas && state.rev !== revOf(cell, this.#profile)) throw conflict(state.ref)
       const { code: before, ...journal } = cell.journal ?? { retiring: [] }
       const after = code === null ? {} : optional('code', code ?? before)
-      this.#write(cell, { ...journal, ...rest, ...after })
+      writeJournal(cell, { ...journal, ...rest, ...after })
     })
     return stateOf(cell, this.#profile)
   }
@@ -239,13 +188,13 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     await this.#effects('release', () => {
       cell.staged.clear()
       cell.policy = {}
-      this.#write(cell, null)
+      writeJournal(cell, null)
     })
   }
 
   /** For tests: what a foreign `terraform apply` does to tags, annotations or a state object. */
   wipeJournal(ref: SecretRef): void {
-    this.#write(this.#cell(ref), null)
+    writeJournal(this.#cell(ref), null)
   }
 
   /** For tests: somebody writes a value past the engine. */
@@ -266,20 +215,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     return cell
   }
 
-  #check(cell: Cell, claim: Claim) {
-    if (!this.#profile.serviceDriven) return assertClaim(claim, cell.journal)
-    if (cell.label !== claim.token) throw conflict(claim.ref)
-    return undefined
+  #parts(claim: Claim): Parts {
+    return { cell: this.#cell(claim.ref), profile: this.#profile, env: this.#env, effects: this.#effects, claim }
   }
-
-  #write(cell: Cell, journal: Journal | null): void {
-    cell.journal = journal
-    cell.journalRev++
-  }
-}
-
-const conflict = (ref: SecretRef): RotationError =>
-  new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
-const conflictNow = (ref: SecretRef): never => {
-  throw conflict(ref)
 }

@@ -117,3 +117,12 @@ function parse(text: string, path: string): Record<string, unknown> {
 
 export const damaged = (path: string, why: string): RotationError =>
   new RotationError('damaged', `The file ${path} ${why}.`, { next: 'Bring it back from a backup. Keyturn left it as it is.' })
+
+/** Versions without a stage that are kept for a person who must look back after an accident. */
+const looseVersionsMax = 8
+
+export function dropOldest(document: FileDocument): FileDocument {
+  const bare = document.versions.filter(({ id, staged }) => staged === undefined && id !== document.current && id !== document.previous)
+  const gone = new Set(bare.slice(0, Math.max(0, bare.length - looseVersionsMax)).map(({ id }) => id))
+  return { ...document, versions: document.versions.filter(({ id }) => !gone.has(id)) }
+}

@@ -1,22 +1,11 @@
 import { assertClaim } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import { newVersionId } from '../../core/ids.js'
-import type { Env } from '../../core/ports/env.js'
-import type { Claim, Journal, VersionInfo } from '../../core/ports/store.js'
+import type { Journal, VersionInfo } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
-import type { Effects } from '../memory.js'
-import type { Cell } from './cell.js'
-import type { Profile } from './profiles.js'
+import { checkRight, type Parts, writeJournal } from './parts.js'
 
-interface Parts {
-  readonly cell: Cell
-  readonly profile: Profile
-  readonly env: Env
-  readonly effects: Effects
-  readonly claim: Claim
-  readonly version: VersionId
-}
-type Write = (journal: Journal) => void
+type Publishing = Parts & { readonly version: VersionId }
 
 const ourOwn = ({ cell, claim }: Parts): VersionInfo | undefined => {
   const found = [...cell.versions.values()].find(({ ours }) => ours === claim.token)
@@ -26,35 +15,35 @@ const ourOwn = ({ cell, claim }: Parts): VersionInfo | undefined => {
 }
 
 /** One write, conditional on base; idempotent by token. */
-export async function publishFenced(parts: Parts, write: Write): Promise<VersionInfo> {
+export async function publishFenced(parts: Publishing): Promise<VersionInfo> {
   const { cell, profile, claim } = parts
   const before = ourOwn(parts)
   if (before) return before
   return parts.effects('publish', () => {
-    assertRight(parts)
+    checkRight(parts)
     if (cell.current !== claim.base)
       throw new RotationError('conflict', 'Somebody else published meanwhile.', { next: 'The state is read again.' })
     const info = makeCurrent(parts)
-    if (profile.bookkeeping === 'same-write') close(parts, write)
+    if (profile.bookkeeping === 'same-write') close(parts)
     return info
   })
 }
 
 /** Intent, an unconditional write, and a look at what follows base. Nothing is deleted when a third writer shows. */
-export async function publishChecked(parts: Parts, write: Write): Promise<VersionInfo> {
+export async function publishChecked(parts: Publishing): Promise<VersionInfo> {
   const { cell, claim } = parts
   await parts.effects('publish.intent', () => {
     if (ourOwn(parts)) return
     const rotation = assertClaim(claim, cell.journal)
     if (cell.current !== claim.base && rotation.intent !== true)
       throw new RotationError('conflict', 'Somebody else published meanwhile.', { next: 'The state is read again.' })
-    write({ ...(cell.journal as Journal), rotation: { ...rotation, intent: true } })
+    writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, intent: true } })
   })
   const info = ourOwn(parts) ?? (await parts.effects('publish', () => makeCurrent(parts)))
   const ids = [...cell.versions.keys()]
   const next = ids[claim.base === null ? 0 : ids.indexOf(claim.base) + 1]
   if (next === info.id) return info
-  await bookkeep(parts, write)
+  await bookkeep(parts)
   throw new RotationError(
     'foreign_write',
     `Somebody else wrote ${claim.ref.shown} between the test and the publication; both versions are kept.`,
@@ -65,20 +54,14 @@ export async function publishChecked(parts: Parts, write: Write): Promise<Versio
 }
 
 /** Says in the journal that the rotation is published, and drops the staged copy. */
-export async function bookkeep(parts: Parts, write: Write): Promise<void> {
+export async function bookkeep(parts: Publishing): Promise<void> {
   const { cell, profile, version } = parts
   if (profile.bookkeeping === 'same-write') return
-  await parts.effects('publish.journal', () => close(parts, write))
+  await parts.effects('publish.journal', () => close(parts))
   if (cell.staged.has(version)) await parts.effects('publish.drop', () => void cell.staged.delete(version))
 }
 
-function assertRight({ cell, profile, claim }: Parts): void {
-  if (!profile.serviceDriven) return void assertClaim(claim, cell.journal)
-  if (cell.label !== claim.token)
-    throw new RotationError('conflict', 'The pending mark of this token is gone.', { next: 'Start a new rotation.' })
-}
-
-function makeCurrent(parts: Parts): VersionInfo {
+function makeCurrent(parts: Publishing): VersionInfo {
   const { cell, profile, claim, version, env } = parts
   const staged = cell.staged.get(version)
   if (staged?.value === undefined) throw new RotationError('conflict', 'The staged value is gone.', { next: 'The state is read again.' })
@@ -91,11 +74,11 @@ function makeCurrent(parts: Parts): VersionInfo {
   return info
 }
 
-function close({ cell, profile, claim, version }: Parts, write: Write): void {
+function close({ cell, profile, claim, version }: Publishing): void {
   if (!profile.publishesCopy) cell.staged.delete(version)
   const rotation = cell.journal?.rotation
   if (profile.serviceDriven || rotation?.token !== claim.token || cell.current === null) return
   const { staged: _, intent: __, minting: ___, ...rest } = rotation
   const published = [...cell.versions.values()].find(({ ours }) => ours === claim.token)?.id ?? cell.current
-  write({ ...(cell.journal as Journal), rotation: { ...rest, published, leaseUntil: 0 } })
+  writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rest, published, leaseUntil: 0 } })
 }

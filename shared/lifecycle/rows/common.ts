@@ -1,0 +1,38 @@
+import { showDuration } from '../../core/policy/index.js'
+import type { CredentialId } from '../../core/ports/words.js'
+import { type Action, type Look, occupied } from '../action.js'
+
+export const refuse = (code: Extract<Action, { do: 'refuse' }>['code'], why: string): Action => ({ do: 'refuse', code, why })
+export const is =
+  (...kinds: string[]) =>
+  ({ request }: Look) =>
+    kinds.includes(request.kind)
+export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request']['token']> } =>
+  request.token ? { token: request.token } : {}
+export const over = ({ open }: Look) => (open ? { over: open.token } : {})
+
+/** An issuer with a full cap retires the oldest undeclared credential (or one whose retiring was begun) before it makes a new one. */
+export function free({ state, facts }: Look): { free?: CredentialId } {
+  const retiring = state.journal?.retiring ?? []
+  if (!facts.mints || facts.slots === null || 1 + retiring.length < facts.slots) return {}
+  const oldest = retiring
+    .filter(({ state: phase, notBefore }) => phase === 'armed' || (phase === 'undeclared' && notBefore <= facts.now))
+    .sort((a, b) => a.notBefore - b.notBefore)[0]
+  return oldest ? { free: oldest.id } : {}
+}
+
+/** Rows 23 to 26: what holds a new rotation. */
+export function hold(look: Look): Action | undefined {
+  const { state, request, facts } = look
+  if (facts.frozen !== undefined && request.kind === 'rotate') return refuse('held', facts.frozen)
+  if (facts.journal && facts.targets && (state.journal?.announced ?? null) !== look.base)
+    return refuse('held', 'the last publication is not announced yet')
+  const graceEnd = state.publishedAt + facts.graceMs
+  if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {
+    return refuse('held', `the outgoing credential stays valid for another ${showDuration(Math.max(1000, graceEnd - facts.now))}`)
+  }
+  const used = occupied(state.journal?.retiring ?? [], facts.now)
+  if (facts.slots !== null && facts.slots > 1 && 1 + used >= facts.slots)
+    return refuse('held', `all ${facts.slots} credentials are still in use`)
+  return undefined
+}

@@ -1,0 +1,71 @@
+import type { Action, Look, Row } from '../action.js'
+import { free, hold, is, over, refuse, tokenOf } from './common.js'
+
+const starts = is('rotate', 'put', 'emergency')
+
+/** Nothing to go on with: a rotation of another base lost the race, and a put that died before its value was stored cannot be finished. */
+export const idle = ({ open, base, state, request }: Look): boolean =>
+  open === undefined || open.base !== base || (open.kind === 'put' && state.pending === undefined && request.kind !== 'put')
+
+const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action => ({
+  do: 'go',
+  from: 'create',
+  kind: look.request.kind,
+  ...tokenOf(look),
+  base: look.base,
+  rejects: 0,
+  ...over(look),
+  ...free(look),
+  ...extra,
+})
+
+/** A value that was created and never replaced answers no request to rotate. */
+const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
+
+/** Nothing is open: does the request start something? */
+export const idleRows: readonly Row[] = [
+  {
+    id: '19',
+    state: 'idle',
+    request: 'resume',
+    when: is('resume'),
+    answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '20',
+    state: 'idle; published at or after the request was made',
+    request: 'rotate, emergency',
+    when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && l.state.publishedAt >= l.request.at,
+    answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '21',
+    state: 'idle; previous gone, armed, or refused by the target and not to be applied again',
+    request: 'rollback',
+    when: is('rollback'),
+    answer: ({ state, facts }) => {
+      if (state.previous === undefined) return refuse('bad_event', 'there is no previous version to go back to')
+      if ((state.journal?.retiring ?? []).some((entry) => entry.version === state.previous?.id && entry.state === 'armed')) {
+        return refuse('held', 'the previous credential is being retired')
+      }
+      return facts.previousAccepted === false && facts.rollback !== 'reapply'
+        ? refuse('bad_event', 'the previous credential is no longer accepted')
+        : undefined
+    },
+  },
+  { id: '22', state: 'idle', request: 'rollback: no hold', when: is('rollback'), answer: (l) => begin(l, { value: 'previous' }) },
+  {
+    id: '23-26',
+    state: 'idle; window, freeze, announcement, grace or slots hold it',
+    request: 'rotate, put',
+    when: is('rotate', 'put'),
+    answer: hold,
+  },
+  {
+    id: '28',
+    state: 'idle (27: an emergency skips 23 to 26)',
+    request: 'rotate, put, emergency',
+    when: starts,
+    answer: (l) => begin(l, is('put')(l) ? { value: 'given' } : {}),
+  },
+]

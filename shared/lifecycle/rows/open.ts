@@ -1,0 +1,100 @@
+import type { Action, Look, Row } from '../action.js'
+import { free, over, refuse } from './common.js'
+
+const publishedToken = ({ state }: Look) => (state.journal?.rotation?.published === undefined ? undefined : state.journal.rotation.token)
+
+function continueOpen(
+  look: Look,
+  from: 'create' | 'set' | 'test' | 'finish',
+  version: Extract<Action, { do: 'go' }>['version'],
+): Action | undefined {
+  const { open } = look
+  if (!open) return undefined
+  const value = open.kind === 'put' ? { value: 'given' as const } : open.kind === 'rollback' ? { value: 'previous' as const } : {}
+  const rest = from === 'create' ? { ...free(look), ...value } : {}
+  return {
+    do: 'go',
+    from,
+    kind: open.kind,
+    token: open.token,
+    base: open.base,
+    rejects: open.rejects,
+    ...(version === undefined ? {} : { version }),
+    ...rest,
+  }
+}
+
+/** A rotation is open, or values are left of one. */
+export const openRows: readonly Row[] = [
+  {
+    id: '8',
+    state: 'current came from the token asked for',
+    request: 'rotate, rollback, put, emergency',
+    when: (l) =>
+      l.request.kind !== 'resume' &&
+      l.request.token !== undefined &&
+      (l.state.current?.ours === l.request.token || publishedToken(l) === l.request.token),
+    answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '9',
+    state: 'a rotation was published, but current is still its base',
+    request: 'any',
+    when: (l) => l.state.journal?.rotation?.published !== undefined && l.state.journal.rotation.base === l.base,
+    answer: () => refuse('conflict', 'the store answered with an older state'),
+  },
+  {
+    id: '10',
+    state: 'open; its value is current already',
+    request: 'any: bookkeeping',
+    when: (l) => l.open !== undefined && l.state.current?.ours === l.open.token,
+    answer: (l) => continueOpen(l, 'finish', l.open?.staged ?? l.state.current?.id),
+  },
+  {
+    id: '11',
+    state: 'open; intent to publish stands, pending there',
+    request: 'any: only finish may run',
+    when: (l) => l.open?.intent === true && l.state.pending !== undefined,
+    answer: (l) => continueOpen(l, 'finish', l.state.pending?.id),
+  },
+  {
+    id: '13',
+    state: 'open; nothing named, but a loose value of its token',
+    request: 'any',
+    when: (l) => l.open !== undefined && l.state.pending === undefined && l.state.loose.some((staged) => staged.token === l.open?.token),
+    answer: (l) => ({
+      do: 'probe',
+      versions: l.state.loose.filter((staged) => staged.token === l.open?.token),
+      leftover: l.open?.base !== l.base,
+    }),
+  },
+  {
+    id: '14',
+    state: 'open on current; pending there',
+    request: "any, with the rotation's token",
+    when: (l) => l.open?.base === l.base && l.state.pending !== undefined,
+    answer: (l) => continueOpen(l, l.open?.kind === 'put' ? 'test' : 'set', l.state.pending?.id),
+  },
+  {
+    id: '15',
+    state: 'open on current; no value yet',
+    request: "any, with the rotation's token",
+    when: (l) => l.open?.base === l.base && (l.open?.kind !== 'put' || l.request.kind === 'put'),
+    answer: (l) => continueOpen(l, 'create', undefined),
+  },
+  {
+    id: '16',
+    state: 'open on another base; pending there',
+    request: 'any',
+    when: (l) => l.open !== undefined && l.open.base !== l.base && l.state.pending !== undefined,
+    answer: (l) => (l.state.pending ? { do: 'probe', versions: [l.state.pending], leftover: true } : undefined),
+  },
+  // 17: open on another base without a value: falls through, with `over` = its token.
+  {
+    id: '18',
+    state: 'a loose value whose base is current (the journal was wiped)',
+    request: 'any',
+    when: (l) => l.state.loose.some((staged) => staged.base === l.base),
+    answer: (l) => ({ do: 'probe', versions: l.state.loose.filter((staged) => staged.base === l.base), leftover: false, ...over(l) }),
+  },
+]

@@ -1,0 +1,75 @@
+import type { Look, Row } from '../action.js'
+import { free, hold, refuse, tokenOf } from './common.js'
+
+const pendingOfToken = ({ state, request }: Look): boolean => state.pending !== undefined && state.pending.token === request.token
+
+/** The platform gives the token, serialises the steps and names one a call. */
+export const serviceRows: readonly Row[] = [
+  {
+    id: '1',
+    state: 'driven by the service; the token is current',
+    request: 'any step',
+    when: (l) => l.service && l.request.token !== undefined && l.state.current?.ours === l.request.token,
+    answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '2',
+    state: 'service; pending absent or of another token',
+    request: 'any step',
+    when: (l) => l.service && !pendingOfToken(l),
+    answer: () => refuse('token_spent', 'the pending version of this token is gone or belongs to another rotation'),
+  },
+  {
+    id: '3',
+    state: 'service; pending without a value',
+    request: 'create',
+    when: (l) => l.service && l.state.pending?.hasValue === false && l.request.step === 'create',
+    answer: (l) => hold(l) ?? { do: 'go', from: 'create', kind: 'rotate', ...tokenOf(l), base: l.base, rejects: 0, ...free(l) },
+  },
+  {
+    id: '4',
+    state: 'service; pending without a value',
+    request: 'set, finish',
+    when: (l) => l.service && l.state.pending?.hasValue === false && l.request.step !== 'test',
+    answer: () => refuse('bad_event', 'this step was called before createSecret had stored a value'),
+  },
+  {
+    id: '5',
+    state: 'service; pending without a value',
+    request: 'test',
+    when: (l) => l.service && l.state.pending?.hasValue === false,
+    answer: () => ({ do: 'check' }),
+  },
+  {
+    id: '6',
+    state: 'service; pending with a value',
+    request: 'create',
+    when: (l) => l.service && l.request.step === 'create',
+    answer: (l) => (l.state.pending ? { do: 'done', version: l.state.pending.id } : undefined),
+  },
+  {
+    id: '7',
+    state: 'service; pending with a value',
+    request: 'set, test, finish: exactly that step, no hold',
+    when: (l) => l.service && l.request.step !== undefined,
+    answer: ({ state, request }) =>
+      state.pending && request.step
+        ? {
+            do: 'go',
+            from: request.step,
+            kind: 'rotate',
+            token: state.pending.token,
+            base: state.pending.base,
+            version: state.pending.id,
+            rejects: 0,
+          }
+        : undefined,
+  },
+  {
+    id: '7s',
+    state: 'service',
+    request: 'without a step',
+    when: (l) => l.service,
+    answer: () => refuse('bad_event', 'the platform drives this rotation and names one step a call; start it there'),
+  },
+]

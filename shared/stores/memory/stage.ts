@@ -1,0 +1,57 @@
+import { optional } from '../../core/claims.js'
+import { RotationError } from '../../core/errors.js'
+import { newVersionId } from '../../core/ids.js'
+import type { Journal } from '../../core/ports/store.js'
+import type { VersionId } from '../../core/ports/words.js'
+import type { SecretText } from '../../core/secret-text.js'
+import { checkRight, conflict, type Parts, writeJournal } from './parts.js'
+
+type Stored = { version: VersionId; stored: 'new' | 'same' | 'other' }
+
+/** Value and name in one write, or in two with a crash possible between them. */
+export async function stageValue(parts: Parts, value: SecretText): Promise<Stored> {
+  const { cell, profile, env, effects, claim } = parts
+  const there = [...cell.staged.values()].find((staged) => staged.token === claim.token && staged.value !== undefined)
+  const id = there?.id ?? (profile.serviceDriven ? (claim.token as string as VersionId) : newVersionId(env.now(), env.random(6)))
+  const put = () => {
+    checkRight(parts)
+    const { token, base, kind } = claim
+    if (there === undefined) cell.staged.set(id, { id, token, base, kind, createdAt: env.now(), hasValue: true, value })
+  }
+  const name = () => {
+    const rotation = checkRight(parts)
+    if (rotation) writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, staged: id } })
+  }
+  if (profile.stageWrites === 2) {
+    if (there === undefined) await effects('stage.value', put)
+    await effects('stage.name', name)
+  } else {
+    await effects('stage', () => {
+      put()
+      name()
+    })
+  }
+  return { version: id, stored: there === undefined ? 'new' : there.value?.equals(value) ? 'same' : 'other' }
+}
+
+/** The journal first: a value that it no longer names is loose, and looked at before anything else happens to it. */
+export async function discardValue(parts: Parts, version: VersionId): Promise<void> {
+  const { cell, profile, effects, claim } = parts
+  if (profile.serviceDriven) {
+    await effects('discard', () => void delete cell.label)
+    const why = `The target refused the value of this token, and ${claim.ref.shown} keeps one value per token.`
+    throw new RotationError('token_spent', why, { next: 'Start a new rotation.' })
+  }
+  await effects('discard.journal', () => {
+    const open = checkRight(parts)
+    if (open === undefined) throw conflict(claim.ref)
+    const { staged, intent, ...rotation } = open
+    const counts = rotation.base === cell.current ? 1 : 0
+    const keep = staged === version ? {} : { ...optional('staged', staged), ...optional('intent', intent) }
+    writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, ...keep, rejects: rotation.rejects + counts } })
+  })
+  await effects('discard.value', () => {
+    checkRight(parts)
+    cell.staged.delete(version)
+  })
+}
