@@ -18,6 +18,14 @@ export class RotationError extends Error {
   }
 }
 
+/** For a rotator, right before an effect: a process that slept past its deadline must not act any more. conflict. */
+export function assertInTime(context: { readonly deadline: number; readonly env: { now(): number } }, what: string): void {
+  if (context.env.now() < context.deadline) return
+  throw new RotationError('conflict', `The lease ended before ${what}.`, {
+    next: 'The state is read again; nothing was done after the lease.',
+  })
+}
+
 /** Narrowing for `catch`: the code, if it is one of our own errors. */
 export const codeOf = (cause: unknown): Code | undefined => (cause instanceof RotationError ? cause.code : undefined)
 

@@ -1,7 +1,7 @@
-import { RotationError } from '../core/errors.js'
-import type { SecretState } from '../core/ports/store.js'
-import type { SecretRef, VersionId } from '../core/ports/words.js'
-import type { Tools, Work } from './work.js'
+import { codeOf, RotationError } from '../core/errors.js'
+import type { Claim, SecretState } from '../core/ports/store.js'
+import type { VersionId } from '../core/ports/words.js'
+import type { Work } from './work.js'
 
 export const rejectsMax = 3
 const noteAttemptsMax = 4
@@ -19,12 +19,12 @@ export async function settleDoubt(work: Work, version: VersionId, pending: unkno
   const { rotator, context } = work
   if (proof.pending === 'unknown' && (await rotator.accepted(context, pending))) return
   if (!(await rotator.accepted(context, context.current))) {
-    return markStuck(work.tools, work.context.ref, 'Neither the current nor the pending credential is accepted.')
+    return markStuck(work, 'Neither the current nor the pending credential is accepted.')
   }
   await giveUpValue(work, version, pending)
   const after = await work.tools.store.describe(work.claim.ref)
   if ((after.journal?.rotation?.rejects ?? 0) >= rejectsMax) {
-    await markStuck(work.tools, work.context.ref, `The target refused ${rejectsMax} values in a row; the current credential still works.`)
+    await markStuck(work, `The target refused ${rejectsMax} values in a row; the current credential still works.`)
   }
   throw new RotationError('rejected', `The target refused the new value of ${context.ref.shown}; the current one still works.`, {
     next: 'Another value is made, at most three times.',
@@ -38,17 +38,22 @@ export async function giveUpValue(work: Work, version: VersionId, pending: unkno
   await tools.store.discard(claim, version)
 }
 
-/** Durable: refused before any login until a person looked. Always throws. */
-export async function markStuck(tools: Tools, ref: SecretRef, why: string): Promise<never> {
-  const { shown } = ref
+/**
+ * Durable: refused before any login until a person looked. Always throws. Only while the claim is still ours: a process that slept must not
+ * stop a secret that another one has brought to its end meanwhile.
+ */
+export async function markStuck({ tools, claim, context }: Work, why: string): Promise<never> {
+  const { shown } = context.ref
   for (let attempt = 1; ; attempt++) {
-    const state: SecretState = await tools.store.describe(ref)
-    if (state.journal?.code === 'stuck') break
+    const state = await tools.store.describe(claim.ref)
+    if (!isOurs(state, claim)) {
+      throw new RotationError('conflict', `Another process took ${shown} over.`, { next: 'The state is read again.' })
+    }
     try {
       await tools.store.note(state, { code: 'stuck' })
       break
     } catch (cause) {
-      const code = cause instanceof RotationError ? cause.code : undefined
+      const code = codeOf(cause)
       if (code === 'denied') break // no right to write notes: the answer below is all there is
       if (code !== 'conflict' || attempt >= noteAttemptsMax) throw cause
     }
@@ -56,4 +61,16 @@ export async function markStuck(tools: Tools, ref: SecretRef, why: string): Prom
   throw new RotationError('stuck', `${shown} is stuck. ${why}`, {
     next: `Nothing logs in any more until you act: make the target accept the current value again (keyturn get ${shown} --output-file shows it), then run keyturn adopt ${shown}.`,
   })
+}
+
+/** Where a service drives there is no journal: the pending mark and an unchanged current say it. */
+function isOurs(state: SecretState, claim: Claim): boolean {
+  const rotation = state.journal?.rotation
+  if (state.drivenBy === 'service') return state.pending?.token === claim.token
+  return (
+    rotation?.token === claim.token &&
+    rotation.holder === claim.holder &&
+    rotation.attempt === claim.attempt &&
+    rotation.published === undefined
+  )
 }

@@ -48,15 +48,15 @@ async function adoptOrDrop(
     return
   }
   if (await rotator.accepted(context, context.current)) return giveUpValue(work, version, pending)
-  return markStuck(tools, context.ref, 'Neither the current credential nor a staged one that was found is accepted.')
+  return markStuck(work, 'Neither the current credential nor a staged one that was found is accepted.')
 }
 
 async function dropLeftover(work: Work, version: Staged['id'], pending: unknown): Promise<void> {
-  const { rotator, context, tools } = work
+  const { rotator, context } = work
   if (await rotator.accepted(context, context.current)) return giveUpValue(work, version, pending)
   const alive = await rotator.accepted(context, pending)
   const why = alive
     ? 'Somebody published another value while a rotation was open: the target accepts only the pending one.'
     : 'Somebody published another value while a rotation was open, and the target accepts neither that nor the pending one.'
-  return markStuck(tools, context.ref, why)
+  return markStuck(work, why)
 }

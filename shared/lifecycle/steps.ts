@@ -55,8 +55,7 @@ export async function setSecret(work: Work, pending: Pending): Promise<void> {
     })
   } catch (cause) {
     // The target's policy said no. An earlier attempt may have brought the same value in all the same ("password was used before").
-    if (codeOf(cause) === 'target_auth')
-      return markStuck(work.tools, context.ref, 'The target refused the current, the pending and the previous credential.')
+    if (codeOf(cause) === 'target_auth') return markStuck(work, 'The target refused the current, the pending and the previous credential.')
     if (codeOf(cause) === 'rejected') return settleDoubt(work, pending.version, pending.value, { pending: 'unknown' })
     throw cause
   }

@@ -58,6 +58,9 @@ async function inferred(tools: Tools, state: SecretState): Promise<string | unde
   return tools.deps.inferRotator(await tools.store.read(state.ref, state.current.id))
 }
 
+/** What a rotator starts before its deadline must have ended, one way or the other, when the lease does: nobody else acts before that. */
+const marginMs = 30_000
+
 /** One claimed rotation: what the steps share. Values are read at most once. */
 export interface Work {
   readonly tools: Tools
@@ -78,7 +81,7 @@ export async function openWork(tools: Tools, setup: Setup & { rotator: AnyRotato
     ref: state.ref,
     token: claim.token,
     policy,
-    deadline: claim.leaseUntil,
+    deadline: claim.leaseUntil - Math.min(marginMs, tools.deps.leaseMs / 2),
     current: base,
     previous: once(() => readPrevious(tools, rotator, policy, state, claim.base)),
     live: [rotator.identify(base), ...(state.journal?.retiring ?? []).map(({ id }) => id)],

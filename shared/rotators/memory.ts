@@ -1,4 +1,4 @@
-import { RotationError } from '../core/errors.js'
+import { assertInTime, RotationError } from '../core/errors.js'
 import { defaultRule, generatePassword } from '../core/password.js'
 import { policyText } from '../core/policy/index.js'
 import type { Code } from '../core/ports/errors.js'
@@ -44,7 +44,8 @@ export function createMemoryRotator(of: MemoryClass): Rotator<MemoryValue> {
     ...(of === 'C' ? { mint } : {}),
     apply: async (context, pending) => {
       if (of === 'A') await setOwn(context, pending, login)
-      if (of === 'B') await memoryTarget(pending.target).setPassword(pending.user, pending.password.reveal())
+      if (of === 'B')
+        await memoryTarget(pending.target).setPassword(pending.user, pending.password.reveal(), () => assertInTime(context, 'set'))
       return { done: true }
     },
     accepted: (_context, value) => accepted(value),
@@ -97,7 +98,7 @@ async function mint(context: Context<MemoryValue>): Promise<MemoryValue> {
 
 /** Class A: the account changes its own password; current first, then pending (done already), then previous. */
 async function setOwn(context: Context<MemoryValue>, pending: MemoryValue, login: (value: MemoryValue) => Promise<boolean>): Promise<void> {
-  const change = () => memoryTarget(pending.target).setPassword(pending.user, pending.password.reveal())
+  const change = () => memoryTarget(pending.target).setPassword(pending.user, pending.password.reveal(), () => assertInTime(context, 'set'))
   if (context.current && (await login(context.current))) return change()
   if (await login(pending)) return
   const previous = await context.previous?.()

@@ -100,7 +100,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   async discard(claim: Claim, version: VersionId): Promise<void> {
     return this.#change(claim.ref, (document) => {
       const { staged, intent: _, ...rotation } = assertClaim(claim, document.journal)
-      const rejects = rotation.rejects + (rotation.base === document.current ? 1 : 0)
+      const rejects = rotation.rejects + (staged === version && rotation.base === document.current ? 1 : 0)
       const journal = {
         ...(document.journal ?? { retiring: [] }),
         rotation: { ...rotation, rejects, ...(staged === version ? {} : optional('staged', staged)) },

@@ -9,7 +9,7 @@ export type Resume = 'same token' | 'resume' | 'new request'
 export const resumes: readonly Resume[] = ['same token', 'resume', 'new request']
 
 /** What happens at one effect. */
-export type Trouble = FaultMode | 'second holder' | 'taken over' | 'wiped' | 'wiped and crashed'
+export type Trouble = FaultMode | 'second holder' | 'taken over' | 'wiped' | 'wiped and crashed' | 'crashed and lagging'
 export const troubles: readonly Trouble[] = [
   'before',
   'after',
@@ -58,10 +58,11 @@ export async function runPlan(setting: Setting, plan: Plan): Promise<Broken> {
   watchPromises(world, broken)
   const first = world.newProcess([faultOf(world, setting, plan, token)])
   await attempt(world, setting, first, { token })
-  checkRefusals(world, 0, broken)
   if (plan.trouble === 'wiped and crashed') setting.wipe?.(world)
   await settle(world, setting, plan, token, broken)
   await checkSettled(world, broken)
+  // An answer that was lost is unknown, and after a lost claim what was known before may no longer be true: then a login is asked for again.
+  if (!['lost', 'wiped', 'taken over'].includes(plan.trouble)) checkRefusals(world, broken)
   await checkCount(world, setting, plan, broken)
   await setting.close?.(world)
   return broken
@@ -82,6 +83,7 @@ function faultOf(world: World, setting: Setting, { at, trouble }: Plan, token: T
   if (trouble === 'second holder') return { at, mode: 'act', act: () => other(0) }
   if (trouble === 'taken over') return { at, mode: 'act', act: () => other(laterMs) }
   if (trouble === 'wiped') return { at, mode: 'act', act: async () => setting.wipe?.(world) }
+  if (trouble === 'crashed and lagging') return { at, mode: 'after', act: () => world.lagBehind() }
   return { at, mode: trouble === 'wiped and crashed' ? 'after' : trouble }
 }
 
@@ -109,9 +111,7 @@ async function settle(world: World, setting: Setting, plan: Plan, token: Token, 
   for (let count = 0; count < attemptsMax; count++) {
     world.env.time += laterMs
     const faults = count === 0 && plan.again ? [plan.again] : []
-    const from = world.target.logins.length
     const code = await attempt(world, setting, world.newProcess(faults), requestOf(setting, plan.resume, use, askedAt))
-    checkRefusals(world, from, broken)
     if (code === undefined || code === 'held' || code === 'stuck') return
     if (code === 'token_spent' && setting.serviceDriven) use = (await world.store.startNative?.(world.ref)) as Token
   }

@@ -54,10 +54,10 @@ export async function checkSettled(world: World, broken: Broken): Promise<void> 
     if (text.includes(password)) broken.other.push('a value stands in the audit, the log or the state (P6)')
 }
 
-/** R11: at most one refused login per credential in one invocation; `from` is where its logins begin. */
-export function checkRefusals(world: World, from: number, broken: Broken): void {
-  const refused = world.target.logins.slice(from).filter(({ accepted }) => !accepted)
-  const keys = refused.map(({ user, secret }) => `${user}/${secret}`)
-  if (new Set(keys).size < keys.length && world.rotator !== 'c')
-    broken.other.push('a refused login was repeated with the same credential (R11)')
+/** R11: at most one refused login per credential in one invocation. */
+export function checkRefusals(world: World, broken: Broken): void {
+  const refused = world.target.logins.flatMap(({ accepted, user, secret }, index) =>
+    accepted ? [] : [`${world.loginsBy[index]} ${user}/${secret}`],
+  )
+  if (new Set(refused).size < refused.length) broken.other.push('a refused login was repeated with the same credential (R11)')
 }

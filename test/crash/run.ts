@@ -1,5 +1,5 @@
 import type { FaultMode } from '../harness/faults.js'
-import { effectsOfHappyPath, type Plan, resumes, runPlan, type Setting, troubles } from './matrix.js'
+import { effectsOfHappyPath, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
 import { type Broken, nothingBroken } from './promises.js'
 
 export interface Tally {
@@ -23,12 +23,19 @@ export async function runInto(tally: Tally, setting: Setting, plan: Plan, effect
   }
 }
 
+/** A service serialises the steps of one secret (R2): two at once with a value that one of them gives up do not happen there. */
+function possible(setting: Setting, trouble: Trouble): boolean {
+  if (trouble.startsWith('wiped')) return setting.wipe !== undefined
+  const two = trouble === 'second holder' || trouble === 'taken over'
+  return !(two && setting.serviceDriven && (setting.refuseFirst ?? 0) > 0)
+}
+
 /** Every effect of the happy path × every trouble × every way to resume. */
 export async function singleFaults(tally: Tally, setting: Setting): Promise<void> {
   const effects = await effectsOfHappyPath(setting)
   for (let at = 0; at < effects.length; at++) {
     for (const trouble of troubles) {
-      if (trouble.startsWith('wiped') && setting.wipe === undefined) continue
+      if (!possible(setting, trouble)) continue
       for (const resume of setting.serviceDriven ? (['same token'] as const) : resumes)
         await runInto(tally, setting, { at, trouble, resume }, effects)
     }

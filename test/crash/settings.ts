@@ -14,19 +14,25 @@ import type { Setting } from './matrix.js'
 export const memoryClasses: readonly MemoryClass[] = ['a', 'b', 'c', 'f']
 export const profileNames = Object.keys(profiles) as ProfileName[]
 
-export function memorySetting(name: ProfileName, rotator: MemoryClass): Setting {
+export function memorySetting(name: ProfileName, rotator: MemoryClass, refuseFirst = 0): Setting {
   const profile: Profile = profiles[name]
   return {
-    name: `${name} × ${rotator}`,
+    name: `${name} × ${rotator}${refuseFirst > 0 ? `, ${refuseFirst} refused` : ''}`,
     rotator,
+    refuseFirst,
     serviceDriven: profile.serviceDriven,
     openStore: (env, effects) => new MemoryStore(env, profile, effects),
     ...(profile.serviceDriven ? {} : { wipe: (world) => (world.store as MemoryStore).wipeJournal(world.ref) }),
   }
 }
 
+/** Every profile and class; and targets that refuse the first value, where a target is set at all. */
 export const memorySettings = (): readonly Setting[] =>
-  profileNames.flatMap((name) => memoryClasses.map((rotator) => memorySetting(name, rotator)))
+  profileNames.flatMap((name) => [
+    ...memoryClasses.map((rotator) => memorySetting(name, rotator)),
+    memorySetting(name, 'a', 1),
+    memorySetting(name, 'b', 1),
+  ])
 
 /** The real file store; its journal and values are one file, so that nobody can wipe one without the other. */
 export function fileSetting(rotator: MemoryClass): Setting {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { RotationError } from '../../shared/core/errors.js'
 
-/** before / after: the process dies there. lost: done, but the answer is lost. unsent: not done, and known not to be. act: somebody else acts first. */
+/** before / after: the process dies there. lost: done, but the answer is lost. unsent: not done, and known not to be. act: nothing but `act`, which comes first in every mode. */
 export type FaultMode = 'before' | 'after' | 'lost' | 'unsent' | 'act'
 export interface Fault {
   readonly at: number
@@ -40,13 +40,13 @@ export async function effect<T>(name: string, act: () => T | Promise<T>, watch: 
   if (process.dead) throw new Crash(name)
   const fault = process.faults.find(({ at }) => at === process.effects.length)
   process.effects.push(name)
+  if (fault?.act) await running.exit(fault.act)
   const die = (): never => {
     process.dead = true
     throw new Crash(name)
   }
   if (fault?.mode === 'before') die()
   if (fault?.mode === 'unsent') throw notSent(name)
-  if (fault?.mode === 'act') await running.exit(() => fault.act?.())
   const result = await act()
   await running.exit(() => watch(name))
   if (fault?.mode === 'after') die()

@@ -1,4 +1,4 @@
-import type { SecretStore, SecretStoreAdmin } from '../../shared/core/ports/store.js'
+import type { SecretState, SecretStore, SecretStoreAdmin } from '../../shared/core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef, Step, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/deps.js'
@@ -7,7 +7,7 @@ import { rotate } from '../../shared/lifecycle/rotate.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import { FakeEnv } from './fake-env.js'
-import { effect, type FakeProcess, inProcess, startProcess } from './faults.js'
+import { currentProcess, effect, type FakeProcess, inProcess, startProcess } from './faults.js'
 
 export type MemoryClass = 'a' | 'b' | 'c' | 'f'
 export type AnyStore = SecretStore & SecretStoreAdmin
@@ -31,6 +31,9 @@ export class World {
   #published = 0
   #lastCurrent: string | undefined
   watch: (name: string) => Promise<void> = async () => {}
+  /** Which process made which of the target's logins. */
+  readonly loginsBy: string[] = []
+  #stale: SecretState | undefined
 
   static async open(rotator: MemoryClass, openStore: OpenStore, seed = 'world', policy: Policy = {}): Promise<World> {
     const world = new World(rotator, seed)
@@ -38,11 +41,22 @@ export class World {
       world.env.time += 5
       return effect(name, act, (done) => world.watch(done))
     })
-    world.target.effects = (name, act) => {
+    world.target.effects = async (name, act) => {
       world.env.time += 5
-      return effect(name, act, (done) => world.watch(done))
+      const before = world.target.logins.length
+      const by = currentProcess()?.name ?? 'test'
+      return effect(
+        name,
+        () => {
+          const result = act()
+          if (world.target.logins.length > before) world.loginsBy[world.target.logins.length - 1] = by
+          return result
+        },
+        (done) => world.watch(done),
+      )
     }
     setMemoryTarget(seed, world.target)
+    world.#answerStale()
     world.firstValue = await world.#firstValue(seed)
     const own = { 'keyturn-rotator': `memory-${rotator}`, ...(rotator === 'b' ? { 'keyturn-pair': 'app_a app_b' } : {}), ...policy }
     world.ref = await world.store.create('db', new SecretText(world.firstValue), own)
@@ -66,6 +80,19 @@ export class World {
     this.target.accounts.set('app_a', password)
     if (this.rotator === 'b') this.target.accounts.set('app_b', '')
     return JSON.stringify(value)
+  }
+
+  /** The next look of an invocation answers with the state of now, whatever happens until then: a listing that lags. */
+  async lagBehind(): Promise<void> {
+    this.#stale = await this.store.describe(this.ref)
+  }
+  #answerStale(): void {
+    const describe = this.store.describe.bind(this.store)
+    this.store.describe = async (ref) => {
+      const stale = currentProcess() ? this.#stale : undefined
+      if (stale) this.#stale = undefined
+      return stale ?? describe(ref)
+    }
   }
 
   deps(name: string): Deps {

@@ -35,7 +35,10 @@ export interface Context<V> {
   readonly ref: SecretRef
   readonly token: Token
   readonly policy: Policy
-  /** No effect may start after it. */
+  /**
+   * No effect may reach the target after it, also when this process slept in between: asked again right before each effect, and connections on
+   * which it could be sent end by themselves within seconds. Half a minute before the lease ends.
+   */
   readonly deadline: number
   readonly stagedAt?: number
   /** The value of the rotation's BASE, also after publishing. */

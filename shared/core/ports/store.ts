@@ -137,7 +137,7 @@ export interface SecretStore {
    * one wins. A published token is refused (conflict). ambiguous, too_large.
    */
   stage(claim: Claim, value: SecretText): Promise<{ readonly version: VersionId; readonly stored: 'new' | 'same' | 'other' }>
-  /** Only with proof that the target never accepted it, or that it is a leftover. Counts `rejects`. token_spent where a token holds one value for ever. */
+  /** Only with proof that the target never accepted it, or that it is a leftover. Counts `rejects` for the named value only. token_spent where a token holds one value for ever. */
   discard(claim: Claim, version: VersionId): Promise<void>
   /**
    * What consumers read becomes `version`, previous = what was current; bookkeeping included; idempotent by token. fenced: conditional on

@@ -37,8 +37,10 @@ export class MemoryTarget {
     })
   }
 
-  async setPassword(user: string, password: string): Promise<void> {
+  /** `inTime` is asked at the very moment: a session of a process that slept would have ended. */
+  async setPassword(user: string, password: string, inTime: () => void = () => {}): Promise<void> {
     await this.effects('target.set', () => {
+      inTime()
       if (!this.accounts.has(user))
         throw new RotationError('target_denied', `The target has no account ${user}.`, { next: 'Create the account.' })
       if (this.refuseNext > 0 && this.refuseNext--)

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { RotationError } from '../../core/errors.js'
+import { assertInTime, RotationError } from '../../core/errors.js'
 import type { Context } from '../../core/ports/rotator.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
@@ -58,10 +58,11 @@ async function authority(context: Context<PostgresValue>, pending: PostgresValue
 
 async function setPassword(
   session: Session,
-  { policy, env }: Context<PostgresValue>,
+  context: Context<PostgresValue>,
   pending: PostgresValue,
   iterations: string | null,
 ): Promise<void> {
+  const { policy, env } = context
   assertName(pending.user, 'username')
   const role = pg.escapeIdentifier(pending.user)
   const secret =
@@ -70,6 +71,7 @@ async function setPassword(
       : scramVerifier(pending.password, env.random(saltBytes), iterationsFor(iterations))
   // An account that acts as its owner role must step back to be itself; by name, since CURRENT_USER would mean the owner.
   const self = session.user === pending.user ? 'SET LOCAL ROLE NONE; ' : ''
+  assertInTime(context, `the password of ${pending.user} was set`)
   try {
     await session.query(`BEGIN READ WRITE; ${self}ALTER ROLE ${role} PASSWORD ${pg.escapeLiteral(secret)}; COMMIT`)
   } catch (cause) {

@@ -21,9 +21,9 @@ export type Login =
 const connectMsMax = 10_000
 const queryMsMax = 15_000 // above statement_timeout: after it the outcome is unknown
 const endMsMax = 1000
-/** A statement that the client gave up must be gone at the server too, or it would change the password later. */
+/** A statement that the client gave up must be gone at the server too, or it would change the password later; and a process that slept finds its session closed. */
 const options =
-  '-c lock_timeout=3s -c statement_timeout=10s -c client_connection_check_interval=1s -c idle_in_transaction_session_timeout=10s'
+  '-c lock_timeout=3s -c statement_timeout=10s -c client_connection_check_interval=1s -c idle_in_transaction_session_timeout=10s -c idle_session_timeout=10s'
 
 /** Exactly one login with these fields; nothing is taken from PG* variables, ~/.pgpass or a connection string. */
 export async function login(value: PostgresValue, env: Env): Promise<Login> {

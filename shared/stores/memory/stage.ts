@@ -46,7 +46,7 @@ export async function discardValue(parts: Parts, version: VersionId): Promise<vo
     const open = checkRight(parts)
     if (open === undefined) throw conflict(claim.ref)
     const { staged, intent, ...rotation } = open
-    const counts = rotation.base === cell.current ? 1 : 0
+    const counts = staged === version && rotation.base === cell.current ? 1 : 0 // a loose value was never offered to the target by this rotation
     const keep = staged === version ? {} : { ...optional('staged', staged), ...optional('intent', intent) }
     writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, ...keep, rejects: rotation.rejects + counts } })
   })
