@@ -1,6 +1,9 @@
 import type { Action, Look, Row } from '../action.js'
 import { free, over, refuse } from './common.js'
 
+/** Published, but the journal still says open: a crash came between. */
+const bookkeepingMissing = ({ open, state }: Look): boolean => open !== undefined && state.current?.ours === open.token
+
 const publishedToken = ({ state }: Look) => (state.journal?.rotation?.published === undefined ? undefined : state.journal.rotation.token)
 
 function continueOpen(
@@ -28,12 +31,13 @@ function continueOpen(
 export const openRows: readonly Row[] = [
   {
     id: '8',
-    state: 'current came from the token asked for',
+    state: 'current came from the token asked for, bookkeeping done',
     request: 'rotate, rollback, put, emergency',
     when: (l) =>
       l.request.kind !== 'resume' &&
       l.request.token !== undefined &&
-      (l.state.current?.ours === l.request.token || publishedToken(l) === l.request.token),
+      [l.state.current?.ours, publishedToken(l)].includes(l.request.token) &&
+      !bookkeepingMissing(l),
     answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
   },
   {
@@ -47,7 +51,7 @@ export const openRows: readonly Row[] = [
     id: '10',
     state: 'open; its value is current already',
     request: 'any: bookkeeping',
-    when: (l) => l.open !== undefined && l.state.current?.ours === l.open.token,
+    when: bookkeepingMissing,
     answer: (l) => continueOpen(l, 'finish', l.open?.staged ?? l.state.current?.id),
   },
   {
