@@ -22,6 +22,7 @@ export async function settleDoubt(work: Work, version: VersionId, pending: unkno
     return markStuck(work, 'Neither the current nor the pending credential is accepted.')
   }
   await giveUpValue(work, version, pending)
+  if (work.claim.kind === 'put') throw refusedPut(context.ref.shown) // there is no other value to make
   const after = await work.tools.store.describe(work.claim.ref)
   if ((after.journal?.rotation?.rejects ?? 0) >= rejectsMax) {
     await markStuck(work, `The target refused ${rejectsMax} values in a row; the current credential still works.`)
@@ -30,6 +31,12 @@ export async function settleDoubt(work: Work, version: VersionId, pending: unkno
     next: 'Another value is made, at most three times.',
   })
 }
+
+const refusedPut = (shown: string): RotationError =>
+  new RotationError('target_auth', `The target refuses the value that was put; ${shown} is as it was.`, {
+    field: 'value',
+    next: 'A put only stores: set the password at the target first, then put it. To have one made, run keyturn rotate.',
+  })
 
 /** With proof in hand: a minted value is retired at the issuer first, while its id is still known. */
 export async function giveUpValue(work: Work, version: VersionId, pending: unknown): Promise<void> {

@@ -1,11 +1,10 @@
 import type { Action, Look, Row } from '../action.js'
-import { free, hold, is, over, refuse, tokenOf } from './common.js'
+import { free, hold, is, orphanedPut, over, refuse, tokenOf } from './common.js'
 
 const starts = is('rotate', 'put', 'emergency')
 
 /** Nothing to go on with: a rotation of another base lost the race, and a put that died before its value was stored cannot be finished. */
-export const idle = ({ open, base, state, request }: Look): boolean =>
-  open === undefined || open.base !== base || (open.kind === 'put' && state.pending === undefined && request.kind !== 'put')
+export const idle = (look: Look): boolean => look.open === undefined || look.open.base !== look.base || orphanedPut(look)
 
 const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action => ({
   do: 'go',

@@ -1,5 +1,5 @@
 import type { Action, Look, Row } from '../action.js'
-import { free, over, refuse } from './common.js'
+import { free, orphanedPut, over, refuse } from './common.js'
 
 /** Published, but the journal still says open: a crash came between. */
 const bookkeepingMissing = ({ open, state }: Look): boolean => open !== undefined && state.current?.ours === open.token
@@ -83,7 +83,7 @@ export const openRows: readonly Row[] = [
     id: '15',
     state: 'open on current; no value yet',
     request: "any, with the rotation's token",
-    when: (l) => l.open?.base === l.base && (l.open?.kind !== 'put' || l.request.kind === 'put'),
+    when: (l) => l.open?.base === l.base && !orphanedPut(l),
     answer: (l) => continueOpen(l, 'create', undefined),
   },
   {
