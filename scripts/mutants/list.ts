@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'verify without the SCRAM proof',
     edits: [
-      { file: 'shared/rotators/postgres/session.ts', from: 'if (proof.proven()) return { session', to: 'if (client) return { session' },
+      { file: 'shared/rotators/postgres/session.ts', from: 'if (proof.seen()) return { session', to: 'if (client) return { session' },
     ],
     tests: ['e2e/postgres-proof.test.ts'],
   },

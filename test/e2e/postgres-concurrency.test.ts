@@ -3,12 +3,12 @@ import { it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { rotate } from '../../shared/lifecycle/rotate.js'
+import { countsOn, freshLog, settledLog } from '../harness/pg-log.js'
+import { createRole, edgeMajors, onServers, pendingOf } from '../harness/pg-suite.js'
+import { BrokenLine } from '../harness/pg-wire.js'
 import { asSuper, logsIn } from '../harness/postgres-client.js'
 import { type PostgresServer, superPassword } from '../harness/postgres-server.js'
 import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
-import { countsOn, freshLog, settledLog } from '../harness/pg-log.js'
-import { createRole, onServers, pendingOf } from '../harness/pg-suite.js'
-import { BrokenLine } from '../harness/pg-wire.js'
 
 const codeOf = (cause: unknown): string | undefined => (cause as { code?: string }).code
 
@@ -183,4 +183,5 @@ onServers(
     })
   },
   () => ({ settings: { log_lock_waits: 'on' } }),
+  edgeMajors,
 )

@@ -3,10 +3,10 @@ import { it } from 'node:test'
 import { deriveToken } from '../../shared/core/ids.js'
 import type { Policy } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { logsIn } from '../harness/postgres-client.js'
-import { firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 import { attemptsOn, countsOn, freshLog } from '../harness/pg-log.js'
 import { onServers, published } from '../harness/pg-suite.js'
+import { logsIn } from '../harness/postgres-client.js'
+import { firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 
 const byAdmin = { 'keyturn-admin': 'memory:admin' }
 const alternate = { ...byAdmin, 'keyturn-strategy': 'alternate', 'keyturn-grace': '1s' }
@@ -52,7 +52,12 @@ const refusals: readonly Refusal[] = [
     field: 'keyturn-admin',
     options: { policy: byAdmin, adminValue: { port: 5432 } },
   },
-  { name: 'alternate without an administrator', code: 'bad_policy', field: 'keyturn-admin', options: { policy: { 'keyturn-strategy': 'alternate' } } },
+  {
+    name: 'alternate without an administrator',
+    code: 'bad_policy',
+    field: 'keyturn-admin',
+    options: { policy: { 'keyturn-strategy': 'alternate' } },
+  },
   {
     name: 'the pair does not name the current login',
     code: 'bad_policy',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { createRole, onServers, pendingOf, published } from '../harness/pg-suite.js'
 import { asSuper, logsIn } from '../harness/postgres-client.js'
 import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
-import { createRole, onServers, pendingOf, published } from '../harness/pg-suite.js'
 
 interface Gap {
   readonly what: string
@@ -17,7 +17,11 @@ interface Gap {
 const gaps: readonly Gap[] = [
   { what: 'connection limit', arrange: ['alter role A connection limit 20'], found: ['rolconnlimit'], incoming: /^-1$/ },
   { what: 'a setting', arrange: ["alter role A set statement_timeout to '60s'"], found: ['settings'] },
-  { what: 'another value of a setting', arrange: ["alter role A set work_mem to '8MB'", "alter role B set work_mem to '9MB'"], found: ['settings'] },
+  {
+    what: 'another value of a setting',
+    arrange: ["alter role A set work_mem to '8MB'", "alter role B set work_mem to '9MB'"],
+    found: ['settings'],
+  },
   { what: 'a setting for one database', arrange: ["alter role A in database postgres set work_mem to '8MB'"], found: ['settings'] },
   { what: 'valid until', arrange: ["alter role B valid until '2099-01-01'"], found: ['rolvaliduntil'], incoming: /2099|2098/ },
   {
@@ -28,7 +32,7 @@ const gaps: readonly Gap[] = [
   { what: 'createdb', arrange: ['alter role A createdb'], found: ['rolcreatedb'], incoming: /false/ },
   { what: 'createrole', arrange: ['alter role A createrole'], found: ['rolcreaterole'] },
   { what: 'bypassrls', arrange: ['alter role A bypassrls'], found: ['rolbypassrls'] },
-  { what: 'replication', arrange: ['alter role B replication'], found: ['rolreplication'] },
+  { what: 'replication', arrange: ['alter role A replication'], found: ['rolreplication'] },
   { what: 'a grant on a table', arrange: ['create table B_t ()', 'grant select on B_t to A'], found: ['table B_t'], incoming: /lacks it/ },
   {
     what: 'the right to grant on',
@@ -53,9 +57,17 @@ const gaps: readonly Gap[] = [
     found: ['role B_group'],
   },
   { what: 'what a membership gives', arrange: ['grant pg_read_all_data to A'], found: ['role pg_read_all_data'] },
-  { what: 'a default privilege', arrange: ['alter default privileges grant select on tables to A'], found: ['default privileges on new relations belonging to role postgres'] },
+  {
+    what: 'a default privilege',
+    arrange: ['alter default privileges grant select on tables to A'],
+    found: ['default privileges on new relations belonging to role postgres'],
+  },
   { what: 'a policy', arrange: ['create table B_p ()', 'create policy p on B_p to A using (true)'], found: ['policy p on table B_p'] },
-  { what: 'nothing, where all is granted to everybody', arrange: ['create table B_all ()', 'grant select on B_all to A', 'grant select on B_all to public'], found: [] },
+  {
+    what: 'nothing, where all is granted to everybody',
+    arrange: ['create table B_all ()', 'grant select on B_all to A', 'grant select on B_all to public'],
+    found: [],
+  },
   { what: 'nothing, where the incoming one has more', arrange: ['create table B_more ()', 'grant all on B_more to B'], found: [] },
   {
     what: 'nothing, where the same settings were made in another order',
@@ -76,7 +88,13 @@ const gaps: readonly Gap[] = [
     ]),
     found: [],
   },
-  { what: 'the acting role, lost by REVOKE', acting: true, arrange: ['revoke app_owner from B'], found: ['current_user', 'member_of'], incoming: /^B$|^\[\]$/ },
+  {
+    what: 'the acting role, lost by REVOKE',
+    acting: true,
+    arrange: ['revoke app_owner from B'],
+    found: ['current_user', 'member_of'],
+    incoming: /^B$|^\[\]$/,
+  },
   { what: 'the acting role, never set', acting: true, arrange: ['alter role B reset role'], found: ['current_user', 'settings'] },
   { what: 'a membership of an acting pair', acting: true, arrange: ['grant pg_monitor to A'], found: ['member_of'] },
   {
@@ -130,7 +148,11 @@ onServers('differences between the two logins', (suite) => {
 
   it('refuse, the default: nothing is published, every difference is in the message; mended, it resumes with the same value', async () => {
     const { server } = suite
-    const gap: Gap = { what: '', arrange: ['alter role A connection limit 20', 'create table B_r ()', 'grant select on B_r to A'], found: [] }
+    const gap: Gap = {
+      what: '',
+      arrange: ['alter role A connection limit 20', 'create table B_r ()', 'grant select on B_r to A'],
+      found: [],
+    }
     const { world, a, b } = await arrange(900, gap)
     const before = published(await world.store.describe(world.ref))
     for (let turn = 0; turn < 2; turn++) {

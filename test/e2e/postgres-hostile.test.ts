@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { logsIn } from '../harness/postgres-client.js'
-import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 import { direct } from '../harness/pg-direct.js'
 import { assertClean } from '../harness/pg-leaks.js'
 import { countsOn, freshLog, settledLog } from '../harness/pg-log.js'
-import { createRole, onServers, pendingOf, published } from '../harness/pg-suite.js'
+import { createRole, edgeMajors, onServers, pendingOf, published } from '../harness/pg-suite.js'
 import { HostileServer, nonceIn, type Script, wire } from '../harness/pg-wire.js'
+import { logsIn } from '../harness/postgres-client.js'
+import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 
 interface Attack {
   readonly name: string
@@ -73,95 +73,100 @@ const attacks: readonly Attack[] = [
   },
 ]
 
-onServers('a hostile server', (suite) => {
-  for (const { name, sslmode, code, script, messagesMax } of attacks) {
-    it(`${name}: ${code}, and it learns nothing`, async () => {
-      let messages = 0
-      const hostile = await HostileServer.open((message, count, socket) => {
-        messages = Math.max(messages, count)
-        script(message, count, socket)
+onServers(
+  'a hostile server',
+  (suite) => {
+    for (const { name, sslmode, code, script, messagesMax } of attacks) {
+      it(`${name}: ${code}, and it learns nothing`, async () => {
+        let messages = 0
+        const hostile = await HostileServer.open((message, count, socket) => {
+          messages = Math.max(messages, count)
+          script(message, count, socket)
+        })
+        try {
+          const world = await PostgresWorld.open(suite.server, { value: { port: hostile.port, sslmode } })
+          const before = published(await world.store.describe(world.ref))
+          await assert.rejects(world.rotate(), (cause: Error & { code?: string; next?: string }) => {
+            assert.equal(cause.code, code, cause.message)
+            return (cause.next ?? '').length > 10
+          })
+          assert.equal(hostile.connections, 1)
+          assert.ok(messages <= messagesMax, `it was told ${messages} more messages`)
+          const pending = (await pendingOf(world))?.password ?? ''
+          assertClean([firstPassword, pending], hostile.received, 'what it received')
+          assert.ok(!/ALTER|SCRAM-SHA-256\$/i.test(hostile.received))
+          assert.deepEqual(published(await world.store.describe(world.ref)), before)
+          assert.equal((await world.store.describe(world.ref)).journal?.code, undefined)
+        } finally {
+          await hostile.close()
+        }
       })
-      try {
-        const world = await PostgresWorld.open(suite.server, { value: { port: hostile.port, sslmode } })
-        const before = published(await world.store.describe(world.ref))
-        await assert.rejects(world.rotate(), (cause: Error & { code?: string; next?: string }) => {
-          assert.equal(cause.code, code, cause.message)
-          return (cause.next ?? '').length > 10
-        })
-        assert.equal(hostile.connections, 1)
-        assert.ok(messages <= messagesMax, `it was told ${messages} more messages`)
-        const pending = (await pendingOf(world))?.password ?? ''
-        assertClean([firstPassword, pending], hostile.received, 'what it received')
-        assert.ok(!/ALTER|SCRAM-SHA-256\$/i.test(hostile.received))
-        assert.deepEqual(published(await world.store.describe(world.ref)), before)
-        assert.equal((await world.store.describe(world.ref)).journal?.code, undefined)
-      } finally {
-        await hostile.close()
-      }
-    })
-  }
-
-  const forgeries: readonly (readonly [name: string, script: Script])[] = [
-    ['a wrong signature at the end of SCRAM', scram(4096, () => wire.saslFinal(wrongSignature))],
-    ['an empty signature at the end of SCRAM', scram(4096, () => wire.saslFinal('v='))],
-    ['an error in the place of the signature', scram(4096, () => wire.saslFinal('e=other-error'))],
-    ['the end of SCRAM without its beginning', first(Buffer.concat([wire.saslFinal(wrongSignature), wire.ok, wire.ready]))],
-  ]
-  for (const [name, script] of forgeries) {
-    it(`${name} proves nothing: not accepted, nothing published, nothing thrown away`, async () => {
-      const hostile = await HostileServer.open(script)
-      try {
-        const world = await PostgresWorld.open(suite.server, { value: { port: hostile.port } })
-        const before = published(await world.store.describe(world.ref))
-        await assert.rejects(world.rotate())
-        assert.deepEqual(published(await world.store.describe(world.ref)), before)
-        assert.ok(await pendingOf(world))
-        assertClean([firstPassword], hostile.received, 'what it received')
-        const { rotator, context } = await direct(world)
-        const accepted = await rotator.accepted(context, context.current).catch(() => 'no answer')
-        assert.notEqual(accepted, true, 'a forged end of SCRAM was taken for a proof of the password')
-      } finally {
-        await hostile.close()
-      }
-    })
-
-    it(`${name} is reported as password_not_checked`, async () => {
-      const hostile = await HostileServer.open(script)
-      try {
-        const world = await PostgresWorld.open(suite.server, { value: { port: hostile.port } })
-        await assert.rejects(world.rotate(), (cause: Error & { code?: string }) => {
-          assert.equal(cause.code, 'password_not_checked', cause.message)
-          return true
-        })
-      } finally {
-        await hostile.close()
-      }
-    })
-  }
-
-  it('a nonce that is not ours, or 200,000 rounds of hashing: given up, nothing learned', async () => {
-    const scripts = [
-      scram(200_000, () => wire.saslFinal(wrongSignature)),
-      ((message, count, socket) => {
-        if (count === 0) socket.write(wire.sasl)
-        if (count === 1) socket.write(wire.saslContinue(`r=foreign,s=${salt},i=4096`))
-        void message
-      }) satisfies Script,
-    ]
-    for (const script of scripts) {
-      const hostile = await HostileServer.open(script)
-      try {
-        const world = await PostgresWorld.open(suite.server, { value: { port: hostile.port } })
-        const before = published(await world.store.describe(world.ref))
-        await assert.rejects(world.rotate())
-        assertClean([firstPassword], hostile.received, 'what it received')
-        assert.deepEqual(published(await world.store.describe(world.ref)), before)
-      } finally {
-        await hostile.close()
-      }
     }
-  })
-})
+
+    const forgeries: readonly (readonly [name: string, script: Script])[] = [
+      ['a wrong signature at the end of SCRAM', scram(4096, () => wire.saslFinal(wrongSignature))],
+      ['an empty signature at the end of SCRAM', scram(4096, () => wire.saslFinal('v='))],
+      ['an error in the place of the signature', scram(4096, () => wire.saslFinal('e=other-error'))],
+      ['the end of SCRAM without its beginning', first(Buffer.concat([wire.saslFinal(wrongSignature), wire.ok, wire.ready]))],
+    ]
+    for (const [name, script] of forgeries) {
+      it(`${name} proves nothing: not accepted, nothing published, nothing thrown away`, async () => {
+        const hostile = await HostileServer.open(script)
+        try {
+          const world = await PostgresWorld.open(suite.server, { value: { port: hostile.port } })
+          const before = published(await world.store.describe(world.ref))
+          await assert.rejects(world.rotate())
+          assert.deepEqual(published(await world.store.describe(world.ref)), before)
+          assert.ok(await pendingOf(world))
+          assertClean([firstPassword], hostile.received, 'what it received')
+          const { rotator, context } = await direct(world)
+          const accepted = await rotator.accepted(context, context.current).catch(() => 'no answer')
+          assert.notEqual(accepted, true, 'a forged end of SCRAM was taken for a proof of the password')
+        } finally {
+          await hostile.close()
+        }
+      })
+
+      it(`${name} is reported as password_not_checked`, async () => {
+        const hostile = await HostileServer.open(script)
+        try {
+          const world = await PostgresWorld.open(suite.server, { value: { port: hostile.port } })
+          await assert.rejects(world.rotate(), (cause: Error & { code?: string }) => {
+            assert.equal(cause.code, 'password_not_checked', cause.message)
+            return true
+          })
+        } finally {
+          await hostile.close()
+        }
+      })
+    }
+
+    it('a nonce that is not ours, or 200,000 rounds of hashing: given up, nothing learned', async () => {
+      const scripts = [
+        scram(200_000, () => wire.saslFinal(wrongSignature)),
+        ((message, count, socket) => {
+          if (count === 0) socket.write(wire.sasl)
+          if (count === 1) socket.write(wire.saslContinue(`r=foreign,s=${salt},i=4096`))
+          void message
+        }) satisfies Script,
+      ]
+      for (const script of scripts) {
+        const hostile = await HostileServer.open(script)
+        try {
+          const world = await PostgresWorld.open(suite.server, { value: { port: hostile.port } })
+          const before = published(await world.store.describe(world.ref))
+          await assert.rejects(world.rotate())
+          assertClean([firstPassword], hostile.received, 'what it received')
+          assert.deepEqual(published(await world.store.describe(world.ref)), before)
+        } finally {
+          await hostile.close()
+        }
+      }
+    })
+  },
+  undefined,
+  edgeMajors,
+)
 
 const lines = ['trust', 'password', 'md5'].map((method) => `host all lax_${method},lax_${method}_idle 127.0.0.1/32 ${method}`)
 

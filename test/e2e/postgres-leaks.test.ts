@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { Policy } from '../../shared/core/ports/words.js'
-import { asSuper, logsIn } from '../harness/postgres-client.js'
-import { PostgresWorld } from '../harness/postgres-world.js'
 import { direct } from '../harness/pg-direct.js'
 import { assertClean, printed } from '../harness/pg-leaks.js'
 import { freshLog, settledLog } from '../harness/pg-log.js'
 import { createRole, onServers, type Suite } from '../harness/pg-suite.js'
+import { asSuper, logsIn } from '../harness/postgres-client.js'
+import { PostgresWorld } from '../harness/postgres-world.js'
 
-const talkative = { log_statement: 'all', log_min_duration_statement: '0', log_min_error_statement: 'debug5', log_parameter_max_length: '-1' }
+const talkative = {
+  log_statement: 'all',
+  log_min_duration_statement: '0',
+  log_min_error_statement: 'debug5',
+  log_parameter_max_length: '-1',
+}
 const canary = (name: string): string => `Canary"%'\\ü ${name} 0123456789`
 const rotations = 5
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
-import { asSuper, logsIn } from '../harness/postgres-client.js'
-import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 import { countsOn, freshLog } from '../harness/pg-log.js'
 import { createRole, onServers, pendingOf, published } from '../harness/pg-suite.js'
 import { BrokenLine } from '../harness/pg-wire.js'
+import { asSuper, logsIn } from '../harness/postgres-client.js'
+import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 
 const code = (expected: string) => (cause: unknown) => (cause as { code?: string }).code === expected
 const elsewhere = 'somebody-Changed-it-0123456789-abc'

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import { asSuper, logsIn } from '../harness/postgres-client.js'
-import type { PostgresServer } from '../harness/postgres-server.js'
-import { adminPassword, firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 import { Authority } from '../harness/pg-certificates.js'
 import { attemptsOn, countsOn, freshLog } from '../harness/pg-log.js'
 import { createRole, onServers } from '../harness/pg-suite.js'
+import { asSuper, logsIn } from '../harness/postgres-client.js'
+import type { PostgresServer } from '../harness/postgres-server.js'
+import { adminPassword, firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 
 /** Every printable ASCII character. */
 const awkward = String.fromCharCode(...Array.from({ length: 95 }, (_, index) => 32 + index))
@@ -14,7 +14,8 @@ const certificate = await authority.issue(['IP:127.0.0.1', 'DNS:localhost'])
 after(() => authority.close())
 
 const verifierOf = async (server: PostgresServer, role: string): Promise<string> =>
-  (await asSuper<{ rolpassword: string | null }>(server, 'select rolpassword from pg_authid where rolname = $1', [role]))[0]?.rolpassword ?? ''
+  (await asSuper<{ rolpassword: string | null }>(server, 'select rolpassword from pg_authid where rolname = $1', [role]))[0]?.rolpassword ??
+  ''
 
 onServers(
   'shapes of a value',
@@ -27,15 +28,29 @@ onServers(
       await make(user, awkward)
       const encoded = (text: string) => [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
       const tail = `127.0.0.1:${server.port}/postgres?sslmode=disable&application_name=web%20app#frag`
-      const world = await PostgresWorld.open(server, { text: `  postgresql://${encoded(user)}:${encoded(awkward)}@${tail}\n` })
+      const world = await PostgresWorld.open(server, { text: `postgresql://${encoded(user)}:${encoded(awkward)}@${tail}\n` })
       await freshLog(server)
       await world.rotate()
       assert.deepEqual(await countsOn(server), { connections: 2, accepted: 2, refused: 0 })
       const text = await world.currentText()
-      assert.ok(text.startsWith('  postgresql://') && text.endsWith(`@${tail}\n`), 'all but the login stays')
+      assert.ok(text.startsWith('postgresql://') && text.endsWith(`@${tail}\n`), 'all but the login stays')
       const url = new URL(text.trim())
       assert.equal(decodeURIComponent(url.username), user)
       assert.ok(await logsIn(server, user, decodeURIComponent(url.password)))
+    })
+
+    it('a URL with blanks before it is still a URL, as JSON with blanks before it is JSON', async () => {
+      const { server } = suite
+      await make('blank_1')
+      for (const text of [
+        `\n postgres://blank_1:PASSWORD@127.0.0.1:${server.port}/postgres?sslmode=disable`,
+        `\n ${JSON.stringify({ host: '127.0.0.1', port: server.port, username: 'blank_1', password: 'PASSWORD', ssl: false })}`,
+      ]) {
+        await asSuper(server, `alter role blank_1 password '${firstPassword}'`)
+        const world = await PostgresWorld.open(server, { text: text.replace('PASSWORD', firstPassword) })
+        assert.equal((await world.rotate()).outcome, 'published')
+        assert.ok((await world.currentText()).startsWith('\n '))
+      }
     })
 
     it('JSON: derived URLs, doubled names and everything else in its place', async () => {
@@ -177,7 +192,10 @@ onServers(
         world.skewMs += 1000
         assert.equal((await world.rotate()).outcome, 'published')
         const verifier = await verifierOf(server, 'rounds')
-        assert.match(verifier, new RegExp(`^SCRAM-SHA-256\\$${known ? rounds : 4096}:[A-Za-z0-9+/]{22}==\\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=$`))
+        assert.match(
+          verifier,
+          new RegExp(`^SCRAM-SHA-256\\$${known ? rounds : 4096}:[A-Za-z0-9+/]{22}==\\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=$`),
+        )
         assert.ok(await logsIn(server, 'rounds', (await world.current()).password ?? ''))
       }
     })

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freshLog } from '../harness/pg-log.js'
+import { createRole, pendingOf, published, wantedMajors } from '../harness/pg-suite.js'
 import { asSuper, logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies, superPassword } from '../harness/postgres-server.js'
 import { arrangeRoles, firstPassword, PostgresWorld } from '../harness/postgres-world.js'
-import { freshLog } from '../harness/pg-log.js'
-import { createRole, pendingOf, published, wantedMajors } from '../harness/pg-suite.js'
 
 const run = promisify(execFile)
 
@@ -39,7 +39,7 @@ async function standbyOf(primary: PostgresServer, major: (typeof wantedMajors)[n
 }
 
 const position = async (server: PostgresServer, text: string): Promise<string> =>
-  (await asSuper<{ at: string }>(server, `select ${text}::text as at`))[0]?.at ?? ''
+  (await asSuper<{ at: string }>(server, `select (${text})::text as at`))[0]?.at ?? ''
 async function caughtUp(primary: PostgresServer, standby: PostgresServer): Promise<void> {
   const target = await position(primary, 'pg_current_wal_lsn()')
   for (let tries = 0; (await position(standby, `pg_last_wal_replay_lsn() >= '${target}'`)) !== 'true'; tries++) {
@@ -69,11 +69,7 @@ for (const major of wantedMajors) {
     for (const [name, username, policy] of [
       ['replace by the account itself', 'held', {}],
       ['replace by an administrator', 'held', { 'keyturn-admin': 'memory:admin' }],
-      [
-        'alternate',
-        'pair_a',
-        { 'keyturn-admin': 'memory:admin', 'keyturn-strategy': 'alternate', 'keyturn-pair': 'pair_a pair_b' },
-      ],
+      ['alternate', 'pair_a', { 'keyturn-admin': 'memory:admin', 'keyturn-strategy': 'alternate', 'keyturn-pair': 'pair_a pair_b' }],
     ] as const) {
       it(`${name} at a standby is refused, and nothing is changed`, async () => {
         const world = await PostgresWorld.open(standby, { policy, value: { username } })

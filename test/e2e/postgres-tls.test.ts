@@ -3,13 +3,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { asSuper, logsIn } from '../harness/postgres-client.js'
-import type { PostgresServer } from '../harness/postgres-server.js'
-import { firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 import { Authority, type Certificate } from '../harness/pg-certificates.js'
 import { assertClean, printed } from '../harness/pg-leaks.js'
 import { attemptsOn, freshLog, settledLog } from '../harness/pg-log.js'
 import { createRole, onServers, pendingOf, published } from '../harness/pg-suite.js'
+import { asSuper, logsIn } from '../harness/postgres-client.js'
+import type { PostgresServer } from '../harness/postgres-server.js'
+import { firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 
 const authority = await Authority.create()
 const stranger = await Authority.create()

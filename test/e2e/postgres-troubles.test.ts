@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { it } from 'node:test'
 import pg from 'pg'
-import { asSuper, logsIn } from '../harness/postgres-client.js'
-import { firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 import { assertClean, printed } from '../harness/pg-leaks.js'
 import { countsOn, freshLog, settledLog } from '../harness/pg-log.js'
 import { createRole, onServers, pendingOf, published } from '../harness/pg-suite.js'
 import { HostileServer } from '../harness/pg-wire.js'
+import { asSuper, logsIn } from '../harness/postgres-client.js'
+import { firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 
 interface Expected {
   readonly code: string
@@ -62,7 +62,14 @@ onServers(
     it('connection limit reached: later, nothing changed; then it goes on', async () => {
       const { server } = suite
       const world = await open('limited', {}, 'connection limit 1')
-      const busy = new pg.Client({ host: '127.0.0.1', port: server.port, user: 'limited', password: firstPassword, database: 'postgres', ssl: false })
+      const busy = new pg.Client({
+        host: '127.0.0.1',
+        port: server.port,
+        user: 'limited',
+        password: firstPassword,
+        database: 'postgres',
+        ssl: false,
+      })
       await busy.connect()
       await fails(world, { code: 'target_unreachable', message: /too many connections for role "limited".*53300/, next: /again/ })
       await assert.rejects(world.rotate(), (cause: Error & { next?: string }) => {
@@ -120,7 +127,12 @@ onServers(
 
     it('several hosts, or a socket folder', async () => {
       for (const [index, host] of ['127.0.0.1,127.0.0.2', '/var/run/postgresql'].entries())
-        await fails(await open(`host_${index}`, { value: { host } }), { code: 'bad_value', field: 'host', message: /host/, next: /endpoint/ })
+        await fails(await open(`host_${index}`, { value: { host } }), {
+          code: 'bad_value',
+          field: 'host',
+          message: /host/,
+          next: /endpoint/,
+        })
     })
 
     it('no line in pg_hba.conf', async () =>
@@ -162,7 +174,8 @@ onServers(
       const policy = { 'keyturn-strategy': 'alternate', 'keyturn-pair': 'ro_a ro_b', 'keyturn-admin': 'memory:admin' }
       const pair = await open('ro_a', { policy })
       await createRole(server, 'ro_b', firstPassword)
-      for (const role of ['ro_a', 'ro_b', 'keyturn_admin']) await asSuper(server, `alter role ${role} set default_transaction_read_only = on`)
+      for (const role of ['ro_a', 'ro_b', 'keyturn_admin'])
+        await asSuper(server, `alter role ${role} set default_transaction_read_only = on`)
       try {
         assert.equal((await pair.rotate()).outcome, 'published')
       } finally {

@@ -3,11 +3,11 @@ import { it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { CredentialId } from '../../shared/core/ports/words.js'
-import { asSuper, logsIn } from '../harness/postgres-client.js'
-import { adminPassword, firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 import { direct } from '../harness/pg-direct.js'
 import { countsOn, freshLog, settledLog } from '../harness/pg-log.js'
 import { createRole, onServers } from '../harness/pg-suite.js'
+import { asSuper, logsIn } from '../harness/postgres-client.js'
+import { adminPassword, firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 
 const code = (expected: string) => (cause: unknown) => (cause as { code?: string }).code === expected
 const id = (name: string): CredentialId => name as CredentialId
@@ -40,7 +40,12 @@ onServers(
     }
     const openPair = async (a: string, b: string, options: PostgresWorldOptions = {}) => {
       await createRole(suite.server, b, firstPassword)
-      const policy = { 'keyturn-strategy': 'alternate', 'keyturn-pair': `${a} ${b}`, 'keyturn-admin': 'memory:admin', 'keyturn-grace': '1s' }
+      const policy = {
+        'keyturn-strategy': 'alternate',
+        'keyturn-pair': `${a} ${b}`,
+        'keyturn-admin': 'memory:admin',
+        'keyturn-grace': '1s',
+      }
       return open(a, { policy, ...options })
     }
 

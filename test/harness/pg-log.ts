@@ -54,7 +54,7 @@ export async function countsOn(server: PostgresServer): Promise<Counts> {
 function attemptsIn(log: string): readonly Attempt[] {
   const processes = new Map<string, string[]>()
   for (const line of log.split('\n')) {
-    const [, pid, text = ''] = /^\S+ \S+ \S+ \[(\d+)\] (.*)$/.exec(line) ?? []
+    const [, pid, text = ''] = /^\S+ \S+ \S+ \[(\d+)\] (.*)$/s.exec(line) ?? []
     if (pid === undefined) continue
     const lines = processes.get(pid) ?? []
     lines.push(text)
@@ -67,7 +67,7 @@ function attemptOf(lines: readonly string[]): Attempt {
   const authorized = lines.find((line) => line.includes('connection authorized:'))
   const failed = lines.find((line) => /FATAL: {2}password authentication failed for user/.test(line))
   const user =
-    /authorized: user=(.*?) (?:database|application_name)=/.exec(authorized ?? '')?.[1] ?? /for user "(.*)"$/.exec(failed ?? '')?.[1]
+    /authorized: user=(.*?) (?:database|application_name)=/s.exec(authorized ?? '')?.[1] ?? /for user "(.*)"$/s.exec(failed ?? '')?.[1]
   return {
     ...(user === undefined ? {} : { user }),
     accepted: authorized !== undefined,

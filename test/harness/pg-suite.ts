@@ -7,6 +7,8 @@ import { arrangeRoles, type PostgresWorld } from './postgres-world.js'
 
 /** The newest in a plain run, all of them in CI. */
 export const wantedMajors: readonly Major[] = process.env.CI === 'true' ? majors : [18]
+/** Oldest and newest: for what the server's version should not matter to. */
+export const edgeMajors: readonly Major[] = process.env.CI === 'true' ? [14, 18] : [18]
 
 export interface Suite {
   readonly major: Major
@@ -18,7 +20,7 @@ export interface Suite {
 export function onServers(
   title: string,
   tests: (suite: Suite) => void,
-  options: (major: Major) => ServerOptions | Promise<ServerOptions> = () => ({}),
+  options: (major: Major) => ServerOptions = () => ({}),
   versions: readonly Major[] = wantedMajors,
 ): void {
   for (const major of versions) {
@@ -26,7 +28,7 @@ export function onServers(
     describe(`${title} (PostgreSQL ${major})`, { skip }, () => {
       const suite: { major: Major; server: PostgresServer } = { major, server: undefined as unknown as PostgresServer }
       before(async () => {
-        suite.server = await PostgresServer.start({ ...(await options(major)), major })
+        suite.server = await PostgresServer.start({ ...options(major), major })
         await arrangeRoles(suite.server)
       })
       after(async () => {

@@ -22,7 +22,7 @@ export function readShape(value: SecretText): Shape {
   if (!text.isWellFormed())
     throw new RotationError('bad_value', 'The value is no well-formed Unicode text.', { field: 'value', next: 'Put it again as UTF-8.' })
   if (looksLikeJson(text)) return { kind: 'json', fields: new Map(jsonFields(text).map(({ name, value }) => [name, value])) }
-  if (looksLikeUrl(text)) return { kind: 'url', url: parseUrl(text.trim(), 'value') }
+  if (looksLikeUrl(text.trim())) return { kind: 'url', url: parseUrl(text.trim(), 'value') }
   return { kind: 'bare', text }
 }
 

@@ -14,7 +14,7 @@ export interface UrlParts {
 
 const form = /^((?:jdbc:)?[a-z][a-z0-9+.-]*:\/\/)([^/?#]*)(.*)$/is
 
-export const looksLikeUrl = (text: string): boolean => form.test(text) && !/\s/.test(text.trim())
+export const looksLikeUrl = (text: string): boolean => form.test(text) && !/\s/.test(text)
 
 /** bad_value, naming `field`, when a percent sign starts no character or the port is no number. */
 export function parseUrl(text: string, field: string): UrlParts {

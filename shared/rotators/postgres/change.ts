@@ -1,9 +1,9 @@
 import pg from 'pg'
-import { assertInTime, RotationError } from '../../core/errors.js'
+import { assertInTime, RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Context } from '../../core/ports/rotator.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
-import { adminLogin, loginOnce, within } from './logins.js'
+import { adminLogin, forgetRefusal, loginOnce, within } from './logins.js'
 import { hashOf } from './policy.js'
 import type { Session } from './session.js'
 import { assertName, type PostgresValue } from './value.js'
@@ -30,6 +30,7 @@ export async function change(context: Context<PostgresValue>, pending: PostgresV
       })
     }
     await setPassword(session, context, pending, prelude.iterations)
+    forgetRefusal(context, pending)
   })
 }
 
@@ -79,12 +80,15 @@ async function setPassword(
   }
 }
 
-/** For the login that leaves: it keeps its role and grants, and nobody can log in with it until it is set again. */
+const noSuchRole = '42704'
+
+/** For the login that leaves: it keeps its role and grants, and nobody can log in with it until it is set again. Gone already is done. */
 export async function disable(session: Session, user: string): Promise<void> {
   assertName(user, 'username')
   try {
     await session.query(`BEGIN READ WRITE; ALTER ROLE ${pg.escapeIdentifier(user)} PASSWORD NULL; COMMIT`)
   } catch (cause) {
+    if (systemCodeOf(cause) === noSuchRole) return
     throw statementError(cause, `${session.user} could not take the password of ${user} away`)
   }
 }

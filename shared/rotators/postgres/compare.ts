@@ -9,6 +9,7 @@ import type { PostgresValue } from './value.js'
 interface Identity {
   readonly session_user: string
   readonly current_user: string
+  readonly database: string
   readonly version: number
 }
 
@@ -35,7 +36,7 @@ const attributes = [
 ] as const
 
 const cardQuery = `
-select r.rolname, ${attributes.map((name) => `r.${name}`).join(', ')},
+select r.rolname, ${attributes.map((name) => (name === 'rolvaliduntil' ? 'r.rolvaliduntil::text' : `r.${name}`)).join(', ')},
  (select coalesce(jsonb_object_agg(coalesce(d.datname, '*'), s.setconfig), '{}') from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase where s.setrole = r.oid) as settings,
  (select coalesce(jsonb_agg(to_jsonb(m) - 'oid' - 'member' - 'grantor' - 'roleid' || jsonb_build_object('of', m.roleid::regrole::text) order by m.roleid::regrole::text), '[]')
     from pg_auth_members m where m.member = r.oid) as member_of,
@@ -48,7 +49,7 @@ export async function verify(context: Context<PostgresValue>, pending: PostgresV
   return within(await mustLogin(context, pending), async (session) => {
     const [identity] = await ask<Identity & Record<string, unknown>>(
       session,
-      "select session_user, current_user, current_setting('server_version_num')::int as version",
+      "select session_user, current_user, current_database() as database, current_setting('server_version_num')::int as version",
     )
     const fatal = differencesAreFatal(context.policy)
     const differences = identity ? sameLogin(identity, pending) : []
@@ -61,7 +62,7 @@ export async function verify(context: Context<PostgresValue>, pending: PostgresV
     return [
       ...differences,
       ...sameActing(from, identity, fatal),
-      ...sameCard(from, to, fatal),
+      ...sameCard(from, to, identity, fatal),
       ...(await lacking(session, from, identity, fatal)),
     ]
   })
@@ -72,21 +73,30 @@ const sameLogin = (identity: Identity, pending: PostgresValue): Difference[] =>
     ? []
     : [{ what: 'session_user', outgoing: pending.user, incoming: identity.session_user, fatal: true }]
 
-const actsAs = ({ settings }: Card): string | undefined =>
-  (settings['*'] ?? []).find((text) => text.startsWith('role='))?.slice('role='.length)
+/** A setting for this database wins over one for all. */
+function actsAs({ settings }: Card, { database }: Identity): string | undefined {
+  const roles = [settings[database], settings['*']].map((list) => (list ?? []).find((text) => text.startsWith('role=')))
+  return roles.find((text) => text !== undefined)?.slice('role='.length)
+}
 
 /** A pair acts as one owner role by ALTER ROLE … SET role; where that is lost the login still works, as somebody else. */
 function sameActing(from: Card, identity: Identity, fatal: boolean): Difference[] {
-  const owner = actsAs(from)
+  const owner = actsAs(from, identity)
   const expected = owner ?? identity.session_user
   return identity.current_user === expected ? [] : [{ what: 'current_user', outgoing: expected, incoming: identity.current_user, fatal }]
 }
 
-function sameCard(from: Card, to: Card, fatal: boolean): Difference[] {
-  const acting = actsAs(from) !== undefined
+/** Settings are a set: in which order they were made does not matter. */
+const shown = (value: unknown): string | undefined =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    Array.isArray(inner) && inner.every((one) => typeof one === 'string') ? [...inner].sort() : inner,
+  )
+
+function sameCard(from: Card, to: Card, identity: Identity, fatal: boolean): Difference[] {
+  const acting = actsAs(from, identity) !== undefined
   const names = [...attributes, 'settings', ...(acting ? ['member_of'] : [])]
   const found = names.flatMap((what) => {
-    const [outgoing, incoming] = [JSON.stringify(from[what]), JSON.stringify(to[what])]
+    const [outgoing, incoming] = [shown(from[what]), shown(to[what])]
     return outgoing === incoming ? [] : [{ what, outgoing: outgoing ?? 'nothing', incoming: incoming ?? 'nothing', fatal }]
   })
   const both = from.rolsuper ? [{ what: 'superuser', outgoing: 'yes', incoming: 'superusers do not alternate', fatal }] : []
@@ -95,7 +105,7 @@ function sameCard(from: Card, to: Card, fatal: boolean): Difference[] {
 
 /** An acting pair whose outgoing login owns nothing, and a member that inherits all of it, can lack nothing; else the access lists are compared. */
 async function lacking(session: Session, from: Card, identity: Identity, fatal: boolean): Promise<Difference[]> {
-  const acting = actsAs(from) !== undefined
+  const acting = actsAs(from, identity) !== undefined
   if ((acting && from.own_things === 0) || from.inherits_other) return []
   const rows = await ask<{ object: string; lacks: string }>(session, lackingQuery(identity.version), [from.rolname, session.user])
   return rows

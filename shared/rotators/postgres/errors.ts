@@ -18,9 +18,17 @@ const unreachable = new Set([
 const tls = /^(UNABLE_TO_|ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|ERR_SSL_|EPROTO)/
 
 type Kind = readonly [Code, string]
+/** proven: the server showed that it checked the password. forged: it claimed so, and the driver found otherwise. */
+export interface Proof {
+  readonly proven: boolean
+  readonly forged: boolean
+}
 
-/** SQLSTATE or system code of a failed login → code and next step. `proven`: the password was right, the login failed for another reason. */
-function loginKind(code: string | undefined, message: string, proven: boolean): Kind {
+/** SQLSTATE or system code of a failed login → code and next step. */
+function loginKind(code: string | undefined, message: string, { proven, forged }: Proof): Kind {
+  if (message.startsWith('SASL') || (forged && code === undefined && !/timeout expired|Connection terminated/.test(message))) {
+    return ['password_not_checked', 'The server did not prove that it knows the password: find out who answers there.']
+  }
   if (code !== undefined && tls.test(code))
     return [
       'target_tls',
@@ -39,16 +47,21 @@ function loginKind(code: string | undefined, message: string, proven: boolean): 
     ]
   if (code === '3D000') return ['bad_value', 'Correct the field dbname.']
   if (code === '42501' || code === '55000') return ['target_denied', 'Grant CONNECT on the database to this role.']
+  if (code === '53300')
+    return [
+      'target_unreachable',
+      'Free a connection, or raise the limit of the role, the database or the server; then run the same command again.',
+    ]
   if ((code !== undefined && unreachable.has(code)) || /timeout expired|Connection terminated/.test(message)) {
     return ['target_unreachable', 'Check host, port, firewall and that the server runs; then run the same command again.']
   }
   return ['internal', 'Look up the message in the server log.']
 }
 
-export function loginError(cause: unknown, who: string, where: string, proven: boolean): RotationError {
+export function loginError(cause: unknown, who: string, where: string, proof: Proof): RotationError {
   if (cause instanceof RotationError) return cause
   const code = systemCodeOf(cause)
-  const [kind, next] = loginKind(code, messageOf(cause), proven)
+  const [kind, next] = loginKind(code, messageOf(cause), proof)
   const field = code === '3D000' ? { field: 'dbname' } : {}
   return new RotationError(kind, `${who} could not log in to ${where}: ${messageOf(cause)}${code === undefined ? '' : ` (${code})`}.`, {
     cause,
@@ -92,4 +105,4 @@ export function statementError(cause: unknown, what: string): RotationError {
 }
 
 export const classify = (cause: unknown): Code =>
-  cause instanceof RotationError ? cause.code : loginKind(systemCodeOf(cause), messageOf(cause), false)[0]
+  cause instanceof RotationError ? cause.code : loginKind(systemCodeOf(cause), messageOf(cause), { proven: false, forged: false })[0]

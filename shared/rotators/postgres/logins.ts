@@ -17,6 +17,10 @@ export async function loginOnce(context: Context<PostgresValue>, value: Postgres
   return result
 }
 
+/** It was just set: what was refused before may be accepted now. */
+export const forgetRefusal = (context: Context<PostgresValue>, { password }: PostgresValue): void =>
+  void refusals.get(context)?.delete(password)
+
 /** The session, or the failure as an error. */
 export async function mustLogin(context: Context<PostgresValue>, value: PostgresValue): Promise<Session> {
   const result = await loginOnce(context, value)

@@ -36,10 +36,12 @@ export async function login(value: PostgresValue, env: Env): Promise<Login> {
     await client.connect()
   } catch (cause) {
     await close(client)
-    const failed = loginError(cause, value.user, where, proof.proven())
-    return { failed, proven: proof.proven(), refused: failed.code === 'target_auth' && !proof.proven() }
+    // Only what the server itself says after its proof was checked counts: a forged proof makes the driver fail, not the server.
+    const proven = proof.seen() && cause instanceof pg.DatabaseError
+    const failed = loginError(cause, value.user, where, { proven, forged: proof.seen() && !proven })
+    return { failed, proven, refused: failed.code === 'target_auth' && !proven }
   }
-  if (proof.proven()) return { session: sessionOf(client, value.user) }
+  if (proof.seen()) return { session: sessionOf(client, value.user) }
   await close(client)
   const next = 'Change its line in pg_hba.conf from trust, peer or ident to scram-sha-256.'
   return {
@@ -49,8 +51,10 @@ export async function login(value: PostgresValue, env: Env): Promise<Login> {
   }
 }
 
-const clientOf = ({ host, port, user, password, database, tls }: PostgresValue, env: Env): pg.Client =>
-  new pg.Client({
+/** `replication` is missing in the types: the driver would take PGREPLICATION. */
+const clientOf = ({ host, port, user, password, database, tls }: PostgresValue, env: Env): pg.Client => {
+  const config: pg.ClientConfig & { readonly replication: string } = {
+    replication: 'false',
     host,
     port,
     user,
@@ -64,15 +68,17 @@ const clientOf = ({ host, port, user, password, database, tls }: PostgresValue, 
     connectionTimeoutMillis: connectMsMax,
     query_timeout: queryMsMax,
     keepAlive: true,
-  })
+  }
+  return new pg.Client(config)
+}
 
 /** The driver's connection is not in its documented interface; the version is pinned and a test against a hostile server watches this. */
 type Wired = pg.Client & { readonly connection: pg.Connection }
 
 /** The driver would send a clear-text or MD5 answer to whoever asks, and takes a server that asks for nothing. Neither happens here. */
-function watchProof(client: pg.Client, where: string): { proven(): boolean } {
+function watchProof(client: pg.Client, where: string): { seen(): boolean } {
   const { connection } = client as Wired
-  let proven = false
+  let seen = false
   const refuse = (how: string) => () => {
     const next =
       'Make it ask by SCRAM (pg_hba.conf: scram-sha-256; the role needs a SCRAM password). If it should do so already, somebody may be in between.'
@@ -83,9 +89,9 @@ function watchProof(client: pg.Client, where: string): { proven(): boolean } {
   connection.prependListener('authenticationCleartextPassword', refuse('in clear text'))
   connection.prependListener('authenticationMD5Password', refuse('as an MD5 hash'))
   connection.on('authenticationSASLFinal', () => {
-    proven = true // a wrong server signature makes the driver reject by itself
+    seen = true // a wrong signature makes connect() reject
   })
-  return { proven: () => proven }
+  return { seen: () => seen }
 }
 
 const sessionOf = (client: pg.Client, user: string): Session => ({
