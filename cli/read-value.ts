@@ -7,7 +7,9 @@ import { SecretText } from '../shared/core/secret-text.js'
 export async function readValue(file: string | undefined, what: string): Promise<SecretText> {
   const raw =
     file !== undefined && file !== '-' ? await fromFile(file) : process.stdin.isTTY ? await fromPrompt(what) : await text(process.stdin)
-  return new SecretText(raw.replace(/\r?\n$/, ''))
+  const value = raw.replace(/\r?\n$/, '')
+  if (value !== '') return new SecretText(value)
+  throw new RotationError('bad_value', 'The value is empty.', { field: 'value', next: 'Give it in a file, on stdin or at the prompt.' })
 }
 
 async function fromFile(path: string): Promise<string> {
