@@ -28,7 +28,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'skip verify',
-    edits: [{ file: runSteps, from: 'differences = await testSecret(work, pending)', to: 'differences = []' }],
+    edits: [
+      {
+        file: runSteps,
+        from: "differences = await (action.kind === 'put' ? testPut(work, pending) : testSecret(work, pending))",
+        to: 'differences = []',
+      },
+    ],
     tests: lifecycle,
   },
   {

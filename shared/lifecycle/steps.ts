@@ -3,7 +3,7 @@ import type { Difference } from '../core/ports/rotator.js'
 import type { VersionInfo } from '../core/ports/store.js'
 import type { VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
-import { markStuck, settleDoubt } from './doubt.js'
+import { giveUpValue, markStuck, settleDoubt } from './doubt.js'
 import type { Work } from './work.js'
 
 /** A staged value and its text's version: what set, test and finish work on. */
@@ -19,10 +19,11 @@ const propagationMsBase = 1000
 export async function createSecret(work: Work, given?: SecretText): Promise<Pending> {
   const { rotator, context, claim, tools } = work
   const fresh = given ?? (await newValue(work))
+  const value = rotator.parse(fresh, context.policy) // before it is kept: a text that nobody can read would block every rotation after it
   const staged = await tools.store.stage(claim, fresh)
-  if (staged.stored !== 'other') return { version: staged.version, value: rotator.parse(fresh, context.policy) }
+  if (staged.stored !== 'other') return { version: staged.version, value }
   const winner = await readPending(work, staged.version)
-  const minted = given === undefined && rotator.traits.mints ? rotator.identify(rotator.parse(fresh, context.policy)) : undefined
+  const minted = given === undefined && rotator.traits.mints ? rotator.identify(value) : undefined
   if (minted !== undefined && minted !== rotator.identify(winner.value)) await rotator.retire(context, minted)
   return winner
 }
@@ -81,6 +82,30 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
       next: `Mend it at the target, then run keyturn rotate ${context.ref.shown} --resume. ${rotator.about.kind} publishes nothing meanwhile.`,
     },
   )
+}
+
+/**
+ * The same for a value that a person put: nothing was set for it, so when it cannot be shown to work while current does, it is given up, and
+ * stands in nobody's way.
+ */
+export async function testPut(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  try {
+    return await testSecret(work, pending)
+  } catch (cause) {
+    const final = cause instanceof RotationError && (cause.remedy === 'fix' || ['target_unreachable', 'verify_failed'].includes(cause.code))
+    if (final && (await currentWorks(work))) await giveUpValue(work, pending.version, pending.value)
+    throw cause
+  }
+}
+
+/** False also when nobody can tell: then nothing is given up. */
+async function currentWorks({ rotator, context }: Work): Promise<boolean> {
+  try {
+    return await rotator.accepted(context, context.current)
+  } catch (cause) {
+    if (cause instanceof RotationError) return false
+    throw cause
+  }
 }
 
 /** A new credential may be refused for a while where the issuer spreads it; the deadline counts from staging, not from this attempt. */

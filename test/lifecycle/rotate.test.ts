@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { RotationError } from '../../shared/core/errors.js'
 import type { Step, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { rejectsMax } from '../../shared/lifecycle/doubt.js'
@@ -184,6 +185,25 @@ describe('put', () => {
       'published',
     )
     assert.equal(await publishedCount(world), 1)
+  })
+
+  it('a value that cannot be read, or not be tested, stands in nobody’s way while current works', async () => {
+    const world = await open('vault', 'a')
+    const before = await world.currentText()
+    for (const text of ['no JSON at all', '{"target":"x"}']) {
+      await assert.rejects(world.run(world.newProcess(), { kind: 'put', token }, new SecretText(text)), { code: 'bad_value' })
+    }
+    const login = world.target.login.bind(world.target)
+    world.target.login = async (user, secret) => {
+      if (secret === 'untestable') throw new RotationError('target_unreachable', 'No way there.', { next: 'Try again.' })
+      return login(user, secret)
+    }
+    await assert.rejects(world.run(world.newProcess(), { kind: 'put', token }, withPassword(before, 'untestable')), {
+      code: 'target_unreachable',
+    })
+    assert.equal((await world.store.describe(world.ref)).pending, undefined)
+    world.env.time += 1000
+    assert.equal((await world.run(world.newProcess())).outcome, 'published')
   })
 
   it('interrupted before its value was kept, it stands in nobody’s way', async () => {
