@@ -70,8 +70,8 @@ function loginIn(shape: SecretText): { user: string; password: string } {
 async function retire(context: Context<PostgresValue>, id: CredentialId): Promise<Progress> {
   if (strategyOf(context.policy) !== 'alternate') return { done: true }
   const admin = adminOf(context)
-  if (admin === undefined || id === context.current?.user) {
-    throw new RotationError('internal', `${id} cannot be retired: it is current, or there is no administrator.`, {
+  if (admin === undefined || id === admin.user || id === context.current?.user) {
+    throw new RotationError('internal', `${id} cannot be retired: it is current, the administrator itself, or there is no administrator.`, {
       next: 'Report it; nothing was changed.',
     })
   }

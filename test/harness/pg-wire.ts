@@ -114,7 +114,7 @@ export const wire = {
   saslContinue: (text: string): Buffer => authentication(11, text),
   saslFinal: (text: string): Buffer => authentication(12, text),
   ready: framed('Z', Buffer.from('I')),
-  refused: framed('E', Buffer.from('SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed\0\0')),
+  error: (code: string): Buffer => framed('E', Buffer.from(`SFATAL\0VFATAL\0C${code}\0Mfrom a hostile server\0\0`)),
 }
 
 /** The nonce in the client's first SCRAM message, to be continued by the server. */

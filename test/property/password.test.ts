@@ -25,7 +25,7 @@ describe('password generator', () => {
 
   it('never repeats itself', () => assert.equal(new Set(generated(2000)).size, 2000))
 
-  it('draws every character as often as any other', () => {
+  it('draws each character equally often', () => {
     const texts = generated(4000)
     // The first character is a letter, so letters have a little more; the others are compared among themselves.
     const rest = texts.map((text) => text.slice(1)).join('')

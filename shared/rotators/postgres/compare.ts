@@ -36,7 +36,7 @@ const attributes = [
 ] as const
 
 const cardQuery = `
-select r.rolname, ${attributes.map((name) => (name === 'rolvaliduntil' ? 'r.rolvaliduntil::text' : `r.${name}`)).join(', ')},
+select r.rolname, ${attributes.map((name) => (name === 'rolvaliduntil' ? "nullif(r.rolvaliduntil, 'infinity')::text as rolvaliduntil" : `r.${name}`)).join(', ')},
  (select coalesce(jsonb_object_agg(coalesce(d.datname, '*'), s.setconfig), '{}') from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase where s.setrole = r.oid) as settings,
  (select coalesce(jsonb_agg(to_jsonb(m) - 'oid' - 'member' - 'grantor' - 'roleid' || jsonb_build_object('of', m.roleid::regrole::text) order by m.roleid::regrole::text), '[]')
     from pg_auth_members m where m.member = r.oid) as member_of,
