@@ -1,6 +1,6 @@
 import { RotationError } from './errors.js'
 import type { Claim, ClaimWish, Journal, OpenRotation } from './ports/store.js'
-import type { VersionId } from './ports/words.js'
+import type { Token, VersionId } from './ports/words.js'
 
 const refuse = (code: 'locked' | 'conflict', message: string, next: string): never => {
   throw new RotationError(code, message, { next })
@@ -10,6 +10,8 @@ const refuse = (code: 'locked' | 'conflict', message: string, next: string): nev
 export interface ClaimQuestion {
   readonly journal: Journal | null
   readonly current: VersionId | null
+  /** Tokens that published a version which is still kept. */
+  readonly published: readonly (Token | undefined)[]
   readonly now: number
   /** False where the store knows that the lease's holder is dead. */
   readonly holderMayLive: boolean
@@ -22,6 +24,11 @@ export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenR
   const open = there && there.published === undefined ? there : undefined
   if (there?.published !== undefined && there.token === wish.token)
     refuse('conflict', 'This token has published its value already.', 'The state is read again.')
+  if (open?.token !== wish.token && question.published.includes(wish.token)) {
+    throw new RotationError('token_spent', 'This token has published a value already, which was replaced since.', {
+      next: 'Start a new rotation, with another token or none.',
+    })
+  }
   if (open && open.holder !== wish.holder && open.leaseUntil > now && question.holderMayLive) {
     refuse(
       'locked',

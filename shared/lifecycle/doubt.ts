@@ -22,7 +22,7 @@ export async function settleDoubt(work: Work, version: VersionId, pending: unkno
     return markStuck(work, 'Neither the current nor the pending credential is accepted.')
   }
   await giveUpValue(work, version, pending)
-  if (work.claim.kind === 'put') throw refusedPut(context.ref.shown) // there is no other value to make
+  if (work.claim.kind === 'put' || work.claim.kind === 'rollback') throw refusedGiven(context.ref.shown) // there is no other value to make
   const after = await work.tools.store.describe(work.claim.ref)
   if ((after.journal?.rotation?.rejects ?? 0) >= rejectsMax) {
     await markStuck(work, `The target refused ${rejectsMax} values in a row; the current credential still works.`)
@@ -32,17 +32,29 @@ export async function settleDoubt(work: Work, version: VersionId, pending: unkno
   })
 }
 
-const refusedPut = (shown: string): RotationError =>
-  new RotationError('target_auth', `The target refuses the value that was put; ${shown} is as it was.`, {
+const refusedGiven = (shown: string): RotationError =>
+  new RotationError('target_auth', `The target refuses the value that was given; ${shown} is as it was.`, {
     field: 'value',
     next: 'A put only stores: set the password at the target first, then put it. To have one made, run keyturn rotate.',
   })
 
-/** With proof in hand: a minted value is retired at the issuer first, while its id is still known. */
+/**
+ * With proof in hand. The store first, conditional on the claim: what it has let go of nobody can publish any more, so that retiring a minted
+ * one afterwards is safe, however long this process slept. Never retires what identifies as current.
+ */
 export async function giveUpValue(work: Work, version: VersionId, pending: unknown): Promise<void> {
   const { rotator, context, tools, claim } = work
-  if (rotator.traits.mints) await rotator.retire(context, rotator.identify(pending))
-  await tools.store.discard(claim, version)
+  const id = rotator.identify(pending)
+  const retire = async (): Promise<void> => {
+    if (rotator.traits.mints && id !== rotator.identify(context.current)) await rotator.retire(context, id)
+  }
+  try {
+    await tools.store.discard(claim, version)
+  } catch (cause) {
+    if (codeOf(cause) === 'token_spent') await retire() // discarded all the same
+    throw cause
+  }
+  await retire()
 }
 
 /**

@@ -1,8 +1,9 @@
+import { RotationError } from '../core/errors.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
-import type { SecretState, Staged } from '../core/ports/store.js'
+import type { ClaimWish, SecretState, Staged } from '../core/ports/store.js'
 import type { Action } from './action.js'
 import { giveUpValue, markStuck } from './doubt.js'
-import { readPending } from './steps.js'
+import { type Pending, readPending } from './steps.js'
 import { openWork, type Setup, type Tools, type Work } from './work.js'
 
 type Probe = Extract<Action, { do: 'probe' }>
@@ -26,7 +27,10 @@ export async function probe(tools: Tools, setup: Setup & { rotator: AnyRotator }
   const claim = await store.claim(state, wish)
   const work = await openWork(tools, setup, { ...state, pending: staged }, { ...claim, base: state.current?.id ?? null })
   const pending = await readPending(work, staged.id)
-  return action.leftover ? dropLeftover(work, pending.version, pending.value) : adoptOrDrop(work, wish, pending.version, pending.value)
+  if (action.leftover) return dropLeftover(work, pending.version, pending.value)
+  return adoptOrDrop(work, wish, pending, {
+    mayBeInUse: state.journal?.rotation?.token !== staged.token && isYoung(staged, deps.env.now()),
+  })
 }
 
 const overOf = (state: SecretState, action: Probe, staged: Staged) => {
@@ -35,19 +39,27 @@ const overOf = (state: SecretState, action: Probe, staged: Staged) => {
   return over === undefined || over === staged.token ? {} : { over }
 }
 
-async function adoptOrDrop(
-  work: Work,
-  wish: Parameters<Tools['store']['claim']>[1],
-  version: Staged['id'],
-  pending: unknown,
-): Promise<void> {
+/** The longest that any invocation may live: a process that lost its journal may still be about to set a value that is younger. */
+const invocationMsMax = 15 * 60_000
+const isYoung = ({ createdAt }: Staged, now: number): boolean => now - createdAt < invocationMsMax
+
+async function adoptOrDrop(work: Work, wish: ClaimWish, pending: Pending, { mayBeInUse }: { mayBeInUse: boolean }): Promise<void> {
   const { rotator, context, tools } = work
-  if (await rotator.accepted(context, pending)) {
+  if (await rotator.accepted(context, pending.value)) {
     const now = await tools.store.describe(context.ref)
-    await tools.store.claim(now, { ...wish, adopt: version })
+    await tools.store.claim(now, { ...wish, adopt: pending.version })
     return
   }
-  if (await rotator.accepted(context, context.current)) return giveUpValue(work, version, pending)
+  if (mayBeInUse) {
+    throw new RotationError(
+      'locked',
+      `A value of ${context.ref.shown} is staged that no journal names, and the process that staged it may still live.`,
+      {
+        next: 'Run the same command again in a quarter of an hour.',
+      },
+    )
+  }
+  if (await rotator.accepted(context, context.current)) return giveUpValue(work, pending.version, pending.value)
   return markStuck(work, 'Neither the current credential nor a staged one that was found is accepted.')
 }
 

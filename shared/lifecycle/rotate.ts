@@ -11,6 +11,7 @@ import type { Deps, RotationResult } from './deps.js'
 import { freeSlot } from './free.js'
 import { endLease } from './lease.js'
 import { probe } from './probe.js'
+import { putUntested } from './put-untested.js'
 import { remedies } from './remedies.js'
 import { runSteps } from './run-steps.js'
 import { createTools, lookContext, openWork, type Setup, type Tools, understand } from './work.js'
@@ -59,7 +60,7 @@ async function once(
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
   if (action.do === 'refuse') throw refused(ref, action)
   const { rotator } = setup
-  if (rotator === undefined) return withoutRotator(tools, setup, state, action, given)
+  if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, given))
   if (action.do === 'probe') {
     await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
     return 'anew'
@@ -144,29 +145,4 @@ async function checkCurrent(tools: Tools, setup: Setup, rotator: AnyRotator, sta
   const value = rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
   const differences = await rotator.verify(context, value)
   return { ref: state.ref, outcome: 'step', kind: 'rotate', version: state.current.id, steps: ['test'], differences }
-}
-
-/** A secret of no known kind can be put, not rotated: there is nothing to log in with, so nothing to test. */
-async function withoutRotator(
-  tools: Tools,
-  setup: Setup,
-  state: SecretState,
-  action: Action,
-  given: SecretText | undefined,
-): Promise<RotationResult> {
-  if (action.do !== 'go' || action.kind !== 'put' || given === undefined) {
-    throw new RotationError('bad_policy', `${state.ref.shown} names no rotator, and its value does not say what it is.`, {
-      field: 'keyturn-rotator',
-      next: `Run keyturn adopt ${state.ref.shown} --rotator postgres.`,
-    })
-  }
-  return leased(tools, state.ref, async () => {
-    const token = action.token ?? deriveToken('put', state.ref, action.base, action.rejects)
-    const over = action.over === undefined ? {} : { over: action.over }
-    const claim = await tools.store.claim(state, { token, kind: 'put', holder: tools.deps.holder, leaseMs: tools.deps.leaseMs, ...over })
-    const { version } = await tools.store.stage(claim, given)
-    tools.deps.env.log('put_untested', { ref: state.ref.shown, why: setup.settings.rotator ?? 'no rotator' })
-    const info = await tools.store.publish(claim, version)
-    return { ref: state.ref, outcome: 'published', kind: 'put', token, version: info.id, steps: ['create', 'finish'], differences: [] }
-  })
 }

@@ -73,7 +73,14 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
     return this.#change(state.ref, (document) => {
       if (state.rev !== String(document.rev)) throw conflict(state.ref)
-      const question = { journal: document.journal, current: document.current, now: this.#env.now(), holderMayLive: !isOver(document) }
+      const published = document.versions.map(({ ours }) => ours)
+      const question = {
+        journal: document.journal,
+        current: document.current,
+        published,
+        now: this.#env.now(),
+        holderMayLive: !isOver(document),
+      }
       const rotation = claimedRotation(question, wish)
       const { token, kind, holder, attempt, base, leaseUntil } = rotation
       const next = { ...document, owner: thisProcess(), journal: { ...(document.journal ?? { retiring: [] }), rotation } }

@@ -70,7 +70,16 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     const rotation = await this.#effects('claim', () => {
       if (state.rev !== revOf(cell, this.#profile)) throw conflict(state.ref)
       if (!this.#profile.blindAbsence && cell.current !== (state.current?.id ?? null)) throw conflict(state.ref)
-      const claimed = claimedRotation({ journal: cell.journal, current: state.current?.id ?? null, now, holderMayLive: true }, wish)
+      const claimed = claimedRotation(
+        {
+          journal: cell.journal,
+          current: state.current?.id ?? null,
+          published: [...cell.versions.values()].map(({ ours }) => ours),
+          now,
+          holderMayLive: true,
+        },
+        wish,
+      )
       writeJournal(cell, { ...(cell.journal ?? { retiring: [] }), rotation: claimed })
       return claimed
     })

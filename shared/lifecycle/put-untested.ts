@@ -1,0 +1,44 @@
+import { RotationError } from '../core/errors.js'
+import { deriveToken } from '../core/ids.js'
+import type { ClaimWish, SecretState } from '../core/ports/store.js'
+import type { SecretText } from '../core/secret-text.js'
+import type { Action } from './action.js'
+import type { RotationResult } from './deps.js'
+import type { Tools } from './work.js'
+
+/** A secret of no known kind can be put, not rotated: there is nothing to log in with, so nothing to test. bad_policy for anything else. */
+export async function putUntested(
+  tools: Tools,
+  state: SecretState,
+  action: Action,
+  given: SecretText | undefined,
+): Promise<RotationResult | 'anew'> {
+  const { store, deps } = tools
+  const wish = { holder: deps.holder, leaseMs: deps.leaseMs, kind: 'put' } as const
+  if (action.do === 'probe') {
+    const [staged] = action.versions
+    if (staged === undefined) return 'anew'
+    const over = state.journal?.rotation?.published === undefined ? state.journal?.rotation?.token : undefined
+    await store.claim(state, {
+      ...wish,
+      token: staged.token,
+      adopt: staged.id,
+      ...(over === undefined || over === staged.token ? {} : { over }),
+    })
+    return 'anew'
+  }
+  if (action.do !== 'go' || action.kind !== 'put' || (action.version === undefined && given === undefined)) {
+    throw new RotationError('bad_policy', `${state.ref.shown} names no rotator, and its value does not say what it is.`, {
+      field: 'keyturn-rotator',
+      next: `Run keyturn adopt ${state.ref.shown} --rotator postgres.`,
+    })
+  }
+  const token = action.token ?? deriveToken('put', state.ref, action.base, action.rejects)
+  const asked: ClaimWish = { ...wish, token, ...(action.over === undefined ? {} : { over: action.over }) }
+  const claim = await store.claim(state, asked)
+  const version = action.version ?? (given ? (await store.stage(claim, given)).version : undefined)
+  if (version === undefined) return 'anew'
+  deps.env.log('put_untested', { ref: state.ref.shown, why: 'no rotator' })
+  const info = await store.publish(claim, version)
+  return { ref: state.ref, outcome: 'published', kind: 'put', token, version: info.id, steps: ['create', 'finish'], differences: [] }
+}
