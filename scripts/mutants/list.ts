@@ -80,13 +80,23 @@ export const mutants: readonly Mutant[] = [
     tests: ['contract/all.test.ts'],
   },
   {
-    name: 'throw a staged value away without a login',
+    name: 'throw a leftover away without asking current',
     edits: [
-      { file: 'shared/lifecycle/probe.ts', from: 'if (await rotator.accepted(context, pending)) {', to: 'if (!rotator) {' },
       {
         file: 'shared/lifecycle/probe.ts',
-        from: 'if (await rotator.accepted(context, context.current)) return giveUpValue(work, version, pending)\n  return',
-        to: 'if (rotator) return giveUpValue(work, version, pending)\n  return',
+        from: 'if (await rotator.accepted(context, context.current)) return giveUpValue',
+        to: 'if (rotator) return giveUpValue',
+      },
+    ],
+    tests: ['lifecycle/traces.test.ts', 'lifecycle/races.test.ts'],
+  },
+  {
+    name: 'remove what no journal names',
+    edits: [
+      {
+        file: 'shared/lifecycle/rows/open.ts',
+        from: 'when: (l) => l.state.loose.some((staged) => staged.base === l.base),',
+        to: 'when: () => false,',
       },
     ],
     tests: lifecycle,

@@ -1,66 +1,58 @@
-import { RotationError } from '../core/errors.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { ClaimWish, SecretState, Staged } from '../core/ports/store.js'
 import type { Action } from './action.js'
 import { giveUpValue, markStuck } from './doubt.js'
-import { type Pending, readPending } from './steps.js'
+import { readPending } from './steps.js'
 import { openWork, type Setup, type Tools, type Work } from './work.js'
 
 type Probe = Extract<Action, { do: 'probe' }>
+type Known = Setup & { rotator: AnyRotator }
 
 /**
- * Looks at one staged value that nobody stands for, under an exclusive claim, by one login each: accepted → adopt; refused and current
- * accepted → discard; neither → stuck. The caller decides anew afterwards.
+ * Looks at staged values that nobody stands for, under an exclusive claim. On the current base one of them is gone on with, never thrown away:
+ * a process that lost its journal may still be about to set it, and then both set the same. A leftover of another base is given up only when
+ * current is accepted. The caller decides anew afterwards.
  */
-export async function probe(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, action: Probe): Promise<void> {
-  const [staged] = action.versions
-  if (staged === undefined) return
-  const { deps, store } = tools
-  const wish = {
-    token: staged.token,
-    kind: staged.kind ?? 'rotate',
-    holder: deps.holder,
-    leaseMs: deps.leaseMs,
-    ...overOf(state, action, staged),
-  } as const
-  if (setup.rotator.traits.mints && !action.leftover) return void (await store.claim(state, { ...wish, adopt: staged.id })) // the only copy of what the issuer made
-  const claim = await store.claim(state, wish)
-  const work = await openWork(tools, setup, { ...state, pending: staged }, { ...claim, base: state.current?.id ?? null })
-  const pending = await readPending(work, staged.id)
-  if (action.leftover) return dropLeftover(work, pending.version, pending.value)
-  return adoptOrDrop(work, wish, pending, {
-    mayBeInUse: state.journal?.rotation?.token !== staged.token && isYoung(staged, deps.env.now()),
-  })
+export async function probe(tools: Tools, setup: Known, state: SecretState, action: Probe): Promise<void> {
+  const newest = [...action.versions].sort((a, b) => b.createdAt - a.createdAt)[0]
+  if (newest === undefined) return
+  const wish: ClaimWish = { ...wishFor(tools, newest), ...overOf(state, action, newest) }
+  if (!action.leftover && action.versions.length === 1) {
+    await tools.store.claim(state, { ...wish, adopt: newest.id }) // no login: set tries current first, and then this
+    return
+  }
+  const claim = await tools.store.claim(state, wish)
+  const work = await openWork(tools, setup, { ...state, pending: newest }, { ...claim, base: state.current?.id ?? null })
+  if (action.leftover) {
+    const pending = await readPending(work, newest.id)
+    return dropLeftover(work, pending.version, pending.value)
+  }
+  const chosen = await chooseOne(work, action.versions, newest)
+  const over = chosen.token === newest.token ? {} : { over: newest.token }
+  await tools.store.claim(await tools.store.describe(state.ref), { ...wishFor(tools, chosen), ...over, adopt: chosen.id })
 }
 
-const overOf = (state: SecretState, action: Probe, staged: Staged) => {
+const wishFor = ({ deps }: Tools, { token, kind }: Staged): ClaimWish => ({
+  token,
+  kind: kind ?? 'rotate',
+  holder: deps.holder,
+  leaseMs: deps.leaseMs,
+})
+
+const overOf = (state: SecretState, action: Probe, staged: Staged): { over?: Staged['token'] } => {
   const open = state.journal?.rotation
   const over = action.over ?? (open && open.published === undefined ? open.token : undefined)
   return over === undefined || over === staged.token ? {} : { over }
 }
 
-/** The longest that any invocation may live: a process that lost its journal may still be about to set a value that is younger. */
-const invocationMsMax = 15 * 60_000
-const isYoung = ({ createdAt }: Staged, now: number): boolean => now - createdAt < invocationMsMax
-
-async function adoptOrDrop(work: Work, wish: ClaimWish, pending: Pending, { mayBeInUse }: { mayBeInUse: boolean }): Promise<void> {
-  const { rotator, context, tools } = work
-  if (await rotator.accepted(context, pending.value)) {
-    const now = await tools.store.describe(context.ref)
-    await tools.store.claim(now, { ...wish, adopt: pending.version })
-    return
+/** Several: the one that the target accepts already; else, while current works, the newest. One login each. */
+async function chooseOne(work: Work, versions: readonly Staged[], newest: Staged): Promise<Staged> {
+  const { rotator, context } = work
+  for (const staged of versions) {
+    if (await rotator.accepted(context, (await readPending(work, staged.id)).value)) return staged
   }
-  if (mayBeInUse) {
-    throw new RotationError(
-      'locked',
-      `A value of ${context.ref.shown} is staged that no journal names, and the process that staged it may still live.`,
-      {
-        next: 'Run the same command again in a quarter of an hour.',
-      },
-    )
-  }
-  if (await rotator.accepted(context, context.current)) return giveUpValue(work, pending.version, pending.value)
-  return markStuck(work, 'Neither the current credential nor a staged one that was found is accepted.')
+  if (await rotator.accepted(context, context.current)) return newest
+  return markStuck(work, 'Neither the current credential nor any staged one that was found is accepted.')
 }
 
 async function dropLeftover(work: Work, version: Staged['id'], pending: unknown): Promise<void> {

@@ -222,6 +222,41 @@ describe('a rotator that died or slept while its journal was lost', () => {
   }
   for (const profile of engines) {
     for (const rotator of classes) {
+      it(`another one comes at that moment, and the value had waited long: no value in force is lost (${profile}, class ${rotator})`, async () => {
+        await atEachEffect(profile, rotator, 0, async (at, name) => {
+          const world = await open(profile, rotator)
+          await run(world, { step: 'create', token: one })
+          world.env.time += laterMs
+          const act = async () => {
+            ;(world.store as MemoryStore).wipeJournal(world.ref)
+            await endOf(run(world, { kind: 'resume' }))
+          }
+          await endOf(world.run(world.newProcess([{ at, mode: 'act', act }]), { token: one }))
+          world.env.time += laterMs
+          await endOf(run(world, { kind: 'resume' }))
+          assert.ok(
+            world.accepts(await world.currentText()),
+            `the stored current value is refused, after the journal was lost at ${name} or near`,
+          )
+        })
+      })
+
+      it(`two others come at that moment, the first cannot reach the target: no value in force is lost (${profile}, class ${rotator})`, async () => {
+        await atEachEffect(profile, rotator, 0, async (at, name) => {
+          const world = await open(profile, rotator)
+          const act = async () => {
+            ;(world.store as MemoryStore).wipeJournal(world.ref)
+            const cut = world.newProcess([1, 2, 3, 4].map((effect) => ({ at: effect, mode: 'unsent' as const })))
+            await endOf(world.run(cut, { kind: 'resume' }))
+            await endOf(run(world, { kind: 'resume' }))
+          }
+          await endOf(world.run(world.newProcess([{ at, mode: 'act', act }]), { token: one }))
+          world.env.time += laterMs
+          await endOf(run(world, { kind: 'resume' }))
+          assert.ok(world.accepts(await world.currentText()), `the stored current value is refused, after the journal was lost at ${name}`)
+        })
+      })
+
       it(`another one holds the same token since: what it staged is not this one's to go on with (${profile}, class ${rotator})`, async () => {
         const world = await open(profile, rotator)
         const token = tokenOf('sleeper')

@@ -34,7 +34,7 @@ export async function stageValue(parts: Parts, value: SecretText): Promise<Store
   return { version: id, stored: there === undefined ? 'new' : there.value?.equals(value) ? 'same' : 'other' }
 }
 
-/** The journal first: a value that it no longer names is loose, and looked at before anything else happens to it. */
+/** The value first: a name without a value is no pending one, while a value without a name would be taken up again. */
 export async function discardValue(parts: Parts, version: VersionId): Promise<void> {
   const { cell, profile, effects, claim } = parts
   if (profile.serviceDriven) {
@@ -42,6 +42,10 @@ export async function discardValue(parts: Parts, version: VersionId): Promise<vo
     const why = `The target refused the value of this token, and ${claim.ref.shown} keeps one value per token.`
     throw new RotationError('token_spent', why, { next: 'Start a new rotation.' })
   }
+  await effects('discard.value', () => {
+    checkRight(parts)
+    cell.staged.delete(version)
+  })
   await effects('discard.journal', () => {
     const open = checkRight(parts)
     if (open === undefined) throw conflict(claim.ref)
@@ -49,9 +53,5 @@ export async function discardValue(parts: Parts, version: VersionId): Promise<vo
     const counts = staged === version && rotation.base === cell.current ? 1 : 0 // a loose value was never offered to the target by this rotation
     const keep = staged === version ? {} : { ...optional('staged', staged), ...optional('intent', intent) }
     writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, ...keep, rejects: rotation.rejects + counts } })
-  })
-  await effects('discard.value', () => {
-    checkRight(parts)
-    cell.staged.delete(version)
   })
 }
