@@ -104,6 +104,6 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'start again although it was rotated since it was asked',
     edits: [{ file: 'shared/lifecycle/rows/idle.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
-    tests: ['lifecycle/rows.test.ts', ...lifecycle],
+    tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
 ]
