@@ -39,11 +39,6 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     this.traits = { serviceDriven: profile.serviceDriven, journalCas: !profile.serviceDriven, valueBytesMax: profile.valueBytesMax }
   }
 
-  /** Whose semantics it has. */
-  get profile(): string {
-    return this.#profile.name
-  }
-
   async resolve(text: string): Promise<SecretRef> {
     const { store, name } = splitRef(text, 'memory')
     if (store !== 'memory')

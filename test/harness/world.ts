@@ -6,7 +6,6 @@ import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
-import { MemoryStore } from '../../shared/stores/memory.js'
 import { FakeEnv } from './fake-env.js'
 import { currentProcess, effect, type FakeProcess, inProcess, startProcess } from './faults.js'
 
@@ -28,8 +27,6 @@ export class World {
   ref!: SecretRef
   firstValue!: string
   readonly rotator: MemoryClass
-  #seed = ''
-  profile = ''
   #processes = 0
   #published = 0
   #lastCurrent: string | undefined
@@ -58,9 +55,7 @@ export class World {
         (done) => world.watch(done),
       )
     }
-    world.#seed = seed
-    world.profile = world.store instanceof MemoryStore ? world.store.profile : 'file'
-    world.useTarget()
+    setMemoryTarget(seed, world.target)
     world.#answerStale()
     world.firstValue = await world.#firstValue(seed)
     const own = { 'keyturn-rotator': `memory-${rotator}`, ...(rotator === 'b' ? { 'keyturn-pair': 'app_a app_b' } : {}), ...policy }
@@ -85,11 +80,6 @@ export class World {
     this.target.accounts.set('app_a', password)
     if (this.rotator === 'b') this.target.accounts.set('app_b', '')
     return JSON.stringify(value)
-  }
-
-  /** Secrets name their target; another world may have taken the name meanwhile. */
-  useTarget(): void {
-    setMemoryTarget(this.#seed, this.target)
   }
 
   /** The next look of an invocation answers with the state of now, whatever happens until then: a listing that lags. */
