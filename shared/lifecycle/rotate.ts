@@ -37,6 +37,7 @@ export async function rotate(deps: Deps, request: RotationRequest, given?: Secre
       finished = result
     } catch (cause) {
       if (!(cause instanceof RotationError) || cause.remedy !== 'reread') throw cause
+      if (cause.code === 'rejected' && request.step !== undefined) throw cause // another value is another step's work
       lost = cause
     }
   }

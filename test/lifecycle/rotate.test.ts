@@ -117,6 +117,15 @@ describe('step by step', () => {
     assert.equal(await world.currentText(), before)
   })
 
+  it('a value that the target refuses is said, and create makes another one', async () => {
+    const world = await open('file', 'a')
+    world.target.refuseNext = 1
+    await world.run(world.newProcess(), { token, step: 'create' })
+    await assert.rejects(world.run(world.newProcess(), { token, step: 'set' }), { code: 'rejected' })
+    for (const step of ['create', 'set', 'test', 'finish'] as const) await world.run(world.newProcess(), { token, step })
+    assert.ok(world.accepts(await world.currentText()))
+  })
+
   it('a later step before create is refused', async () => {
     const world = await open('file', 'a')
     for (const step of ['set', 'test', 'finish'] as const)
