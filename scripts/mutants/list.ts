@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       { file: 'shared/stores/memory/publish.ts', from: 'if (cell.current !== claim.base)\n', to: 'if (cell.current === undefined)\n' },
     ],
-    tests: lifecycle,
+    tests: ['contract/all.test.ts'],
   },
   {
     name: 'propose anew on retry',
