@@ -77,7 +77,7 @@ describe('tidy', () => {
   })
 
   it('reads time and chance in one place', () => {
-    const banned = /\bMath\.random\(|Date\.now\(|new Date\(\)|\bsetTimeout\(|\bsetInterval\(/
+    const banned = /\bMath\.random\(|Date\.now\(|new Date\(\)|\bsetTimeout\(|\bsetInterval\(|\brandomBytes\b|\brandomUUID\b/
     assert.deepEqual(
       shipped.filter((file) => file !== 'shared/core/env.ts' && banned.test(textOf(file))),
       [],

@@ -8,7 +8,7 @@ export const init = (): Command =>
     .addHelpText('after', '\nExample:\n  keyturn init --home ./vault')
     .action(
       action(async ({ app, output }) => {
-        const made = await createFileHome(app.config)
+        const made = await createFileHome(app.config, app.env)
         output.result({ home: app.config.home, keyFile: made.keyFile ?? null }, [
           `The file store is ready in ${app.config.home}.`,
           made.keyFile

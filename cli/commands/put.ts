@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { Command } from 'commander'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Token } from '../../shared/core/ports/words.js'
@@ -31,7 +30,7 @@ export const put = (): Command =>
           output.result({ ref: ref.shown, outcome: 'created', next }, [`${ref.shown} is stored. It is not rotated yet; next: ${next}`])
           return
         }
-        const token = randomUUID() as string as Token
+        const token = Buffer.from(app.env.random(16)).toString('hex') as Token
         const result = await rotate(deps, { kind: 'put', ref: ref.shown, at: app.env.now(), token }, value)
         output.result({ ref: ref.shown, outcome: result.outcome, version: result.version ?? null }, [
           `${ref.shown} has a new current version ${result.version}.`,

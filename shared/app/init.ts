@@ -1,12 +1,13 @@
+import type { Env } from '../core/ports/env.js'
 import { makeFolders } from '../stores/file/disk.js'
 import { createKeyFile, parseKey } from '../stores/file/keys.js'
 import type { Config } from './config.js'
 
 /** Folders readable by their owner only, and a new key unless one is given. exists: a key is there already and stays. */
-export async function createFileHome({ home, key, keyFile }: Config): Promise<{ readonly keyFile?: string }> {
+export async function createFileHome({ home, key, keyFile }: Config, { random }: Env): Promise<{ readonly keyFile?: string }> {
   if (key) parseKey(key, 'KEYTURN_KEY')
   await makeFolders(home)
   if (key) return {}
-  await createKeyFile(keyFile)
+  await createKeyFile(keyFile, random)
   return { keyFile }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
 import type { SecretRef, Step } from '../core/ports/words.js'
@@ -24,7 +23,7 @@ const leaseMs = 15 * 60_000
 
 export function openApp(config: Config, env: Env, onStep?: (step: Step) => void): App {
   const opened = new Map<string, Promise<OpenedStore>>()
-  const holder = `cli-${process.pid}-${randomBytes(4).toString('hex')}`
+  const holder = `cli-${process.pid}-${Buffer.from(env.random(4)).toString('hex')}`
   const audit = auditSink(config.audit)
   const store = (refText: string): Promise<OpenedStore> => {
     const kind = splitRef(refText, 'file').store

@@ -221,7 +221,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
 
   #version(ref: SecretRef, value: SecretText, rest: Pick<FileVersion, 'staged'>): FileVersion {
     const id = newVersionId(this.#env.now(), this.#env.random(6))
-    return { id, createdAt: this.#env.now(), ...rest, sealed: seal(this.#keys, ref.key, id, value) }
+    return { id, createdAt: this.#env.now(), ...rest, sealed: seal(this.#keys, ref.key, id, value, this.#env.random) }
   }
 
   async #load(ref: SecretRef): Promise<FileDocument> {

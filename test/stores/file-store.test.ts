@@ -188,9 +188,9 @@ describe('the key of the file store', () => {
     const folder = await mkdtemp(join(tmpdir(), 'keyturn-key-'))
     const file = join(folder, 'key')
     await assert.rejects(readKeyFile(file), code('bad_config'))
-    await createKeyFile(file)
+    await createKeyFile(file, new FakeEnv().random)
     assert.equal((await readKeyFile(file)).length, 32)
-    await assert.rejects(createKeyFile(file), code('exists'))
+    await assert.rejects(createKeyFile(file, new FakeEnv().random), code('exists'))
     for (const mode of [0o644, 0o640, 0o604]) {
       await chmod(file, mode)
       await assert.rejects(readKeyFile(file), code('bad_config'))

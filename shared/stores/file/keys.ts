@@ -1,6 +1,7 @@
-import { hkdfSync, randomBytes } from 'node:crypto'
+import { hkdfSync } from 'node:crypto'
 import { open, readFile, stat } from 'node:fs/promises'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
+import type { Env } from '../../core/ports/env.js'
 import { SecretText } from '../../core/secret-text.js'
 
 /** What one master key gives: nothing is ever encrypted with the master itself. */
@@ -56,11 +57,11 @@ export async function readKeyFile(path: string): Promise<Buffer> {
 }
 
 /** A new random key, readable by its owner only. exists: an old key is never overwritten, since the values would be lost with it. */
-export async function createKeyFile(path: string): Promise<void> {
+export async function createKeyFile(path: string, random: Env['random']): Promise<void> {
   try {
     const file = await open(path, 'wx', 0o600)
     try {
-      await file.writeFile(`${randomBytes(bytesOfKey).toString('base64')}\n`)
+      await file.writeFile(`${Buffer.from(random(bytesOfKey)).toString('base64')}\n`)
       await file.sync()
     } finally {
       await file.close()

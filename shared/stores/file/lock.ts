@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { link, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
@@ -24,7 +23,7 @@ export async function withLock<T>(folder: string, env: Env, act: () => Promise<T
   try {
     return await act()
   } finally {
-    await put(folder, {}, (from) => rename(from, join(folder, name(generation))))
+    await put(folder, env, {}, (from) => rename(from, join(folder, name(generation))))
   }
 }
 
@@ -35,7 +34,7 @@ async function acquire(folder: string, env: Env): Promise<number> {
     const top = Math.max(0, ...(await generations(folder)))
     const entry = top === 0 ? {} : await readEntry(join(folder, name(top)))
     const life = entry?.owner ? lifeOf(entry.owner) : 'dead'
-    if (entry !== undefined && life === 'dead' && (await take(folder, top + 1))) {
+    if (entry !== undefined && life === 'dead' && (await take(folder, top + 1, env))) {
       await tidy(folder, top + 1, env)
       return top + 1
     }
@@ -59,9 +58,9 @@ async function readEntry(path: string): Promise<Entry | undefined> {
   }
 }
 
-async function take(folder: string, generation: number): Promise<boolean> {
+async function take(folder: string, generation: number, env: Env): Promise<boolean> {
   try {
-    await put(folder, { owner: thisProcess() }, (from) => link(from, join(folder, name(generation))))
+    await put(folder, env, { owner: thisProcess() }, (from) => link(from, join(folder, name(generation))))
   } catch (cause) {
     if (systemCodeOf(cause) === 'EEXIST') return false
     throw cause
@@ -70,8 +69,8 @@ async function take(folder: string, generation: number): Promise<boolean> {
 }
 
 /** Content first, name after: nobody ever reads half an entry. */
-async function put(folder: string, entry: Entry, into: (from: string) => Promise<void>): Promise<void> {
-  const draft = join(folder, `draft-${process.pid}-${randomBytes(6).toString('hex')}`)
+async function put(folder: string, env: Env, entry: Entry, into: (from: string) => Promise<void>): Promise<void> {
+  const draft = join(folder, `draft-${process.pid}-${Buffer.from(env.random(6)).toString('hex')}`)
   await writeFile(draft, JSON.stringify(entry), { mode: 0o600, flag: 'wx' })
   try {
     await into(draft)

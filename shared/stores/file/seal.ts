@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+import type { Env } from '../../core/ports/env.js'
 import { SecretText } from '../../core/secret-text.js'
 import type { StoreKeys } from './keys.js'
 
@@ -14,11 +15,11 @@ const tagBytes = 16
 /** Bound to secret and version by the additional data: a sealed value moved elsewhere does not open. */
 const bind = (ref: string, version: string, purpose: string): Buffer => Buffer.from(JSON.stringify(['keyturn', purpose, ref, version]))
 
-export function seal(keys: StoreKeys, ref: string, version: string, value: SecretText): Sealed {
-  const dataKey = randomBytes(32)
+export function seal(keys: StoreKeys, ref: string, version: string, value: SecretText, random: Env['random']): Sealed {
+  const dataKey = Buffer.from(random(32))
   return {
-    key: encrypt(keys.wrap, dataKey, bind(ref, version, 'key')),
-    value: encrypt(dataKey, Buffer.from(value.reveal()), bind(ref, version, 'value')),
+    key: encrypt(keys.wrap, dataKey, bind(ref, version, 'key'), random),
+    value: encrypt(dataKey, Buffer.from(value.reveal()), bind(ref, version, 'value'), random),
   }
 }
 
@@ -28,8 +29,8 @@ export function unseal(keys: StoreKeys, ref: string, version: string, sealed: Se
   return new SecretText(decrypt(dataKey, sealed.value, bind(ref, version, 'value')).toString('utf8'))
 }
 
-function encrypt(key: Buffer, text: Buffer, additional: Buffer): string {
-  const nonce = randomBytes(nonceBytes)
+function encrypt(key: Buffer, text: Buffer, additional: Buffer, random: Env['random']): string {
+  const nonce = random(nonceBytes)
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(additional)
   const body = Buffer.concat([cipher.update(text), cipher.final()])
   return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64')
