@@ -12,8 +12,9 @@ import { rotate } from './commands/rotate.js'
 import { status } from './commands/status.js'
 import { verify } from './commands/verify.js'
 import { stopOnSignals } from './context.js'
-import { createOutput, exitCodes } from './output.js'
+import { createOutput, exitCodes, outliveReaders } from './output.js'
 
+const json = process.argv.includes('--json')
 const program = new Command('keyturn')
   .description(about.description)
   .version(about.version)
@@ -22,7 +23,8 @@ const program = new Command('keyturn')
   .option('--verbose', 'every log line, on stderr')
   .showSuggestionAfterError()
   .exitOverride()
-  .configureOutput({ outputError: () => {} })
+  // with --json the one object says everything; the help itself is only wanted when it is asked for
+  .configureOutput({ outputError: () => {}, ...(json ? { writeErr: () => {} } : {}) })
   .addHelpText(
     'after',
     '\nExit codes: 0 done · 2 correct something · 3 wait · 4 a person must look · 75 try again\n\nExample:\n  keyturn init && keyturn put file:db --file db.json && keyturn adopt file:db && keyturn rotate file:db',
@@ -37,6 +39,7 @@ for (const command of [init, put, adopt, policy, get, list, status, rotate, veri
 }
 
 stopOnSignals()
+outliveReaders()
 try {
   await program.parseAsync()
 } catch (cause) {
@@ -46,12 +49,11 @@ try {
 
 /** A wrong option or argument: the same form of answer as everything else. */
 function usage(cause: CommanderError): number {
-  if (cause.code === 'commander.help') return exitCodes.fix // no command given: the help was shown
-  const message = cause.message.replace(/^error: /, '')
-  const error = new RotationError(
-    'bad_event',
-    `${message.charAt(0).toUpperCase()}${message.slice(1)}${message.endsWith('?)') ? '' : '.'}`,
-    { next: 'See keyturn --help.' },
-  )
-  return createOutput(process.argv.includes('--json')).failure(error)
+  const noCommand = cause.code === 'commander.help'
+  if (noCommand && !json) return exitCodes.fix // the help was shown
+  const message = noCommand ? 'no command was given.' : cause.message.replace(/^error: /, '')
+  const error = new RotationError('bad_event', `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.)]$/.test(message) ? '' : '.'}`, {
+    next: 'See keyturn --help.',
+  })
+  return createOutput(json).failure(error)
 }

@@ -1,4 +1,4 @@
-import { RotationError } from '../shared/core/errors.js'
+import { RotationError, systemCodeOf } from '../shared/core/errors.js'
 import type { Env } from '../shared/core/ports/env.js'
 import type { Remedy } from '../shared/core/ports/errors.js'
 
@@ -38,6 +38,15 @@ export function createOutput(json: boolean): Output {
       else line(process.stderr, `keyturn: ${code}${field === undefined ? '' : ` (${field})`}: ${message}\n${next}`)
       return exitCodes[remedy]
     },
+  }
+}
+
+/** `keyturn … | head`: a reader that goes away ends the output, not a rotation in the middle. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (cause) => {
+      if (systemCodeOf(cause) !== 'EPIPE') throw cause
+    })
   }
 }
 

@@ -1,20 +1,35 @@
+import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
-import { text } from 'node:stream/consumers'
+import { addAbortSignal } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { RotationError, systemCodeOf } from '../shared/core/errors.js'
 import { SecretText } from '../shared/core/secret-text.js'
 
 /** A value from a file, from a pipe, or typed without being shown; never from the command line, which every process can read. One line end at the end is left away. */
-export async function readValue(file: string | undefined, what: string): Promise<SecretText> {
-  const raw =
-    file !== undefined && file !== '-' ? await fromFile(file) : process.stdin.isTTY ? await fromPrompt(what) : await text(process.stdin)
+export async function readValue(file: string | undefined, what: string, cancelled: AbortSignal): Promise<SecretText> {
+  const raw = await rawValue(file, what, cancelled)
   const value = raw.replace(/\r?\n$/, '')
   if (value !== '') return new SecretText(value)
   throw new RotationError('bad_value', 'The value is empty.', { field: 'value', next: 'Give it in a file, on stdin or at the prompt.' })
 }
 
-async function fromFile(path: string): Promise<string> {
+async function rawValue(file: string | undefined, what: string, cancelled: AbortSignal): Promise<string> {
+  if (file !== undefined && file !== '-') return utf8(await fromFile(file))
+  return process.stdin.isTTY ? fromPrompt(what) : utf8(await fromPipe(cancelled))
+}
+
+async function fromPipe(cancelled: AbortSignal): Promise<Uint8Array> {
   try {
-    return await readFile(path, 'utf8')
+    return await buffer(addAbortSignal(cancelled, process.stdin))
+  } catch (cause) {
+    if (cancelled.aborted) throw refused(refusals.interrupted)
+    throw cause
+  }
+}
+
+async function fromFile(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
   } catch (cause) {
     const code = systemCodeOf(cause)
     if (code === undefined) throw cause
@@ -25,30 +40,60 @@ async function fromFile(path: string): Promise<string> {
   }
 }
 
+/** Bytes that are no UTF-8 would come back as other bytes: refused. */
+function utf8(bytes: Uint8Array): string {
+  if (isUtf8(bytes)) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  throw new RotationError('bad_value', 'The value is no UTF-8 text.', {
+    field: 'value',
+    next: 'Convert it to UTF-8, or give binary data as base64.',
+  })
+}
+
 const interrupt = '\u0003'
+const enter = ['\r', '\n', '\u0004'] // Ctrl-D ends the input, too
 const backspaces = ['\u007f', '\b']
+
+type Typed = { readonly text: string; readonly end?: 'done' | 'interrupted' | 'several lines' }
+
+/** What stands on the line after these characters. A paste of several lines comes as one chunk: cut at its first line, it would be no value. */
+function typeOn(before: string, chunk: string): Typed {
+  const characters = [...chunk]
+  let text = before
+  for (const [index, character] of characters.entries()) {
+    if (character === interrupt) return { text, end: 'interrupted' }
+    if (enter.includes(character)) {
+      const more = characters.slice(index + 1).some((each) => !enter.includes(each))
+      return { text, end: more ? 'several lines' : 'done' }
+    }
+    text = backspaces.includes(character) ? [...text].slice(0, -1).join('') : text + character
+  }
+  return { text }
+}
+
+const refusals = {
+  interrupted: { why: 'No value was given.', next: 'Run the command again.' },
+  'several lines': { why: 'The value has several lines.', next: 'Give it in a file or on stdin.' },
+}
+
+const refused = ({ why, next }: { readonly why: string; readonly next: string }): RotationError =>
+  new RotationError('bad_event', why, { field: 'value', next })
 
 function fromPrompt(what: string): Promise<string> {
   const { stdin, stderr } = process
-  stderr.write(`Value of ${what} (not shown): `)
-  stdin.setRawMode(true)
+  stdin.setRawMode(true) // before the prompt: what is typed right after it is not echoed
   stdin.setEncoding('utf8').resume()
+  stderr.write(`Value of ${what} (not shown): `)
   return new Promise((resolve, reject) => {
-    let typed = ''
-    const end = (finish: () => void): void => {
+    let text = ''
+    const read = (chunk: string): void => {
+      const typed = typeOn(text, chunk)
+      text = typed.text
+      if (typed.end === undefined) return
       stdin.setRawMode(false)
       stdin.off('data', read).pause()
       stderr.write('\n')
-      finish()
-    }
-    const read = (chunk: string): void => {
-      for (const character of chunk) {
-        if (character === interrupt) {
-          end(() => reject(new RotationError('bad_event', 'No value was given.', { field: 'value', next: 'Run the command again.' })))
-        } else if (character === '\r' || character === '\n') {
-          end(() => resolve(typed))
-        } else typed = backspaces.includes(character) ? [...typed].slice(0, -1).join('') : typed + character
-      }
+      if (typed.end === 'done') resolve(text)
+      else reject(refused(refusals[typed.end]))
     }
     stdin.on('data', read)
   })

@@ -16,7 +16,7 @@ export const put = (): Command =>
         const deps = await app.deps(refText)
         const store = await app.store(refText)
         const ref = await store.resolve(refText)
-        const value = await readValue(options.file, ref.shown)
+        const value = await readValue(options.file, ref.shown, app.env.cancelled)
         const exists = await store.describe(ref).then(
           () => true,
           (cause: unknown) => {

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
 import { verifyCurrent } from '../../shared/lifecycle/adopt.js'
-import { remedies } from '../../shared/lifecycle/remedies.js'
+import { nextFor } from '../../shared/lifecycle/remedies.js'
 import { action } from '../context.js'
 
 export const verify = (): Command =>
@@ -13,7 +13,9 @@ export const verify = (): Command =>
       action(async ({ app, output }, refText: string) => {
         const { ref, rotator, accepted } = await verifyCurrent(await app.deps(refText), refText)
         if (!accepted)
-          throw new RotationError('target_auth', `The target refuses the current value of ${ref.shown}.`, { next: remedies.target_auth })
+          throw new RotationError('target_auth', `The target refuses the current value of ${ref.shown}.`, {
+            next: nextFor('target_auth', ref.shown),
+          })
         output.result({ ref: ref.shown, rotator, accepted }, [`${ref.shown}: the current value logs in (${rotator}).`])
       }),
     )

@@ -23,6 +23,7 @@ export function readConfig(environment: Environment, flags: { readonly home?: st
   const problems: string[] = []
   const short = environment.KEYTURN_SHORT_GRACE
   if (short !== undefined && !['', '0', '1'].includes(short)) problems.push('KEYTURN_SHORT_GRACE must be 1 or unset')
+  if (flags.home === '') problems.push('--home names no folder')
   const home = flags.home ?? (environment.KEYTURN_HOME || join(homedir(), '.keyturn'))
   const ca = readCa(environment.KEYTURN_CA_FILE, problems)
   if (problems.length > 0) {

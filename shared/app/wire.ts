@@ -27,11 +27,10 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
   const audit = auditSink(config.audit)
   const store = (refText: string): Promise<OpenedStore> => {
     const kind = splitRef(refText, 'file').store
-    if (!isOpenable(kind)) {
-      throw new RotationError('bad_event', `This build has no store "${kind}".`, {
-        field: 'ref',
-        next: `Use one of ${Object.keys(stores).join(', ')}.`,
-      })
+    if (!isOpenable(kind) || kind === 'memory') {
+      // What is put into memory would be gone with this process.
+      const others = Object.keys(stores).filter((each) => each !== 'memory')
+      throw new RotationError('bad_event', `There is no store "${kind}" here.`, { field: 'ref', next: `Use one of ${others.join(', ')}.` })
     }
     const there = opened.get(kind) ?? stores[kind]({ env, home: config.home, key: () => masterKey(config) })
     opened.set(kind, there)

@@ -21,6 +21,8 @@ export const defaultRule: PasswordRule = { length: 32, alphabet: `${upper}${lowe
 
 const attemptsMax = 10_000
 const bitsMin = 128
+const keptMin = 0.001 // of all texts: then 10,000 draws find one but for once in 20,000 passwords
+const remedy = 'Ask for fewer classes, or change the length or the alphabet; 32 of A-Z a-z 0-9 _ - is the default.'
 
 /** Uniform over all texts that keep the rule: characters by rejection of the biased tail of a byte, texts by rejection of the whole draw. */
 export function generatePassword(rule: PasswordRule, random: Env['random']): string {
@@ -30,9 +32,7 @@ export function generatePassword(rule: PasswordRule, random: Env['random']): str
     const text = draw(first, 1, random) + draw(rule.alphabet, rule.length - 1, random)
     if (rule.classes.every((group) => [...text].some((character) => group.includes(character)))) return text
   }
-  throw new RotationError('internal', `No text kept the password rule in ${attemptsMax} draws.`, {
-    next: 'Ask for fewer classes or a longer password.',
-  })
+  throw new RotationError('bad_policy', `No text kept the password rule in ${attemptsMax} draws.`, { next: remedy })
 }
 
 const firstCharacters = (rule: PasswordRule): string =>
@@ -41,18 +41,30 @@ const firstCharacters = (rule: PasswordRule): string =>
 /** bad_policy for a rule that is too weak, repeats characters, leaves printable ASCII, or cannot be kept. */
 export function checkRule(rule: PasswordRule): void {
   const refuse = (why: string): never => {
-    throw new RotationError('bad_policy', `The password rule ${why}.`, {
-      next: 'Change the length or the alphabet; 32 of A-Z a-z 0-9 _ - is the default.',
-    })
+    throw new RotationError('bad_policy', `The password rule ${why}.`, { next: remedy })
   }
   if (!/^[\x21-\x7e]+$/.test(rule.alphabet)) refuse('holds characters outside printable ASCII, which drivers encode differently')
   if (new Set(rule.alphabet).size !== rule.alphabet.length) refuse('names a character twice, which would make it more likely')
-  if (!Number.isInteger(rule.length) || rule.length > 256) refuse('has a length that is not a whole number up to 256')
-  if (firstCharacters(rule) === '') refuse('leaves no letter for the first character')
-  if (rule.length * Math.log2(new Set(rule.alphabet).size) < bitsMin) refuse(`gives less than ${bitsMin} bits`)
+  if (!Number.isInteger(rule.length) || rule.length < 1 || rule.length > 256)
+    refuse('has a length that is not a whole number from 1 to 256')
+  const first = firstCharacters(rule)
+  if (first === '') refuse('leaves no letter for the first character')
+  if (![...first].every((character) => rule.alphabet.includes(character)) || new Set(first).size !== first.length)
+    refuse('begins with a character that its alphabet does not have, or names one twice')
   if (rule.classes.some((group) => ![...group].some((character) => rule.alphabet.includes(character))))
     refuse('asks for a class that its alphabet does not have')
+  const kept = shareKept(rule)
+  if (kept < keptMin) refuse('asks for more classes than a text of its length holds')
+  if (Math.log2(first.length) + (rule.length - 1) * Math.log2(rule.alphabet.length) + Math.log2(kept) < bitsMin)
+    refuse(`gives less than ${bitsMin} bits`)
 }
+
+/** Which share of all texts has every class, the first character left aside (an estimate: classes are counted as if independent). */
+const shareKept = ({ alphabet, length, classes }: PasswordRule): number =>
+  classes.reduce((share, group) => {
+    const without = [...alphabet].filter((character) => !group.includes(character)).length / alphabet.length
+    return share * (1 - without ** (length - 1))
+  }, 1)
 
 function draw(alphabet: string, count: number, random: Env['random']): string {
   const limit = 256 - (256 % alphabet.length) // bytes at or above it would favour the first characters

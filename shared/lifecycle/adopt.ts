@@ -1,11 +1,11 @@
 import { RotationError } from '../core/errors.js'
-import { parsePolicy } from '../core/policy/index.js'
+import { parsePolicy, prefix } from '../core/policy/index.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin } from '../core/ports/store.js'
 import type { SecretRef } from '../core/ports/words.js'
 import type { Deps } from './deps.js'
-import { remedies } from './remedies.js'
-import { createTools, lookContext, type Setup, type Tools, understand } from './work.js'
+import { nextFor } from './remedies.js'
+import { createTools, lookContext, type Setup, type Tools, understand, withoutRotator } from './work.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -28,8 +28,20 @@ export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText:
   const after = patched(await tools.store.describe(ref), patch)
   const setup = await understand(tools, after)
   if (setup.rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
+  else if (concernsLogin(setup.rotator, patch)) await checkTogether(tools, { ...setup, rotator: setup.rotator }, after)
   await admin.setPolicy(ref, patch)
   return after
+}
+
+/** Keys like mode or window stay changeable while the administrator's store or the value itself is out of order. */
+const concernsLogin = ({ about }: AnyRotator, patch: Patch): boolean =>
+  [...about.policy.map(({ name }) => name), 'strategy', 'admin', 'rotator'].some((name) => `${prefix}${name}` in patch)
+
+/** What the rotator refuses of policy, value and administrator together; no login. */
+async function checkTogether(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState): Promise<void> {
+  if (state.current?.hasValue !== true) return
+  const value = setup.rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
+  setup.rotator.check({ ...(await lookContext(tools, setup, state)), current: value })
 }
 
 /**
@@ -45,7 +57,7 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
   const looked = await look(tools, { ...setup, rotator }, state)
   if (!looked.accepted) {
     throw new RotationError('target_auth', `The target refused the current value of ${ref.shown}; nothing was changed.`, {
-      next: remedies.target_auth,
+      next: nextFor('target_auth', ref.shown),
     })
   }
   await admin.setPolicy(ref, patch)
@@ -64,10 +76,7 @@ export async function verifyCurrent(deps: Deps, refText: string): Promise<Looked
 async function withRotator(tools: Tools, state: SecretState): Promise<{ setup: Setup; rotator: AnyRotator }> {
   const setup = await understand(tools, state)
   if (setup.rotator) return { setup, rotator: setup.rotator }
-  throw new RotationError('bad_policy', `${state.ref.shown} names no rotator, and its value does not say what it is.`, {
-    field: 'keyturn-rotator',
-    next: `Name it: keyturn adopt ${state.ref.shown} --rotator postgres.`,
-  })
+  throw withoutRotator(state.ref)
 }
 
 async function look(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState): Promise<Looked> {

@@ -1,10 +1,9 @@
-import { RotationError } from '../core/errors.js'
 import { deriveToken } from '../core/ids.js'
 import type { ClaimWish, SecretState } from '../core/ports/store.js'
 import type { SecretText } from '../core/secret-text.js'
 import type { Action } from './action.js'
 import type { RotationResult } from './deps.js'
-import type { Tools } from './work.js'
+import { type Tools, withoutRotator } from './work.js'
 
 /** A secret of no known kind can be put, not rotated: there is nothing to log in with, so nothing to test. bad_policy for anything else. */
 export async function putUntested(
@@ -28,10 +27,7 @@ export async function putUntested(
     return 'anew'
   }
   if (action.do !== 'go' || action.kind !== 'put' || (action.version === undefined && given === undefined)) {
-    throw new RotationError('bad_policy', `${state.ref.shown} names no rotator, and its value does not say what it is.`, {
-      field: 'keyturn-rotator',
-      next: `Run keyturn adopt ${state.ref.shown} --rotator postgres.`,
-    })
+    throw withoutRotator(state.ref)
   }
   const token = action.token ?? deriveToken('put', state.ref, action.base, action.rejects)
   const asked: ClaimWish = { ...wish, token, ...(action.over === undefined ? {} : { over: action.over }) }

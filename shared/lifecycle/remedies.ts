@@ -20,7 +20,7 @@ export const remedies: Readonly<Record<Code, string>> = {
   token_spent: 'Start a new rotation.',
   target_unreachable: 'Check host, port and network between here and the target, then run the same command again.',
   target_tls: 'Give the CA of the target in the secret (`ca`) or in KEYTURN_CA_FILE, and check the host name.',
-  target_auth: 'Check which credential the target accepts with `keyturn verify`.',
+  target_auth: 'Find out which password the target accepts, then give it with `keyturn put <ref>`, or set the stored one at the target.',
   password_not_checked: 'Make the target ask for a password by SCRAM (pg_hba.conf: scram-sha-256) for this login.',
   not_propagated: 'Wait a minute, then run `keyturn rotate --resume`.',
   target_denied: 'Give the login that is named the right to change this credential.',
@@ -33,3 +33,5 @@ export const remedies: Readonly<Record<Code, string>> = {
   audit_failed: 'Make the audit log writable again, then run the same command again.',
   internal: 'This is a bug: keep the message and report it.',
 }
+
+export const nextFor = (code: Code, shown: string): string => remedies[code].replaceAll('<ref>', shown)

@@ -12,7 +12,7 @@ import { freeSlot } from './free.js'
 import { endLease } from './lease.js'
 import { probe } from './probe.js'
 import { putUntested } from './put-untested.js'
-import { remedies } from './remedies.js'
+import { nextFor, remedies } from './remedies.js'
 import { runSteps } from './run-steps.js'
 import { createTools, lookContext, openWork, type Setup, type Tools, understand } from './work.js'
 
@@ -87,7 +87,7 @@ export function factsOf(tools: Tools, { settings, rotator, policy }: Setup): Fac
 }
 
 function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
-  return new RotationError(action.code, `${ref.shown}: ${action.why}.`, { next: remedies[action.code].replaceAll('<ref>', ref.shown) })
+  return new RotationError(action.code, `${ref.shown}: ${action.why}.`, { next: nextFor(action.code, ref.shown) })
 }
 
 /** An orderly end gives the right to act back; a crash leaves it to the lease. */

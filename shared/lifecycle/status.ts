@@ -4,7 +4,8 @@ import type { Action } from './action.js'
 import { decide } from './decide.js'
 import type { Deps } from './deps.js'
 import { factsOf } from './rotate.js'
-import { createTools, understand } from './work.js'
+import { refuse } from './rows/common.js'
+import { createTools, namesNoRotator, understand } from './work.js'
 
 export interface Status {
   readonly state: SecretState
@@ -21,7 +22,8 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const ref = await tools.store.resolve(refText)
   const state = await tools.store.describe(ref)
   const setup = await understand(tools, state)
-  const next = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup))
+  const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup))
+  const next = setup.rotator === undefined && kind !== 'put' ? asTheRun(decided) : decided
   return {
     state,
     graceMs: setup.settings.graceMs,
@@ -31,3 +33,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
       : {}),
   }
 }
+
+/** What the run says, too: only a put needs no rotator. */
+const asTheRun = (decided: Status['next']): Status['next'] =>
+  decided.do === 'refuse' || decided.do === 'done' ? decided : { ...refuse('bad_policy', `it ${namesNoRotator}`), row: decided.row }

@@ -53,6 +53,15 @@ export async function understand(tools: Tools, state: SecretState): Promise<Setu
   return { settings, policy: state.policy, rotator }
 }
 
+export const namesNoRotator = 'names no rotator, and its value does not say what it is'
+
+/** bad_policy: nothing says what kind of credential it is. */
+export const withoutRotator = ({ shown }: SecretRef): RotationError =>
+  new RotationError('bad_policy', `${shown} ${namesNoRotator}.`, {
+    field: `${prefix}rotator`,
+    next: `Name it: keyturn adopt ${shown} --rotator postgres.`,
+  })
+
 async function inferred(tools: Tools, state: SecretState): Promise<string | undefined> {
   if (state.current?.hasValue !== true) return undefined
   return tools.deps.inferRotator(await tools.store.read(state.ref, state.current.id))

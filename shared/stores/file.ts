@@ -23,6 +23,7 @@ import { keyOf, lockFolder, pathOf, readIfThere, replaceFile, secretsFolder } fr
 import { damaged, dropOldest, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
 import type { StoreKeys } from './file/keys.js'
 import { withLock } from './file/lock.js'
+import { assertOneKey } from './file/one-key.js'
 import { thisProcess } from './file/process.js'
 import { seal, unseal } from './file/seal.js'
 import { infoOf, isOver, stateOf } from './file/state.js'
@@ -186,17 +187,11 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
       const path = pathOf(this.#home, ref.key)
       if ((await readIfThere(path)) !== undefined)
         throw new RotationError('exists', `${ref.shown} exists already.`, { next: 'Put a new value into it, or choose another name.' })
+      await assertOneKey(this.#home, this.#keys)
       const version = this.#version(ref, value, {})
-      const head = {
-        keyturn: 1 as const,
-        ref: ref.key,
-        keyId: this.#keys.id,
-        rev: 1,
-        current: version.id,
-        previous: null,
-        publishedAt: this.#env.now(),
-      }
-      await replaceFile(path, writeDocument(this.#keys, { ...head, policy, journal: null, versions: [version] }))
+      const head = { keyturn: 1 as const, ref: ref.key, keyId: this.#keys.id, rev: 1, current: version.id, previous: null }
+      const rest = { publishedAt: this.#env.now(), policy, journal: null, versions: [version] }
+      await replaceFile(path, writeDocument(this.#keys, { ...head, ...rest }))
     })
     return ref
   }

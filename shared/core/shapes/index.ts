@@ -1,7 +1,8 @@
-import { RotationError } from '../errors.js'
+import { codeOf, RotationError } from '../errors.js'
+import { everyForm } from '../forms.js'
 import { SecretText } from '../secret-text.js'
 import { type JsonField, jsonFields, looksLikeJson, replaceFields } from './json.js'
-import { encode, looksLikeUrl, parseUrl, type UrlParts, withLogin } from './url.js'
+import { looksLikeUrl, parseUrl, splitLogin, type UrlLogin, type UrlParts, withLogin } from './url.js'
 
 /** A value is a JSON object, a connection URL or a bare string; what it is decides how a new credential is written into it. */
 export type Shape =
@@ -27,7 +28,7 @@ export function readShape(value: SecretText): Shape {
 }
 
 /** Names under which a field of the same secret may repeat the login. */
-const userName = /(^|[-_.])(user|username|login)$/i
+const userName = /(user|username|login)$/i
 const passwordName = /(pass|password|passwd|pwd)$/i
 
 /**
@@ -38,6 +39,7 @@ const passwordName = /(pass|password|passwd|pwd)$/i
 export function writeLogin(value: SecretText, from: Login, to: Login): SecretText {
   const shape = readShape(value)
   const text = value.reveal()
+  for (const login of [from, to]) assertWellFormed(login)
   if (shape.kind === 'bare') return new SecretText(to.password)
   if (shape.kind === 'url') return new SecretText(text.replace(text.trim(), () => withLogin(shape.url, to.user, to.password)))
   const changes = new Map<string, string>()
@@ -48,24 +50,53 @@ export function writeLogin(value: SecretText, from: Login, to: Login): SecretTex
   return new SecretText(replaceFields(text, changes))
 }
 
+function assertWellFormed({ user, password }: Login): void {
+  if (user.isWellFormed() && password.isWellFormed()) return
+  throw new RotationError('bad_value', 'The user or the password is no well-formed Unicode text.', {
+    field: password.isWellFormed() ? 'username' : 'password',
+    next: 'Put the value again with a login that can be written as UTF-8.',
+  })
+}
+
 function nextText(field: JsonField, from: Login, to: Login): string | undefined {
   const { name, value } = field
   if (typeof value === 'string') {
     if (passwordName.test(name) && value === from.password) return to.password
     if (userName.test(name) && value === from.user) return to.user
-    if (looksLikeUrl(value)) {
-      const url = parseUrl(value, name)
-      if (url.user === from.user && url.password === from.password) return withLogin(url, to.user, to.password)
-    }
+    const url = loginOf(value, name)
+    if (url?.user === from.user && url.password === from.password) return withLogin(url, to.user, to.password)
   }
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
   // A short password may well be part of a host or a database name: there only names that promise a credential count.
-  const telling = from.password.length >= 16 || (from.password.length >= 6 && /url|uri|dsn|conn|pass|pwd|secret/i.test(name))
-  if (telling && [from.password, encode(from.password)].some((part) => text.includes(part))) {
+  const telling = from.password.length >= 16 || (from.password.length >= 6 && /url|uri|dsn|conn|pass|pwd|secret|auth/i.test(name))
+  const forms = telling ? everyForm(from.password) : []
+  if (textsIn(value).some((text) => forms.some((form) => text.includes(form)))) {
     throw new RotationError('bad_value', `The field ${name} holds the password in a form that cannot be rewritten.`, {
       field: name,
       next: 'Write it as a connection URL, keep the password only in the field "password", or move this field to a secret of its own.',
     })
   }
   return undefined
+}
+
+/** The login in a field that is a connection URL, as far as it can be read: a URL of something else may be written as it likes. */
+function loginOf(text: string, field: string): UrlLogin | undefined {
+  if (!looksLikeUrl(text)) return undefined
+  try {
+    return splitLogin(text, field)
+  } catch (cause) {
+    if (codeOf(cause) === 'bad_value') return undefined
+    throw cause
+  }
+}
+
+/** Every name and every text in a JSON value, without recursion: the value may be nested deeply. */
+function textsIn(value: unknown): readonly string[] {
+  const texts: string[] = []
+  let open = [value]
+  while (open.length > 0) {
+    const isObject = (each: unknown): each is object => typeof each === 'object' && each !== null
+    texts.push(...open.filter((each) => !isObject(each)).map(String))
+    open = open.filter(isObject).flatMap((each) => [...Object.keys(each), ...Object.values(each)])
+  }
+  return texts
 }

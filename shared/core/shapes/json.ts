@@ -18,6 +18,7 @@ export function jsonFields(text: string): readonly JsonField[] {
     JSON.parse(text)
     root = parseTree(text, [], { disallowComments: true })
   } catch (cause) {
+    if (cause instanceof RangeError) throw malformed('is nested deeper than it can be read')
     if (!(cause instanceof SyntaxError)) throw cause
     throw malformed(`is not well-formed JSON${positionIn(cause.message)}`) // the message itself quotes the text: never the cause
   }

@@ -16,20 +16,30 @@ const form = /^((?:jdbc:)?[a-z][a-z0-9+.-]*:\/\/)([^/?#]*)(.*)$/is
 
 export const looksLikeUrl = (text: string): boolean => form.test(text) && !/\s/.test(text)
 
-/** bad_value, naming `field`, when a percent sign starts no character or the port is no number. */
-export function parseUrl(text: string, field: string): UrlParts {
+/** The login of a URL, and what stands before and behind it. */
+export type UrlLogin = Pick<UrlParts, 'head' | 'user' | 'password' | 'tail'>
+
+/** Scheme and login alone: also of a URL with several hosts. bad_value, naming `field`, when a percent sign starts no character in them. */
+export function splitLogin(text: string, field: string): UrlLogin {
   const [, head = '', authority = '', rest = ''] = form.exec(text) ?? bad(field, 'is no connection URL')
   const at = authority.lastIndexOf('@')
-  const server = authority.slice(at + 1)
   const userinfo = at < 0 ? undefined : authority.slice(0, at)
   const colon = userinfo?.indexOf(':') ?? -1
-  const [, host = '', port] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(server) ?? bad(field, 'names more than one host, or no valid port')
-  const [, path = '', query = ''] = /^([^?#]*)\??([^#]*)/.exec(rest) ?? []
   return {
     head,
     ...(userinfo === undefined ? {} : { user: decode(colon < 0 ? userinfo : userinfo.slice(0, colon), field) }),
     ...(userinfo === undefined || colon < 0 ? {} : { password: decode(userinfo.slice(colon + 1), field) }),
-    tail: (at < 0 ? '' : '@') + server + rest,
+    tail: (at < 0 ? '' : '@') + authority.slice(at + 1) + rest,
+  }
+}
+
+/** bad_value, naming `field`, when a percent sign starts no character, or there is more than one host or a port that is no number. */
+export function parseUrl(text: string, field: string): UrlParts {
+  const login = splitLogin(text, field)
+  const [, server = '', path = '', query = ''] = /^@?([^/?#]*)([^?#]*)\??([^#]*)/.exec(login.tail) ?? []
+  const [, host = '', port] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(server) ?? bad(field, 'names more than one host, or no valid port')
+  return {
+    ...login,
     host: host.replace(/^\[|\]$/g, ''),
     ...(port === undefined ? {} : { port: Number(port) }),
     path: decode(path.replace(/^\//, ''), field),
@@ -38,7 +48,7 @@ export function parseUrl(text: string, field: string): UrlParts {
 }
 
 /** The same URL for another login: only the userinfo changes; every character that could mean something in a URL is percent-encoded. */
-export function withLogin(parts: UrlParts, user: string, password: string): string {
+export function withLogin(parts: UrlLogin, user: string, password: string): string {
   const tail = parts.tail.startsWith('@') ? parts.tail : `@${parts.tail}`
   return `${parts.head}${encode(user)}:${encode(password)}${tail}`
 }

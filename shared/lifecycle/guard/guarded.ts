@@ -38,6 +38,7 @@ export async function guarded<T>(guard: Guard, call: GuardedCall, act: () => Pro
   const record = recordOf(guard, call, startedAt)
   await recordIntent(guard.audit, record)
   try {
+    assertMayAct(guard, call) // writing the record took time, too
     const { value, attempts } = await retried(guard, call, act)
     await recordOutcome(guard, { ...record, ok: true, attempts, ms: guard.env.now() - startedAt })
     return value
@@ -68,13 +69,16 @@ async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>
       const error = wrap(guard, call, cause)
       const jitter = 0.5 + (guard.env.random(1)[0] ?? 0) / 512
       const waitMs = Math.round(Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * jitter)
-      const late = call.deadline !== undefined && guard.env.now() + waitMs >= call.deadline
-      if (codes[error.code] !== 'retry' || attempt >= attemptsMax || late || guard.env.cancelled.aborted) throw error
+      if (codes[error.code] !== 'retry' || attempt >= attemptsMax || !mayRepeat(guard, call, waitMs)) throw error
       guard.env.log('retry', { call: call.name, ref: call.ref, code: error.code, attempt })
       await guard.env.sleep(waitMs)
+      if (!mayRepeat(guard, call, 0)) throw error // a suspended process wakes up late
     }
   }
 }
+
+const mayRepeat = ({ env }: Guard, { deadline }: GuardedCall, waitMs: number): boolean =>
+  !env.cancelled.aborted && (deadline === undefined || env.now() + waitMs < deadline)
 
 /** Wrapped exactly once, redacted, with a cause that holds name, code and message and no other property of the driver's error. */
 function wrap({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationError {
@@ -90,10 +94,10 @@ function wrap({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationE
 
 function bareCause(redactor: Redactor, cause: unknown): Error {
   const bare = new Error(redactor.clean(messageOf(cause)))
-  bare.name = cause instanceof Error ? cause.name : 'Error'
+  bare.name = cause instanceof Error ? redactor.clean(cause.name) : 'Error'
   bare.stack = `${bare.name}: ${bare.message}`
   const code = systemCodeOf(cause)
-  return code === undefined ? bare : Object.assign(bare, { code })
+  return code === undefined ? bare : Object.assign(bare, { code: redactor.clean(code) })
 }
 
 const recordOf = ({ holder, redactor }: Guard, call: GuardedCall, at: number): Omit<AuditRecord, 'phase'> => ({

@@ -21,6 +21,9 @@ const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action
 /** A value that was created and never replaced answers no request to rotate. */
 const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
 
+const laterStep = ({ request }: Look): boolean => request.step !== undefined && request.step !== 'create'
+const publishedLast = ({ state }: Look): boolean => state.current !== undefined && state.journal?.rotation?.published === state.current.id
+
 /** Nothing is open: does the request start something? */
 export const idleRows: readonly Row[] = [
   {
@@ -29,6 +32,20 @@ export const idleRows: readonly Row[] = [
     request: 'resume',
     when: is('resume'),
     answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '19s',
+    state: 'idle; the last rotation was published',
+    request: 'rotate: a step after create, without a token: it was done',
+    when: (l) => is('rotate')(l) && l.request.token === undefined && laterStep(l) && publishedLast(l),
+    answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '20t',
+    state: 'idle; a value of the token asked for, made for another base (the journal was wiped and somebody else published)',
+    request: 'rotate, rollback, put, emergency',
+    when: (l) => l.request.token !== undefined && l.state.loose.some(({ token, base }) => token === l.request.token && base !== l.base),
+    answer: () => refuse('token_spent', 'this token already made a value, for a version that is not current any more'),
   },
   {
     id: '20',

@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { chmod, mkdir, open, opendir, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 
@@ -9,10 +9,33 @@ export const pathOf = (home: string, key: string): string => join(secretsFolder(
 export const keyOf = (file: string): string | undefined =>
   /^[a-z0-9][^.]*.*\.json$/.test(file) ? decodeURIComponent(file.slice(0, -'.json'.length)) : undefined
 
-export async function makeFolders(home: string): Promise<void> {
-  await mkdir(secretsFolder(home), { recursive: true, mode: 0o700 })
-  await chmod(home, 0o700)
+/** Any secret of the store, as its file; undefined in an empty one. */
+export async function anyFile(home: string): Promise<{ readonly path: string; readonly text: string } | undefined> {
+  for await (const { name } of await opendir(secretsFolder(home))) {
+    const key = keyOf(name)
+    const text = key === undefined ? undefined : await readIfThere(pathOf(home, key))
+    if (key !== undefined && text !== undefined) return { path: pathOf(home, key), text }
+  }
+  return undefined
 }
+
+/** bad_config when the home or a part of its path is a file. */
+export async function makeFolders(home: string): Promise<void> {
+  try {
+    await mkdir(secretsFolder(home), { recursive: true, mode: 0o700 })
+    await chmod(home, 0o700)
+  } catch (cause) {
+    const code = systemCodeOf(cause)
+    if (code === 'ENOTDIR' || code === 'EEXIST') throw noFolder(home)
+    throw cause
+  }
+}
+
+export const noFolder = (home: string): RotationError =>
+  new RotationError('bad_config', `${home} is no folder.`, {
+    field: 'KEYTURN_HOME',
+    next: 'Name another folder with --home or KEYTURN_HOME.',
+  })
 
 /** undefined when there is no such file; every other failure is thrown: only ENOENT means absent. */
 export async function readIfThere(path: string): Promise<string | undefined> {

@@ -90,19 +90,24 @@ export function writeDocument(keys: StoreKeys, document: FileDocument): string {
 
 /** bad_config for another store's key; damaged for anything cut off or edited. The file is only read. */
 export function readDocument(keys: StoreKeys, text: string, path: string): FileDocument {
+  assertKey(keys, text, path)
   const { mac, ...body } = parse(text, path)
-  if (typeof body.keyId === 'string' && body.keyId !== keys.id) {
-    throw new RotationError('bad_config', `${path} was written with another key (${body.keyId}, not ${keys.id}).`, {
-      field: 'KEYTURN_KEY',
-      next: 'Give the key of this store in KEYTURN_KEY or in its key file.',
-    })
-  }
   const given = Buffer.from(typeof mac === 'string' ? mac : '', 'base64')
   const expected = macOf(keys, JSON.stringify(body))
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw damaged(path, 'was edited: its seal does not fit')
   const result = v.safeParse(form, body)
   if (!result.success) throw damaged(path, `does not have the form of this version at ${v.getDotPath(result.issues[0]) ?? 'its top'}`)
   return result.output as FileDocument
+}
+
+/** bad_config when the file was written with another key, whatever else may be wrong with it. */
+export function assertKey(keys: StoreKeys, text: string, path: string): void {
+  const { keyId } = parse(text, path)
+  if (typeof keyId !== 'string' || keyId === keys.id) return
+  throw new RotationError('bad_config', `${path} was written with another key (${keyId}, not ${keys.id}).`, {
+    field: 'KEYTURN_KEY',
+    next: 'Give the key of this store in KEYTURN_KEY or in its key file.',
+  })
 }
 
 function parse(text: string, path: string): Record<string, unknown> {

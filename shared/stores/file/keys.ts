@@ -46,7 +46,9 @@ export async function readKeyFile(path: string): Promise<Buffer> {
     }
     return parseKey(new SecretText(await readFile(path, 'utf8')), path)
   } catch (cause) {
-    if (systemCodeOf(cause) === 'ENOENT') {
+    const code = systemCodeOf(cause)
+    if (code === 'EISDIR') throw noKeyFile(path, 'is a folder')
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new RotationError('bad_config', `There is no key: KEYTURN_KEY is not set and ${path} does not exist.`, {
         field: 'KEYTURN_KEY',
         next: 'Run keyturn init for a new store, or give the key of this one in KEYTURN_KEY.',
@@ -67,8 +69,16 @@ export async function createKeyFile(path: string, random: Env['random']): Promis
       await file.close()
     }
   } catch (cause) {
-    if (systemCodeOf(cause) === 'EEXIST')
+    const code = systemCodeOf(cause)
+    if (code === 'EEXIST')
       throw new RotationError('exists', `The key file ${path} exists already.`, { cause, next: 'Use the store as it is.' })
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw noKeyFile(path, 'is in no folder that exists')
     throw cause
   }
 }
+
+const noKeyFile = (path: string, why: string): RotationError =>
+  new RotationError('bad_config', `The key file ${path} ${why}.`, {
+    field: 'KEYTURN_KEY_FILE',
+    next: 'Name a file in a folder that exists.',
+  })

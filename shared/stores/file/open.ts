@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import { FileStore } from '../file.js'
-import { secretsFolder } from './disk.js'
+import { noFolder, secretsFolder } from './disk.js'
 import { deriveKeys } from './keys.js'
 
 /** bad_config when nobody ran init there. */
@@ -21,6 +22,7 @@ async function isFolder(path: string): Promise<boolean> {
     return (await stat(path)).isDirectory()
   } catch (cause) {
     if (systemCodeOf(cause) === 'ENOENT') return false
+    if (systemCodeOf(cause) === 'ENOTDIR') throw noFolder(dirname(path))
     throw cause
   }
 }
