@@ -3,13 +3,24 @@ import { Command, CommanderError } from 'commander'
 import about from '../package.json' with { type: 'json' }
 import { RotationError } from '../shared/core/errors.js'
 import { adopt } from './commands/adopt.js'
+import { audit } from './commands/audit.js'
+import { config, schema } from './commands/config.js'
 import { get } from './commands/get.js'
 import { init } from './commands/init.js'
 import { list } from './commands/list.js'
+import { plan } from './commands/plan.js'
 import { policy } from './commands/policy.js'
 import { put } from './commands/put.js'
+import { receive } from './commands/receive.js'
+import { recover } from './commands/recover.js'
+import { release } from './commands/release.js'
+import { retire } from './commands/retire.js'
+import { revoke } from './commands/revoke.js'
+import { rollback } from './commands/rollback.js'
 import { rotate } from './commands/rotate.js'
+import { seen } from './commands/seen.js'
 import { status } from './commands/status.js'
+import { sweep } from './commands/sweep.js'
 import { verify } from './commands/verify.js'
 import { stopOnSignals } from './context.js'
 import { createOutput, exitCodes, outliveReaders } from './output.js'
@@ -30,12 +41,33 @@ const program = new Command('keyturn')
     '\nExit codes: 0 done · 2 correct something · 3 wait · 4 a person must look · 75 try again\n\nExample:\n  keyturn init && keyturn put file:db --file db.json && keyturn adopt file:db && keyturn rotate file:db',
   )
 
-for (const command of [init, put, adopt, policy, get, list, status, rotate, verify]) {
-  program.addCommand(
-    command()
-      .exitOverride()
-      .configureOutput({ outputError: () => {} }),
-  )
+const commands = [
+  init,
+  put,
+  adopt,
+  policy,
+  get,
+  list,
+  status,
+  plan,
+  rotate,
+  sweep,
+  verify,
+  seen,
+  retire,
+  rollback,
+  revoke,
+  recover,
+  release,
+  receive,
+  config,
+  schema,
+  audit,
+]
+for (const command of commands) {
+  const made = command()
+  for (const one of [made, ...made.commands]) one.exitOverride().configureOutput({ outputError: () => {} })
+  program.addCommand(made)
 }
 
 stopOnSignals()

@@ -13,7 +13,8 @@ export interface Output {
   result(object: { readonly [key: string]: Json | undefined }, lines: readonly string[]): void
   /** Progress and remarks: stderr, and nothing at all with --json. */
   note(text: string): void
-  failure(cause: unknown): number
+  /** `found`: what is known beside the error, for --json. */
+  failure(cause: unknown, found?: { readonly [key: string]: Json | undefined }): number
 }
 
 export function createOutput(json: boolean): Output {
@@ -27,13 +28,13 @@ export function createOutput(json: boolean): Output {
     note: (text) => {
       if (!json) line(process.stderr, text)
     },
-    failure: (cause) => {
+    failure: (cause, found = {}) => {
       const error = cause instanceof RotationError ? cause : unexpected(cause)
       const { code, message, next, field, remedy } = error
       if (json)
         line(
           process.stdout,
-          JSON.stringify({ ok: false, error: { code, message, next, remedy, ...(field === undefined ? {} : { field }) } }),
+          JSON.stringify({ ok: false, ...found, error: { code, message, next, remedy, ...(field === undefined ? {} : { field }) } }),
         )
       else line(process.stderr, `keyturn: ${code}${field === undefined ? '' : ` (${field})`}: ${message}\n${next}`)
       return exitCodes[remedy]

@@ -1,35 +1,67 @@
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { afterFaults, afterPairs, emptyAfterTally } from '../test/crash/after-run.js'
 import { crashPairs, emptyTally, singleFaults } from '../test/crash/run.js'
 import { fileSettings, memorySettings } from '../test/crash/settings.js'
 
-/** The crash matrix by itself: `npm run test:crash -- --json` ends with one line, one object; exit 1 when a promise was broken. */
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
-const tally = emptyTally()
-for (const setting of memorySettings()) {
-  const before = tally.points
-  await singleFaults(tally, setting)
-  await crashPairs(tally, setting)
-  console.log(`${setting.name.padEnd(12)} ${String(tally.points - before).padStart(6)} points`)
+/**
+ * The crash matrix by itself: `npm run test:crash -- --json` ends with one line, one object; exit 1 when a promise was broken. The settings are
+ * dealt to two processes. Single faults are whole; of the pairs of crashes after a publication every eighth is run.
+ */
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, part: { type: 'string' } } })
+const parts = 2
+const pairsEvery = 8
+const filePointsEvery = 10
+
+type Counts = Record<'points' | 'lockouts' | 'lost' | 'untestedVisible' | 'lostEvents' | 'retiredInUse' | 'other', number>
+
+async function onePart(part: number): Promise<{ counts: Counts; traces: readonly string[] }> {
+  const [tally, after] = [emptyTally(), emptyAfterTally()]
+  const mine = <T>(all: readonly T[]): readonly T[] => all.filter((_, index) => index % parts === part)
+  for (const setting of mine(memorySettings())) {
+    const before = tally.points + after.points
+    await singleFaults(tally, setting)
+    await crashPairs(tally, setting)
+    if (!setting.refuseFirst) {
+      await afterFaults(after, setting)
+      await afterPairs(after, setting, pairsEvery)
+    }
+    console.error(`${setting.name.padEnd(22)} ${String(tally.points + after.points - before).padStart(6)} points`)
+  }
+  for (const setting of mine(fileSettings())) {
+    await singleFaults(tally, setting)
+    await afterFaults(after, setting, filePointsEvery)
+  }
+  const { lockouts, lost, untestedVisible, other } = tally.broken
+  const counts = {
+    points: tally.points + after.points,
+    lockouts: lockouts.length + after.broken.lockouts.length,
+    lost: lost.length,
+    untestedVisible: untestedVisible.length,
+    lostEvents: after.broken.lostEvents.length,
+    retiredInUse: after.broken.retiredInUse.length,
+    other: other.length + after.broken.other.length,
+  }
+  return { counts, traces: [...tally.traces, ...after.traces].slice(0, 50) }
 }
-for (const setting of fileSettings()) {
-  const before = tally.points
-  await singleFaults(tally, setting)
-  console.log(`${setting.name.padEnd(12)} ${String(tally.points - before).padStart(6)} points`)
+
+async function inProcess(part: number): Promise<{ counts: Counts; traces: readonly string[] }> {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), '--part', String(part)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const said = await text(child.stdout)
+  if (said.trim() === '') throw new Error(`part ${part} of the matrix ended without an answer`)
+  return JSON.parse(said) as { counts: Counts; traces: readonly string[] }
 }
-for (const trace of tally.traces.slice(0, 50)) console.log(trace)
-const { lockouts, lost, untestedVisible, other } = tally.broken
-const result = {
-  points: tally.points,
-  lockouts: lockouts.length,
-  lost: lost.length,
-  untestedVisible: untestedVisible.length,
-  other: other.length,
+
+if (values.part !== undefined) {
+  console.log(JSON.stringify(await onePart(Number(values.part))))
+} else {
+  const found = await Promise.all(Array.from({ length: parts }, (_, part) => inProcess(part)))
+  for (const trace of found.flatMap(({ traces }) => traces).slice(0, 50)) console.log(trace)
+  const sum = (key: keyof Counts): number => found.reduce((total, { counts }) => total + counts[key], 0)
+  const keys = ['points', 'lockouts', 'lost', 'untestedVisible', 'lostEvents', 'retiredInUse', 'other'] as const
+  const result = Object.fromEntries(keys.map((key) => [key, sum(key)]))
+  console.log(values.json ? JSON.stringify(result) : keys.map((key) => `${key} ${result[key]}`).join(' · '))
+  process.exitCode = keys.slice(1).some((key) => (result[key] ?? 0) > 0) ? 1 : 0
 }
-console.log(
-  values.json
-    ? JSON.stringify(result)
-    : Object.entries(result)
-        .map(([key, count]) => `${key} ${count}`)
-        .join(' · '),
-)
-process.exitCode = tally.traces.length > 0 ? 1 : 0

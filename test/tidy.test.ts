@@ -30,7 +30,8 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ['shared/lifecycle/', ['shared/core/'], 'the lifecycle knows interfaces, never an implementation'],
   ['shared/stores/', ['shared/core/'], 'a store is told what to keep; it decides nothing'],
   ['shared/rotators/', ['shared/core/'], 'a rotator gets values passed in; reading the store is a lifecycle step'],
-  ['shared/app/', ['shared/core/', 'shared/lifecycle/', 'shared/stores/', 'shared/rotators/'], 'the composition root'],
+  ['shared/notifiers/', ['shared/core/'], 'a notifier tells one target; who is told, and what follows, is the lifecycle'],
+  ['shared/app/', ['shared/core/', 'shared/lifecycle/', 'shared/stores/', 'shared/rotators/', 'shared/notifiers/'], 'the composition root'],
   ['cli/', ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'package.json'], 'the command line calls the app'],
 ]
 
@@ -58,10 +59,10 @@ describe('tidy', () => {
 
   it('keeps stores from one another, and rotators from one another', () => {
     const wrong = shipped
-      .filter((file) => /^shared\/(stores|rotators)\//.test(file) && !file.endsWith('/registry.ts'))
+      .filter((file) => /^shared\/(stores|rotators|notifiers)\//.test(file) && !file.endsWith('/registry.ts'))
       .flatMap((file) =>
         importsOf(file)
-          .filter((to) => /^shared\/(stores|rotators)\//.test(to) && siblingOf(to) !== siblingOf(file))
+          .filter((to) => /^shared\/(stores|rotators|notifiers)\//.test(to) && siblingOf(to) !== siblingOf(file))
           .map((to) => `${file} imports ${to}`),
       )
     assert.deepEqual(wrong, [])
@@ -102,6 +103,7 @@ describe('tidy', () => {
     for (const [room, text] of [
       ['shared/rotators', textOf('shared/rotators/registry.ts')],
       ['shared/stores', textOf('shared/stores/registry.ts')],
+      ['shared/notifiers', textOf('shared/notifiers/registry.ts')],
     ] as const) {
       const missing = entries(room).filter(
         (file) =>

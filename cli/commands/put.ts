@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Token } from '../../shared/core/ports/words.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
+import { announceAfter } from '../announced.js'
 import { action } from '../context.js'
 import { readValue } from '../read-value.js'
 
@@ -32,6 +33,7 @@ export const put = (): Command =>
         }
         const token = Buffer.from(app.env.random(16)).toString('hex') as Token
         const result = await rotate(deps, { kind: 'put', ref: ref.shown, at: app.env.now(), token }, value)
+        await announceAfter(deps, ref.shown, output)
         output.result({ ref: ref.shown, outcome: result.outcome, version: result.version ?? null }, [
           `${ref.shown} has a new current version ${result.version}.`,
         ])

@@ -1,15 +1,21 @@
 import { Command, Option } from 'commander'
+import { rotateFleet } from '../../shared/app/fleet.js'
 import { RotationError } from '../../shared/core/errors.js'
 import { isToken } from '../../shared/core/ids.js'
+import { type CredentialType, credentialTypes } from '../../shared/core/ports/rotator.js'
 import { type RotationRequest, type Step, steps } from '../../shared/core/ports/words.js'
 import type { RotationResult } from '../../shared/lifecycle/deps.js'
 import { rotate as rotateSecret } from '../../shared/lifecycle/rotate.js'
 import { statusOf } from '../../shared/lifecycle/status.js'
-import { action } from '../context.js'
+import { announceAfter, announcedJson, type Pass } from '../announced.js'
+import { action, type Run } from '../context.js'
 import type { Json } from '../output.js'
 import { statusJson } from './status.js'
 
 interface RotateOptions {
+  readonly all?: boolean
+  readonly type?: CredentialType
+  readonly store: string
   readonly step?: Step
   readonly resume?: boolean
   readonly dryRun?: boolean
@@ -21,7 +27,18 @@ interface RotateOptions {
 export const rotate = (): Command =>
   new Command('rotate')
     .description('take a secret through create, set, test and finish; after a crash the same command goes on')
-    .argument('<ref>', 'which secret')
+    .argument('[ref]', 'which secret')
+    .addOption(
+      new Option('--all', 'every managed secret: one first, verified, then a tenth, then the rest; stops at the first failure').conflicts([
+        'step',
+        'resume',
+        'dryRun',
+        'emergency',
+        'token',
+      ]),
+    )
+    .addOption(new Option('--type <type>', 'like --all, for one kind of credential').choices([...credentialTypes]))
+    .option('--store <kind>', 'with --all or --type: which store', 'file')
     .addOption(new Option('--step <step>', 'only this step; each may be repeated').choices([...steps]))
     .addOption(new Option('--resume', 'only finish what is open; start nothing').conflicts(['emergency', 'dryRun']))
     .option('--dry-run', 'say what would be done; no login, no write')
@@ -30,7 +47,10 @@ export const rotate = (): Command =>
     .option('--token <token>', 'the id of this rotation: the same token is the same rotation')
     .addHelpText('after', '\nExample:\n  keyturn rotate file:db\n  keyturn rotate file:db --emergency --reason "laptop stolen"')
     .action(
-      action(async ({ app, output }, refText: string, options: RotateOptions) => {
+      action(async (run, given: string | undefined, options: RotateOptions) => {
+        if (options.all || options.type !== undefined) return fleet(run, given, options)
+        const { app, output } = run
+        const refText = given ?? missing()
         const deps = await app.deps(refText)
         const request = requestOf(refText, options, app.env.now())
         if (options.dryRun) {
@@ -42,9 +62,29 @@ export const rotate = (): Command =>
           return
         }
         const result = await rotateSecret(deps, request)
-        output.result(resultJson(result), resultLines(result))
+        const pass: Pass =
+          result.outcome === 'published' ? await announceAfter(deps, refText, output) : { ref: result.ref, outcome: 'none', told: [] }
+        output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))
       }),
     )
+
+function missing(): never {
+  throw new RotationError('bad_event', 'No secret was named.', { field: 'ref', next: 'Name one, such as file:db, or use --all.' })
+}
+
+async function fleet({ app, output }: Run, given: string | undefined, { type, store }: RotateOptions): Promise<void> {
+  if (given !== undefined)
+    throw new RotationError('bad_event', 'Name a secret or --all, not both.', { field: 'ref', next: 'Leave one away.' })
+  const { rotated, skipped, failed, left } = await rotateFleet(await app.deps(`${store}:any`), app.env, type, (line) => output.note(line))
+  const found = { rotated, skipped: skipped.map(({ ref, code, why }) => ({ ref, code, why })), left }
+  if (failed === undefined) {
+    const lines = skipped.map(({ ref, code, why }) => `${ref}  ${code}: ${why}`)
+    output.result(found, [...lines, `${rotated.length} rotated and verified, ${skipped.length} not now.`])
+    return
+  }
+  const why = `${failed.ref} failed, so ${left} others were not begun; ${rotated.length} are rotated. ${failed.why}`
+  process.exitCode = output.failure(new RotationError(failed.code, why, { field: 'ref', next: `See keyturn status ${failed.ref}.` }), found)
+}
 
 function requestOf(ref: string, options: RotateOptions, at: number): RotationRequest {
   const fail = (field: string, message: string, next: string): never => {

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { showDuration } from '../../shared/core/policy/index.js'
+import type { Target } from '../../shared/core/ports/notifier.js'
 import { type Status, statusOf } from '../../shared/lifecycle/status.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
@@ -16,7 +17,9 @@ export const status = (): Command =>
       }),
     )
 
-export function statusJson({ state, rotator, strategy, graceMs, next }: Status): { readonly [key: string]: Json | undefined } {
+export function statusJson({ state, rotator, strategy, graceMs, next, targets, announced }: Status): {
+  readonly [key: string]: Json | undefined
+} {
   const rotation = state.journal?.rotation
   return {
     ref: state.ref.shown,
@@ -31,6 +34,15 @@ export function statusJson({ state, rotator, strategy, graceMs, next }: Status):
     leaseUntil: rotation && rotation.leaseUntil > 0 ? showTime(rotation.leaseUntil) : null,
     code: state.journal?.code ?? null,
     graceMs,
+    announced,
+    targets: targets.map((target) => targetJson(target, state)),
+    retiring: (state.journal?.retiring ?? []).map(({ id, state: phase, since, notBefore }) => ({
+      id,
+      state: phase,
+      since: showTime(since),
+      notBefore: showTime(notBefore),
+    })),
+    move: moveOf(state, targets, announced) ?? null,
     next: {
       do: next.do,
       row: next.row,
@@ -38,6 +50,47 @@ export function statusJson({ state, rotator, strategy, graceMs, next }: Status):
       ...(next.do === 'go' ? { from: next.from } : {}),
     },
   }
+}
+
+function targetJson({ key, required }: Target, { journal, current }: Status['state']): Json {
+  const seen = journal?.seen?.[key]
+  return {
+    target: key,
+    required,
+    version: seen?.version ?? null,
+    phase: seen?.phase ?? null,
+    onCurrent: seen !== undefined && seen.version === current?.id,
+    at: seen === undefined ? null : showTime(seen.at),
+    code: seen?.code ?? null,
+  }
+}
+
+/** The one command that would move what is awaited; undefined when nothing is. */
+function moveOf({ ref, journal, current }: Status['state'], targets: readonly Target[], announced: boolean): string | undefined {
+  if (journal?.code === 'stuck') return `keyturn recover ${ref.shown}`
+  if (targets.length > 0 && !announced) return `keyturn retire ${ref.shown}`
+  if ((journal?.retiring ?? []).length === 0) return undefined
+  const behind = targets.find(
+    ({ key, required, kind }) =>
+      required && kind === 'manual' && !(journal?.seen?.[key]?.version === current?.id && journal?.seen?.[key]?.phase === 'drained'),
+  )
+  return behind ? `keyturn seen ${ref.shown} --target ${behind.key}` : `keyturn retire ${ref.shown}`
+}
+
+function followLines({ state, targets, announced }: Status, now: number): readonly string[] {
+  const { journal, current } = state
+  const age = (at: number): string => showDuration(Math.max(0, now - at))
+  const consumers = targets.map(({ key, required }) => {
+    const seen = journal?.seen?.[key]
+    const where =
+      seen === undefined
+        ? 'not told yet'
+        : `${seen.phase} on ${seen.version === current?.id ? 'current' : seen.version}, ${age(seen.at)} ago`
+    return `target     ${key}${required ? ' (required)' : ''}: ${where}${seen?.code === undefined ? '' : ` (${seen.code})`}`
+  })
+  const leaving = (journal?.retiring ?? []).map(({ id, state: phase, since }) => `outgoing   ${id}: ${phase}, since ${age(since)}`)
+  const move = moveOf(state, targets, announced)
+  return [...consumers, ...leaving, ...(move === undefined ? [] : [`moves it   ${move}`])]
 }
 
 function statusLines(found: Status, now: number): readonly string[] {
@@ -51,6 +104,7 @@ function statusLines(found: Status, now: number): readonly string[] {
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),
     `state      ${phase}`,
+    ...followLines(found, now),
     `next       ${nextLine(next, state.ref.shown)}`,
   ]
 }

@@ -11,6 +11,10 @@ export interface Config {
   readonly keyFile: string
   /** A path, or `stderr`. */
   readonly audit: string
+  /** The configuration secret: targets, freezes, defaults. */
+  readonly configuration?: string
+  /** False: this identity may not write notes beside a secret. */
+  readonly journal: boolean
   readonly shortGrace: boolean
   /** PEM text of KEYTURN_CA_FILE. */
   readonly ca?: string
@@ -23,6 +27,8 @@ export function readConfig(environment: Environment, flags: { readonly home?: st
   const problems: string[] = []
   const short = environment.KEYTURN_SHORT_GRACE
   if (short !== undefined && !['', '0', '1'].includes(short)) problems.push('KEYTURN_SHORT_GRACE must be 1 or unset')
+  const journal = environment.KEYTURN_JOURNAL
+  if (journal !== undefined && !['', 'on', 'off'].includes(journal)) problems.push('KEYTURN_JOURNAL must be off, on or unset')
   if (flags.home === '') problems.push('--home names no folder')
   const home = flags.home ?? (environment.KEYTURN_HOME || join(homedir(), '.keyturn'))
   const ca = readCa(environment.KEYTURN_CA_FILE, problems)
@@ -37,6 +43,8 @@ export function readConfig(environment: Environment, flags: { readonly home?: st
     keyFile: environment.KEYTURN_KEY_FILE || join(home, 'key'),
     audit: environment.KEYTURN_AUDIT || join(home, 'audit.jsonl'),
     shortGrace: short === '1',
+    journal: journal !== 'off',
+    ...(environment.KEYTURN_CONFIG ? { configuration: environment.KEYTURN_CONFIG } : {}),
     ...(environment.KEYTURN_KEY ? { key: new SecretText(environment.KEYTURN_KEY) } : {}),
     ...(ca === undefined ? {} : { ca }),
   }

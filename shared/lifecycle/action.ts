@@ -13,6 +13,8 @@ export interface Facts {
   readonly journal: boolean
   /** Consumers are named in the policy. */
   readonly targets: boolean
+  /** Required targets whose last preflight said that they are certainly mis-set. */
+  readonly refused?: readonly string[]
   readonly rollback: ReturnType<RotatorTraits['rollback']>
   readonly previousAccepted?: boolean
   /** Why no rotation may start now, in words: outside the window, a freeze, paused. */

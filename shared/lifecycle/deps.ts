@@ -1,9 +1,26 @@
 import type { Env } from '../core/ports/env.js'
-import type { AnyRotator, Difference } from '../core/ports/rotator.js'
+import type { Notifier, Target } from '../core/ports/notifier.js'
+import type { AnyRotator, CredentialType, Difference } from '../core/ports/rotator.js'
 import type { SecretStore } from '../core/ports/store.js'
-import type { RotationRequest, SecretRef, Step, Token, VersionId } from '../core/ports/words.js'
+import type { Policy, RotationRequest, SecretRef, Step, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import type { AuditSink } from './guard/index.js'
+
+export interface Freeze {
+  readonly from: number
+  readonly to: number
+  readonly reason: string
+}
+
+/** Targets, freezes, defaults and the global pause: one secret for the whole installation. */
+export interface Configuration {
+  readonly targets: Readonly<Record<string, Target>>
+  readonly freezes: readonly Freeze[]
+  readonly paused: boolean
+  /** Policy keys by credential type (`database`), under those of the secret itself. */
+  readonly defaults: Readonly<Partial<Record<CredentialType, Policy>>>
+}
+export const noConfiguration: Configuration = { targets: {}, freezes: [], paused: false, defaults: {} }
 
 /** What the composition root gives: the only names of implementations stay there. */
 export interface Deps {
@@ -14,6 +31,12 @@ export interface Deps {
   inferRotator(value: SecretText): string | undefined
   /** The current value of an administrator's secret, in any store. */
   readAdmin(ref: string): Promise<{ readonly value: SecretText; readonly ref: SecretRef }>
+  /** What the configuration secret says; an empty one where none is named. bad_config. */
+  configuration(): Promise<Configuration>
+  /** bad_config for an unknown kind. */
+  loadNotifier(kind: string): Promise<Notifier>
+  /** False where this role may not write notes (KEYTURN_JOURNAL=off): grace alone holds, nothing is retired. */
+  readonly journal: boolean
   readonly env: Env
   readonly audit: AuditSink
   /** This invocation: unique, not secret. */

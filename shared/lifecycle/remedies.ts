@@ -29,6 +29,8 @@ export const remedies: Readonly<Record<Code, string>> = {
   cap_reached: 'Delete a credential that nobody uses at the issuer, then run `keyturn rotate --resume`.',
   verify_failed: 'Mend the differences that are named, then run `keyturn rotate --resume`.',
   admin_mismatch: 'Name the administrator of this target in keyturn-admin.',
+  delivery_failed: 'Check that the consumer can be reached; the announcement is repeated by `keyturn sweep`.',
+  delivery_refused: 'Correct the target in the configuration secret, then run `keyturn sweep`.',
   stuck: 'Make the target accept the current value again, then run `keyturn adopt <ref>`.',
   audit_failed: 'Make the audit log writable again, then run the same command again.',
   internal: 'This is a bug: keep the message and report it.',

@@ -1,13 +1,16 @@
+import { isDeepStrictEqual } from 'node:util'
 import { codeOf, RotationError } from '../core/errors.js'
 import { deriveToken } from '../core/ids.js'
-import { inWindow } from '../core/policy/index.js'
+import { inWindow, type Settings } from '../core/policy/index.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import { type RotationRequest, type SecretRef, type Step, steps } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import type { Action, Facts } from './action.js'
+import { isDue } from './change.js'
 import { decide } from './decide.js'
-import type { Deps, RotationResult } from './deps.js'
+import type { Configuration, Deps, RotationResult } from './deps.js'
+import { entriesDue, identityOf } from './entries.js'
 import { freeSlot } from './free.js'
 import { endLease } from './lease.js'
 import { probe } from './probe.js'
@@ -56,7 +59,10 @@ async function once(
 ): Promise<RotationResult | 'anew'> {
   const state = await tools.store.describe(ref)
   const setup = await understand(tools, state)
-  const action = decide(state, request, factsOf(tools, setup))
+  const facts = factsOf(tools, setup, state)
+  const previousAccepted =
+    request.kind === 'rollback' && setup.rotator ? await previousWorks(tools, setup, setup.rotator, state) : undefined
+  const action = decide(state, request, { ...facts, ...(previousAccepted === undefined ? {} : { previousAccepted }) })
   tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
   if (action.do === 'refuse') throw refused(ref, action)
@@ -70,20 +76,38 @@ async function once(
   return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, given))
 }
 
-export function factsOf(tools: Tools, { settings, rotator, policy }: Setup): Facts {
+export function factsOf(tools: Tools, { settings, rotator, policy, targets, configuration }: Setup, state: SecretState): Facts {
   const { env } = tools.deps
-  const window = settings.window && !inWindow(settings.window, env.now()) ? 'it is outside the window of keyturn-window' : undefined
-  const frozen = settings.mode === 'paused' ? 'keyturn-mode is paused' : window
+  const frozen = frozenNow(settings, configuration, env.now())
+  const seen = state.journal?.seen ?? {}
+  const refused = targets.filter(({ key, required }) => required && seen[key]?.code === 'delivery_refused').map(({ key }) => key)
   return {
     now: env.now(),
     slots: rotator ? rotator.traits.slots(policy) : 1,
     graceMs: settings.graceMs,
     mints: rotator?.traits.mints ?? false,
-    journal: true,
-    targets: settings.targets.length > 0,
+    journal: tools.deps.journal,
+    targets: targets.length > 0,
+    refused,
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...(frozen === undefined ? {} : { frozen }),
   }
+}
+
+function frozenNow(settings: Settings, configuration: Configuration, now: number): string | undefined {
+  if (configuration.paused) return 'the configuration secret says paused'
+  if (settings.mode === 'paused') return 'keyturn-mode is paused'
+  const freeze = configuration.freezes.find(({ from, to }) => now >= from && now < to)
+  if (freeze) return `there is a freeze until ${new Date(freeze.to).toISOString()}: ${freeze.reason}`
+  return settings.window && !inWindow(settings.window, now) ? 'it is outside the window of keyturn-window' : undefined
+}
+
+/** A rollback goes only to what is still accepted: one login, before anything is claimed. */
+async function previousWorks(tools: Tools, setup: Setup, rotator: AnyRotator, state: SecretState): Promise<boolean | undefined> {
+  const open = state.journal?.rotation?.published === undefined && state.journal?.rotation !== undefined
+  if (open || state.previous === undefined || rotator.traits.rollback(setup.policy) === 'none') return undefined
+  const context = await lookContext(tools, setup, state)
+  return rotator.accepted(context, rotator.parse(await tools.store.read(state.ref, state.previous.id), setup.policy))
 }
 
 function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
@@ -107,9 +131,10 @@ async function go(
   request: RotationRequest,
   action: Extract<Action, { do: 'go' }>,
   given: SecretText | undefined,
-): Promise<RotationResult> {
+): Promise<RotationResult | 'anew'> {
   const asked = stepsAsked(request, action)
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
+  if (await entriesNoted(tools, setup, state, action)) return 'anew'
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {
     token,
@@ -122,6 +147,25 @@ async function go(
   const work = await openWork(tools, setup, state, { ...claim, base: action.base })
   if (action.free !== undefined && asked.includes('create')) await freeSlot(work, action.free)
   return runSteps(work, state, action, asked, given)
+}
+
+/**
+ * A new rotation overtakes a publication that is not announced yet (an emergency, a rollback, no target named): what that one had replaced
+ * gets its retiring entry first, because nobody will remember it afterwards.
+ */
+async function entriesNoted(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, action: Action): Promise<boolean> {
+  const begins = action.do === 'go' && action.from === 'create' && action.token !== state.journal?.rotation?.token
+  if (!begins || !tools.deps.journal || !isDue(state) || state.current === undefined) return false
+  const before = state.journal?.retiring ?? []
+  const retiring = await entriesDue(tools, setup, state, await identityOf(tools, setup, state, state.current.id))
+  if (isDeepStrictEqual(retiring, before)) return false
+  try {
+    await tools.store.note(state, { retiring })
+    return true
+  } catch (cause) {
+    if (codeOf(cause) === 'denied') return false // this role may not write notes: the outgoing credential stays until somebody retires it by hand
+    throw cause
+  }
 }
 
 /** All from the action's first step on, or exactly the asked one; none when that is done already. bad_event when it comes too early. */

@@ -1,6 +1,8 @@
+import type { Target } from '../core/ports/notifier.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { RotationRequest } from '../core/ports/words.js'
 import type { Action } from './action.js'
+import { isDue } from './change.js'
 import { decide } from './decide.js'
 import type { Deps } from './deps.js'
 import { factsOf } from './rotate.js'
@@ -12,6 +14,10 @@ export interface Status {
   readonly rotator?: string
   readonly strategy?: string
   readonly graceMs: number
+  /** Who has to follow. */
+  readonly targets: readonly Target[]
+  /** Current was announced to everybody. */
+  readonly announced: boolean
   /** What a rotation asked for now would do: the same decision code as the run. */
   readonly next: Action & { readonly row: string }
 }
@@ -22,10 +28,12 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const ref = await tools.store.resolve(refText)
   const state = await tools.store.describe(ref)
   const setup = await understand(tools, state)
-  const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup))
+  const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup, state))
   const next = setup.rotator === undefined && kind !== 'put' ? asTheRun(decided) : decided
   return {
     state,
+    targets: setup.targets,
+    announced: !isDue(state),
     graceMs: setup.settings.graceMs,
     next,
     ...(setup.rotator

@@ -1,11 +1,12 @@
 import { codeOf, RotationError } from '../core/errors.js'
 import { deriveToken } from '../core/ids.js'
 import { parsePolicy, prefix, type Settings } from '../core/policy/index.js'
+import type { Target } from '../core/ports/notifier.js'
 import type { AnyRotator, Context } from '../core/ports/rotator.js'
 import type { Claim, SecretState, SecretStore } from '../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
-import type { Deps } from './deps.js'
+import type { Configuration, Deps } from './deps.js'
 import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from './guard/index.js'
 
 /** One invocation's tools, all behind the guard. */
@@ -25,32 +26,43 @@ export interface Setup {
   readonly settings: Settings
   readonly policy: Policy
   readonly rotator?: AnyRotator
+  /** Those that the policy names, from the configuration. */
+  readonly targets: readonly Target[]
+  readonly configuration: Configuration
 }
 
-/** Secret > inferred from the value. The value is read only where the policy names no rotator. bad_policy. */
+/** bad_config for a name that the configuration secret does not have: an announcement that reaches nobody must not look like one that did. */
+function targetsOf({ targets }: Configuration, settings: Settings): readonly Target[] {
+  return settings.targets.map((name) => {
+    const target = targets[name]
+    if (target !== undefined) return target
+    throw new RotationError('bad_config', `keyturn-targets names ${name}, which the configuration secret does not have.`, {
+      field: `${prefix}targets`,
+      next: `Add it to the configuration secret (KEYTURN_CONFIG), or set keyturn-targets=none. Known: ${Object.keys(targets).join(', ') || 'none'}.`,
+    })
+  })
+}
+
+/** Secret > defaults by type > inferred from the value. The value is read only where the policy names no rotator. bad_policy. */
 export async function understand(tools: Tools, state: SecretState): Promise<Setup> {
   const named = state.policy[`${prefix}rotator`]
   const kind = named ?? (await inferred(tools, state))
-  if (kind === undefined) return { settings: parsePolicy(state.policy, { shortGrace: tools.deps.shortGrace }), policy: state.policy }
+  const configuration = await tools.deps.configuration()
+  const shortGrace = tools.deps.shortGrace
+  if (kind === undefined) {
+    const settings = parsePolicy(state.policy, { shortGrace })
+    return { settings, policy: state.policy, targets: targetsOf(configuration, settings), configuration }
+  }
   const rotator = guardRotator(await tools.deps.loadRotator(kind), tools.guard)
-  const settings = parsePolicy(state.policy, { own: rotator.about.policy, shortGrace: tools.deps.shortGrace })
+  const policy = { ...configuration.defaults[rotator.about.type], ...state.policy }
+  const settings = parsePolicy(policy, { own: rotator.about.policy, shortGrace })
   if (settings.strategy !== undefined && !rotator.about.strategies.includes(settings.strategy)) {
     throw new RotationError('bad_policy', `The rotator ${kind} has no strategy "${settings.strategy}".`, {
       field: `${prefix}strategy`,
       next: `Choose one of ${rotator.about.strategies.join(', ')}.`,
     })
   }
-  if (settings.targets.length > 0) {
-    throw new RotationError(
-      'bad_config',
-      `keyturn-targets names ${settings.targets.join(', ')}, but there is no configuration secret that says what they are.`,
-      {
-        field: `${prefix}targets`,
-        next: 'Set keyturn-targets=none.',
-      },
-    )
-  }
-  return { settings, policy: state.policy, rotator }
+  return { settings, policy, rotator, targets: targetsOf(configuration, settings), configuration }
 }
 
 export const namesNoRotator = 'names no rotator, and its value does not say what it is'

@@ -2,10 +2,10 @@ import { assertInTime, RotationError } from '../core/errors.js'
 import { defaultRule, generatePassword } from '../core/password.js'
 import { policyText } from '../core/policy/index.js'
 import type { Code } from '../core/ports/errors.js'
-import type { AnyRotator, Context, PolicyKey, Progress, Rotator, RotatorTraits, Strategy } from '../core/ports/rotator.js'
+import type { AnyRotator, Context, PolicyKey, Progress, Rotator, RotatorTraits, Strategy, Usage } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
-import { memoryTarget } from './memory/target.js'
+import { type MemoryTarget, memoryTarget } from './memory/target.js'
 import { type MemoryValue, parseMemoryValue, renderMemoryValue } from './memory/value.js'
 
 type MemoryClass = 'A' | 'B' | 'C' | 'F'
@@ -53,10 +53,10 @@ export function createMemoryRotator(of: MemoryClass): Rotator<MemoryValue> {
       if (await accepted(pending)) return []
       throw new RotationError('target_auth', `The target refused ${pending.user}.`, { next: 'Check the account.' })
     },
-    usage: async () => ({ inUse: 'unknown', evidence: 'a target in memory keeps no sessions' }),
+    usage: async ({ current }, id) => usageOf(of, current === undefined ? undefined : memoryTarget(current.target), id),
     retire: async (context, id): Promise<Progress> => {
       const target = context.current?.target
-      if (target !== undefined && of !== 'F') await memoryTarget(target).remove(id)
+      if (target !== undefined && of !== 'F') await memoryTarget(target).remove(id, () => assertInTime(context, 'retired'))
       return { done: true }
     },
     classify: (cause): Code => (cause instanceof RotationError ? cause.code : 'internal'),
@@ -68,10 +68,19 @@ const traitsOf = (of: MemoryClass): RotatorTraits => ({
   slots: () => slots[of],
   mints: of === 'C',
   propagates: of === 'C',
-  usage: 'none',
+  usage: of === 'F' ? 'none' : of === 'C' ? 'last-used' : 'sessions',
   needsAdmin: 'no',
   rollback: () => (of === 'A' ? 'reapply' : 'publish'),
 })
+
+/** B and A list sessions, C keeps a time of last use; a target that was never told knows nothing. */
+function usageOf(of: MemoryClass, target: MemoryTarget | undefined, id: CredentialId): Usage {
+  const used = target?.lastUsed.get(id)
+  if (of === 'C')
+    return used === undefined ? { inUse: 'unknown', evidence: 'no use is known' } : { inUse: false, lastUsedAt: used, evidence: 'last use' }
+  const sessions = target?.sessions.get(id) ?? 0
+  return { inUse: sessions > 0, ...(sessions > 0 ? { lasting: true } : {}), evidence: `${sessions} sessions` }
+}
 
 const currentOf = ({ current }: Context<MemoryValue>): MemoryValue => {
   if (current) return current

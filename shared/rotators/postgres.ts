@@ -1,15 +1,16 @@
 import { RotationError } from '../core/errors.js'
 import { generatePassword } from '../core/password.js'
-import type { Context, Progress, Rotator } from '../core/ports/rotator.js'
+import type { Progress, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
 import { writeLogin } from '../core/shapes/index.js'
-import { change, disable } from './postgres/change.js'
-import { adminOf, check } from './postgres/check.js'
+import { change } from './postgres/change.js'
+import { check } from './postgres/check.js'
 import { verify } from './postgres/compare.js'
 import { classify } from './postgres/errors.js'
-import { adminLogin, loginOnce, within } from './postgres/logins.js'
+import { loginOnce } from './postgres/logins.js'
 import { otherOf, passwordRule, policyKeys, strategyOf } from './postgres/policy.js'
+import { endSessions, retire } from './postgres/retire.js'
 import { usage } from './postgres/usage.js'
 import { type PostgresValue, parsePostgres } from './postgres/value.js'
 
@@ -58,25 +59,13 @@ const postgres: Rotator<PostgresValue> = {
   verify,
   usage,
   retire,
+  endSessions,
   classify,
 }
 
 function loginIn(shape: SecretText): { user: string; password: string } {
   const { user, password } = parsePostgres(shape, {})
   return { user, password: password.reveal() }
-}
-
-/** The login that left can no longer be used; open sessions go on. One login has nothing to retire: its old password is gone. */
-async function retire(context: Context<PostgresValue>, id: CredentialId): Promise<Progress> {
-  if (strategyOf(context.policy) !== 'alternate') return { done: true }
-  const admin = adminOf(context)
-  if (admin === undefined || id === admin.user || id === context.current?.user) {
-    throw new RotationError('internal', `${id} cannot be retired: it is current, the administrator itself, or there is no administrator.`, {
-      next: 'Report it; nothing was changed.',
-    })
-  }
-  await within(await adminLogin(context, admin), (session) => disable(session, id))
-  return { done: true }
 }
 
 export const create = () => postgres

@@ -150,12 +150,17 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     return stateOf(state.ref, after)
   }
 
-  async *list(filter: { readonly managed: boolean }): AsyncIterable<SecretState> {
+  async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<SecretState> {
     for await (const { name } of await opendir(secretsFolder(this.#home))) {
       const key = keyOf(name)
       if (key === undefined) continue
-      const state = await this.describe(await this.resolve(`file:${key}`))
-      if (!filter.managed || Object.keys(state.policy).length > 0) yield state
+      try {
+        const state = await this.describe(await this.resolve(`file:${key}`))
+        if (!filter.managed || Object.keys(state.policy).length > 0) yield state
+      } catch (cause) {
+        if (failed === undefined) throw cause
+        failed(`file:${key}`, cause)
+      }
     }
   }
 

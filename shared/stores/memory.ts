@@ -119,9 +119,6 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
   async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
     const cell = this.#cell(state.ref)
     const { code, ...rest } = patch
-    if (this.#profile.serviceDriven && Object.keys(rest).length > 0) {
-      throw new RotationError('denied', 'This role may not write notes.', { next: 'Nothing: the rotation goes on without a journal.' })
-    }
     await this.#effects('note', () => {
       if (this.traits.journalCas && state.rev !== revOf(cell, this.#profile)) throw conflict(state.ref)
       const { code: before, ...journal } = cell.journal ?? { retiring: [] }
@@ -178,7 +175,14 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
   }
 
   async *history(ref: SecretRef): AsyncIterable<VersionInfo> {
-    for (const { value: _, ...info } of [...this.#cell(ref).versions.values()].reverse()) yield info
+    const cell = this.#cell(ref)
+    const published = new Set([...cell.versions.values()].map(({ ours }) => ours))
+    // A value whose mark somebody took away is still there, without any stage.
+    const unmarked = [...cell.staged.values()].filter(
+      ({ token, value }) => this.#profile.serviceDriven && value !== undefined && token !== cell.label && !published.has(token),
+    )
+    for (const { id, createdAt, hasValue } of unmarked) yield { id, createdAt, hasValue }
+    for (const { value: _, ...info } of [...cell.versions.values()].reverse()) yield info
   }
 
   async startNative(ref: SecretRef): Promise<Token> {
@@ -204,6 +208,16 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
   /** For tests: what a foreign `terraform apply` does to tags, annotations or a state object. */
   wipeJournal(ref: SecretRef): void {
     writeJournal(this.#cell(ref), null)
+  }
+
+  /** For tests: an operator takes the pending mark away, as the usual advice for a rotation that "is not complete" says. */
+  stripPending(ref: SecretRef): void {
+    const cell = this.#cell(ref)
+    delete cell.label
+    const { rotation, ...journal } = cell.journal ?? { retiring: [] }
+    if (rotation?.staged === undefined || rotation.published !== undefined) return
+    const { staged: _, intent: __, ...rest } = rotation
+    writeJournal(cell, { ...journal, rotation: rest })
   }
 
   /** For tests: somebody writes a value past the engine. */

@@ -84,7 +84,13 @@ export function engineStoreContract(named: NamedStore): void {
 
     it('notes by compare-and-set: a durable code, and announced together with the retiring entry', async () => {
       const before = await world.store.describe(ref)
-      const entry: Retiring = { id: 'app_a' as CredentialId, version: before.current?.id as VersionId, notBefore: 5, state: 'undeclared' }
+      const entry: Retiring = {
+        id: 'app_a' as CredentialId,
+        version: before.current?.id as VersionId,
+        since: 1,
+        notBefore: 5,
+        state: 'undeclared',
+      }
       const after = await world.store.note(before, { announced: entry.version, retiring: [entry] })
       assert.deepEqual([after.journal?.announced, after.journal?.retiring], [entry.version, [entry]])
       await assert.rejects(world.store.note(before, { code: 'stuck' }), code('conflict'))

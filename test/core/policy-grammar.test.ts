@@ -133,6 +133,7 @@ describe('a value', () => {
       graceMs: 7_200_000,
       mode: 'manual',
       admin: 'file:pg-admin',
+      forceAfterMs: 7 * 86_400_000,
       targets: ['one', 'two', 'three'],
       window: { days: [1], fromMinute: 1320, toMinute: 1440, zone: 'Europe/Berlin' },
     })

@@ -26,6 +26,8 @@ export interface Setting {
   readonly rotator: MemoryClass
   readonly openStore: OpenStore
   readonly serviceDriven: boolean
+  /** It is the memory store, whose marks a test can take away. */
+  readonly memory: boolean
   /** Loses its journal on request, as a foreign tool would; absent where the journal is in the same object as the value. */
   readonly wipe?: (world: World) => void
   /** The target's own policy refuses this many values first. */

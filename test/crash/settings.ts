@@ -21,6 +21,7 @@ export function memorySetting(name: ProfileName, rotator: MemoryClass, refuseFir
     rotator,
     refuseFirst,
     serviceDriven: profile.serviceDriven,
+    memory: true,
     openStore: (env, effects) => new MemoryStore(env, profile, effects),
     ...(profile.serviceDriven ? {} : { wipe: (world) => (world.store as MemoryStore).wipeJournal(world.ref) }),
   }
@@ -41,6 +42,7 @@ export function fileSetting(rotator: MemoryClass): Setting {
     name: `file store × ${rotator}`,
     rotator,
     serviceDriven: false,
+    memory: false,
     openStore: async (env, effects) => {
       const home = await mkdtemp(join(tmpdir(), 'keyturn-matrix-'))
       homes.push(home)

@@ -15,8 +15,11 @@ const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci do
 const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   adopt: ['ref', 'rotator', 'accepted'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
-  status: 'ref rotator strategy version previous publishedAt pending open token leaseUntil code graceMs next'.split(' '),
-  rotate: 'ref outcome kind token version previous steps differences windowMs'.split(' '),
+  status:
+    'ref rotator strategy version previous publishedAt pending open token leaseUntil code graceMs announced targets retiring move next'.split(
+      ' ',
+    ),
+  rotate: 'ref outcome kind token version previous steps differences windowMs announced targets'.split(' '),
 }
 const hasFields = (body: Body, fields: readonly string[]): void => assert.deepEqual(Object.keys(body).sort(), ['ok', ...fields].sort())
 
@@ -217,7 +220,7 @@ describe('a whole life on a real PostgreSQL', { skip }, () => {
     assert.equal(put.outcome, 'published')
     const effects = (await keyturn.records()).slice(before_).map(({ effect, phase }) => `${effect} ${phase}`)
     const both = (effect: string) => [`${effect} intent`, `${effect} outcome`]
-    assert.deepEqual(effects, [...both('store.claim'), ...both('store.stage'), ...both('store.publish')])
+    assert.deepEqual(effects, [...both('store.claim'), ...both('store.stage'), ...both('store.publish'), ...both('store.note')])
     assert.equal((await keyturn.look('hand')).current, put.version)
     assert.equal((await keyturn.ok(['verify', 'file:hand'])).accepted, true)
   })

@@ -5,7 +5,9 @@ import type { AnyRotator } from '../../shared/core/ports/rotator.js'
 import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { Deps } from '../../shared/lifecycle/deps.js'
+import { noConfiguration } from '../../shared/lifecycle/deps.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
+import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
@@ -63,6 +65,9 @@ describe('crash matrix on a real server', { skip }, () => {
       store,
       loadRotator: async () => rotator,
       inferRotator: () => undefined,
+      configuration: async () => noConfiguration,
+      loadNotifier,
+      journal: true,
       readAdmin: async () => ({
         value: value('keyturn_admin', adminPassword),
         ref: { store: 'memory', key: 'admin', shown: 'memory:admin' },

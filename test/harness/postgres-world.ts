@@ -3,8 +3,10 @@ import { systemEnv } from '../../shared/core/env.js'
 import type { Policy, RotationRequest, SecretRef } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/deps.js'
+import { noConfiguration } from '../../shared/lifecycle/deps.js'
 import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
+import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
 import { asSuper } from './postgres-client.js'
@@ -80,6 +82,9 @@ export class PostgresWorld {
       store: this.store,
       loadRotator,
       inferRotator: () => undefined,
+      configuration: async () => noConfiguration,
+      loadNotifier,
+      journal: true,
       readAdmin: async (text) => ({ value: new SecretText(this.adminValue), ref: { store: 'memory', key: text, shown: text } }),
       env: this.env,
       audit: { write: async (record) => void this.audit.push(record) },

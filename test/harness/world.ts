@@ -2,8 +2,10 @@ import type { SecretState, SecretStore, SecretStoreAdmin } from '../../shared/co
 import type { Policy, RotationRequest, SecretRef, Step, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/deps.js'
+import { type Configuration, noConfiguration } from '../../shared/lifecycle/deps.js'
 import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
+import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import { FakeEnv } from './fake-env.js'
@@ -27,6 +29,8 @@ export class World {
   ref!: SecretRef
   firstValue!: string
   readonly rotator: MemoryClass
+  configuration: Configuration = noConfiguration
+  loadNotifier: Deps['loadNotifier'] = loadNotifier
   #processes = 0
   #published = 0
   #lastCurrent: string | undefined
@@ -100,6 +104,9 @@ export class World {
       store: this.store,
       loadRotator,
       inferRotator: () => undefined,
+      configuration: async () => this.configuration,
+      loadNotifier: (kind) => this.loadNotifier(kind),
+      journal: true,
       readAdmin: async () => {
         throw new Error('no admin here')
       },
@@ -119,6 +126,11 @@ export class World {
   run(process: FakeProcess, request: Partial<RotationRequest> = {}, given?: SecretText): Promise<RotationResult> {
     const full: RotationRequest = { kind: 'rotate', ref: 'memory:db', at: this.env.time, ...request }
     return inProcess(process, () => rotate(this.deps(process.name), { ...full, ref: this.ref.shown }, given))
+  }
+
+  /** Anything else that an invocation does: a sweep, a retirement, a recovery. */
+  act<T>(process: FakeProcess, act: (deps: Deps) => Promise<T>): Promise<T> {
+    return inProcess(process, () => act(this.deps(process.name)))
   }
 
   /** The platform's own engine: one step a call, the same token, again from the start after a failure. */

@@ -3,7 +3,9 @@ import { auditSink } from '../../shared/app/audit-file.js'
 import { systemEnv } from '../../shared/core/env.js'
 import type { RotationRequest } from '../../shared/core/ports/words.js'
 import type { Deps } from '../../shared/lifecycle/deps.js'
+import { noConfiguration } from '../../shared/lifecycle/deps.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
+import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { deriveKeys } from '../../shared/stores/file/keys.js'
 import { FileStore } from '../../shared/stores/file.js'
 import { fileTarget } from './file-target.js'
@@ -16,11 +18,14 @@ const deps: Deps = {
   store: new FileStore(home, deriveKeys(Buffer.from(key, 'hex')), env),
   loadRotator: async () => rotator,
   inferRotator: () => undefined,
+  configuration: async () => noConfiguration,
+  loadNotifier,
+  journal: true,
   readAdmin: async () => {
     throw new Error('no administrator here')
   },
   env,
-  audit: auditSink(join(home, 'audit.jsonl')),
+  audit: auditSink(join(home, 'audit.jsonl'), env),
   holder: `process-${process.pid}`,
   leaseMs: 15 * 60_000,
   shortGrace: true,

@@ -20,6 +20,8 @@ export interface Settings {
   readonly mode: 'auto' | 'manual' | 'paused'
   readonly admin?: string
   readonly targets: readonly string[]
+  /** After this long a consumer that stays on the outgoing credential is left behind; absent: never. */
+  readonly forceAfterMs?: number
   readonly owner?: string
 }
 
@@ -47,6 +49,7 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
   if (everyMs !== undefined && everyMs <= graceMs)
     refuse('every', 'must be longer than keyturn-grace', 'A rotation cannot start before the grace of the last one is over.')
   const window = parseWindow(text('window') ?? '')
+  const forceAfterMs = parseDuration((text('drain') ?? '').replace('force after ', ''))
   const targets = (text('targets') ?? 'none').split(/ +/).filter((name) => name !== 'none' && name !== '')
   const optional = {
     rotator: text('rotator'),
@@ -58,6 +61,7 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
   return {
     ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<Settings>),
     ...(typeof window === 'string' ? {} : { window }),
+    ...(forceAfterMs === undefined ? {} : { forceAfterMs }),
     graceMs,
     mode: (text('mode') ?? 'auto') as Settings['mode'],
     targets,

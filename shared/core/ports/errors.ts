@@ -30,6 +30,8 @@ export const codes = {
   cap_reached: 'wait',
   verify_failed: 'human',
   admin_mismatch: 'fix',
+  delivery_failed: 'retry', // a consumer did not take the announcement; asked again later
+  delivery_refused: 'fix', // a consumer refuses announcements, or may not be reached at all
   stuck: 'human',
   audit_failed: 'human',
   internal: 'human',

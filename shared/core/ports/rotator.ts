@@ -4,7 +4,8 @@ import type { Code } from './errors.js'
 import type { CredentialId, Policy, SecretRef, Token } from './words.js'
 
 export type Strategy = 'replace' | 'alternate' | 'overlap' | 'ephemeral'
-export type CredentialType = 'database' | 'api-key' | 'jwt' | 'symmetric' | 'oauth' | 'tls' | 'other'
+export const credentialTypes = ['database', 'api-key', 'jwt', 'symmetric', 'oauth', 'tls', 'other'] as const
+export type CredentialType = (typeof credentialTypes)[number]
 
 /** A key that this rotator adds to the policy grammar, without the `keyturn-` in front; check returns what is wrong, in words. */
 export interface PolicyKey {
@@ -47,6 +48,12 @@ export interface Context<V> {
   previous?(): Promise<V | undefined>
   /** Never sent to a host other than the one that the admin secret itself names. */
   readonly admin?: { readonly value: SecretText; readonly ref: SecretRef }
+  /** For the audit log: why a gate was passed by force. */
+  readonly reason?: string
+  /** When current became current; for retire and usage. */
+  readonly publishedAt?: number
+  /** retire: whether open sessions of the outgoing credential are ended too. */
+  readonly endSessions?: boolean
   /** current, pending, previous, retiring: nothing here may be deleted. */
   readonly live: readonly CredentialId[]
   readonly env: Env
@@ -62,6 +69,8 @@ export interface Difference {
 }
 export interface Usage {
   readonly inUse: boolean | 'unknown'
+  /** A session list saw sessions that last: only the end of such ones proves anything; of a client that comes and goes nothing is seen. */
+  readonly lasting?: boolean
   readonly lastUsedAt?: number
   /** For people: how many sessions, from where; or why nothing could be seen. */
   readonly evidence: string
@@ -97,6 +106,8 @@ export interface Rotator<V> {
   usage?(context: Context<V>, id: CredentialId): Promise<Usage>
   /** Works from the id alone where it can. Gone already is done. Never called for current or pending. */
   retire(context: Context<V>, id: CredentialId): Promise<Progress>
+  /** Ends sessions of `id` that began before `context.publishedAt`: a revocation where the outgoing credential itself died with the rotation. */
+  endSessions?(context: Context<V>, id: CredentialId): Promise<void>
   /** The driver's own answer to "what is this error". */
   classify(cause: unknown): Code
 }

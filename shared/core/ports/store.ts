@@ -1,5 +1,6 @@
 import type { SecretText } from '../secret-text.js'
 import type { Code } from './errors.js'
+import type { TargetPhase } from './notifier.js'
 import type { CredentialId, Policy, RotationRequest, SecretRef, Token, VersionId } from './words.js'
 
 /** Only what somebody branches on. */
@@ -71,6 +72,21 @@ export interface Journal {
   /** Written together with the retiring entry, in one write. */
   readonly announced?: VersionId | null
   readonly retiring: readonly Retiring[]
+  /** By target. A cache for people; for `manual` targets and callbacks it is the evidence. */
+  readonly seen?: Readonly<Record<string, Seen>>
+  /** When the sweep last looked whether current still logs in. */
+  readonly checkedAt?: number
+}
+
+/** A consumer was seen on a publication. */
+export interface Seen {
+  readonly version: VersionId
+  readonly phase: TargetPhase
+  readonly at: number
+  readonly again?: number
+  readonly code?: Code
+  /** It came from the consumer itself: an answer to a question of ours is asked again, this is kept. */
+  readonly received?: true
 }
 
 /**
@@ -80,8 +96,16 @@ export interface Journal {
 export interface Retiring {
   readonly id: CredentialId
   readonly version: VersionId
+  /** When it left current. */
+  readonly since: number
   readonly notBefore: number
   readonly state: 'waiting' | 'undeclared' | 'armed' | 'disabled'
+  /** When lasting sessions of it were last seen, and since when none is: their end, not their absence, is evidence. */
+  readonly seenInUse?: number
+  readonly unusedSince?: number
+  /** armed: who retires it, and until when nobody else may. */
+  readonly holder?: string
+  readonly leaseUntil?: number
 }
 
 /** The right to act: exclusive, by holder and attempt. The same token does not mean the same right. */
@@ -115,6 +139,8 @@ export interface ClaimWish {
 export interface NotePatch {
   readonly announced?: VersionId
   readonly retiring?: readonly Retiring[]
+  readonly seen?: Readonly<Record<string, Seen>>
+  readonly checkedAt?: number
   /** null takes a durable code away. */
   readonly code?: Code | null
 }
@@ -146,8 +172,8 @@ export interface SecretStore {
   publish(claim: Claim, version: VersionId): Promise<VersionInfo>
   /** Compare-and-set on state.rev where there is one. conflict, denied (drop-in roles: then run without a journal). */
   note(state: SecretState, patch: NotePatch): Promise<SecretState>
-  /** Constant memory; staging places never appear. */
-  list(filter: { readonly managed: boolean }): AsyncIterable<SecretState>
+  /** Constant memory; staging places never appear. One that cannot be read goes to `failed`, where it is given, and ends the listing where not. */
+  list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<SecretState>
   /** Makes a version that is neither current nor pending unreadable as far as the store can. */
   dispose(ref: SecretRef, version: VersionId): Promise<void>
   /** The driver's own answer to "what is this error"; wrappers never guess. */

@@ -4,6 +4,7 @@ import type { Redactor } from './redact.js'
 
 export type { AuditRecord, AuditSink } from './audit.js'
 export { type Guard, guarded } from './guarded.js'
+export { guardNotifier } from './notifier.js'
 export { createRedactor, type Redactor } from './redact.js'
 export { guardRotator } from './rotator.js'
 export { guardStore } from './store.js'

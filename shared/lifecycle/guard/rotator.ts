@@ -1,4 +1,5 @@
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
+import type { CredentialId } from '../../core/ports/words.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
 
 /** The same rotator behind limits, audit, retry and redaction; every value that it parses or makes is known to the redactor. */
@@ -15,8 +16,13 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     deadline,
     classify,
   })
-  const change = (name: string, context: Context<unknown>): GuardedCall => ({ ...look(name, context), effect: true, token: context.token })
-  const { mint, usage } = rotator
+  const change = (name: string, context: Context<unknown>): GuardedCall => ({
+    ...look(name, context),
+    effect: true,
+    token: context.token,
+    ...(context.reason === undefined ? {} : { reason: context.reason }),
+  })
+  const { mint, usage, endSessions } = rotator
   return {
     about: rotator.about,
     traits: rotator.traits,
@@ -36,6 +42,12 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     verify: (context, pending) => guarded(guard, look('verify', context), () => rotator.verify(context, pending)),
     ...(usage ? { usage: (context, id) => guarded(guard, look('usage', context), () => usage.call(rotator, context, id)) } : {}),
     retire: (context, id) => guarded(guard, change('retire', context), () => rotator.retire(context, id)),
+    ...(endSessions
+      ? {
+          endSessions: (context: Context<unknown>, id: CredentialId) =>
+            guarded(guard, change('endSessions', context), () => endSessions.call(rotator, context, id)),
+        }
+      : {}),
     classify,
   }
 }

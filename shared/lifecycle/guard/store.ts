@@ -42,7 +42,7 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
         store.publish(claim, version),
       ),
     note: (state, patch) => guarded(guard, change('note', state.ref.shown), () => store.note(state, patch)),
-    list: (filter) => store.list(filter),
+    list: (filter, failed) => store.list(filter, failed),
     dispose: (ref, version) => guarded(guard, change('dispose', ref.shown, { version }), () => store.dispose(ref, version)),
     classify,
   }

@@ -24,18 +24,28 @@ export function free({ state, facts }: Look): { free?: CredentialId } {
   return oldest ? { free: oldest.id } : {}
 }
 
+/** By name: who has not been seen on current, and what is kept for them. */
+function waitingFor({ journal, current }: Look['state']): string {
+  const ids = (journal?.retiring ?? []).map(({ id, state: phase }) => `${id} ${phase}`)
+  const behind = Object.entries(journal?.seen ?? {}).filter(([, seen]) => seen.version !== current?.id || seen.phase !== 'drained')
+  const names = behind.length > 0 ? `; not drained: ${behind.map(([key]) => key).join(', ')}` : ''
+  return ids.length > 0 ? ` (${ids.join(', ')}${names})` : ''
+}
+
 /** Rows 23 to 26: what holds a new rotation. */
 export function hold(look: Look): Action | undefined {
   const { state, request, facts } = look
   if (facts.frozen !== undefined && request.kind === 'rotate') return refuse('held', facts.frozen)
   if (facts.journal && facts.targets && (state.journal?.announced ?? null) !== look.base)
     return refuse('held', 'the last publication is not announced yet')
+  if (facts.refused !== undefined && facts.refused.length > 0)
+    return refuse('held', `a required target refuses announcements: ${facts.refused.join(', ')}`)
   const graceEnd = state.publishedAt + facts.graceMs
   if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {
     return refuse('held', `the outgoing credential stays valid for another ${showDuration(Math.max(1000, graceEnd - facts.now))}`)
   }
   const used = occupied(state.journal?.retiring ?? [], facts.now)
   if (facts.slots !== null && facts.slots > 1 && 1 + used >= facts.slots)
-    return refuse('held', `all ${facts.slots} credentials are still in use`)
+    return refuse('held', `all ${facts.slots} credentials are still in use${waitingFor(state)}`)
   return undefined
 }

@@ -21,6 +21,7 @@ const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action
 /** A value that was created and never replaced answers no request to rotate. */
 const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
 
+const isArmed = ({ state }: Look): boolean => (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed')
 const laterStep = ({ request }: Look): boolean => request.step !== undefined && request.step !== 'create'
 const publishedLast = ({ state }: Look): boolean => state.current !== undefined && state.journal?.rotation?.published === state.current.id
 
@@ -78,8 +79,15 @@ export const idleRows: readonly Row[] = [
     answer: hold,
   },
   {
+    id: '27',
+    state: 'idle; the account that it would use is being retired at this moment',
+    request: 'emergency',
+    when: (l) => is('emergency')(l) && (l.facts.slots ?? 0) > 1 && !l.facts.mints && isArmed(l),
+    answer: () => refuse('held', 'the outgoing credential is being retired at this moment; finish that with keyturn retire'),
+  },
+  {
     id: '28',
-    state: 'idle (27: an emergency skips 23 to 26)',
+    state: 'idle (an emergency skips 23 to 26)',
     request: 'rotate, put, emergency',
     when: starts,
     answer: (l) => begin(l, is('put')(l) ? { value: 'given' } : {}),

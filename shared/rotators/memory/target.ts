@@ -15,6 +15,9 @@ export class MemoryTarget {
   readonly keys = new Map<string, IssuedKey>()
   /** Every login that was tried. */
   readonly logins: { readonly user: string; readonly accepted: boolean; readonly secret: string }[] = []
+  /** Open sessions by account, for usage; and when a credential was last used, where the target keeps that. */
+  readonly sessions = new Map<string, number>()
+  readonly lastUsed = new Map<string, number>()
   /** How many of the next values the target's own policy refuses. */
   refuseNext = 0
   /** How many of the next logins a new key is refused though right. */
@@ -59,8 +62,9 @@ export class MemoryTarget {
     })
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(id: string, inTime: () => void = () => {}): Promise<void> {
     await this.effects('target.remove', () => {
+      inTime()
       this.keys.delete(id)
       if (this.accounts.has(id)) this.accounts.set(id, '')
     })

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { assertInTime, RotationError, systemCodeOf } from '../../core/errors.js'
+import { assertInTime, RotationError } from '../../core/errors.js'
 import type { Context } from '../../core/ports/rotator.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
@@ -77,19 +77,6 @@ async function setPassword(
     await session.query(`BEGIN READ WRITE; ${self}ALTER ROLE ${role} PASSWORD ${pg.escapeLiteral(secret)}; COMMIT`)
   } catch (cause) {
     throw statementError(cause, `${session.user} could not set the password of ${pending.user}`)
-  }
-}
-
-const noSuchRole = '42704'
-
-/** For the login that leaves: it keeps its role and grants, and nobody can log in with it until it is set again. Gone already is done. */
-export async function disable(session: Session, user: string): Promise<void> {
-  assertName(user, 'username')
-  try {
-    await session.query(`BEGIN READ WRITE; ALTER ROLE ${pg.escapeIdentifier(user)} PASSWORD NULL; COMMIT`)
-  } catch (cause) {
-    if (systemCodeOf(cause) === noSuchRole) return
-    throw statementError(cause, `${session.user} could not take the password of ${user} away`)
   }
 }
 

@@ -23,7 +23,13 @@ const differencesKey: PolicyKey = {
   help: 'what a difference between the two logins does: refuse stops before publishing, report only says it',
   check: (value) => (['refuse', 'report'].includes(value) ? undefined : 'must be refuse or report'),
 }
-export const policyKeys: readonly PolicyKey[] = [pairKey, lengthKey, differencesKey]
+const sessionsKey: PolicyKey = {
+  name: 'sessions',
+  default: 'keep',
+  help: 'what happens to open sessions of a login that is retired: keep lets them go on, end ends them',
+  check: (value) => (['keep', 'end'].includes(value) ? undefined : 'must be keep or end'),
+}
+export const policyKeys: readonly PolicyKey[] = [pairKey, lengthKey, differencesKey, sessionsKey]
 
 export const strategyOf = (policy: Policy): Strategy => (policy['keyturn-strategy'] === 'alternate' ? 'alternate' : 'replace')
 export const hashOf = (policy: Policy): 'scram' | 'server' => (policy['keyturn-hash'] === 'server' ? 'server' : 'scram')

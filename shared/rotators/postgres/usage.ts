@@ -4,16 +4,20 @@ import { ask } from './change.js'
 import { adminOf } from './check.js'
 import { adminLogin, mustLogin, within } from './logins.js'
 import { strategyOf } from './policy.js'
+import type { Session } from './session.js'
 import type { PostgresValue } from './value.js'
 
 interface Sessions {
   readonly sessions: number
   readonly blind: boolean
+  readonly oldest: number | null
+  readonly pids: readonly number[] | null
   readonly places: readonly (string | null)[] | null
 }
 
 const query = `
 select count(*)::int as sessions, coalesce(bool_and(backend_start is null), false) as blind,
+ max(extract(epoch from now() - backend_start))::float8 as oldest, array_agg(pid) as pids,
  array_agg(distinct host(client_addr) || ' ' || application_name) as places
 from pg_stat_activity where usename = $1 and pid <> pg_backend_pid() and application_name <> 'keyturn'`
 
@@ -37,6 +41,20 @@ export async function usage(context: Context<PostgresValue>, id: CredentialId): 
     }
     const places = (row.places ?? []).filter((place) => place !== null)
     const evidence = `${row.sessions} sessions${places.length > 0 ? ` from ${places.join(', ')}` : ''}`
-    return { inUse: row.sessions > 0, ...(row.sessions > 0 ? { lastUsedAt: context.env.now() } : {}), evidence }
+    if (row.sessions === 0) return { inUse: false, evidence }
+    return { inUse: true, lasting: await lasts(context, session, id, row), lastUsedAt: context.env.now(), evidence }
   })
+}
+
+const lastingSeconds = 1
+
+/**
+ * A pool's session, not that of a client which logs in, asks and leaves: of such a one a look sees nothing most of the time, so that its absence
+ * later would prove nothing. Who may not see when a session began looks twice for the same process.
+ */
+async function lasts({ env }: Context<PostgresValue>, session: Session, id: CredentialId, first: Sessions): Promise<boolean> {
+  if (first.oldest !== null) return first.oldest >= lastingSeconds
+  await env.sleep(lastingSeconds * 1000)
+  const [second] = await ask<Sessions & Record<string, unknown>>(session, query, [id])
+  return (second?.pids ?? []).some((pid) => first.pids?.includes(pid))
 }

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import * as v from 'valibot'
 import { RotationError } from '../../core/errors.js'
 import { type Code, codes } from '../../core/ports/errors.js'
+import { targetPhases } from '../../core/ports/notifier.js'
 import type { Journal } from '../../core/ports/store.js'
 import { requestKinds, type Token, type VersionId } from '../../core/ports/words.js'
 import type { StoreKeys } from './keys.js'
@@ -44,14 +45,29 @@ const rotation = v.object({
 const retiring = v.object({
   id: v.string(),
   version: id,
+  since: time,
   notBefore: time,
   state: v.picklist(['waiting', 'undeclared', 'armed', 'disabled']),
+  seenInUse: v.optional(time),
+  unusedSince: v.optional(time),
+  holder: v.optional(v.string()),
+  leaseUntil: v.optional(time),
+})
+const seen = v.object({
+  version: id,
+  phase: v.picklist(targetPhases),
+  at: time,
+  again: v.optional(time),
+  code: v.optional(code),
+  received: v.optional(v.literal(true)),
 })
 const journal = v.object({
   rotation: v.optional(rotation),
   code: v.optional(code),
   announced: v.optional(v.nullable(id)),
   retiring: v.array(retiring),
+  seen: v.optional(v.record(v.string(), seen)),
+  checkedAt: v.optional(time),
 })
 const owner = v.object({ host: v.string(), space: v.string(), pid: time, startedAt: v.string() })
 

@@ -138,6 +138,21 @@ export const idleCases: readonly RowCase[] = [
     ['due now', { state: { journal: retiring(entry('undeclared', now)) }, facts: pair }, '28'],
   ],
   [
+    '27 an emergency waits for a retirement that is under way: it would set the very account that is being locked',
+    { state: { journal: retiring(entry('armed')) }, request: { kind: 'emergency' }, facts: pair },
+    refuse('held', /being retired/),
+    [
+      'it only waits for its consumers',
+      { state: { journal: retiring(entry('waiting')) }, request: { kind: 'emergency' }, facts: pair },
+      '28',
+    ],
+    [
+      'an issuer makes another',
+      { state: { journal: retiring(entry('armed')) }, request: { kind: 'emergency' }, facts: { slots: 4, mints: true } },
+      '28',
+    ],
+  ],
+  [
     '28 idle: a new rotation',
     { request: { token: theirs } },
     { ...begin, token: theirs },

@@ -31,7 +31,7 @@ export const rotation = (rest: Partial<OpenRotation> = {}): Journal =>
   journal({ rotation: { token: mine, kind: 'rotate', base, holder: 'h', attempt: 3, leaseUntil: 0, rejects: 0, ...rest } })
 export const oldest = 'old' as CredentialId
 export function entry(state: Retiring['state'], notBefore = now - 1, id: CredentialId = oldest): Retiring {
-  return { id, version: other, notBefore, state }
+  return { id, version: other, since: 0, notBefore, state }
 }
 export const retiring = (...entries: Retiring[]): Journal => journal({ retiring: entries })
 

@@ -1,0 +1,25 @@
+import { RotationError } from '../shared/core/errors.js'
+import { type Announced, announce } from '../shared/lifecycle/announce.js'
+import type { Deps } from '../shared/lifecycle/deps.js'
+import type { Json, Output } from './output.js'
+
+export type Pass = Announced | { readonly outcome: 'failed'; readonly why: string }
+
+/** The pass that ends a rotation: what goes wrong in it is told, and never undoes or fails the rotation. The next sweep repeats it. */
+export async function announceAfter(deps: Deps, refText: string, output: Output): Promise<Pass> {
+  try {
+    const pass = await announce(deps, refText)
+    for (const { target, seen, evidence } of pass.told)
+      if (seen.phase === 'failed') output.note(`· ${target.key} could not be told: ${evidence}`)
+    return pass
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+    output.note(`· the announcement failed (${cause.code}): ${cause.message} ${cause.next}`)
+    return { outcome: 'failed', why: cause.code }
+  }
+}
+
+export const announcedJson = (pass: Pass): { readonly [key: string]: Json } => ({
+  announced: pass.outcome,
+  targets: 'told' in pass ? pass.told.map(({ target, seen, evidence }) => ({ target: target.key, phase: seen.phase, evidence })) : [],
+})

@@ -1,0 +1,43 @@
+import { Command } from 'commander'
+import { checkAudit } from '../../shared/app/audit-file.js'
+import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
+import { action } from '../context.js'
+
+export const audit = (): Command =>
+  new Command('audit').description('the audit log').addCommand(
+    new Command('verify')
+      .description('check that no line of the audit log was changed or taken out')
+      .option('-f, --file <path>', 'the log; default: that of this store')
+      .option('--head <hash>', 'a head that an earlier run printed and that was kept elsewhere: shows that the end was not cut off')
+      .addHelpText('after', '\nExample:\n  keyturn audit verify --head 3f1c…')
+      .action(
+        action(async ({ app, output }, { file = app.config.audit, head }: { readonly file?: string; readonly head?: string }) => {
+          const found = await check(file, head)
+          const { records, torn, broken } = found
+          if (broken.length === 0 && found.expectedFound) {
+            output.result({ file, records, torn, head: found.head }, [
+              `${records} records, none changed${torn > 0 ? `; ${torn} lines were left half by a killed process` : ''}. Head: ${found.head ?? 'none'}`,
+            ])
+            return
+          }
+          const why =
+            broken.length > 0
+              ? `line ${broken.slice(0, 10).join(', ')} was changed, or something before it is missing`
+              : `the head ${head} is gone: the end was cut off`
+          throw new RotationError('damaged', `The audit log ${file} is not what was written: ${why}.`, {
+            field: 'file',
+            next: 'Compare it with a backup, and find out who can write it.',
+          })
+        }),
+      ),
+  )
+
+async function check(file: string, head: string | undefined) {
+  try {
+    return await checkAudit(file, head)
+  } catch (cause) {
+    const code = systemCodeOf(cause)
+    if (code === undefined) throw cause
+    throw new RotationError('not_found', `The audit log ${file} cannot be read (${code}).`, { field: 'file', next: 'Name it with --file.' })
+  }
+}

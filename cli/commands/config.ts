@@ -1,0 +1,37 @@
+import { Command } from 'commander'
+import { configSchema } from '../../shared/app/config-schema.js'
+import { parseConfiguration } from '../../shared/app/configuration.js'
+import { RotationError } from '../../shared/core/errors.js'
+import { action } from '../context.js'
+import { readValue } from '../read-value.js'
+
+export const config = (): Command =>
+  new Command('config').description('the configuration secret: targets, freezes, defaults, pause').addCommand(
+    new Command('check')
+      .description('say whether a configuration is right, and every place where it is not; nothing is stored')
+      .option('-f, --file <path>', 'the file; without it from stdin')
+      .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
+      .action(
+        action(async ({ app, output }, { file }: { readonly file?: string }) => {
+          const { targets, freezes, paused, defaults } = parseConfiguration(await readValue(file, 'the configuration', app.env.cancelled))
+          const all = Object.values(targets).map(({ key, kind, required }) => ({ key, kind, required }))
+          output.result({ targets: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
+            `The configuration is right: ${all.length} targets (${all.map(({ key, kind, required }) => `${key} ${kind}${required ? ', required' : ''}`).join('; ') || 'none'}), ${freezes.length} freezes${paused ? ', PAUSED' : ''}.`,
+          ])
+        }),
+      ),
+  )
+
+export const schema = (): Command =>
+  new Command('schema')
+    .description('print a JSON Schema')
+    .argument('<what>', 'config')
+    .addHelpText('after', '\nExample:\n  keyturn schema config > keyturn.schema.json')
+    .action(
+      action(async ({ output }, what: string) => {
+        if (what !== 'config')
+          throw new RotationError('bad_event', `There is no schema "${what}".`, { field: 'what', next: 'Use: config.' })
+        const text = configSchema()
+        output.result({ schema: text }, [JSON.stringify(text, null, 2)])
+      }),
+    )

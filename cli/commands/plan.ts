@@ -1,0 +1,41 @@
+import { Command } from 'commander'
+import { type Planned, plan as planFleet } from '../../shared/lifecycle/plan.js'
+import { action } from '../context.js'
+import { showTime, table } from '../output.js'
+
+export const plan = (): Command =>
+  new Command('plan')
+    .description('the fleet: what is due, held or refused, and why; no login, no write')
+    .option('--store <kind>', 'which store', 'file')
+    .addHelpText('after', '\nExample:\n  keyturn plan')
+    .action(
+      action(async ({ app, output }, { store }: { readonly store: string }) => {
+        const lines: Planned[] = []
+        for await (const line of planFleet(await app.deps(`${store}:any`))) lines.push(line)
+        lines.sort((a, b) => (a.ref < b.ref ? -1 : 1))
+        const rows = lines.map((line) => [
+          line.ref,
+          line.rotator ?? '-',
+          line.due.join(', ') || '-',
+          line.rotation,
+          line.nextAt === undefined ? '-' : showTime(line.nextAt),
+          line.why ?? '',
+        ])
+        output.result(
+          {
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, nextAt }) => ({
+              ref,
+              rotator: rotator ?? null,
+              type: type ?? null,
+              due,
+              rotation,
+              why: why ?? null,
+              nextAt: nextAt === undefined ? null : showTime(nextAt),
+            })),
+          },
+          rows.length === 0
+            ? ['No secret is managed yet.']
+            : table([['SECRET', 'ROTATOR', 'DUE NOW', 'ROTATION', 'SCHEDULED', 'WHY'], ...rows]),
+        )
+      }),
+    )

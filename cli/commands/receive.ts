@@ -1,0 +1,44 @@
+import { once } from 'node:events'
+import { Command } from 'commander'
+import { createReceiver } from '../../shared/app/receive.js'
+import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
+import { action } from '../context.js'
+
+export const receive = (): Command =>
+  new Command('receive')
+    .description('listen for signed callbacks of webhook targets, and note who is on which publication')
+    .option('--listen <host:port>', 'where; put a TLS proxy in front of anything but loopback', '127.0.0.1:8787')
+    .addHelpText('after', '\nExample:\n  keyturn receive --listen 127.0.0.1:8787')
+    .action(
+      action(async ({ app, output }, { listen }: { readonly listen: string }) => {
+        const [, host = '', port = ''] = /^\[?([^\]]+)\]?:(\d{1,5})$/.exec(listen) ?? []
+        if (host === '' || Number(port) > 65_535)
+          throw new RotationError('bad_event', `"${listen}" is no host:port.`, {
+            field: 'listen',
+            next: 'Write for example --listen 127.0.0.1:8787.',
+          })
+        const server = createReceiver((ref) => app.deps(ref))
+        server.listen(Number(port), host)
+        await Promise.race([
+          once(server, 'listening'),
+          once(server, 'error').then(([cause]) => Promise.reject(notListening(listen, cause))),
+        ])
+        const address = server.address()
+        const bound = typeof address === 'object' && address !== null ? address.port : Number(port)
+        output.note(`listening on ${host}:${bound}; Ctrl-C ends it`)
+        await new Promise<void>((resolve) => {
+          if (app.env.cancelled.aborted) resolve()
+          app.env.cancelled.addEventListener('abort', () => resolve(), { once: true })
+        })
+        server.close()
+        server.closeAllConnections()
+        output.result({ listen: `${host}:${bound}` }, ['Stopped.'])
+      }),
+    )
+
+const notListening = (listen: string, cause: unknown): unknown => {
+  const code = systemCodeOf(cause)
+  return code === undefined
+    ? cause
+    : new RotationError('bad_config', `Cannot listen on ${listen} (${code}).`, { field: 'listen', next: 'Name another address or port.' })
+}

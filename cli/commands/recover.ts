@@ -1,0 +1,37 @@
+import { Command } from 'commander'
+import { recover as recoverSecret } from '../../shared/lifecycle/recover.js'
+import { rotate } from '../../shared/lifecycle/rotate.js'
+import { announceAfter } from '../announced.js'
+import { action } from '../context.js'
+import { showTime, table } from '../output.js'
+
+export const recover = (): Command =>
+  new Command('recover')
+    .description('try every stored version once, say which the target accepts and the one safe thing to do; --yes does it')
+    .argument('<ref>', 'which secret')
+    .option('--yes', 'carry the safe action out')
+    .addHelpText('after', '\nExample:\n  keyturn recover file:db\n  keyturn recover file:db --yes')
+    .action(
+      action(async ({ app, output }, refText: string, { yes }: { readonly yes?: boolean }) => {
+        const deps = await app.deps(refText)
+        const found = await recoverSecret(deps, await app.store(refText), refText, yes === true)
+        if (found.done && found.action.do === 'resume') await rotate(deps, { kind: 'resume', ref: refText, at: app.env.now() })
+        if (found.done) await announceAfter(deps, refText, output)
+        const { ref, tried, action: safe, done } = found
+        const rows = tried.map(({ stage, version, id, works, createdAt }) => [stage, version, id ?? '-', works, showTime(createdAt)])
+        const next = done || safe.do === 'nothing' || safe.do === 'by hand' ? [] : [`Carry it out with: keyturn recover ${ref.shown} --yes`]
+        output.result(
+          {
+            ref: ref.shown,
+            tried: tried.map(({ stage, version, id, works, why }) => ({ stage, version, id: id ?? null, works, why: why ?? null })),
+            action: { do: safe.do, why: safe.why, ...(safe.do === 'restore' ? { version: safe.version } : {}) },
+            done,
+          },
+          [
+            ...table([['STAGE', 'VERSION', 'CREDENTIAL', 'TARGET', 'CREATED'], ...rows]),
+            `${done ? 'Done' : 'Safe'}: ${safe.do}; ${safe.why}.`,
+            ...next,
+          ],
+        )
+      }),
+    )

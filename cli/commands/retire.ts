@@ -1,0 +1,26 @@
+import { Command } from 'commander'
+import { announce } from '../../shared/lifecycle/announce.js'
+import { retirePass } from '../../shared/lifecycle/retire.js'
+import { announcedJson } from '../announced.js'
+import { action } from '../context.js'
+import { showTime } from '../output.js'
+
+export const retire = (): Command =>
+  new Command('retire')
+    .description('announce what is due, ask every consumer, and retire the outgoing credential if nobody needs it any more')
+    .argument('<ref>', 'which secret')
+    .addHelpText('after', '\nExample:\n  keyturn retire file:db')
+    .action(
+      action(async ({ app, output }, refText: string) => {
+        const deps = await app.deps(refText)
+        const announced = await announce(deps, refText)
+        const { ref, entries } = await retirePass(deps, refText)
+        const json = entries.map(({ id, state, why, again }) => ({ id, state, why, again: again === undefined ? null : showTime(again) }))
+        output.result(
+          { ref: ref.shown, ...announcedJson(announced), entries: json },
+          entries.length === 0
+            ? [`${ref.shown}: nothing waits to be retired.`]
+            : entries.map(({ id, state, why }) => `${id}  ${state}: ${why}`),
+        )
+      }),
+    )

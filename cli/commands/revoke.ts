@@ -1,0 +1,20 @@
+import { Command } from 'commander'
+import { RotationError } from '../../shared/core/errors.js'
+import { revoke as revokePrevious } from '../../shared/lifecycle/revoke.js'
+import { action } from '../context.js'
+
+export const revoke = (): Command =>
+  new Command('revoke')
+    .description('end the previous credential and its sessions at once, whoever still uses it')
+    .argument('<ref>', 'which secret')
+    .requiredOption('--now', 'yes, without asking any consumer')
+    .requiredOption('--reason <text>', 'why, for the audit log; never a value')
+    .addHelpText('after', '\nExample:\n  keyturn revoke file:db --now --reason "the old password is in a ticket"')
+    .action(
+      action(async ({ app, output }, refText: string, { reason }: { readonly reason: string }) => {
+        if (reason === '')
+          throw new RotationError('bad_event', 'A revocation needs a reason.', { field: 'reason', next: 'Add --reason "…".' })
+        const { id, state, why } = await revokePrevious(await app.deps(refText), refText, reason)
+        output.result({ ref: refText, id, state, why }, [`${id}  ${state}: ${why}`])
+      }),
+    )

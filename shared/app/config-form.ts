@@ -1,0 +1,53 @@
+import * as v from 'valibot'
+import { commonKeys, prefix } from '../core/policy/index.js'
+import { credentialTypes } from '../core/ports/rotator.js'
+import { settings as logSettings } from '../notifiers/log.js'
+import { settings as manualSettings } from '../notifiers/manual.js'
+import type { NotifierKind } from '../notifiers/registry.js'
+import { settings as webhookSettings } from '../notifiers/webhook/settings.js'
+
+const required = v.optional(v.boolean(), false)
+/** A notifier without a line here does not compile. */
+const targetForms = {
+  log: v.strictObject({
+    kind: v.literal('log'),
+    required: v.optional(v.literal(false, 'a log proves nothing, so it cannot be required'), false),
+    ...logSettings.entries,
+  }),
+  manual: v.strictObject({ kind: v.literal('manual'), required, ...manualSettings.entries }),
+  webhook: v.strictObject({ kind: v.literal('webhook'), required, ...webhookSettings.entries }),
+} satisfies Record<NotifierKind, unknown>
+const target = v.variant('kind', [targetForms.log, targetForms.manual, targetForms.webhook])
+
+const name = v.pipe(
+  v.string(),
+  v.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be of a-z 0-9 . _ -, at most 63 characters'),
+  v.check((text) => text !== 'none', 'must not be "none", which stands for no target'),
+)
+const time = v.pipe(v.string(), v.isoTimestamp('must be a time such as 2026-12-20T00:00:00Z'))
+const defaultKeys = commonKeys.map((key) => key.name).filter((key) => !['rotator', 'admin', 'at', 'parts'].includes(key))
+const defaults = v.record(v.picklist(defaultKeys, `must be one of ${defaultKeys.join(', ')}`), v.string())
+
+/** The configuration secret: one JSON object. */
+export const configForm = v.strictObject({
+  $schema: v.optional(v.string()),
+  targets: v.optional(v.record(name, target), {}),
+  /** Policy keys by credential type, without keyturn- in front; a secret's own policy wins. */
+  defaults: v.optional(v.record(v.picklist(credentialTypes), defaults), {}),
+  /** No rotation starts between from and to; an emergency and what is open go on. */
+  freezes: v.optional(
+    v.array(
+      v.pipe(
+        v.strictObject({ from: time, to: time, reason: v.pipe(v.string(), v.nonEmpty(), v.maxLength(200)) }),
+        v.check(({ from, to }) => Date.parse(from) < Date.parse(to), 'must end after it begins'),
+      ),
+    ),
+    [],
+  ),
+  /** Stops every scheduled and ordinary rotation of this installation. */
+  paused: v.optional(v.boolean(), false),
+})
+export type ConfigText = v.InferOutput<typeof configForm>
+
+export const policyOf = (entries: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(entries).map(([key, value]) => [prefix + key, value]))

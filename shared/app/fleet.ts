@@ -1,0 +1,58 @@
+import { RotationError } from '../core/errors.js'
+import type { Env } from '../core/ports/env.js'
+import type { Code } from '../core/ports/errors.js'
+import { verifyCurrent } from '../lifecycle/adopt.js'
+import { announce } from '../lifecycle/announce.js'
+import type { Deps } from '../lifecycle/deps.js'
+import { plan } from '../lifecycle/plan.js'
+import { rotate } from '../lifecycle/rotate.js'
+
+export interface FleetResult {
+  readonly rotated: readonly string[]
+  /** Held, locked or paused: not now, and no failure. */
+  readonly skipped: readonly { readonly ref: string; readonly code: Code; readonly why: string }[]
+  readonly failed?: { readonly ref: string; readonly code: Code; readonly why: string }
+  /** Not begun because another one failed. */
+  readonly left: number
+}
+
+/** One, verified; then a tenth of the rest; then all. Each wave ends before the next begins, and the first failure ends everything. */
+export function wavesOf<T>(all: readonly T[]): readonly (readonly T[])[] {
+  const tenth = Math.ceil((all.length - 1) / 10)
+  return [all.slice(0, 1), all.slice(1, 1 + tenth), all.slice(1 + tenth)].filter((wave) => wave.length > 0)
+}
+
+/** Rotates every managed secret, or those of one type. `say` is told as each wave begins. */
+export async function rotateFleet(deps: Deps, env: Env, type: string | undefined, say: (line: string) => void): Promise<FleetResult> {
+  const refs: string[] = []
+  for await (const line of plan(deps)) if (line.rotator !== undefined && (type === undefined || line.type === type)) refs.push(line.ref)
+  refs.sort()
+  const at = env.now()
+  const [rotated, skipped]: [string[], FleetResult['skipped'][number][]] = [[], []]
+  const begun = (): number => rotated.length + skipped.length
+  for (const [index, wave] of wavesOf(refs).entries()) {
+    say(`wave ${index + 1}: ${wave.length} of ${refs.length}`)
+    for (const ref of wave) {
+      try {
+        if (env.cancelled.aborted) throw new RotationError('held', 'Interrupted.', { next: 'Run the same command again.' })
+        await rotateVerified(deps, ref, at)
+        rotated.push(ref)
+      } catch (cause) {
+        if (!(cause instanceof RotationError)) throw cause
+        const what = { ref, code: cause.code, why: cause.message }
+        if (cause.remedy !== 'wait' || env.cancelled.aborted) return { rotated, skipped, failed: what, left: refs.length - begun() - 1 }
+        skipped.push(what)
+      }
+    }
+  }
+  return { rotated, skipped, left: 0 }
+}
+
+async function rotateVerified(deps: Deps, ref: string, at: number): Promise<void> {
+  await rotate(deps, { kind: 'rotate', ref, at })
+  await announce(deps, ref)
+  const { accepted } = await verifyCurrent(deps, ref)
+  if (!accepted) {
+    throw new RotationError('target_auth', `The target refuses the new current value of ${ref}.`, { next: `Run keyturn recover ${ref}.` })
+  }
+}

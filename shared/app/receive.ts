@@ -1,0 +1,80 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import * as v from 'valibot'
+import { codeOf, RotationError } from '../core/errors.js'
+import type { Target } from '../core/ports/notifier.js'
+import { SecretText } from '../core/secret-text.js'
+import type { Deps } from '../lifecycle/deps.js'
+import { noteSeen } from '../lifecycle/seen.js'
+import { type Receipt, readReceipt } from '../notifiers/webhook/receipt.js'
+import { settings } from '../notifiers/webhook/settings.js'
+import { whyNotSigned } from '../notifiers/webhook/signature.js'
+
+const bodyBytesMax = 16_384
+
+/** Whatever the caller sees: a word, never why a signature did not fit. */
+type Reply = readonly [status: number, said: string]
+
+/**
+ * A tiny listener for signed callbacks of webhook targets: POST, a receipt in JSON, Standard Webhooks headers. A receipt is only as good as its
+ * signature by a key of the very target that it names, within five minutes; noted twice it says the same.
+ */
+export function createReceiver(depsOf: (ref: string) => Promise<Deps>): Server {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    void answer(depsOf, request).then(([status, said]) => reply(response, status, said))
+  })
+  server.maxConnections = 64
+  return server
+}
+
+function reply(response: ServerResponse, status: number, said: string): void {
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
+  response.end(`${JSON.stringify({ said })}\n`)
+}
+
+async function answer(depsOf: (ref: string) => Promise<Deps>, request: IncomingMessage): Promise<Reply> {
+  if (request.method !== 'POST') return [405, 'POST a receipt']
+  const body = await bodyOf(request)
+  if (body === undefined) return [413, 'too large']
+  const receipt = readReceipt(body)
+  if (receipt?.ref === undefined || receipt.target === undefined) return [400, 'no receipt']
+  try {
+    const deps = await depsOf(receipt.ref)
+    const target = (await deps.configuration()).targets[receipt.target]
+    const wrong = target === undefined ? 'there is no such target' : whyNotTrusted(target, request, body, deps.env.now())
+    if (wrong !== undefined) {
+      deps.env.log('receipt_refused', { target: receipt.target, why: wrong })
+      return [401, 'not accepted']
+    }
+    return await note(deps, receipt, receipt.ref, receipt.target)
+  } catch (cause) {
+    return codeOf(cause) === 'unavailable' ? [503, 'try again'] : [422, codeOf(cause) ?? 'internal']
+  }
+}
+
+async function note(deps: Deps, { phase, id }: Receipt, ref: string, target: string): Promise<Reply> {
+  try {
+    await noteSeen(deps, ref, { target, phase, changeId: id })
+    return [202, 'noted']
+  } catch (cause) {
+    if (cause instanceof RotationError && cause.code === 'conflict') return [409, 'not the current publication']
+    throw cause
+  }
+}
+
+function whyNotTrusted(target: Target, request: IncomingMessage, body: string, now: number): string | undefined {
+  const parsed = target.kind === 'webhook' ? v.safeParse(settings, JSON.parse(target.settings.reveal())) : undefined
+  if (parsed?.success !== true) return 'it is no webhook target'
+  const keys = [...parsed.output.keys, ...parsed.output.receiptKeys].map((key) => new SecretText(key))
+  return whyNotSigned(keys, request.headers, body, now)
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > bodyBytesMax) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

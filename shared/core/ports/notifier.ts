@@ -1,0 +1,66 @@
+import type { SecretText } from '../secret-text.js'
+import type { Env } from './env.js'
+import type { Code } from './errors.js'
+import type { Seen } from './store.js'
+import type { SecretRef, VersionId } from './words.js'
+
+/** How far a consumer is with a publication; `failed` is no step but an obstacle. drained: nobody there uses the outgoing credential any more. */
+export const targetPhases = ['requested', 'synced', 'verified', 'restarted', 'drained', 'failed'] as const
+export type TargetPhase = (typeof targetPhases)[number]
+
+export const changeCauses = ['rotation', 'rollback', 'put', 'emergency', 'foreign'] as const
+/** One publication, as the outside hears of it. No value, digest or length of a value. */
+export interface Change {
+  /** The same for every announcement of this publication. */
+  readonly id: string
+  readonly ref: SecretRef
+  readonly version: VersionId
+  readonly previous: VersionId | null
+  /** When it was published: receivers drop lower ones. */
+  readonly sequence: number
+  readonly cause: (typeof changeCauses)[number]
+  readonly reason?: string
+}
+
+/** A consumer to tell, from the configuration secret. */
+export interface Target {
+  readonly key: string
+  readonly kind: string
+  /** Nothing is retired before it is drained. */
+  readonly required: boolean
+  /** The notifier's own settings as JSON; may hold signing keys. */
+  readonly settings: SecretText
+}
+
+export interface TargetState {
+  readonly phase: TargetPhase
+  /** Not before this time once more. */
+  readonly again?: number
+  readonly code?: Code
+  /** For people. */
+  readonly evidence: string
+}
+
+export interface NotifierContext {
+  readonly env: Env
+  readonly deadline: number
+  /** What was received for this very publication. */
+  readonly receipt?: Seen
+}
+
+/** refuse: certainly mis-set. unknown: not reachable now, which blocks nothing. */
+export type Preflight =
+  | { readonly verdict: 'ok' }
+  | { readonly verdict: 'unknown'; readonly why: string }
+  | { readonly verdict: 'refuse'; readonly why: string; readonly next: string }
+
+export interface Notifier {
+  readonly kind: string
+  /** How far a target of this kind can ever prove to be. */
+  readonly traits: { readonly proves: 'nothing' | 'accepted' | 'drained' }
+  /** Looks, sends nothing. bad_config for settings that are wrong. */
+  preflight(target: Target, context: NotifierContext): Promise<Preflight>
+  /** One bounded look and at most one delivery; repeatable. delivery_failed, delivery_refused. */
+  advance(change: Change, target: Target, context: NotifierContext): Promise<TargetState>
+  classify(cause: unknown): Code
+}

@@ -1,0 +1,70 @@
+import { codeOf } from '../core/errors.js'
+import type { Change } from '../core/ports/notifier.js'
+import type { SecretState } from '../core/ports/store.js'
+import type { SecretRef } from '../core/ports/words.js'
+import { changeOf, isDue } from './change.js'
+import type { Deps } from './deps.js'
+import { entriesDue, identityOf } from './entries.js'
+import { seenBy, type Told, tell, wasTold } from './tell.js'
+import { createTools, type Setup, type Tools, understand } from './work.js'
+
+export interface Announced {
+  readonly ref: SecretRef
+  /** none: nothing was due · announced: every target was told · waiting: some could not be told yet · unnoted: told, but this role may not write notes. */
+  readonly outcome: 'none' | 'announced' | 'waiting' | 'unnoted'
+  readonly change?: Change
+  readonly told: readonly Told[]
+}
+
+const roundsMax = 6
+
+/**
+ * One announce pass: tells every target of what is current, and only then notes it, together with the retiring entry of what left, in one
+ * write. Repeatable: a crash in between costs a repeated event with the same id. bad_config for a target that nobody configured.
+ */
+export async function announce(deps: Deps, refText: string): Promise<Announced> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  for (let round = 1; ; round++) {
+    const state = await tools.store.describe(ref)
+    const { current } = state
+    if (!isDue(state) || current === undefined) return { ref, outcome: 'none', told: [] }
+    const setup = await understand(tools, state)
+    const change = changeOf(state, current)
+    const told = await tellAll(tools, setup, state, change)
+    try {
+      return { ref, change, told, outcome: await noteAnnounced(tools, setup, state, told) }
+    } catch (cause) {
+      if (codeOf(cause) === 'denied') return { ref, change, told, outcome: 'unnoted' }
+      const reread = codeOf(cause) === 'conflict' || codeOf(cause) === 'ambiguous'
+      if (!reread || round >= roundsMax) throw cause
+    }
+  }
+}
+
+/** Those that took it already are not told again, and those that asked to wait are not yet. */
+async function tellAll(tools: Tools, { targets }: Setup, { journal }: SecretState, change: Change): Promise<readonly Told[]> {
+  const told: Told[] = []
+  for (const target of targets) {
+    const before = journal?.seen?.[target.key]
+    const same = before?.version === change.version ? before : undefined
+    const settled = same !== undefined && (wasTold(same) || (same.again ?? 0) > tools.deps.env.now())
+    told.push(settled ? { target, seen: same, evidence: 'as noted before' } : await tell(tools, change, target, same))
+  }
+  return told
+}
+
+async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, told: readonly Told[]): Promise<'announced' | 'waiting'> {
+  const { current } = state
+  const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
+  if (current === undefined || !told.every((one) => wasTold(one.seen))) {
+    if (told.length > 0) await tools.store.note(state, seen)
+    return 'waiting'
+  }
+  const { rotator } = setup
+  const retiring = rotator
+    ? await entriesDue(tools, { ...setup, rotator }, state, await identityOf(tools, { ...setup, rotator }, state, current.id))
+    : (state.journal?.retiring ?? [])
+  await tools.store.note(state, { announced: current.id, retiring, ...seen })
+  return 'announced'
+}

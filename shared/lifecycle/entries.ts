@@ -1,0 +1,55 @@
+import { codeOf } from '../core/errors.js'
+import type { AnyRotator } from '../core/ports/rotator.js'
+import type { Retiring, SecretState } from '../core/ports/store.js'
+import type { CredentialId, VersionId } from '../core/ports/words.js'
+import type { Setup, Tools } from './work.js'
+
+type Known = Setup & { readonly rotator: AnyRotator }
+
+/** Versions that left current and have no retiring entry: previous, and what a rotation had replaced before somebody else overtook it. */
+function leftVersions({ current, previous, journal }: SecretState): readonly VersionId[] {
+  const rotation = journal?.rotation
+  // Published, also where a crash came before that was noted, and not current any more.
+  const published = rotation?.published ?? (previous?.ours === rotation?.token ? previous?.id : undefined)
+  const overtaken = published !== undefined && published !== current?.id ? rotation?.base : undefined
+  const noted = new Set((journal?.retiring ?? []).map(({ version }) => version))
+  const left = [previous?.id, overtaken].filter((id): id is VersionId => id !== undefined && id !== null)
+  return [...new Set(left)].filter((id) => id !== current?.id && !noted.has(id))
+}
+
+/** undefined where the version is gone, or was never a credential of this kind. */
+export async function identityOf(
+  tools: Tools,
+  { rotator, policy }: Known,
+  state: SecretState,
+  version: VersionId,
+): Promise<CredentialId | undefined> {
+  try {
+    return rotator.identify(rotator.parse(await tools.store.read(state.ref, version), policy))
+  } catch (cause) {
+    if (codeOf(cause) === 'not_found' || codeOf(cause) === 'bad_value') return undefined
+    throw cause
+  }
+}
+
+/**
+ * The retiring entries as they should be: one for each credential that left, none for one that is current again. waiting where consumers must
+ * be seen first. The same for every caller, so that it may be repeated.
+ */
+export async function entriesDue(
+  tools: Tools,
+  setup: Known,
+  state: SecretState,
+  currentId: CredentialId | undefined,
+): Promise<readonly Retiring[]> {
+  const kept = (state.journal?.retiring ?? []).filter(({ id }) => id !== currentId)
+  const required = setup.targets.some((target) => target.required)
+  const added: Retiring[] = []
+  for (const version of leftVersions(state)) {
+    const id = await identityOf(tools, setup, state, version)
+    if (id === undefined || id === currentId || [...kept, ...added].some((entry) => entry.id === id)) continue
+    const since = state.publishedAt
+    added.push({ id, version, since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' })
+  }
+  return [...kept, ...added]
+}

@@ -1,0 +1,27 @@
+import type { Notifier } from '../../core/ports/notifier.js'
+import { type Guard, guarded } from './guarded.js'
+
+/** The same notifier behind limits, audit, retry and redaction; a delivery is an effect, a preflight a look. */
+export function guardNotifier(notifier: Notifier, guard: Guard, ref: string): Notifier {
+  const call = { ref, classify: (cause: unknown) => notifier.classify(cause) }
+  return {
+    kind: notifier.kind,
+    traits: notifier.traits,
+    classify: call.classify,
+    preflight: (target, context) =>
+      guarded(guard, { ...call, name: `${notifier.kind}.preflight`, effect: false }, () => notifier.preflight(target, context)),
+    advance: (change, target, context) =>
+      guarded(
+        guard,
+        {
+          ...call,
+          name: `${notifier.kind}.advance`,
+          effect: true,
+          version: change.version,
+          deadline: context.deadline,
+          reason: `target ${target.key}`,
+        },
+        () => notifier.advance(change, target, context),
+      ),
+  }
+}

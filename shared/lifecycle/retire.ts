@@ -1,0 +1,149 @@
+import { codeOf } from '../core/errors.js'
+import { policyText } from '../core/policy/index.js'
+import type { AnyRotator, Context } from '../core/ports/rotator.js'
+import type { Retiring, SecretState } from '../core/ports/store.js'
+import type { CredentialId, SecretRef } from '../core/ports/words.js'
+import { isDue } from './change.js'
+import type { Deps } from './deps.js'
+import { identityOf } from './entries.js'
+import { askGate, type Verdict } from './gate.js'
+import { seenBy } from './tell.js'
+import { createTools, lookContext, type Setup, type Tools, understand } from './work.js'
+
+export interface Retired {
+  readonly id: CredentialId
+  readonly state: Retiring['state'] | 'retired' | 'current again'
+  readonly why: string
+  /** When it is worth asking again, where that is known. */
+  readonly again?: number
+}
+
+type Known = Setup & { readonly rotator: AnyRotator }
+const roundsMax = 6
+const retireLeaseMs = 120_000
+const marginMs = 30_000
+
+/**
+ * One pass over the credentials that left: asks the gate of each, arms what is open by compare-and-set on the state that the gate read, retires
+ * it, and only then removes its entry. May run any number of times, also twice at once. Nothing while an announcement is due.
+ */
+export async function retirePass(deps: Deps, refText: string): Promise<{ readonly ref: SecretRef; readonly entries: readonly Retired[] }> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  const done = new Map<CredentialId, Retired>()
+  for (let round = 0; round < roundsMax; round++) {
+    const state = await tools.store.describe(ref)
+    const entry = (state.journal?.retiring ?? []).find(({ id }) => !done.has(id))
+    if (entry === undefined) break
+    const setup = await understand(tools, state)
+    const { rotator } = setup
+    if (rotator === undefined) break
+    try {
+      done.set(entry.id, await settle(tools, { ...setup, rotator }, state, entry))
+    } catch (cause) {
+      if (codeOf(cause) !== 'conflict' && codeOf(cause) !== 'ambiguous') throw cause // a race was lost: read again
+    }
+  }
+  return { ref, entries: [...done.values()] }
+}
+
+async function settle(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<Retired> {
+  const { env, holder } = tools.deps
+  if (entry.holder !== undefined && entry.holder !== holder && (entry.leaseUntil ?? 0) > env.now())
+    return { id: entry.id, state: entry.state, why: 'another process retires it', again: entry.leaseUntil ?? 0 }
+  if (await isLive(tools, setup, state, entry)) {
+    await removeEntry(tools, state, entry)
+    return { id: entry.id, state: 'current again', why: 'it is current or pending, so nothing is retired' }
+  }
+  if (entry.state === 'armed' || entry.state === 'disabled') return carryOut(tools, setup, state, entry, undefined)
+  if (isDue(state) || isBusy(state, env.now()))
+    return { id: entry.id, state: entry.state, why: isDue(state) ? 'an announcement is due' : 'a rotation is open' }
+  const verdict = await askGate(tools, setup, state, entry, await retireContext(tools, setup, state))
+  if (!verdict.open) return keep(tools, state, entry, verdict)
+  if (env.now() < entry.notBefore) {
+    const kept = await keep(tools, state, entry, verdict)
+    return { ...kept, why: `${verdict.why}; grace is not over`, again: entry.notBefore }
+  }
+  return carryOut(tools, setup, withSeen(state, verdict), verdict.entry, verdict)
+}
+
+/** A rotation of current may be about to use the account again; the leftover of an older one blocks nothing. */
+export function isBusy({ journal, pending, loose, current }: SecretState, now: number): boolean {
+  const open = journal?.rotation?.published === undefined ? journal?.rotation : undefined
+  const mayGoOn = open !== undefined && (open.base === current?.id || open.leaseUntil > now)
+  return mayGoOn || pending !== undefined || loose.some(({ base }) => base === current?.id)
+}
+
+const withSeen = (state: SecretState, { told }: Verdict): SecretState =>
+  told.length === 0 ? state : { ...state, journal: { retiring: [], ...state.journal, seen: seenBy(told, state.journal?.seen) } }
+
+/** Never retire what identifies as current or as a value that is on its way. */
+export async function isLive(tools: Tools, setup: Known, state: SecretState, { id }: Retiring): Promise<boolean> {
+  const versions = [state.current, state.pending, ...state.loose].filter((info) => info?.hasValue === true)
+  for (const info of versions) {
+    if (info !== undefined && (await identityOf(tools, setup, state, info.id)) === id) return true
+  }
+  return false
+}
+
+export async function retireContext(tools: Tools, setup: Known, state: SecretState): Promise<Context<unknown>> {
+  const context = await lookContext(tools, setup, state)
+  const { rotator, policy } = setup
+  const current = state.current && rotator.parse(await tools.store.read(state.ref, state.current.id), policy)
+  const sessions = rotator.about.policy.find(({ name }) => name === 'sessions')
+  return {
+    ...context,
+    publishedAt: state.publishedAt,
+    endSessions: sessions !== undefined && policyText(policy, sessions) === 'end',
+    ...(current === undefined ? {} : { current }),
+  }
+}
+
+/** armed, retired, version made unreadable, entry removed: in this order, each repeatable. `why` of force stands in the audit log. */
+export async function carryOut(
+  tools: Tools,
+  setup: Known,
+  state: SecretState,
+  entry: Retiring,
+  verdict: Pick<Verdict, 'why' | 'forced'> | undefined,
+  more: Pick<Context<unknown>, 'endSessions'> = {},
+): Promise<Retired> {
+  const { env, holder } = tools.deps
+  const leaseUntil = env.now() + retireLeaseMs
+  const armed: Retiring = { ...entry, state: entry.state === 'disabled' ? 'disabled' : 'armed', holder, leaseUntil }
+  const others = (state.journal?.retiring ?? []).filter(({ id }) => id !== entry.id)
+  const seen = state.journal?.seen === undefined ? {} : { seen: state.journal.seen }
+  const after = await tools.store.note(state, { retiring: [...others, armed], ...seen })
+  const context = { ...(await retireContext(tools, setup, state)), ...more, deadline: leaseUntil - marginMs }
+  const progress = await setup.rotator.retire({ ...context, ...(verdict?.forced ? { reason: verdict.why } : {}) }, entry.id)
+  if (!progress.done) {
+    await tools.store.note(after, { retiring: [...others, { ...armed, state: 'disabled', leaseUntil: 0, notBefore: progress.again }] })
+    return { id: entry.id, state: 'disabled', why: `it is disabled and ends later (${progress.why})`, again: progress.again }
+  }
+  await disposeOf(tools, after, entry)
+  await removeEntry(tools, await tools.store.describe(state.ref), entry)
+  return { id: entry.id, state: 'retired', why: verdict?.why ?? 'it had been armed before' }
+}
+
+async function disposeOf(tools: Tools, state: SecretState, { version }: Retiring): Promise<void> {
+  try {
+    await tools.store.dispose(state.ref, version)
+  } catch (cause) {
+    if (codeOf(cause) !== 'not_found') throw cause
+  }
+}
+
+async function removeEntry(tools: Tools, state: SecretState, entry: Retiring): Promise<void> {
+  const retiring = state.journal?.retiring ?? []
+  if (retiring.some(({ id }) => id === entry.id)) await tools.store.note(state, { retiring: retiring.filter(({ id }) => id !== entry.id) })
+}
+
+/** What was found out stays: without it the next look would begin anew. */
+async function keep(tools: Tools, state: SecretState, entry: Retiring, { entry: found, told, why }: Verdict): Promise<Retired> {
+  const retiring = (state.journal?.retiring ?? []).map((one) => (one.id === entry.id ? found : one))
+  const changed = JSON.stringify(found) !== JSON.stringify(entry)
+  const seen = seenBy(told, state.journal?.seen)
+  const moved = told.some(({ target, seen: one }) => state.journal?.seen?.[target.key]?.phase !== one.phase)
+  if (changed || moved) await tools.store.note(state, { retiring, ...(told.length > 0 ? { seen } : {}) })
+  return { id: entry.id, state: found.state, why, ...(found.notBefore > tools.deps.env.now() ? { again: found.notBefore } : {}) }
+}

@@ -1,0 +1,65 @@
+import { codeOf, RotationError } from '../core/errors.js'
+import type { AnyRotator } from '../core/ports/rotator.js'
+import type { SecretState } from '../core/ports/store.js'
+import type { Deps } from './deps.js'
+import { entriesDue, identityOf } from './entries.js'
+import { carryOut, isBusy, isLive, type Retired, retireContext } from './retire.js'
+import { createTools, type Setup, type Tools, understand, withoutRotator } from './work.js'
+
+const roundsMax = 6
+
+/**
+ * Ends the previous credential and its sessions at once, whoever still uses it: skips the gate, never the order. The reason stands in the audit
+ * log. bad_event when there is nothing left to revoke, held while a rotation is open that may be about to use the account again.
+ */
+export async function revoke(deps: Deps, refText: string, reason: string): Promise<Retired> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  for (let round = 1; ; round++) {
+    const state = await tools.store.describe(ref)
+    const setup = await understand(tools, state)
+    if (setup.rotator === undefined) throw withoutRotator(ref)
+    try {
+      return await revokePrevious(tools, { ...setup, rotator: setup.rotator }, state, reason)
+    } catch (cause) {
+      if (codeOf(cause) !== 'conflict' || round >= roundsMax) throw cause
+    }
+  }
+}
+
+async function revokePrevious(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, reason: string): Promise<Retired> {
+  const { rotator } = setup
+  const currentId = state.current && (await identityOf(tools, setup, state, state.current.id))
+  if (currentId === undefined) throw nothing(state)
+  const entries = await entriesDue(tools, setup, state, currentId)
+  const entry = entries.find(({ version }) => version === state.previous?.id) ?? entries.at(-1)
+  if (entry === undefined) return endOldSessions(tools, setup, state, currentId, reason)
+  if (isBusy(state, tools.deps.env.now()) || (await isLive(tools, setup, state, entry))) {
+    throw new RotationError('held', `A rotation of ${state.ref.shown} is open, which may be about to use ${entry.id} again.`, {
+      next: `Finish it first: keyturn rotate ${state.ref.shown} --resume.`,
+    })
+  }
+  const noted = { ...state, journal: { ...state.journal, retiring: entries } }
+  const end = rotator.about.policy.some(({ name }) => name === 'sessions') ? { endSessions: true } : {}
+  return carryOut(tools, setup, noted, entry, { forced: true, why: `revoked: ${reason}` }, end)
+}
+
+/** One slot: the outgoing credential died with the rotation; what is left of it are sessions that were opened before. */
+async function endOldSessions(
+  tools: Tools,
+  { rotator, ...setup }: Setup & { rotator: AnyRotator },
+  state: SecretState,
+  currentId: Retired['id'],
+  reason: string,
+): Promise<Retired> {
+  if (state.previous === undefined || rotator.endSessions === undefined) throw nothing(state)
+  const context = await retireContext(tools, { ...setup, rotator }, state)
+  await rotator.endSessions({ ...context, reason: `revoked: ${reason}` }, currentId)
+  return { id: currentId, state: 'retired', why: 'its outgoing password was replaced by the rotation; older sessions are ended' }
+}
+
+const nothing = ({ ref }: SecretState): RotationError =>
+  new RotationError('bad_event', `${ref.shown} has no previous credential that could be revoked.`, {
+    field: 'ref',
+    next: `If the current one is compromised: keyturn rotate ${ref.shown} --emergency --reason …, then revoke again.`,
+  })

@@ -1,0 +1,104 @@
+import { codeOf, messageOf, RotationError } from '../core/errors.js'
+import type { Code } from '../core/ports/errors.js'
+import type { SecretState } from '../core/ports/store.js'
+import { verifyCurrent } from './adopt.js'
+import { announce } from './announce.js'
+import { isDue } from './change.js'
+import type { Deps } from './deps.js'
+import { nextFor } from './remedies.js'
+import { retirePass } from './retire.js'
+import { rotate } from './rotate.js'
+import { isCheckDue, isStartDue } from './schedule.js'
+import { createTools, understand } from './work.js'
+
+export const sweepActions = ['resume', 'announce', 'retire', 'start', 'check'] as const
+export type SweepAction = (typeof sweepActions)[number]
+
+/** One worker call and how it ended; `code` where it failed or has to wait. */
+export interface Swept {
+  readonly ref: string
+  readonly action: SweepAction | 'look'
+  readonly outcome: string
+  readonly code?: Code
+}
+
+/** What one look at a secret says is due; no login, and no read but where nothing names the rotator. */
+export async function dueActions(deps: Deps, state: SecretState): Promise<readonly SweepAction[]> {
+  const now = deps.env.now()
+  const rotation = state.journal?.rotation
+  const open = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil <= now
+  const leftover = state.pending?.hasValue === true || state.loose.some(({ base }) => base === state.current?.id)
+  const resume = state.drivenBy === 'engine' && (open || (leftover && (rotation?.leaseUntil ?? 0) <= now))
+  const due: SweepAction[] = []
+  if (resume) due.push('resume')
+  if (isDue(state)) due.push('announce')
+  if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
+  if (state.journal?.code !== undefined) return due
+  const { settings, rotator } = await understand(createTools(deps), state)
+  if (rotator === undefined) return due
+  if (!open && isStartDue(state, settings, now)) due.push('start')
+  else if (isCheckDue(state, now) && settings.mode !== 'paused') due.push('check')
+  return due
+}
+
+/**
+ * One bounded pass over all managed secrets, one after the other, in constant memory: the listing looks, each due action is a call of its own
+ * that decides from fresh state. May run twice at once. Never throws for one secret; what went wrong is in the answer.
+ */
+export async function* sweep(deps: Deps): AsyncIterable<Swept> {
+  const { store } = createTools(deps)
+  const unread: Swept[] = []
+  for await (const listed of store.list({ managed: true }, (shown, cause) => void unread.push(failed(shown, 'look', cause)))) {
+    yield* unread.splice(0)
+    if (deps.env.cancelled.aborted) return
+    const ref = listed.ref.shown
+    let due: readonly SweepAction[] = []
+    try {
+      due = await dueActions(deps, listed)
+    } catch (cause) {
+      yield failed(ref, 'look', cause)
+    }
+    for (const action of due) {
+      try {
+        const outcome = await act(deps, listed, action)
+        if (outcome !== undefined) yield { ref, action, outcome }
+      } catch (cause) {
+        yield failed(ref, action, cause)
+      }
+    }
+  }
+  yield* unread
+}
+
+const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => {
+  if (!(cause instanceof RotationError)) throw cause
+  return { ref, action, outcome: messageOf(cause), code: codeOf(cause) ?? 'internal' }
+}
+
+/** undefined: there was nothing to do after all. */
+async function act(deps: Deps, { ref }: SecretState, action: SweepAction): Promise<string | undefined> {
+  const at = deps.env.now()
+  if (action === 'check') return check(deps, ref.shown)
+  if (action === 'announce') {
+    const { outcome, told } = await announce(deps, ref.shown)
+    const behind = told.filter(({ seen }) => seen.phase === 'failed').map(({ target, evidence }) => `${target.key}: ${evidence}`)
+    return outcome === 'none' ? undefined : [outcome, ...behind].join('; ')
+  }
+  if (action === 'retire') {
+    const { entries } = await retirePass(deps, ref.shown)
+    return entries.length === 0 ? undefined : entries.map(({ id, state, why }) => `${id} ${state}: ${why}`).join('; ')
+  }
+  const { outcome, version } = await rotate(deps, { kind: action === 'resume' ? 'resume' : 'rotate', ref: ref.shown, at })
+  if (outcome === 'published') await announce(deps, ref.shown)
+  return version === undefined ? outcome : `${outcome} ${version}`
+}
+
+/** Drift: the stored value does not log in any more, long before a rotation would find out. */
+async function check(deps: Deps, shown: string): Promise<string> {
+  const { accepted, ref } = await verifyCurrent(deps, shown)
+  const { store } = createTools(deps)
+  const state = await store.describe(ref)
+  await store.note(state, { checkedAt: deps.env.now() })
+  if (accepted) return 'logs in'
+  throw new RotationError('target_auth', `The target refuses the current value of ${shown}.`, { next: nextFor('target_auth', shown) })
+}

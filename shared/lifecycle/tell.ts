@@ -1,0 +1,40 @@
+import { optional } from '../core/claims.js'
+import { RotationError } from '../core/errors.js'
+import type { Change, Target } from '../core/ports/notifier.js'
+import type { Seen } from '../core/ports/store.js'
+import { guardNotifier } from './guard/index.js'
+import type { Tools } from './work.js'
+
+/** What one target said when it was told or asked. */
+export interface Told {
+  readonly target: Target
+  readonly seen: Seen
+  readonly evidence: string
+}
+
+const tellMsMax = 30_000
+
+/** It knows of the publication, or answered for good that it will not: only what may still be delivered keeps an announcement due. */
+export const wasTold = ({ phase, code }: Seen): boolean => phase !== 'failed' || code === 'delivery_refused'
+
+/** One target, one bounded look and at most one delivery. Never throws for what the target does: its failure must not undo or repeat a rotation. */
+export async function tell(tools: Tools, change: Change, target: Target, before: Seen | undefined): Promise<Told> {
+  const { env } = tools.deps
+  const receipt = before?.version === change.version ? before : undefined
+  const context = { env: tools.guard.env, deadline: env.now() + tellMsMax, ...optional('receipt', receipt) }
+  const seenNow = (rest: Omit<Seen, 'version' | 'at'>): Seen => ({ version: change.version, at: env.now(), ...rest })
+  try {
+    const notifier = guardNotifier(await tools.deps.loadNotifier(target.kind), tools.guard, change.ref.shown)
+    const { phase, again, code, evidence } = await notifier.advance(change, target, context)
+    const received = receipt?.received && receipt.phase === phase ? { received: true as const } : {}
+    return { target, evidence, seen: seenNow({ phase, ...optional('again', again), ...optional('code', code), ...received }) }
+  } catch (cause) {
+    if (!(cause instanceof RotationError) || cause.code === 'audit_failed' || cause.code === 'held') throw cause
+    return { target, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code }) }
+  }
+}
+
+export const seenBy = (told: readonly Told[], before: Readonly<Record<string, Seen>> | undefined): Readonly<Record<string, Seen>> => ({
+  ...before,
+  ...Object.fromEntries(told.map(({ target, seen }) => [target.key, seen])),
+})

@@ -1,0 +1,24 @@
+import * as v from 'valibot'
+import type { Notifier } from '../core/ports/notifier.js'
+
+export const settings = v.strictObject({})
+
+/** Writes a line: for trying out, and where a log pipeline is the consumer. Proves nothing. */
+const log: Notifier = {
+  kind: 'log',
+  traits: { proves: 'nothing' },
+  preflight: async () => ({ verdict: 'ok' }),
+  advance: async (change, target, { env }) => {
+    env.log('published', {
+      target: target.key,
+      ref: change.ref.shown,
+      id: change.id,
+      version: change.version,
+      cause: change.cause,
+      sequence: change.sequence,
+    })
+    return { phase: 'requested', evidence: 'written to the log' }
+  },
+  classify: () => 'internal',
+}
+export const create = (): Notifier => log

@@ -1,0 +1,20 @@
+import * as v from 'valibot'
+import type { Notifier } from '../core/ports/notifier.js'
+
+export const settings = v.strictObject({
+  /** Who does what; shown by status. */
+  note: v.optional(v.pipe(v.string(), v.maxLength(500))),
+})
+
+/** A person follows: `keyturn seen <ref> --target NAME` is the evidence. Lost with the journal, it is asked for again. */
+const manual: Notifier = {
+  kind: 'manual',
+  traits: { proves: 'drained' },
+  preflight: async () => ({ verdict: 'ok' }),
+  advance: async (change, target, { receipt }) =>
+    receipt?.received
+      ? { phase: receipt.phase, evidence: `said by a person at ${new Date(receipt.at).toISOString()}` }
+      : { phase: 'requested', evidence: `waits for: keyturn seen ${change.ref.shown} --target ${target.key}` },
+  classify: () => 'internal',
+}
+export const create = (): Notifier => manual

@@ -1,0 +1,97 @@
+import { CloudEvent } from 'cloudevents'
+import * as v from 'valibot'
+import { RotationError } from '../core/errors.js'
+import type { Change, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
+import { SecretText } from '../core/secret-text.js'
+import { type Answer, post } from './webhook/post.js'
+import { readReceipt } from './webhook/receipt.js'
+import { settings, type WebhookSettings } from './webhook/settings.js'
+import { signMessage, whyNotSigned } from './webhook/signature.js'
+
+export { settings }
+
+const againMsMin = 60_000
+const againMsMax = 3_600_000
+
+/** CloudEvents 1.0 in structured mode with Standard Webhooks signatures; docs/webhooks.md is what a receiver needs to know. */
+const webhook: Notifier = {
+  kind: 'webhook',
+  traits: { proves: 'drained' },
+  preflight: async (target) => {
+    const { url, plaintext } = settingsOf(target)
+    if (url.startsWith('http:') && !plaintext)
+      return { verdict: 'refuse', why: 'it would be told in plaintext', next: 'Use https, or set "plaintext": true.' }
+    return { verdict: 'unknown', why: 'nothing is sent before there is something to tell' }
+  },
+  advance: async (change, target, context) => {
+    const { receipt } = context
+    if (receipt?.received && receipt.phase === 'drained')
+      return { phase: 'drained', evidence: `callback at ${new Date(receipt.at).toISOString()}` }
+    const wanted = settingsOf(target)
+    const keys = wanted.keys.map((key) => new SecretText(key))
+    const body = JSON.stringify(eventOf(change, target))
+    const signed = signMessage(keys, change.id, context.env.now(), body)
+    const headers = { 'content-type': 'application/cloudevents+json; charset=utf-8', 'user-agent': 'keyturn', ...signed }
+    return stateOf(await post(wanted, headers, body, context.env.ca), change, wanted, context)
+  },
+  classify: (cause) => (cause instanceof RotationError ? cause.code : 'internal'),
+}
+
+function settingsOf(target: Target): WebhookSettings {
+  const result = v.safeParse(settings, JSON.parse(target.settings.reveal()))
+  if (result.success) return result.output
+  throw new RotationError('bad_config', `The target ${target.key} is mis-set at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
+    field: `targets.${target.key}`,
+    next: 'Correct the configuration secret; keyturn config check shows what is wrong.',
+  })
+}
+
+/** Thin: ids and times. Whoever is told reads the value where it always read it. */
+const eventOf = (change: Change, target: Target) =>
+  new CloudEvent({
+    id: change.id,
+    source: 'urn:keyturn',
+    type: 'keyturn.secret.published',
+    subject: change.ref.shown,
+    time: new Date(change.sequence).toISOString(),
+    datacontenttype: 'application/json',
+    sequence: String(change.sequence),
+    data: {
+      ref: change.ref.shown,
+      version: change.version,
+      previous: change.previous,
+      sequence: change.sequence,
+      cause: change.cause,
+      ...(change.reason === undefined ? {} : { reason: change.reason }),
+      target: target.key,
+    },
+  })
+
+/** A bare 2xx says that the message arrived, no more; only a signed receipt says more. */
+function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env }: NotifierContext): TargetState {
+  const { status, headers, body } = answer
+  const again = againAt(answer, change, env.now())
+  if (status >= 200 && status < 300) {
+    const receipt = readReceipt(body)
+    if (receipt?.id !== change.id) return { phase: 'requested', evidence: `HTTP ${status}` }
+    const keys = [...wanted.keys, ...wanted.receiptKeys].map((key) => new SecretText(key))
+    const wrong = whyNotSigned(keys, headers, body, env.now())
+    return wrong === undefined
+      ? { phase: receipt.phase, evidence: `signed answer ${receipt.phase}` }
+      : { phase: 'requested', evidence: `HTTP ${status}; it says ${receipt.phase}, but ${wrong}` }
+  }
+  if (status === 410) return { phase: 'failed', code: 'delivery_refused', evidence: 'HTTP 410: it wants no announcements any more' }
+  const why = status >= 300 && status < 400 ? `HTTP ${status}: redirects are not followed` : `HTTP ${status}`
+  return { phase: 'failed', code: 'delivery_failed', again, evidence: why }
+}
+
+/** Retry-After where the receiver gives one; else the longer the older the publication: one minute to one hour. */
+function againAt({ headers }: Answer, change: Change, now: number): number {
+  const given = headers['retry-after']
+  const seconds = given !== undefined && /^\d{1,6}$/.test(given) ? Number(given) : undefined
+  const date = given === undefined || seconds !== undefined ? Number.NaN : Date.parse(given)
+  const asked = seconds !== undefined ? seconds * 1000 : Number.isNaN(date) ? now - change.sequence : date - now
+  return now + Math.min(againMsMax, Math.max(againMsMin, asked))
+}
+
+export const create = (): Notifier => webhook

@@ -1,0 +1,26 @@
+import * as v from 'valibot'
+import { targetPhases } from '../../core/ports/notifier.js'
+
+export const receiptType = 'keyturn.receipt'
+
+/** What a consumer says, in its signed answer or in a signed callback: how far it is with the publication `id`. */
+export const receiptForm = v.object({
+  type: v.literal(receiptType),
+  id: v.pipe(v.string(), v.maxLength(64)),
+  phase: v.picklist(targetPhases),
+  /** Callbacks only: which secret and which target. */
+  ref: v.optional(v.pipe(v.string(), v.maxLength(400))),
+  target: v.optional(v.pipe(v.string(), v.maxLength(100))),
+})
+export type Receipt = v.InferOutput<typeof receiptForm>
+
+/** undefined for a body that is none. */
+export function readReceipt(body: string): Receipt | undefined {
+  try {
+    const result = v.safeParse(receiptForm, JSON.parse(body))
+    return result.success ? result.output : undefined
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return undefined
+    throw cause
+  }
+}

@@ -1,0 +1,33 @@
+import { isIP } from 'node:net'
+import * as v from 'valibot'
+import { SecretText } from '../../core/secret-text.js'
+import { keyForm, readKey } from './signature.js'
+
+const key = v.pipe(
+  v.string(),
+  v.regex(keyForm, 'must be whsec_, whsk_ or whpk_ and base64'),
+  v.check((text) => readKey(new SecretText(text)) !== undefined, 'has the wrong number of bytes'),
+)
+const network = v.pipe(
+  v.string(),
+  v.check((text) => {
+    const [address = '', bits = '', ...more] = text.split('/')
+    const max = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : -1
+    return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= max
+  }, 'must be a network such as 10.0.0.0/8'),
+)
+
+/** As it stands in the configuration secret, beside kind and required. */
+export const settings = v.strictObject({
+  url: v.pipe(v.string(), v.url(), v.regex(/^https?:\/\//i, 'must be an http or https URL'), v.maxLength(2000)),
+  /** What announcements are signed with: two while one follows the other. whsec_ also proves answers and callbacks. */
+  keys: v.pipe(v.array(key), v.minLength(1), v.maxLength(3)),
+  /** Ed25519 keys (whpk_) of the receiver, for its answers and callbacks. */
+  receiptKeys: v.optional(v.pipe(v.array(key), v.maxLength(3)), []),
+  /** Private networks that this target may be in; all others are refused after name resolution. */
+  allow: v.optional(v.pipe(v.array(network), v.maxLength(20)), []),
+  /** Without it an http URL is refused. */
+  plaintext: v.optional(v.boolean(), false),
+  timeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(25_000)), 10_000),
+})
+export type WebhookSettings = v.InferOutput<typeof settings>

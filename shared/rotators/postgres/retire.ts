@@ -1,0 +1,61 @@
+import pg from 'pg'
+import { assertInTime, RotationError, systemCodeOf } from '../../core/errors.js'
+import type { Context, Progress } from '../../core/ports/rotator.js'
+import type { CredentialId } from '../../core/ports/words.js'
+import { ask } from './change.js'
+import { adminOf } from './check.js'
+import { statementError } from './errors.js'
+import { adminLogin, mustLogin, within } from './logins.js'
+import { strategyOf } from './policy.js'
+import type { Session } from './session.js'
+import { assertName, type PostgresValue } from './value.js'
+
+/**
+ * The login that left can no longer be used: no password, while role, grants and ownership stay. One login has nothing to take away, its old
+ * password is gone. Open sessions go on unless the policy, or a revocation, ends them.
+ */
+export async function retire(context: Context<PostgresValue>, id: CredentialId): Promise<Progress> {
+  if (strategyOf(context.policy) !== 'alternate') return { done: true }
+  const admin = adminOf(context)
+  if (admin === undefined || id === admin.user || id === context.current?.user) {
+    throw new RotationError('internal', `${id} cannot be retired: it is current, the administrator itself, or there is no administrator.`, {
+      next: 'Report it; nothing was changed.',
+    })
+  }
+  await within(await adminLogin(context, admin), async (session) => {
+    await disable(context, session, id)
+    if (context.endSessions) await end(context, session, id, undefined)
+  })
+  return { done: true }
+}
+
+/** Of one login whose password was replaced: only sessions older than the publication hold the outgoing one. */
+export async function endSessions(context: Context<PostgresValue>, id: CredentialId): Promise<void> {
+  const admin = adminOf(context)
+  const session = admin ? adminLogin(context, admin) : mustLogin(context, context.current as PostgresValue)
+  await within(await session, (one) => end(context, one, id, context.publishedAt ?? context.env.now()))
+}
+
+const noSuchRole = '42704'
+
+/** Gone already is done. */
+async function disable(context: Context<PostgresValue>, session: Session, user: string): Promise<void> {
+  assertName(user, 'username')
+  assertInTime(context, `the password of ${user} was taken away`)
+  try {
+    await session.query(`BEGIN READ WRITE; ALTER ROLE ${pg.escapeIdentifier(user)} PASSWORD NULL; COMMIT`)
+  } catch (cause) {
+    if (systemCodeOf(cause) === noSuchRole) return
+    throw statementError(cause, `${session.user} could not take the password of ${user} away`)
+  }
+}
+
+async function end(context: Context<PostgresValue>, session: Session, user: string, before: number | undefined): Promise<void> {
+  assertInTime(context, `the sessions of ${user} were ended`)
+  await ask(
+    session,
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where usename = $1 and pid <> pg_backend_pid() and ($2::float8 is null or backend_start < to_timestamp($2::float8 / 1000))`,
+    [user, before ?? null],
+  )
+}

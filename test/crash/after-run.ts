@@ -1,0 +1,158 @@
+import type { MemoryStore } from '../../shared/stores/memory.js'
+import type { Habit } from '../harness/consumers.js'
+import type { Fault } from '../harness/faults.js'
+import { laterMs } from '../harness/world.js'
+import { type AfterBroken, checkStory, nothingBrokenAfter, Story } from './after.js'
+import { type Plot, platformGoesOn, plots, recoverNow, sweepNow } from './after-stories.js'
+import type { Setting } from './matrix.js'
+
+export const afterTroubles = [
+  'before',
+  'after',
+  'lost',
+  'unsent',
+  'a sweep at once',
+  'a later sweep',
+  'wiped',
+  'wiped and crashed',
+  'stripped',
+] as const
+export type AfterTrouble = (typeof afterTroubles)[number]
+
+/** Who follows: nobody named; one at once and one late, both required; one that skips, one that is away for a week. */
+export const companies: Readonly<Record<string, readonly (readonly [Habit, boolean])[]>> = {
+  nobody: [],
+  'prompt and late': [
+    ['prompt', true],
+    ['late', true],
+  ],
+  'skips and away': [
+    ['skips', true],
+    ['away', true],
+    ['prompt', false],
+  ],
+}
+
+export interface AfterTally {
+  points: number
+  readonly broken: AfterBroken
+  readonly traces: string[]
+}
+export const emptyAfterTally = (): AfterTally => ({ points: 0, broken: nothingBrokenAfter(), traces: [] })
+
+export interface AfterPlan {
+  readonly setting: Setting
+  readonly plot: Plot
+  readonly company: string
+  readonly at: number
+  readonly trouble: AfterTrouble
+  /** A second crash, so many effects later. */
+  readonly again?: { readonly later: number; readonly mode: 'before' | 'after' }
+}
+
+function faultOf(story: Story, { at, trouble, setting }: Omit<AfterPlan, 'plot' | 'company'>): Fault {
+  const { world } = story
+  const wipe = async (): Promise<void> => {
+    story.journalLost = true
+    setting.wipe?.(world)
+  }
+  const other = async (later: number): Promise<void> => {
+    world.env.time += later
+    const process = world.newProcess()
+    await sweepNow(story, process)
+  }
+  if (trouble === 'a sweep at once') return { at, mode: 'act', act: () => other(0) }
+  if (trouble === 'a later sweep') return { at, mode: 'act', act: () => other(laterMs) }
+  if (trouble === 'wiped') return { at, mode: 'act', act: wipe }
+  if (trouble === 'wiped and crashed') return { at, mode: 'after', act: wipe }
+  if (trouble === 'stripped') return { at, mode: 'act', act: async () => (world.store as MemoryStore).stripPending(world.ref) }
+  return { at, mode: trouble }
+}
+
+const passesMax = 14
+const weekMs = 7 * 86_400_000
+
+/** One story with one trouble, then sweeps until consumers have followed, and what must hold then. */
+export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
+  const { setting, plot, company } = plan
+  const story = await Story.open(setting, companies[company] ?? [], `after-${setting.name}`)
+  const first = faultOf(story, plan)
+  const second = plan.again ? [{ at: plan.at + plan.again.later, mode: plan.again.mode }] : []
+  await plot.run(story, [first, ...second])
+  if (setting.serviceDriven) await story.perform(platformGoesOn) // the service calls again with the same token until it is done
+  for (let pass = 0; pass < passesMax; pass++) await story.perform(sweepNow, { afterMs: pass === 4 ? weekMs : laterMs })
+  if ((plot.mayNeedPerson || plan.trouble === 'stripped') && (await isStuck(story))) {
+    await story.perform(recoverNow)
+    for (let pass = 0; pass < 3; pass++) await story.perform(sweepNow)
+  }
+  await checkStory(story)
+  await setting.close?.(story.world)
+  return story.broken
+}
+
+async function isStuck({ world }: Story): Promise<boolean> {
+  const { journal } = await world.store.describe(world.ref)
+  return journal?.code === 'stuck' || !world.accepts(await world.currentText())
+}
+
+export async function effectsOf(setting: Setting, plot: Plot, company: string): Promise<number> {
+  const story = await Story.open(setting, companies[company] ?? [], `after-${setting.name}`)
+  await plot.run(story)
+  await setting.close?.(story.world)
+  return story.effects
+}
+
+export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<void> {
+  const broken = await runAfter(plan)
+  tally.points++
+  for (const kind of Object.keys(broken) as (keyof AfterBroken)[]) {
+    for (const what of new Set(broken[kind])) {
+      tally.broken[kind].push(what)
+      tally.traces.push(
+        `${plan.setting.name}, ${plan.plot.name}, ${plan.company}: ${plan.trouble} at ${plan.at}${plan.again ? `, ${plan.again.mode} ${plan.again.later} later` : ''}: ${kind}: ${what}`,
+      )
+    }
+  }
+}
+
+function possible(setting: Setting, trouble: AfterTrouble): boolean {
+  if (trouble.startsWith('wiped')) return setting.wipe !== undefined
+  return trouble !== 'stripped' || setting.memory
+}
+
+/** Two crashes in one story: every `every`-th of all pairs. */
+export async function afterPairs(tally: AfterTally, setting: Setting, every: number): Promise<void> {
+  let count = 0
+  for (const plot of plots) {
+    if (setting.serviceDriven && !plot.serviceToo) continue
+    for (const company of Object.keys(companies)) {
+      const effects = await effectsOf(setting, plot, company)
+      for (let at = 0; at < effects; at++) {
+        for (let later = 1; at + later <= effects; later++) {
+          for (const trouble of ['before', 'after'] as const) {
+            for (const mode of ['before', 'after'] as const) {
+              if (count++ % every === 0) await runAfterInto(tally, { setting, plot, company, at, trouble, again: { later, mode } })
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/** Every effect of every story × every trouble, for one setting; `every`: only each so-many-th point, beginning at a place of its own. */
+export async function afterFaults(tally: AfterTally, setting: Setting, every = 1): Promise<void> {
+  let count = 0
+  for (const plot of plots) {
+    if (setting.serviceDriven && !plot.serviceToo) continue
+    for (const company of Object.keys(companies)) {
+      const effects = await effectsOf(setting, plot, company)
+      for (let at = 0; at <= effects; at++) {
+        for (const trouble of afterTroubles) {
+          if (!possible(setting, trouble)) continue
+          if (count++ % every === 0) await runAfterInto(tally, { setting, plot, company, at, trouble })
+        }
+      }
+    }
+  }
+}
