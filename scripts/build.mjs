@@ -6,7 +6,13 @@ import { globSync } from './files.mjs'
 
 rmSync('dist', { recursive: true, force: true })
 await build({
-  entryPoints: ['cli/main.ts', ...globSync('scripts', '.ts'), ...globSync('test', '.test.ts'), ...globSync('test/programs', '.ts')],
+  entryPoints: [
+    'cli/main.ts',
+    ...globSync('scripts', '.ts'),
+    ...globSync('bench', '.ts'),
+    ...globSync('test', '.test.ts'),
+    ...globSync('test/programs', '.ts'),
+  ],
   outbase: '.',
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',

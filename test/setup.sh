@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 
 missing=()
 command -v openssl >/dev/null || missing+=(openssl)       # certificates of test servers
+command -v zsh >/dev/null || missing+=(zsh)               # shells whose completion is tested
+command -v fish >/dev/null || missing+=(fish)
 if [ "${#missing[@]}" -gt 0 ]; then
   if [ "$(id -u)" -ne 0 ]; then echo "Install these as root first: ${missing[*]}" >&2; exit 1; fi
   apt-get update -q

@@ -63,7 +63,7 @@ export const rotate = (): Command =>
         }
         const result = await rotateSecret(deps, request)
         const pass: Pass =
-          result.outcome === 'published' ? await announceAfter(deps, refText, output) : { ref: result.ref, outcome: 'none', told: [] }
+          result.outcome === 'step' ? { ref: result.ref, outcome: 'none', told: [] } : await announceAfter(deps, refText, output)
         output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))
       }),
     )

@@ -106,4 +106,42 @@ export const mutants: readonly Mutant[] = [
     edits: [{ file: 'shared/lifecycle/rows/idle.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
+  {
+    name: 'arm on an empty list of required targets',
+    edits: [
+      {
+        file: 'shared/lifecycle/gate.ts',
+        from: '  if (required.length > 0) return { open: true,',
+        to: '  if (behind.length === 0) return { open: true,',
+      },
+    ],
+    tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/traces-after.test.ts'],
+  },
+  {
+    name: 'skip grace',
+    edits: [{ file: 'shared/lifecycle/retire.ts', from: 'if (env.now() < entry.notBefore)', to: 'if (env.now() < entry.since)' }],
+    tests: ['lifecycle/after-mutants.test.ts'],
+  },
+  {
+    name: 'write announced before delivering',
+    edits: [
+      {
+        file: 'shared/lifecycle/announce.ts',
+        from: '    const told = await tellAll(tools, setup, state, change)\n',
+        to: '    await tools.store.note(state, { announced: current.id })\n    const told = await tellAll(tools, setup, state, change)\n',
+      },
+    ],
+    tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/after.test.ts'],
+  },
+  {
+    name: 'retire without asking again',
+    edits: [
+      {
+        file: 'shared/lifecycle/gate.ts',
+        from: '    told.push(await tell(tools, change, target, state.journal?.seen?.[target.key]))',
+        to: "    told.push({ target, evidence: 'as noted', seen: state.journal?.seen?.[target.key] ?? { version: current.id, phase: 'drained', at: 0 } })",
+      },
+    ],
+    tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/traces-after.test.ts'],
+  },
 ]

@@ -1,12 +1,18 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { readConfig } from '../../shared/app/config.js'
 import { openApp } from '../../shared/app/wire.js'
 import { systemEnv } from '../../shared/core/env.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+import { signMessage, whyNotSigned } from '../../shared/notifiers/webhook/signature.js'
 
 /**
- * An application: logs in again and again with what the store says is current, and holds two sessions that it opens anew within a second after
- * the store changed. Tells its parent how often it logged in and how often that failed.
+ * An application: logs in again and again with what the store says is current, and holds two sessions that it opens anew when it is told that
+ * the secret changed; then it says so in a signed answer. Tells its parent how often it logged in and how often that failed.
  */
 const app = openApp(readConfig(process.env), systemEnv({ log: () => {} }))
 const store = await app.store('file:db')
@@ -49,6 +55,25 @@ async function login({ host, port, username, password, dbname }: Value): Promise
 let pool: pg.Client[] = []
 let poolOf = ''
 let toldAt = 0
+
+/** docs/webhooks.md: genuine, then followed, then a signed receipt. */
+const key = new SecretText(process.env.APPLICATION_KEY ?? '')
+const server = createServer(async (request, response) => {
+  const body = await text(request)
+  const { id, data } = JSON.parse(body) as { id: string; data: { version: string } }
+  if (whyNotSigned([key], request.headers, body, Date.now()) !== undefined) {
+    response.writeHead(401).end()
+    return
+  }
+  for (let tries = 0; poolOf !== data.version && tries < 300; tries++) await delay(10)
+  const receipt = JSON.stringify({ type: 'keyturn.receipt', id, phase: poolOf === data.version ? 'drained' : 'requested' })
+  response.writeHead(200, { ...signMessage([key], id, Date.now(), receipt) }).end(receipt)
+})
+server.listen(0, '127.0.0.1')
+await once(server, 'listening')
+const { port } = server.address() as AddressInfo
+const tell = () => process.send?.({ ...counts, port })
+
 while (!stopped) {
   const { version, value } = await current()
   if (version !== poolOf) {
@@ -59,10 +84,12 @@ while (!stopped) {
   await (await login(value))?.end()
   for (const client of pool) await client.query('select 1')
   if (Date.now() - toldAt > 100) {
-    process.send?.(counts)
+    tell()
     toldAt = Date.now()
   }
   await delay(5)
 }
 await Promise.all(pool.map((client) => client.end()))
-process.send?.(counts, () => process.disconnect())
+server.close()
+server.closeAllConnections()
+process.send?.({ ...counts, port }, () => process.disconnect())

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,6 +22,7 @@ export interface Answer {
 }
 
 export const adminPassword = 'Admin-0123456789-0123456789-abcd'
+export const webhookKey = `whsec_${randomBytes(32).toString('base64')}`
 export const firstPassword = 'First-0123456789-0123456789-abcd'
 const dist = new URL('..', import.meta.url).pathname.endsWith('/dist/')
   ? new URL('..', import.meta.url)
@@ -32,6 +34,9 @@ export class Stage {
   readonly say: (text: string) => void
   readonly startedAt = Date.now()
   home = ''
+  /** From here on every command knows the configuration secret. */
+  configured = false
+  clientPort = 0
   #server: PostgresServer | undefined
   #client: ChildProcess | undefined
   #counts: ClientCounts = { logins: 0, failures: 0 }
@@ -63,6 +68,7 @@ export class Stage {
       await asSuper(server, `alter role ${login} set role to 'app'`)
       await asSuper(server, `grant ${login} to keyturn_admin with admin option, inherit false, set false`)
     }
+    await asSuper(server, 'grant pg_read_all_stats to keyturn_admin') // to see since when sessions last
     await asSuper(server, `alter role app_a password '${firstPassword}'`)
   }
 
@@ -84,6 +90,8 @@ export class Stage {
       ...process.env,
       KEYTURN_HOME: this.home,
       KEYTURN_SHORT_GRACE: '1',
+      KEYTURN_CONFIG: this.configured ? 'file:config' : undefined,
+      KEYTURN_JOURNAL: undefined,
       KEYTURN_KEY: undefined,
       KEYTURN_AUDIT: undefined,
       KEYTURN_KEY_FILE: undefined,
@@ -132,12 +140,16 @@ export class Stage {
   }
 
   async startClient(): Promise<void> {
-    const client = fork(program('scripts/quickstart/client.js'), { env: this.environment, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const client = fork(program('scripts/quickstart/client.js'), {
+      env: { ...this.environment, APPLICATION_KEY: webhookKey },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
     this.#client = client
     client.on('message', (counts: ClientCounts) => {
       this.#counts = counts
     })
-    await once(client, 'message')
+    const [{ port }] = (await once(client, 'message')) as [{ port: number }]
+    this.clientPort = port
   }
 
   get counts(): ClientCounts {

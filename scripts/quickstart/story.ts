@@ -1,9 +1,11 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { adminPassword, firstPassword, type Stage } from './stage.js'
+import { adminPassword, firstPassword, type Stage, webhookKey } from './stage.js'
 
 export interface QuickstartResult {
   readonly rotations: number
+  /** Outgoing logins that were ended on evidence; one of them had been rolled back. */
+  readonly retired: number
   readonly clientLogins: number
   readonly clientLoginFailures: number
   /** The effect that was going on when the process was killed. */
@@ -13,6 +15,7 @@ export interface QuickstartResult {
 }
 
 const graceMs = 2000
+const retireMsMax = 20_000
 const triesMax = 5
 
 export async function playThrough(stage: Stage): Promise<QuickstartResult> {
@@ -22,21 +25,30 @@ export async function playThrough(stage: Stage): Promise<QuickstartResult> {
   await stage.mustCli(['init'])
   await stage.mustCli(['put', 'file:pg-admin'], stage.valueOf('keyturn_admin', adminPassword))
   await stage.mustCli(['put', 'file:db'], stage.valueOf('app_a', firstPassword))
-  await stage.mustCli(['adopt', 'file:db', 'strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin', `grace=${graceMs / 1000}s`])
-  stage.tell('keyturn init, put, adopt: the secret file:db is taken as it is (grace 2 s, for this demonstration only)')
   await stage.startClient()
   stage.tell('an application logs in without pause with what the store says is current, and holds two sessions')
-  for (let count = 1; count <= 3; count++) await rotateOnce(stage, count)
+  await stage.mustCli(['put', 'file:config'], configurationFor(stage.clientPort))
+  stage.configured = true
+  const policy = ['strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin', 'targets=application', `grace=${graceMs / 1000}s`]
+  await stage.mustCli(['adopt', 'file:db', ...policy])
+  stage.tell('keyturn init, put, adopt: the secret file:db is taken as it is (grace 2 s, for this demonstration only)')
+  let retired = 0
+  for (let count = 1; count <= 3; count++) {
+    await rotateOnce(stage, count)
+    if (count === 3) await rollBack(stage)
+    retired += await retireOutgoing(stage)
+  }
   const killed = await rotateAndKill(stage)
-  await delay(500) // the application goes on with the recovered credential
+  retired += await retireOutgoing(stage)
   const { json: status, text } = await stage.cli(['status', 'file:db'])
   stage.say(`\n$ keyturn status file:db --json\n${text.trim()}`)
+  await stage.mustCli(['audit', 'verify'])
   const counts = await stage.stopClient()
   if (counts.lastFailure) stage.tell(`the application failed to log in: ${counts.lastFailure}`)
   const recovered = killed.recovered && status.open === false && status.code === null
-  const rotations = 3 + killed.rotations
   return {
-    rotations,
+    rotations: 3 + killed.rotations,
+    retired,
     clientLogins: counts.logins,
     clientLoginFailures: counts.failures,
     killedAt: killed.killedAt,
@@ -45,20 +57,46 @@ export async function playThrough(stage: Stage): Promise<QuickstartResult> {
   }
 }
 
+/** One consumer: the application's own listener, signed with a key of this run. */
+const configurationFor = (port: number): string =>
+  JSON.stringify({
+    targets: {
+      application: {
+        kind: 'webhook',
+        required: true,
+        url: `http://127.0.0.1:${port}/`,
+        plaintext: true, // loopback, as with the database
+        allow: ['127.0.0.0/8'],
+        keys: [webhookKey],
+      },
+    },
+  })
+
 async function rotateOnce(stage: Stage, count: number): Promise<void> {
-  await graceOver(stage)
   const before = stage.counts.logins
-  const { version, steps } = await stage.mustCli(['rotate', 'file:db'])
+  const { version, steps, announced } = await stage.mustCli(['rotate', 'file:db'])
   stage.tell(
-    `rotation ${count}: ${String(steps).replaceAll(',', ', ')}; version ${String(version)} is current; ${stage.counts.logins - before} logins meanwhile, ${stage.counts.failures} failed`,
+    `rotation ${count}: ${String(steps).replaceAll(',', ', ')}; version ${String(version)} is current, ${String(announced)}; ${stage.counts.logins - before} logins meanwhile, ${stage.counts.failures} failed`,
   )
 }
 
-/** The outgoing login stays valid for the grace; until then a rotation would be held. */
-async function graceOver(stage: Stage): Promise<void> {
-  const { publishedAt, previous } = (await stage.mustCli(['status', 'file:db'])) as { publishedAt: string; previous: string | null }
-  const waitMs = Date.parse(publishedAt) + graceMs - Date.now()
-  if (previous !== null && waitMs > 0) await delay(waitMs + 20)
+/** Between a publication and its retirement one can go back: then the credential that was rolled back is the one that is retired. */
+async function rollBack(stage: Stage): Promise<void> {
+  const { version } = await stage.mustCli(['rollback', 'file:db', '--reason', 'to show that it works'])
+  stage.tell(`rollback: version ${String(version)} holds the credential of before; the application is told again`)
+}
+
+/** What `keyturn sweep` does every few minutes: ask the consumer and the server again, until the outgoing login may end. */
+async function retireOutgoing(stage: Stage): Promise<number> {
+  const giveUpAt = Date.now() + retireMsMax
+  for (;;) {
+    const { entries } = (await stage.mustCli(['retire', 'file:db'])) as { entries: readonly { id: string; state: string; why: string }[] }
+    const done = entries.filter(({ state }) => state === 'retired')
+    for (const { id, why } of done) stage.tell(`retired ${id}: ${why}`)
+    if (done.length > 0) return done.length
+    if (Date.now() > giveUpAt) throw new Error(`Nothing was retired in ${retireMsMax} ms: ${JSON.stringify(entries)}`)
+    await delay(250)
+  }
 }
 
 interface Killed {
@@ -70,10 +108,12 @@ interface Killed {
 
 async function rotateAndKill(stage: Stage): Promise<Killed> {
   for (let tries = 1; tries <= triesMax; tries++) {
-    await graceOver(stage)
     const token = randomUUID()
     const killedAt = await killOnTheWay(stage, token)
-    if (killedAt === undefined) continue
+    if (killedAt === undefined) {
+      await retireOutgoing(stage) // it ended before the signal came
+      continue
+    }
     stage.tell(`rotation 4: its process was killed (SIGKILL) during ${killedAt}`)
     const resumed = await stage.mustCli(['rotate', 'file:db', '--token', token])
     const verified = await stage.mustCli(['verify', 'file:db'])

@@ -23,7 +23,7 @@ export interface Facts {
 
 export type Action =
   | { readonly do: 'done'; readonly version: VersionId }
-  | { readonly do: 'refuse'; readonly code: Code; readonly why: string }
+  | { readonly do: 'refuse'; readonly code: Code; readonly why: string; readonly next?: string }
   /** Test-only run of a service: verify current, write nothing. */
   | { readonly do: 'check' }
   /** Under an exclusive claim, one login each. `leftover`: base ≠ current, so current is asked first. */

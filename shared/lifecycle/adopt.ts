@@ -61,8 +61,16 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
     })
   }
   await admin.setPolicy(ref, patch)
-  if (before.journal?.code !== undefined) await tools.store.note(await tools.store.describe(ref), { code: null })
+  await noteTaken(tools, before)
   return looked
+}
+
+/** `stuck` is over; and who reads the secret of a first adoption has its value already, so that nobody needs to be told. */
+async function noteTaken({ store, deps }: Tools, { ref, current, journal }: SecretState): Promise<void> {
+  const first = deps.journal && (journal?.announced ?? null) === null && current !== undefined
+  if (journal?.code === undefined && !first) return
+  const patch = { ...(journal?.code === undefined ? {} : { code: null }), ...(first ? { announced: current.id } : {}) }
+  await store.note(await store.describe(ref), patch)
 }
 
 /** One login with the current value; nothing is written. */

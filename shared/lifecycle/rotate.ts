@@ -111,7 +111,9 @@ async function previousWorks(tools: Tools, setup: Setup, rotator: AnyRotator, st
 }
 
 function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
-  return new RotationError(action.code, `${ref.shown}: ${action.why}.`, { next: nextFor(action.code, ref.shown) })
+  return new RotationError(action.code, `${ref.shown}: ${action.why}.`, {
+    next: action.next?.replaceAll('<ref>', ref.shown) ?? nextFor(action.code, ref.shown),
+  })
 }
 
 /** An orderly end gives the right to act back; a crash leaves it to the lease. */

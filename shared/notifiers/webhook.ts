@@ -4,6 +4,7 @@ import { RotationError } from '../core/errors.js'
 import type { Change, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Answer, post } from './webhook/post.js'
+import { probe } from './webhook/probe.js'
 import { readReceipt } from './webhook/receipt.js'
 import { settings, type WebhookSettings } from './webhook/settings.js'
 import { signMessage, whyNotSigned } from './webhook/signature.js'
@@ -17,12 +18,7 @@ const againMsMax = 3_600_000
 const webhook: Notifier = {
   kind: 'webhook',
   traits: { proves: 'drained' },
-  preflight: async (target) => {
-    const { url, plaintext } = settingsOf(target)
-    if (url.startsWith('http:') && !plaintext)
-      return { verdict: 'refuse', why: 'it would be told in plaintext', next: 'Use https, or set "plaintext": true.' }
-    return { verdict: 'unknown', why: 'nothing is sent before there is something to tell' }
-  },
+  preflight: async (target, { env }) => probe(settingsOf(target), env.ca),
   advance: async (change, target, context) => {
     const { receipt } = context
     if (receipt?.received && receipt.phase === 'drained')

@@ -59,7 +59,7 @@ describe('how the command line is used', () => {
     ['a command that is like no other', ['zzz'], /unknown command 'zzz'/i],
     ['an unknown option', ['rotate', 'file:db', '--emergncy'], /unknown option '--emergncy'.*--emergency/is],
     ['an unknown option before the command', ['--jsn', 'list'], /unknown option '--jsn'.*--json/is],
-    ['a missing argument', ['rotate'], /missing required argument 'ref'/i],
+    ['a missing argument', ['status'], /missing required argument 'ref'/i],
     ['an option without its text', ['put', 'file:db', '--file'], /option '-f, --file <path>' argument missing/i],
     ['an argument too many', ['list', 'file:db'], /too many arguments/i],
     ['a value on the command line', ['put', 'file:db', 'Value-on-the-line'], /too many arguments/i],

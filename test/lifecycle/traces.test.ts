@@ -10,16 +10,6 @@ import { MemoryStore } from '../../shared/stores/memory.js'
 import type { FaultMode } from '../harness/faults.js'
 import { laterMs, type MemoryClass, World } from '../harness/world.js'
 
-/** Traces of rules about announcing, gates, retiring and the sweep: due with the code that they are about. */
-export const dueLater: readonly string[] = [
-  'k8s, alternate: a required target does not follow, grace passes, the next claim overwrites its account',
-  'aws, alternate: the worker is down, no retiring entry yet, the account in use is overwritten, the first event is lost',
-  'ephemeral: the sweep describes, a rotation publishes, the sweep drops what it did not see',
-  'gate drained, rollback publishes, the worker locks what is current',
-  'retire and claim block each other over a leftover of a finished rotation',
-  'the sweep calls rotate to finish leftovers and starts a new rotation',
-]
-
 const tokenOf = (name: string): Token => `token-of-${name}-0123456789-0123456789` as Token
 const token = tokenOf('one')
 const engines = (Object.keys(profiles) as ProfileName[]).filter((name) => !profiles[name].serviceDriven)

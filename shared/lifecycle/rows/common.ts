@@ -2,7 +2,13 @@ import { showDuration } from '../../core/policy/index.js'
 import type { CredentialId } from '../../core/ports/words.js'
 import { type Action, type Look, occupied } from '../action.js'
 
-export const refuse = (code: Extract<Action, { do: 'refuse' }>['code'], why: string): Action => ({ do: 'refuse', code, why })
+/** `next`: where the code's own remedy is not the way out; <ref> stands for the secret. */
+export const refuse = (code: Extract<Action, { do: 'refuse' }>['code'], why: string, next?: string): Action => ({
+  do: 'refuse',
+  code,
+  why,
+  ...(next === undefined ? {} : { next }),
+})
 export const is =
   (...kinds: string[]) =>
   ({ request }: Look) =>
@@ -37,15 +43,27 @@ export function hold(look: Look): Action | undefined {
   const { state, request, facts } = look
   if (facts.frozen !== undefined && request.kind === 'rotate') return refuse('held', facts.frozen)
   if (facts.journal && facts.targets && (state.journal?.announced ?? null) !== look.base)
-    return refuse('held', 'the last publication is not announced yet')
+    return refuse(
+      'held',
+      'the last publication is not announced to every target yet',
+      'Run keyturn retire <ref>: it tells them, and says who could not be told.',
+    )
   if (facts.refused !== undefined && facts.refused.length > 0)
-    return refuse('held', `a required target refuses announcements: ${facts.refused.join(', ')}`)
+    return refuse(
+      'held',
+      `a required target refuses announcements: ${facts.refused.join(', ')}`,
+      'Correct it in the configuration secret, then run keyturn retire <ref>.',
+    )
   const graceEnd = state.publishedAt + facts.graceMs
   if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {
     return refuse('held', `the outgoing credential stays valid for another ${showDuration(Math.max(1000, graceEnd - facts.now))}`)
   }
   const used = occupied(state.journal?.retiring ?? [], facts.now)
   if (facts.slots !== null && facts.slots > 1 && 1 + used >= facts.slots)
-    return refuse('held', `all ${facts.slots} credentials are still in use${waitingFor(state)}`)
+    return refuse(
+      'held',
+      `all ${facts.slots} credentials are still in use${waitingFor(state)}`,
+      'Run keyturn status <ref>: it shows who is awaited, and the command that moves it.',
+    )
   return undefined
 }

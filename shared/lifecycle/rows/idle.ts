@@ -83,7 +83,7 @@ export const idleRows: readonly Row[] = [
     state: 'idle; the account that it would use is being retired at this moment',
     request: 'emergency',
     when: (l) => is('emergency')(l) && (l.facts.slots ?? 0) > 1 && !l.facts.mints && isArmed(l),
-    answer: () => refuse('held', 'the outgoing credential is being retired at this moment; finish that with keyturn retire'),
+    answer: () => refuse('held', 'the outgoing credential is being retired at this moment', 'Finish that with keyturn retire <ref>.'),
   },
   {
     id: '28',

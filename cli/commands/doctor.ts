@@ -1,0 +1,36 @@
+import { Command } from 'commander'
+import { examine, type Finding } from '../../shared/app/doctor.js'
+import { RotationError } from '../../shared/core/errors.js'
+import { action } from '../context.js'
+
+const marks: Readonly<Record<Finding['level'], string>> = { good: '✓', warning: '!', wrong: '✗' }
+
+export const doctor = (): Command =>
+  new Command('doctor')
+    .description('try configuration, permissions, routes, clock and every login without changing anything; each finding with its remedy')
+    .option('--store <kind>', 'which store', 'file')
+    .addHelpText('after', '\nExample:\n  keyturn doctor')
+    .action(
+      action(async ({ app, output }, { store }: { readonly store: string }) => {
+        const found: Finding[] = []
+        for await (const one of examine(await app.deps(`${store}:any`), app.config)) {
+          found.push(one)
+          output.note(`${marks[one.level]} ${one.what}: ${one.says}${one.next === undefined ? '' : `\n    ${one.next}`}`)
+        }
+        const json = { findings: found.map(({ what, level, says, next }) => ({ what, level, says, next: next ?? null })) }
+        const bad = found.filter(({ level }) => level === 'wrong')
+        const [first] = bad
+        if (first === undefined) {
+          output.result(json, [`${found.length} findings, nothing wrong.`])
+          return
+        }
+        const error = new RotationError(
+          'bad_config',
+          `${bad.length} of ${found.length} findings are wrong; the first: ${first.what}: ${first.says}.`,
+          {
+            next: first.next ?? 'See above.',
+          },
+        )
+        process.exitCode = output.failure(error, json)
+      }),
+    )

@@ -1,0 +1,156 @@
+import { constants } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { RotationError, systemCodeOf } from '../core/errors.js'
+import type { SecretState } from '../core/ports/store.js'
+import { verifyCurrent } from '../lifecycle/adopt.js'
+import type { Deps } from '../lifecycle/deps.js'
+import { statusOf } from '../lifecycle/status.js'
+import { checkAudit } from './audit-file.js'
+import type { Config } from './config.js'
+
+export interface Finding {
+  readonly what: string
+  readonly level: 'good' | 'warning' | 'wrong'
+  readonly says: string
+  /** What to do about it; absent where it is good. */
+  readonly next?: string
+}
+
+const good = (what: string, says: string): Finding => ({ what, level: 'good', says })
+const clockMsMax = 60_000
+
+/** Tries everything that can be tried without changing anything: one login a secret, one connection a target. Each finding has its remedy. */
+export async function* examine(deps: Deps, config: Config): AsyncIterable<Finding> {
+  yield* folders(config)
+  yield* audit(config)
+  const targets = yield* configuration(deps, config)
+  for (const key of targets) yield route(deps, key)
+  const unread: Finding[] = []
+  for await (const state of deps.store.list({ managed: false }, (shown, cause) => void unread.push(wrong(shown, cause)))) {
+    yield* clock(deps, state)
+    if (Object.keys(state.policy).length > 0) yield await secret(deps, state.ref.shown)
+  }
+  yield* unread
+}
+
+const wrong = (what: string, cause: unknown): Finding => {
+  if (!(cause instanceof RotationError)) throw cause
+  return { what, level: 'wrong', says: `${cause.code}: ${cause.message}`, next: cause.next }
+}
+
+/** Permissions: ours to write, and nobody else's to read. */
+async function* folders({ home, key, keyFile }: Config): AsyncIterable<Finding> {
+  for (const [path, mode] of [[home, 0o077], ...(key ? [] : [[keyFile, 0o077] as const])] as const) {
+    try {
+      const found = await stat(path)
+      await access(path, constants.R_OK | constants.W_OK)
+      yield (found.mode & mode) === 0
+        ? good(path, 'only its owner may read it')
+        : {
+            what: path,
+            level: 'wrong',
+            says: `others may read it (mode ${(found.mode & 0o777).toString(8)})`,
+            next: `Run chmod go= ${path}.`,
+          }
+    } catch (cause) {
+      const code = systemCodeOf(cause)
+      if (code === undefined) throw cause
+      yield {
+        what: path,
+        level: 'wrong',
+        says: `it cannot be read and written (${code})`,
+        next: 'Run keyturn init, or correct its permissions.',
+      }
+    }
+  }
+}
+
+async function* audit({ audit: path }: Config): AsyncIterable<Finding> {
+  if (path === 'stderr') {
+    yield good('audit log', 'goes to stderr')
+    return
+  }
+  try {
+    await access(dirname(path), constants.W_OK)
+    const { records, broken } = await checkAudit(path)
+    yield broken.length === 0
+      ? good(path, `${records} records, none changed`)
+      : {
+          what: path,
+          level: 'wrong',
+          says: `line ${broken[0]} was changed, or something before it is missing`,
+          next: 'Run keyturn audit verify, and compare with a backup.',
+        }
+  } catch (cause) {
+    const code = systemCodeOf(cause)
+    if (code === undefined) throw cause
+    yield code === 'ENOENT'
+      ? good(path, 'no record yet')
+      : {
+          what: path,
+          level: 'wrong',
+          says: `it cannot be written (${code}): no change is possible`,
+          next: 'Correct the permissions of its folder, or set KEYTURN_AUDIT.',
+        }
+  }
+}
+
+async function* configuration(deps: Deps, config: Config): AsyncGenerator<Finding, readonly string[]> {
+  const what = config.configuration ?? 'KEYTURN_CONFIG'
+  try {
+    const { targets, paused } = await deps.configuration()
+    const keys = Object.keys(targets)
+    if (paused)
+      yield { what, level: 'warning', says: 'it says paused: no rotation starts', next: 'Set "paused" to false when that is over.' }
+    else yield good(what, config.configuration === undefined ? 'not set: there are no targets' : `${keys.length} targets`)
+    return keys
+  } catch (cause) {
+    yield wrong(what, cause)
+    return []
+  }
+}
+
+async function route(deps: Deps, key: string): Promise<Finding> {
+  const what = `target ${key}`
+  try {
+    const target = (await deps.configuration()).targets[key]
+    if (target === undefined) return good(what, 'is gone')
+    const notifier = await deps.loadNotifier(target.kind)
+    const found = await notifier.preflight(target, { env: deps.env, deadline: deps.env.now() + 30_000 })
+    if (found.verdict === 'ok') return good(what, `${target.kind}: can be told`)
+    return found.verdict === 'refuse'
+      ? { what, level: 'wrong', says: found.why, next: found.next }
+      : { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
+  } catch (cause) {
+    return wrong(what, cause)
+  }
+}
+
+/** A clock that is behind what it wrote itself breaks leases and grace. */
+function* clock({ env }: Deps, { ref, publishedAt }: SecretState): Iterable<Finding> {
+  const aheadMs = publishedAt - env.now()
+  if (aheadMs > clockMsMax)
+    yield {
+      what: `clock (${ref.shown})`,
+      level: 'wrong',
+      says: `it was published ${Math.round(aheadMs / 1000)} s in the future`,
+      next: 'Set the clock of this machine (NTP) before anything is rotated.',
+    }
+}
+
+async function secret(deps: Deps, shown: string): Promise<Finding> {
+  try {
+    const { next, state } = await statusOf(deps, shown)
+    if (state.journal?.code !== undefined)
+      return { what: shown, level: 'wrong', says: `it is ${state.journal.code}`, next: `Run keyturn recover ${shown}.` }
+    const { accepted } = await verifyCurrent(deps, shown)
+    if (!accepted)
+      return { what: shown, level: 'wrong', says: 'the target refuses the current value', next: `Run keyturn recover ${shown}.` }
+    if (next.do === 'refuse' && next.code !== 'held')
+      return { what: shown, level: 'wrong', says: `a rotation would be refused: ${next.why}`, next: `See keyturn status ${shown}.` }
+    return good(shown, next.do === 'refuse' ? `logs in; a rotation is held: ${next.why}` : 'logs in')
+  } catch (cause) {
+    return wrong(shown, cause)
+  }
+}
