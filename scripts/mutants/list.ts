@@ -138,7 +138,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/gate.ts',
-        from: '    told.push(await tell(tools, change, target, state.journal?.seen?.[target.key]))',
+        from: '    told.push(await askNow(tools, change, target, state.journal?.seen?.[target.key]))',
         to: "    told.push({ target, evidence: 'as noted', seen: state.journal?.seen?.[target.key] ?? { version: current.id, phase: 'drained', at: 0 } })",
       },
     ],

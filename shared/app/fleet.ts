@@ -16,7 +16,7 @@ export interface FleetResult {
   readonly left: number
 }
 
-/** One, verified; then a tenth of the rest; then all. Each wave ends before the next begins, and the first failure ends everything. */
+/** One; then a tenth of the rest; then all. Each wave ends before the next begins, and the first failure ends everything. */
 export function wavesOf<T>(all: readonly T[]): readonly (readonly T[])[] {
   const tenth = Math.ceil((all.length - 1) / 10)
   return [all.slice(0, 1), all.slice(1, 1 + tenth), all.slice(1 + tenth)].filter((wave) => wave.length > 0)
@@ -30,19 +30,29 @@ export async function rotateFleet(deps: Deps, env: Env, type: string | undefined
   const at = env.now()
   const [rotated, skipped]: [string[], FleetResult['skipped'][number][]] = [[], []]
   const begun = (): number => rotated.length + skipped.length
-  for (const [index, wave] of wavesOf(refs).entries()) {
-    say(`wave ${index + 1}: ${wave.length} of ${refs.length}`)
+  const once = async (ref: string): Promise<FleetResult | undefined> => {
+    try {
+      if (env.cancelled.aborted) throw new RotationError('held', 'Interrupted.', { next: 'Run the same command again.' })
+      await rotateVerified(deps, ref, at)
+      rotated.push(ref)
+    } catch (cause) {
+      if (!(cause instanceof RotationError)) throw cause
+      const what = { ref, code: cause.code, why: cause.message }
+      if (cause.remedy !== 'wait' || env.cancelled.aborted) return { rotated, skipped, failed: what, left: refs.length - begun() - 1 }
+      skipped.push(what)
+    }
+    return undefined
+  }
+  say(`one first, of ${refs.length}`)
+  while (rotated.length === 0 && begun() < refs.length) {
+    const ended = await once(refs[begun()] ?? '') // one that has to wait proves nothing: the next one is the first
+    if (ended) return ended
+  }
+  for (const wave of wavesOf(['the first', ...refs.slice(begun())]).slice(1)) {
+    say(`then ${wave.length}`)
     for (const ref of wave) {
-      try {
-        if (env.cancelled.aborted) throw new RotationError('held', 'Interrupted.', { next: 'Run the same command again.' })
-        await rotateVerified(deps, ref, at)
-        rotated.push(ref)
-      } catch (cause) {
-        if (!(cause instanceof RotationError)) throw cause
-        const what = { ref, code: cause.code, why: cause.message }
-        if (cause.remedy !== 'wait' || env.cancelled.aborted) return { rotated, skipped, failed: what, left: refs.length - begun() - 1 }
-        skipped.push(what)
-      }
+      const ended = await once(ref)
+      if (ended) return ended
     }
   }
   return { rotated, skipped, left: 0 }

@@ -5,7 +5,7 @@ import type { SecretState, SecretStoreAdmin } from '../core/ports/store.js'
 import type { SecretRef } from '../core/ports/words.js'
 import type { Deps } from './deps.js'
 import { nextFor } from './remedies.js'
-import { createTools, lookContext, type Setup, type Tools, understand, withoutRotator } from './work.js'
+import { assertTargets, createTools, lookContext, type Setup, type Tools, understand, withoutRotator } from './work.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -27,6 +27,7 @@ export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText:
   const ref = await tools.store.resolve(refText)
   const after = patched(await tools.store.describe(ref), patch)
   const setup = await understand(tools, after)
+  if ('keyturn-targets' in patch) assertTargets(setup)
   if (setup.rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
   else if (concernsLogin(setup.rotator, patch)) await checkTogether(tools, { ...setup, rotator: setup.rotator }, after)
   await admin.setPolicy(ref, patch)
@@ -54,6 +55,7 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
   const before = await tools.store.describe(ref)
   const state = patched(before, patch)
   const { setup, rotator } = await withRotator(tools, state)
+  assertTargets(setup)
   const looked = await look(tools, { ...setup, rotator }, state)
   if (!looked.accepted) {
     throw new RotationError('target_auth', `The target refused the current value of ${ref.shown}; nothing was changed.`, {

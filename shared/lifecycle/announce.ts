@@ -6,7 +6,7 @@ import { changeOf, isDue } from './change.js'
 import type { Deps } from './deps.js'
 import { entriesDue, identityOf } from './entries.js'
 import { seenBy, type Told, tell, wasTold } from './tell.js'
-import { createTools, type Setup, type Tools, understand } from './work.js'
+import { assertTargets, createTools, type Setup, type Tools, understand } from './work.js'
 
 export interface Announced {
   readonly ref: SecretRef
@@ -28,8 +28,9 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   for (let round = 1; ; round++) {
     const state = await tools.store.describe(ref)
     const { current } = state
-    if (!isDue(state) || current === undefined) return { ref, outcome: 'none', told: [] }
+    if (current === undefined || (!isDue(state) && !refusedBefore(state))) return { ref, outcome: 'none', told: [] }
     const setup = await understand(tools, state)
+    assertTargets(setup)
     const change = changeOf(state, current)
     const told = await tellAll(tools, setup, state, change)
     try {
@@ -42,13 +43,18 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   }
 }
 
+/** A target that refused current (410) may have been put right: it is asked again, also after everybody was told. */
+export const refusedBefore = ({ journal, current }: SecretState): boolean =>
+  Object.values(journal?.seen ?? {}).some(({ version, code }) => version === current?.id && code === 'delivery_refused')
+
 /** Those that took it already are not told again, and those that asked to wait are not yet. */
 async function tellAll(tools: Tools, { targets }: Setup, { journal }: SecretState, change: Change): Promise<readonly Told[]> {
   const told: Told[] = []
   for (const target of targets) {
     const before = journal?.seen?.[target.key]
     const same = before?.version === change.version ? before : undefined
-    const settled = same !== undefined && (wasTold(same) || (same.again ?? 0) > tools.deps.env.now())
+    const refused = same?.code === 'delivery_refused' && target.required
+    const settled = same !== undefined && !refused && (wasTold(same) || (same.again ?? 0) > tools.deps.env.now())
     told.push(settled ? { target, seen: same, evidence: 'as noted before' } : await tell(tools, change, target, same))
   }
   return told
@@ -57,7 +63,8 @@ async function tellAll(tools: Tools, { targets }: Setup, { journal }: SecretStat
 async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, told: readonly Told[]): Promise<'announced' | 'waiting'> {
   const { current } = state
   const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
-  if (current === undefined || !told.every((one) => wasTold(one.seen))) {
+  const leftBehind = setup.settings.forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + setup.settings.forceAfterMs
+  if (current === undefined || !(leftBehind || told.every((one) => wasTold(one.seen)))) {
     if (told.length > 0) await tools.store.note(state, seen)
     return 'waiting'
   }

@@ -11,9 +11,9 @@ function leftVersions({ current, previous, journal }: SecretState): readonly Ver
   const rotation = journal?.rotation
   // Published, also where a crash came before that was noted, and not current any more.
   const published = rotation?.published ?? (previous?.ours === rotation?.token ? previous?.id : undefined)
-  const overtaken = published !== undefined && published !== current?.id ? rotation?.base : undefined
+  const overtaken = published !== undefined && published !== current?.id ? [published, rotation?.base] : []
   const noted = new Set((journal?.retiring ?? []).map(({ version }) => version))
-  const left = [previous?.id, overtaken].filter((id): id is VersionId => id !== undefined && id !== null)
+  const left = [previous?.id, ...overtaken].filter((id): id is VersionId => id !== undefined && id !== null)
   return [...new Set(left)].filter((id) => id !== current?.id && !noted.has(id))
 }
 
@@ -42,14 +42,21 @@ export async function entriesDue(
   state: SecretState,
   currentId: CredentialId | undefined,
 ): Promise<readonly Retiring[]> {
-  const kept = (state.journal?.retiring ?? []).filter(({ id }) => id !== currentId)
   const required = setup.targets.some((target) => target.required)
   const added: Retiring[] = []
   for (const version of leftVersions(state)) {
     const id = await identityOf(tools, setup, state, version)
-    if (id === undefined || id === currentId || [...kept, ...added].some((entry) => entry.id === id)) continue
+    if (id === undefined || id === currentId || added.some((entry) => entry.id === id)) continue
     const since = state.publishedAt
     added.push({ id, version, since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' })
   }
-  return [...kept, ...added]
+  // The account left once more: what was found out about it before says nothing about now. Class F keeps nothing outside, so only previous counts.
+  const kept = (state.journal?.retiring ?? []).filter(
+    ({ id, version, state: phase }) =>
+      id !== currentId &&
+      !(phase !== 'armed' && phase !== 'disabled' && added.some((entry) => entry.id === id)) &&
+      (setup.rotator.traits.class !== 'F' || version === state.previous?.id),
+  )
+  const fresh = added.filter(({ id }) => !kept.some((entry) => entry.id === id))
+  return [...kept, ...fresh]
 }

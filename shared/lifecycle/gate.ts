@@ -1,6 +1,6 @@
-import type { Target } from '../core/ports/notifier.js'
+import type { Change, Target } from '../core/ports/notifier.js'
 import type { AnyRotator, Context, Usage } from '../core/ports/rotator.js'
-import type { Retiring, SecretState } from '../core/ports/store.js'
+import type { Retiring, SecretState, Seen } from '../core/ports/store.js'
 import { changeOf } from './change.js'
 import { type Told, tell } from './tell.js'
 import type { Setup, Tools } from './work.js'
@@ -56,8 +56,14 @@ async function askTargets(tools: Tools, { targets }: Setup, state: SecretState):
   const change = changeOf(state, current)
   const told: Told[] = []
   for (const target of targets.filter((one: Target) => one.required))
-    told.push(await tell(tools, change, target, state.journal?.seen?.[target.key]))
+    told.push(await askNow(tools, change, target, state.journal?.seen?.[target.key]))
   return told
+}
+
+/** One that asked to be left alone until later (Retry-After) is not drained before it said so. */
+async function askNow(tools: Tools, change: Change, target: Target, before: Seen | undefined): Promise<Told> {
+  const wait = before?.version === change.version && before.phase === 'failed' && (before.again ?? 0) > tools.deps.env.now()
+  return wait ? { target, seen: before, evidence: 'asked to wait' } : tell(tools, change, target, before)
 }
 
 /** Only sessions that last are noted as seen, and only their end starts the clock. */

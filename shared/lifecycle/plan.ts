@@ -45,6 +45,9 @@ async function planned(deps: Deps, state: SecretState): Promise<Planned> {
     const nextAt = dueAt(state, setup.settings)
     const due = await dueActions(deps, state)
     const line = { ref, rotator: kind, type, due, ...(nextAt === undefined ? {} : { nextAt }) }
+    const rotation = state.journal?.rotation
+    const alive = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil > deps.env.now()
+    if (alive && action.do !== 'refuse') return { ...line, rotation: 'held', why: `another process (${rotation.holder}) is at work` }
     if (action.do === 'refuse') return { ...line, rotation: action.code === 'held' ? 'held' : 'refused', why: action.why }
     if (action.do === 'done') return { ...line, rotation: 'done' }
     return { ...line, rotation: action.do === 'go' && action.from === 'create' ? 'would start' : 'would go on' }

@@ -102,6 +102,7 @@ async function tryOne(
     return { ...rest, id, works: 'refused' }
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.code === 'internal') throw cause
+    if (cause.code === 'bad_value') return { ...rest, works: 'refused', why: cause.message } // no credential at all
     return { ...rest, works: 'unknown', why: cause.message }
   }
 }
@@ -135,17 +136,22 @@ type Known = Setup & { readonly rotator: AnyRotator }
 /** Publishes the value of an older version under a new token: staged first, so that it is never only in this process, and tested once more. */
 async function restore(tools: Tools, setup: Known, admin: SecretStoreAdmin, state: SecretState, version: VersionId): Promise<void> {
   const { store, deps } = tools
-  const cleared = state.journal?.code === undefined ? state : await store.note(state, { code: null })
-  const open = cleared.journal?.rotation?.published === undefined ? cleared.journal?.rotation : undefined
-  const claim = await store.claim(cleared, {
-    token: await tokenFor(tools, admin, cleared),
+  const ending = (state.journal?.retiring ?? []).find((entry) => entry.state === 'armed' && (entry.leaseUntil ?? 0) > deps.env.now())
+  if (ending !== undefined) {
+    throw new RotationError('held', `${ending.id} of ${state.ref.shown} is being retired at this moment.`, {
+      next: `Run keyturn recover ${state.ref.shown} again after ${new Date(ending.leaseUntil ?? 0).toISOString()}.`,
+    })
+  }
+  const open = state.journal?.rotation?.published === undefined ? state.journal?.rotation : undefined
+  const claim = await store.claim(state, {
+    token: await tokenFor(tools, admin, state),
     kind: 'put',
     holder: deps.holder,
     leaseMs: deps.leaseMs,
     reason: `recover: restores ${version}`,
     ...(open === undefined ? {} : { over: open.token }),
   })
-  const work = await openWork(tools, setup, cleared, { ...claim, base: cleared.current?.id ?? claim.base })
+  const work = await openWork(tools, setup, state, { ...claim, base: state.current?.id ?? claim.base })
   const text = await store.read(state.ref, version)
   const staged = await store.stage(claim, text)
   const works = staged.stored !== 'other' && (await setup.rotator.accepted(work.context, setup.rotator.parse(text, setup.policy)))
@@ -156,6 +162,9 @@ async function restore(tools: Tools, setup: Known, admin: SecretStoreAdmin, stat
     })
   }
   await store.publish(claim, staged.version)
+  // Only now: whoever dies before leaves it stuck, and nobody logs in before a person looked again.
+  const after = await store.describe(state.ref)
+  if (after.journal?.code !== undefined) await store.note(after, { code: null })
 }
 
 /** Where a service drives, it gives the token; a mark that still stands on a refused value is taken away first, because its token keeps that value. */

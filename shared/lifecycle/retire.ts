@@ -8,7 +8,7 @@ import type { Deps } from './deps.js'
 import { identityOf } from './entries.js'
 import { askGate, type Verdict } from './gate.js'
 import { seenBy } from './tell.js'
-import { createTools, lookContext, type Setup, type Tools, understand } from './work.js'
+import { assertTargets, createTools, lookContext, type Setup, type Tools, understand } from './work.js'
 
 export interface Retired {
   readonly id: CredentialId
@@ -31,7 +31,7 @@ export async function retirePass(deps: Deps, refText: string): Promise<{ readonl
   const tools = createTools(deps)
   const ref = await tools.store.resolve(refText)
   const done = new Map<CredentialId, Retired>()
-  for (let round = 0; round < roundsMax; round++) {
+  for (let lost = 0; lost < roundsMax; ) {
     const state = await tools.store.describe(ref)
     const entry = (state.journal?.retiring ?? []).find(({ id }) => !done.has(id))
     if (entry === undefined) break
@@ -42,6 +42,7 @@ export async function retirePass(deps: Deps, refText: string): Promise<{ readonl
       done.set(entry.id, await settle(tools, { ...setup, rotator }, state, entry))
     } catch (cause) {
       if (codeOf(cause) !== 'conflict' && codeOf(cause) !== 'ambiguous') throw cause // a race was lost: read again
+      lost++
     }
   }
   return { ref, entries: [...done.values()] }
@@ -51,13 +52,17 @@ async function settle(tools: Tools, setup: Known, state: SecretState, entry: Ret
   const { env, holder } = tools.deps
   if (entry.holder !== undefined && entry.holder !== holder && (entry.leaseUntil ?? 0) > env.now())
     return { id: entry.id, state: entry.state, why: 'another process retires it', again: entry.leaseUntil ?? 0 }
-  if (await isLive(tools, setup, state, entry)) {
+  const live = await liveAs(tools, setup, state, entry)
+  if (live === 'current') {
     await removeEntry(tools, state, entry)
-    return { id: entry.id, state: 'current again', why: 'it is current or pending, so nothing is retired' }
+    return { id: entry.id, state: 'current again', why: 'it is current, so nothing is retired' }
   }
+  const busy = live === 'coming' ? 'a value for it is on its way' : busyWith(state, env.now())
+  if (busy !== undefined && entry.state !== 'armed') return { id: entry.id, state: entry.state, why: busy }
+  if (entry.state === 'disabled' && env.now() < entry.notBefore)
+    return { id: entry.id, state: 'disabled', why: 'it is disabled and ends later', again: entry.notBefore }
   if (entry.state === 'armed' || entry.state === 'disabled') return carryOut(tools, setup, state, entry, undefined)
-  if (isDue(state) || isBusy(state, env.now()))
-    return { id: entry.id, state: entry.state, why: isDue(state) ? 'an announcement is due' : 'a rotation is open' }
+  assertTargets(setup)
   const verdict = await askGate(tools, setup, state, entry, await retireContext(tools, setup, state))
   if (!verdict.open) return keep(tools, state, entry, verdict)
   if (env.now() < entry.notBefore) {
@@ -67,23 +72,26 @@ async function settle(tools: Tools, setup: Known, state: SecretState, entry: Ret
   return carryOut(tools, setup, withSeen(state, verdict), verdict.entry, verdict)
 }
 
-/** A rotation of current may be about to use the account again; the leftover of an older one blocks nothing. */
-export function isBusy({ journal, pending, loose, current }: SecretState, now: number): boolean {
+/** Why nothing may be armed now: who goes on may be about to use the account again; the leftover of an older rotation blocks nothing. */
+export function busyWith(state: SecretState, now: number): string | undefined {
+  const { journal, pending, loose, current } = state
+  if (journal?.code !== undefined) return `it is ${journal.code}: what left may be the only credential that works`
+  if (isDue(state)) return 'an announcement is due'
   const open = journal?.rotation?.published === undefined ? journal?.rotation : undefined
-  const mayGoOn = open !== undefined && (open.base === current?.id || open.leaseUntil > now)
-  return mayGoOn || pending !== undefined || loose.some(({ base }) => base === current?.id)
+  const mayGoOn = open !== undefined && (open.base === current?.id || current?.ours === open.token || open.leaseUntil > now)
+  return mayGoOn || pending?.hasValue === true || loose.some(({ base }) => base === current?.id) ? 'a rotation is open' : undefined
 }
 
 const withSeen = (state: SecretState, { told }: Verdict): SecretState =>
   told.length === 0 ? state : { ...state, journal: { retiring: [], ...state.journal, seen: seenBy(told, state.journal?.seen) } }
 
-/** Never retire what identifies as current or as a value that is on its way. */
-export async function isLive(tools: Tools, setup: Known, state: SecretState, { id }: Retiring): Promise<boolean> {
-  const versions = [state.current, state.pending, ...state.loose].filter((info) => info?.hasValue === true)
-  for (const info of versions) {
-    if (info !== undefined && (await identityOf(tools, setup, state, info.id)) === id) return true
-  }
-  return false
+/** Never retire what identifies as current, or as a value that may still become current. */
+export async function liveAs(tools: Tools, setup: Known, state: SecretState, { id }: Retiring): Promise<'current' | 'coming' | undefined> {
+  const { current, pending, loose } = state
+  if (current?.hasValue && (await identityOf(tools, setup, state, current.id)) === id) return 'current'
+  for (const info of [pending, ...loose.filter(({ base }) => base === current?.id)])
+    if (info?.hasValue && (await identityOf(tools, setup, state, info.id)) === id) return 'coming'
+  return undefined
 }
 
 export async function retireContext(tools: Tools, setup: Known, state: SecretState): Promise<Context<unknown>> {
@@ -113,7 +121,13 @@ export async function carryOut(
   const armed: Retiring = { ...entry, state: entry.state === 'disabled' ? 'disabled' : 'armed', holder, leaseUntil }
   const others = (state.journal?.retiring ?? []).filter(({ id }) => id !== entry.id)
   const seen = state.journal?.seen === undefined ? {} : { seen: state.journal.seen }
-  const after = await tools.store.note(state, { retiring: [...others, armed], ...seen })
+  await tools.store.note(state, { retiring: [...others, armed], ...seen })
+  const after = await tools.store.describe(state.ref)
+  // Where the journal is another object than the value, its revision does not cover a value that somebody wrote since the gate looked.
+  if ((await liveAs(tools, setup, after, entry)) === 'current') {
+    await removeEntry(tools, after, armed)
+    return { id: entry.id, state: 'current again', why: 'somebody made it current again' }
+  }
   const context = { ...(await retireContext(tools, setup, state)), ...more, deadline: leaseUntil - marginMs }
   const progress = await setup.rotator.retire({ ...context, ...(verdict?.forced ? { reason: verdict.why } : {}) }, entry.id)
   if (!progress.done) {
@@ -121,7 +135,7 @@ export async function carryOut(
     return { id: entry.id, state: 'disabled', why: `it is disabled and ends later (${progress.why})`, again: progress.again }
   }
   await disposeOf(tools, after, entry)
-  await removeEntry(tools, await tools.store.describe(state.ref), entry)
+  await removeEntry(tools, await tools.store.describe(state.ref), armed)
   return { id: entry.id, state: 'retired', why: verdict?.why ?? 'it had been armed before' }
 }
 
@@ -133,9 +147,11 @@ async function disposeOf(tools: Tools, state: SecretState, { version }: Retiring
   }
 }
 
-async function removeEntry(tools: Tools, state: SecretState, entry: Retiring): Promise<void> {
+/** This very entry, not one that the same account got since. */
+async function removeEntry(tools: Tools, state: SecretState, { id, version, holder }: Retiring): Promise<void> {
   const retiring = state.journal?.retiring ?? []
-  if (retiring.some(({ id }) => id === entry.id)) await tools.store.note(state, { retiring: retiring.filter(({ id }) => id !== entry.id) })
+  const others = retiring.filter((entry) => !(entry.id === id && entry.version === version && entry.holder === holder))
+  if (others.length < retiring.length) await tools.store.note(state, { retiring: others })
 }
 
 /** What was found out stays: without it the next look would begin anew. */

@@ -3,7 +3,7 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { Deps } from './deps.js'
 import { entriesDue, identityOf } from './entries.js'
-import { carryOut, isBusy, isLive, type Retired, retireContext } from './retire.js'
+import { carryOut, liveAs, type Retired, retireContext } from './retire.js'
 import { createTools, type Setup, type Tools, understand, withoutRotator } from './work.js'
 
 const roundsMax = 6
@@ -22,7 +22,7 @@ export async function revoke(deps: Deps, refText: string, reason: string): Promi
     try {
       return await revokePrevious(tools, { ...setup, rotator: setup.rotator }, state, reason)
     } catch (cause) {
-      if (codeOf(cause) !== 'conflict' || round >= roundsMax) throw cause
+      if ((codeOf(cause) !== 'conflict' && codeOf(cause) !== 'ambiguous') || round >= roundsMax) throw cause
     }
   }
 }
@@ -32,9 +32,9 @@ async function revokePrevious(tools: Tools, setup: Setup & { rotator: AnyRotator
   const currentId = state.current && (await identityOf(tools, setup, state, state.current.id))
   if (currentId === undefined) throw nothing(state)
   const entries = await entriesDue(tools, setup, state, currentId)
-  const entry = entries.find(({ version }) => version === state.previous?.id) ?? entries.at(-1)
+  const entry = state.previous === undefined ? entries.at(-1) : entries.find(({ version }) => version === state.previous?.id)
   if (entry === undefined) return endOldSessions(tools, setup, state, currentId, reason)
-  if (isBusy(state, tools.deps.env.now()) || (await isLive(tools, setup, state, entry))) {
+  if (isOpen(state) || (await liveAs(tools, setup, state, entry)) !== undefined) {
     throw new RotationError('held', `A rotation of ${state.ref.shown} is open, which may be about to use ${entry.id} again.`, {
       next: `Finish it first: keyturn rotate ${state.ref.shown} --resume.`,
     })
@@ -42,6 +42,13 @@ async function revokePrevious(tools: Tools, setup: Setup & { rotator: AnyRotator
   const noted = { ...state, journal: { ...state.journal, retiring: entries } }
   const end = rotator.about.policy.some(({ name }) => name === 'sessions') ? { endSessions: true } : {}
   return carryOut(tools, setup, noted, entry, { forced: true, why: `revoked: ${reason}` }, end)
+}
+
+/** A rotation of current that goes on may use the account again. */
+const isOpen = ({ journal, pending, loose, current }: SecretState): boolean => {
+  const open = journal?.rotation?.published === undefined ? journal?.rotation : undefined
+  const mayGoOn = open !== undefined && (open.base === current?.id || current?.ours === open.token)
+  return mayGoOn || pending?.hasValue === true || loose.some(({ base }) => base === current?.id)
 }
 
 /** One slot: the outgoing credential died with the rotation; what is left of it are sessions that were opened before. */

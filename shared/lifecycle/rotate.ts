@@ -17,7 +17,7 @@ import { probe } from './probe.js'
 import { putUntested } from './put-untested.js'
 import { nextFor, remedies } from './remedies.js'
 import { runSteps } from './run-steps.js'
-import { createTools, lookContext, openWork, type Setup, type Tools, understand } from './work.js'
+import { assertTargets, createTools, lookContext, openWork, type Setup, type Tools, understand } from './work.js'
 
 const roundsMax = 6
 
@@ -65,6 +65,8 @@ async function once(
   const action = decide(state, request, { ...facts, ...(previousAccepted === undefined ? {} : { previousAccepted }) })
   tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
+  const begins = (action.do === 'go' && action.from === 'create') || (action.do === 'refuse' && action.code === 'held')
+  if (request.kind === 'rotate' && begins) assertTargets(setup)
   if (action.do === 'refuse') throw refused(ref, action)
   const { rotator } = setup
   if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, given))
@@ -76,25 +78,32 @@ async function once(
   return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, given))
 }
 
-export function factsOf(tools: Tools, { settings, rotator, policy, targets, configuration }: Setup, state: SecretState): Facts {
+export function factsOf(
+  tools: Tools,
+  { settings, rotator, policy, targets, unknownTargets, configuration }: Setup,
+  state: SecretState,
+): Facts {
   const { env } = tools.deps
   const frozen = frozenNow(settings, configuration, env.now())
   const seen = state.journal?.seen ?? {}
-  const refused = targets.filter(({ key, required }) => required && seen[key]?.code === 'delivery_refused').map(({ key }) => key)
+  const refused = targets
+    .filter(({ key, required }) => required && seen[key]?.code === 'delivery_refused' && seen[key]?.version === state.current?.id)
+    .map(({ key }) => key)
   return {
     now: env.now(),
     slots: rotator ? rotator.traits.slots(policy) : 1,
     graceMs: settings.graceMs,
     mints: rotator?.traits.mints ?? false,
     journal: tools.deps.journal,
-    targets: targets.length > 0,
+    targets: targets.length + unknownTargets.length > 0,
     refused,
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...(frozen === undefined ? {} : { frozen }),
   }
 }
 
-function frozenNow(settings: Settings, configuration: Configuration, now: number): string | undefined {
+/** Window, freeze or pause, in words. */
+export function frozenNow(settings: Settings, configuration: Configuration, now: number): string | undefined {
   if (configuration.paused) return 'the configuration secret says paused'
   if (settings.mode === 'paused') return 'keyturn-mode is paused'
   const freeze = configuration.freezes.find(({ from, to }) => now >= from && now < to)
@@ -105,7 +114,9 @@ function frozenNow(settings: Settings, configuration: Configuration, now: number
 /** A rollback goes only to what is still accepted: one login, before anything is claimed. */
 async function previousWorks(tools: Tools, setup: Setup, rotator: AnyRotator, state: SecretState): Promise<boolean | undefined> {
   const open = state.journal?.rotation?.published === undefined && state.journal?.rotation !== undefined
-  if (open || state.previous === undefined || rotator.traits.rollback(setup.policy) === 'none') return undefined
+  const ending = (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
+  if (open || ending || state.journal?.code !== undefined || state.previous === undefined) return undefined
+  if (rotator.traits.rollback(setup.policy) !== 'publish') return undefined // it is set again, whatever the target says of it now
   const context = await lookContext(tools, setup, state)
   return rotator.accepted(context, rotator.parse(await tools.store.read(state.ref, state.previous.id), setup.policy))
 }

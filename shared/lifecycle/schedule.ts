@@ -12,9 +12,14 @@ export function jitterMs({ store, key }: SecretRef, most: number): number {
   return Math.floor((hash / 2 ** 32) * Math.min(most, jitterMsMax))
 }
 
-/** When the next scheduled rotation is due; undefined where the secret has no schedule or is not run by one. */
-export function dueAt(state: SecretState, { everyMs, mode }: Settings): number | undefined {
-  return everyMs === undefined || mode !== 'auto' ? undefined : state.publishedAt + everyMs + jitterMs(state.ref, everyMs / 20)
+/**
+ * When the next scheduled rotation is due; undefined where the secret has no schedule or is not run by one. With a window it is due half a day
+ * early and without jitter: a weekly rotation in a weekly window would otherwise drift out of it a little each time and miss every second one.
+ */
+export function dueAt(state: SecretState, { everyMs, mode, window }: Settings): number | undefined {
+  if (everyMs === undefined || mode !== 'auto') return undefined
+  const shift = window === undefined ? jitterMs(state.ref, everyMs / 20) : -Math.min(dayMs / 2, everyMs / 2)
+  return state.publishedAt + everyMs + shift
 }
 
 /** Due, and its window is open. Missed windows wait for the next one; nothing is made up twice. */

@@ -100,6 +100,7 @@ export async function testPut(work: Work, pending: Pending): Promise<readonly Di
 
 /** False also when nobody can tell: then nothing is given up. */
 async function currentWorks({ rotator, context }: Work): Promise<boolean> {
+  if (context.current === undefined) return false
   try {
     return await rotator.accepted(context, context.current)
   } catch (cause) {

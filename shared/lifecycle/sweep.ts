@@ -2,12 +2,12 @@ import { codeOf, messageOf, RotationError } from '../core/errors.js'
 import type { Code } from '../core/ports/errors.js'
 import type { SecretState } from '../core/ports/store.js'
 import { verifyCurrent } from './adopt.js'
-import { announce } from './announce.js'
+import { announce, refusedBefore } from './announce.js'
 import { isDue } from './change.js'
 import type { Deps } from './deps.js'
 import { nextFor } from './remedies.js'
 import { retirePass } from './retire.js'
-import { rotate } from './rotate.js'
+import { frozenNow, rotate } from './rotate.js'
 import { isCheckDue, isStartDue } from './schedule.js'
 import { createTools, understand } from './work.js'
 
@@ -31,13 +31,14 @@ export async function dueActions(deps: Deps, state: SecretState): Promise<readon
   const resume = state.drivenBy === 'engine' && (open || (leftover && (rotation?.leaseUntil ?? 0) <= now))
   const due: SweepAction[] = []
   if (resume) due.push('resume')
-  if (isDue(state)) due.push('announce')
+  if (deps.journal && (isDue(state) || refusedBefore(state))) due.push('announce')
   if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
   if (state.journal?.code !== undefined) return due
-  const { settings, rotator } = await understand(createTools(deps), state)
+  const { settings, rotator, configuration } = await understand(createTools(deps), state)
   if (rotator === undefined) return due
-  if (!open && isStartDue(state, settings, now)) due.push('start')
-  else if (isCheckDue(state, now) && settings.mode !== 'paused') due.push('check')
+  const { window: _, ...always } = settings
+  if (!resume && !open && isStartDue(state, settings, now)) due.push('start')
+  else if (deps.journal && isCheckDue(state, now) && frozenNow(always, configuration, now) === undefined) due.push('check')
   return due
 }
 
@@ -52,6 +53,7 @@ export async function* sweep(deps: Deps): AsyncIterable<Swept> {
     yield* unread.splice(0)
     if (deps.env.cancelled.aborted) return
     const ref = listed.ref.shown
+    const lookedAt = deps.env.now()
     let due: readonly SweepAction[] = []
     try {
       due = await dueActions(deps, listed)
@@ -60,7 +62,7 @@ export async function* sweep(deps: Deps): AsyncIterable<Swept> {
     }
     for (const action of due) {
       try {
-        const outcome = await act(deps, listed, action)
+        const outcome = await act(deps, listed, action, lookedAt)
         if (outcome !== undefined) yield { ref, action, outcome }
       } catch (cause) {
         yield failed(ref, action, cause)
@@ -75,9 +77,8 @@ const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => 
   return { ref, action, outcome: messageOf(cause), code: codeOf(cause) ?? 'internal' }
 }
 
-/** undefined: there was nothing to do after all. */
-async function act(deps: Deps, { ref }: SecretState, action: SweepAction): Promise<string | undefined> {
-  const at = deps.env.now()
+/** `at`: when it was looked; what was published since answers it. undefined: there was nothing to do after all. */
+async function act(deps: Deps, { ref }: SecretState, action: SweepAction, at: number): Promise<string | undefined> {
   if (action === 'check') return check(deps, ref.shown)
   if (action === 'announce') {
     const { outcome, told } = await announce(deps, ref.shown)
@@ -98,7 +99,11 @@ async function check(deps: Deps, shown: string): Promise<string> {
   const { accepted, ref } = await verifyCurrent(deps, shown)
   const { store } = createTools(deps)
   const state = await store.describe(ref)
-  await store.note(state, { checkedAt: deps.env.now() })
+  try {
+    await store.note(state, { checkedAt: deps.env.now() })
+  } catch (cause) {
+    if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause // then it is looked at once more, which does no harm
+  }
   if (accepted) return 'logs in'
   throw new RotationError('target_auth', `The target refuses the current value of ${shown}.`, { next: nextFor('target_auth', shown) })
 }

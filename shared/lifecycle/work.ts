@@ -28,19 +28,31 @@ export interface Setup {
   readonly rotator?: AnyRotator
   /** Those that the policy names, from the configuration. */
   readonly targets: readonly Target[]
+  /** Named by the policy, but not there. */
+  readonly unknownTargets: readonly string[]
   readonly configuration: Configuration
 }
 
-/** bad_config for a name that the configuration secret does not have: an announcement that reaches nobody must not look like one that did. */
-function targetsOf({ targets }: Configuration, settings: Settings): readonly Target[] {
-  return settings.targets.map((name) => {
-    const target = targets[name]
-    if (target !== undefined) return target
-    throw new RotationError('bad_config', `keyturn-targets names ${name}, which the configuration secret does not have.`, {
+const targetsOf = ({ targets }: Configuration, { targets: names }: Settings): Pick<Setup, 'targets' | 'unknownTargets'> => ({
+  targets: names.flatMap((name) => targets[name] ?? []),
+  unknownTargets: names.filter((name) => targets[name] === undefined),
+})
+
+/**
+ * bad_config for a name that the configuration secret does not have: an announcement that reaches nobody must not look like one that did. Asked
+ * where something is told, gated or begun; never on a way back or where something is finished.
+ */
+export function assertTargets({ unknownTargets, configuration }: Setup): void {
+  if (unknownTargets.length === 0) return
+  const known = Object.keys(configuration.targets).join(', ') || 'none'
+  throw new RotationError(
+    'bad_config',
+    `keyturn-targets names ${unknownTargets.join(', ')}, which the configuration secret does not have.`,
+    {
       field: `${prefix}targets`,
-      next: `Add it to the configuration secret (KEYTURN_CONFIG), or set keyturn-targets=none. Known: ${Object.keys(targets).join(', ') || 'none'}.`,
-    })
-  })
+      next: `Add it to the configuration secret (KEYTURN_CONFIG), or set keyturn-targets=none. Known: ${known}.`,
+    },
+  )
 }
 
 /** Secret > defaults by type > inferred from the value. The value is read only where the policy names no rotator. bad_policy. */
@@ -51,7 +63,7 @@ export async function understand(tools: Tools, state: SecretState): Promise<Setu
   const shortGrace = tools.deps.shortGrace
   if (kind === undefined) {
     const settings = parsePolicy(state.policy, { shortGrace })
-    return { settings, policy: state.policy, targets: targetsOf(configuration, settings), configuration }
+    return { settings, policy: state.policy, ...targetsOf(configuration, settings), configuration }
   }
   const rotator = guardRotator(await tools.deps.loadRotator(kind), tools.guard)
   const policy = { ...configuration.defaults[rotator.about.type], ...state.policy }
@@ -62,7 +74,7 @@ export async function understand(tools: Tools, state: SecretState): Promise<Setu
       next: `Choose one of ${rotator.about.strategies.join(', ')}.`,
     })
   }
-  return { settings, policy, rotator, targets: targetsOf(configuration, settings), configuration }
+  return { settings, policy, rotator, ...targetsOf(configuration, settings), configuration }
 }
 
 export const namesNoRotator = 'names no rotator, and its value does not say what it is'
@@ -96,7 +108,7 @@ export async function openWork(tools: Tools, setup: Setup & { rotator: AnyRotato
   const { rotator, policy } = setup
   if (claim.base === null) throw new RotationError('internal', 'A rotation has no base version.', { next: 'Report it.' })
   const baseText = await tools.store.read(state.ref, claim.base)
-  const base = rotator.parse(baseText, policy)
+  const base = readBase(rotator, policy, baseText, claim.kind)
   const stagedAt = state.pending?.createdAt
   const context: Context<unknown> = {
     ref: state.ref,
@@ -105,12 +117,22 @@ export async function openWork(tools: Tools, setup: Setup & { rotator: AnyRotato
     deadline: claim.leaseUntil - Math.min(marginMs, tools.deps.leaseMs / 2),
     current: base,
     previous: once(() => readPrevious(tools, rotator, policy, state, claim.base)),
-    live: [rotator.identify(base), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
+    live: [...(base === undefined ? [] : [rotator.identify(base)]), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
     env: tools.guard.env,
     ...(stagedAt === undefined ? {} : { stagedAt }),
     ...(await adminOf(tools, setup.settings, state.ref)),
   }
   return { tools, rotator, claim, context, baseText }
+}
+
+/** A put replaces whatever is there, also what somebody wrote past us and nobody can read. */
+function readBase(rotator: AnyRotator, policy: Policy, text: SecretText, kind: Claim['kind']): unknown {
+  try {
+    return rotator.parse(text, policy)
+  } catch (cause) {
+    if (kind === 'put' && codeOf(cause) === 'bad_value') return undefined
+    throw cause
+  }
 }
 
 async function readPrevious(

@@ -136,6 +136,8 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     const cell = this.#cell(ref)
     await this.#effects('dispose', () => {
       if (cell.current === version || cell.journal?.rotation?.staged === version) throw conflict(ref)
+      const token = cell.versions.get(version)?.ours
+      for (const [id, staged] of cell.staged) if (token !== undefined && staged.token === token) cell.staged.delete(id) // a copy that a crash left
       cell.versions.delete(version)
       if (cell.previous === version) cell.previous = null
     })

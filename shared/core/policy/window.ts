@@ -41,17 +41,25 @@ function isZone(zone: string): boolean {
 
 /** Wall-clock rule: the hour that a change to summer time skips is not there, the one that is repeated counts twice. */
 export function inWindow(window: Window, now: number): boolean {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: window.zone,
-    weekday: 'short',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-  })
-  const parts = Object.fromEntries(format.formatToParts(now).map(({ type, value }) => [type, value]))
+  const parts = Object.fromEntries(
+    formatOf(window.zone)
+      .formatToParts(now)
+      .map(({ type, value }) => [type, value]),
+  )
   const day = dayNames.indexOf((parts.weekday ?? '').toLowerCase())
   const minute = Number(parts.hour) * 60 + Number(parts.minute)
   const { fromMinute, toMinute, days } = window
   if (fromMinute < toMinute) return days.includes(day) && minute >= fromMinute && minute < toMinute
   return (days.includes(day) && minute >= fromMinute) || (days.includes((day + 6) % 7) && minute < toMinute)
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+/** Made once a zone: making one costs more than a thousand uses. */
+function formatOf(zone: string): Intl.DateTimeFormat {
+  const there = formats.get(zone)
+  if (there !== undefined) return there
+  const made = new Intl.DateTimeFormat('en-US', { timeZone: zone, weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  formats.set(zone, made)
+  return made
 }

@@ -15,9 +15,13 @@ export const is =
     kinds.includes(request.kind)
 export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request']['token']> } =>
   request.token ? { token: request.token } : {}
-/** A put whose value was never kept: only who holds that value, the same put again, can go on. */
+/**
+ * A put whose value was never kept: only who holds that value, the same put again, can go on. A rollback whose value the target refused: offered
+ * again it would only be refused again.
+ */
 export const orphanedPut = ({ open, state, request }: Look): boolean =>
-  open?.kind === 'put' && state.pending === undefined && !(request.kind === 'put' && request.token === open.token)
+  state.pending === undefined &&
+  ((open?.kind === 'put' && !(request.kind === 'put' && request.token === open.token)) || (open?.kind === 'rollback' && open.rejects > 0))
 export const over = ({ open }: Look) => (open ? { over: open.token } : {})
 
 /** An issuer with a full cap retires the oldest undeclared credential (or one whose retiring was begun) before it makes a new one. */

@@ -21,7 +21,8 @@ const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action
 /** A value that was created and never replaced answers no request to rotate. */
 const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
 
-const isArmed = ({ state }: Look): boolean => (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed')
+const isEnding = ({ state }: Look): boolean =>
+  (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
 const laterStep = ({ request }: Look): boolean => request.step !== undefined && request.step !== 'create'
 const publishedLast = ({ state }: Look): boolean => state.current !== undefined && state.journal?.rotation?.published === state.current.id
 
@@ -62,7 +63,10 @@ export const idleRows: readonly Row[] = [
     when: is('rollback'),
     answer: ({ state, facts }) => {
       if (state.previous === undefined) return refuse('bad_event', 'there is no previous version to go back to')
-      if ((state.journal?.retiring ?? []).some((entry) => entry.version === state.previous?.id && entry.state === 'armed')) {
+      const ending = (state.journal?.retiring ?? []).some(
+        (entry) => entry.state === 'armed' || (entry.state === 'disabled' && entry.version === state.previous?.id),
+      )
+      if (ending) {
         return refuse('held', 'the previous credential is being retired')
       }
       return facts.previousAccepted === false && facts.rollback !== 'reapply'
@@ -80,9 +84,9 @@ export const idleRows: readonly Row[] = [
   },
   {
     id: '27',
-    state: 'idle; the account that it would use is being retired at this moment',
-    request: 'emergency',
-    when: (l) => is('emergency')(l) && (l.facts.slots ?? 0) > 1 && !l.facts.mints && isArmed(l),
+    state: 'idle; the credential that it would use may be one that is being retired at this moment',
+    request: 'emergency, put',
+    when: (l) => isEnding(l) && (is('put')(l) || (is('emergency')(l) && (l.facts.slots ?? 0) > 1 && !l.facts.mints)),
     answer: () => refuse('held', 'the outgoing credential is being retired at this moment', 'Finish that with keyturn retire <ref>.'),
   },
   {
