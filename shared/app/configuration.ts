@@ -38,16 +38,19 @@ const sayOf = (issue: v.BaseIssue<unknown>): string => {
   )
 }
 
-function jsonOf(text: SecretText): unknown {
-  try {
-    return JSON.parse(text.reveal())
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause
-    const where = / at position \d+/.exec(cause.message)?.[0] ?? ''
-    throw new RotationError('bad_config', `The configuration is no well-formed JSON${where}.`, {
+function jsonOf(text: SecretText): object {
+  const refuse = (why: string): never => {
+    throw new RotationError('bad_config', `The configuration is ${why}.`, {
       field: 'KEYTURN_CONFIG',
       next: 'Correct it, then put it again.',
     })
+  }
+  try {
+    const value: unknown = JSON.parse(text.reveal())
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : refuse('no JSON object')
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+    return refuse(`no well-formed JSON${/ at position \d+/.exec(cause.message)?.[0] ?? ''}`)
   }
 }
 

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { inspect } from 'node:util'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { configSchema } from '../../shared/app/config-schema.js'
+import { ConfigurationSource, parseConfiguration } from '../../shared/app/configuration.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+import { FakeEnv } from '../harness/fake-env.js'
+
+const key = `whsec_${Buffer.from('a canary key of thirty-two bytes').toString('base64')}`
+const webhook = { kind: 'webhook', url: 'https://billing.example/hook', keys: [key] }
+const good = {
+  targets: {
+    billing: { ...webhook, required: true, allow: ['10.0.0.0/8'] },
+    night: { kind: 'manual', required: true },
+    out: { kind: 'log' },
+  },
+  defaults: { database: { every: '90d' } },
+  freezes: [{ from: '2026-12-20T00:00:00Z', to: '2027-01-04T00:00:00Z', reason: 'year end' }],
+  paused: false,
+}
+const parse = (value: unknown) => parseConfiguration(new SecretText(typeof value === 'string' ? value : JSON.stringify(value)))
+const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] = [
+  ['an unknown field', { targetz: {} }, /targetz is unknown/],
+  ['an unknown kind', { targets: { a: { kind: 'pigeon' } } }, /targets\.a\.kind/],
+  ['a log that is required', { targets: { a: { kind: 'log', required: true } } }, /cannot be required/],
+  ['a webhook without keys', { targets: { a: { kind: 'webhook', url: 'https://x.example/' } } }, /targets\.a\.keys/],
+  [
+    'a key that is too short',
+    { targets: { a: { ...webhook, keys: ['whsec_c2hvcnQ='] } } },
+    /targets\.a\.keys\.0 has the wrong number of bytes/,
+  ],
+  ['another scheme', { targets: { a: { ...webhook, url: 'file:///etc/passwd' } } }, /targets\.a\.url/],
+  ['a network that is none', { targets: { a: { ...webhook, allow: ['10.0.0.0/99'] } } }, /targets\.a\.allow\.0/],
+  ['the name none', { targets: { none: { kind: 'log' } } }, /none/],
+  [
+    'a freeze that ends first',
+    { freezes: [{ from: '2027-01-04T00:00:00Z', to: '2026-12-20T00:00:00Z', reason: 'x' }] },
+    /freezes\.0 must end/,
+  ],
+  ['a default that nobody knows', { defaults: { database: { evry: '90d' } } }, /defaults\.database/],
+  ['no object', '[]', /no JSON object/],
+  ['no JSON', `{"targets": {"a": {"keys": ["${key}"`, /no well-formed JSON/],
+]
+
+describe('the configuration secret', () => {
+  it('is understood', () => {
+    const { targets, defaults, freezes, paused } = parse(good)
+    assert.deepEqual([Object.keys(targets), targets.billing?.required, paused], [['billing', 'night', 'out'], true, false])
+    assert.deepEqual(defaults.database, { 'keyturn-every': '90d' })
+    assert.equal(freezes[0]?.from, Date.UTC(2026, 11, 20))
+    assert.ok(!inspect(targets, { depth: 9 }).includes(key.slice(6, 20)))
+    assert.deepEqual(Object.keys(parse({}).targets), [])
+  })
+
+  for (const [what, value, says] of wrong) {
+    it(`${what}: bad_config by its path, and no value is quoted`, () => {
+      assert.throws(
+        () => parse(value),
+        (cause: Error) => {
+          assert.equal((cause as { code?: string }).code, 'bad_config')
+          assert.match(cause.message, says)
+          assert.ok(!inspect(cause, { depth: 9 }).includes(key.slice(6, 20)))
+          return true
+        },
+      )
+    })
+  }
+
+  it('names every problem at once', () => {
+    assert.throws(() => parse({ targets: { a: { kind: 'manual', foo: 1 } }, paused: 'yes' }), /foo.*paused|paused.*foo/)
+  })
+
+  it('has a JSON Schema that takes what is right and refuses what is wrong', () => {
+    const ajv = new Ajv2020({ strict: false })
+    const validate = ajv.compile(configSchema())
+    assert.ok(validate(good), JSON.stringify(validate.errors))
+    for (const [what, value] of wrong.filter(([name]) => /unknown|required|without keys/.test(name))) assert.ok(!validate(value), what)
+  })
+})
+
+describe('reading it', () => {
+  it('is done again after five minutes; a broken new version keeps the last good one and says so', async () => {
+    const env = new FakeEnv()
+    let [text, reads] = [JSON.stringify(good), 0]
+    const source = new ConfigurationSource(async () => {
+      reads++
+      return new SecretText(text)
+    }, env)
+    assert.ok('billing' in (await source.get()).targets)
+    text = '{"broken'
+    env.time += 299_999
+    await source.get()
+    assert.equal(reads, 1)
+    env.time += 1
+    assert.ok('billing' in (await source.get()).targets)
+    assert.deepEqual([reads, env.lines.map(({ code }) => code)], [2, ['config_kept']])
+    text = '{}'
+    env.time += 300_000
+    assert.deepEqual((await source.get()).targets, {})
+  })
+
+  it('without a good version there is none to keep', async () => {
+    const source = new ConfigurationSource(async () => new SecretText('{"x":1}'), new FakeEnv())
+    await assert.rejects(source.get(), { code: 'bad_config' })
+  })
+})
