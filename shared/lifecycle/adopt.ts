@@ -62,7 +62,8 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
       next: nextFor('target_auth', ref.shown),
     })
   }
-  await admin.setPolicy(ref, patch)
+  // Named from now on, also where it was inferred: it is what makes a secret a managed one, and saves reading the value to find out.
+  await admin.setPolicy(ref, { ...patch, [`${prefix}rotator`]: rotator.about.kind })
   await noteTaken(tools, before)
   return looked
 }

@@ -84,6 +84,7 @@ describe('a secret’s life on the command line', { skip }, () => {
       'keyturn-strategy': 'alternate',
       'keyturn-pair': 'app_a app_b',
       'keyturn-admin': 'file:pg-admin',
+      'keyturn-rotator': 'postgres',
       'keyturn-grace': '3s',
     })
     assert.equal((await ok(['verify', 'file:db'])).accepted, true)
