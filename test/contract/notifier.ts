@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { inspect } from 'node:util'
+import { codes } from '../../shared/core/ports/errors.js'
+import { type Notifier, targetPhases } from '../../shared/core/ports/notifier.js'
+import { loadNotifier, type NotifierKind } from '../../shared/notifiers/registry.js'
+import type { NotifierHarness } from '../harness/notifiers.js'
+import { change, context, env } from '../harness/webhook-server.js'
+
+/** What the lifecycle relies on, whoever is told. */
+export function notifierContract(kind: NotifierKind, open: () => Promise<NotifierHarness>): void {
+  describe(`notifier ${kind}`, () => {
+    let harness: NotifierHarness
+    let notifier: Notifier
+    before(async () => {
+      harness = await open()
+      notifier = await loadNotifier(kind)
+    })
+    after(() => harness.close())
+
+    it('is what it is registered as', () => assert.equal(notifier.kind, kind))
+
+    it('tells as often as it is asked, with a phase and words for people', async () => {
+      for (let turn = 0; turn < 3; turn++) {
+        const { phase, evidence } = await notifier.advance(change, harness.target, context())
+        assert.ok(targetPhases.includes(phase))
+        assert.ok(evidence.length > 3)
+      }
+    })
+
+    it('without a receipt nobody is drained', async () =>
+      assert.notEqual((await notifier.advance(change, harness.target, context())).phase, 'drained'))
+
+    it('takes a received receipt for evidence exactly where it says that it can prove something', async () => {
+      const receipt = { version: change.version, phase: 'drained', at: env.now(), received: true } as const
+      const { phase } = await notifier.advance(change, harness.target, { ...context(), receipt })
+      assert.equal(phase === 'drained', notifier.traits.proves === 'drained')
+    })
+
+    it('a receipt that is only a cache proves nothing', async () => {
+      const receipt = { version: change.version, phase: 'drained', at: env.now() } as const
+      assert.notEqual((await notifier.advance(change, harness.target, { ...context(), receipt })).phase, 'drained')
+    })
+
+    it('preflight sends nothing and gives a verdict', async () => {
+      const { verdict } = await notifier.preflight(harness.target, context())
+      assert.ok(['ok', 'unknown', 'refuse'].includes(verdict))
+    })
+
+    it('names every error by a code of the table, and shows no key', async () => {
+      assert.ok(notifier.classify(new Error('x')) in codes)
+      const said = inspect([await notifier.advance(change, harness.target, context()), env.lines, harness.target], { depth: 9 })
+      if (harness.canary !== undefined) assert.ok(!said.includes(harness.canary))
+    })
+  })
+}
