@@ -83,7 +83,7 @@ ${choicesOf(words)
   .join('\n')}
     --file|-f|--home|--output-file) _files; return ;;
   esac
-  for word in "\${words[@]:1:CURRENT-2}"; do
+  for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$path $word" in
 ${words
   .filter(({ path }) => path !== '')
@@ -96,6 +96,7 @@ ${caseOf(words, (one) => `found=(${candidates(one).join(' ')})`)}
   esac
   compadd -- "\${found[@]}"
 }
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
 compdef _keyturn keyturn
 `
 

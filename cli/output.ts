@@ -67,13 +67,21 @@ const remarkable: Readonly<Record<string, string>> = {
   retry: 'trying again',
   put_untested: 'stored without a test: no rotator knows this value',
   audit_outcome_lost: 'an outcome could not be recorded in the audit log',
+  published: 'published',
+  config_missing: 'the configuration secret could not be used; going on without it',
+  config_kept: 'the configuration secret is broken; the last good one is kept',
+  receipt_refused: 'a receipt was not accepted',
   lease_not_ended: 'the lease could not be given back; it ends by itself',
 }
+
+/** With --json too, as a line on stderr: a timer that runs the command has nothing else to show them in. */
+const always = ['published', 'config_kept', 'config_missing', 'receipt_refused']
 
 export function logTo(output: Output, verbose: boolean): Env['log'] {
   return (code, fields) => {
     const text = remarkable[code]
     if (text === undefined && !verbose) return
+    if (output.json && always.includes(code)) return void process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
     output.note(
       `· ${text ?? code} (${Object.entries(fields)
         .map(([key, value]) => `${key} ${value}`)

@@ -94,7 +94,7 @@ async function write(home: string, keys: ReturnType<typeof deriveKeys>, key: str
 const depsOf = (store: FileStore): Parameters<typeof sweep>[0] => ({
   store,
   loadRotator,
-  inferRotator: () => undefined,
+  infer: () => ({}),
   readAdmin: async () => {
     throw new Error('nothing is due')
   },

@@ -13,7 +13,7 @@ export const adopt = (): Command =>
     .action(
       action(async ({ app, output }, refText: string, words: readonly string[], options: { readonly rotator?: string }) => {
         const patch = { ...(options.rotator === undefined ? {} : { 'keyturn-rotator': options.rotator }), ...keyValues(words) }
-        const { ref, rotator } = await adoptSecret(await app.deps(refText), await app.store(refText), refText, patch)
+        const { ref, rotator } = await adoptSecret(await app.deps(refText), await app.admin(refText), refText, patch)
         output.result({ ref: ref.shown, rotator, accepted: true }, [
           `${ref.shown} is a ${rotator} login that works. Next: keyturn rotate ${ref.shown}`,
         ])

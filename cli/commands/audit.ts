@@ -4,33 +4,41 @@ import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 
 export const audit = (): Command =>
-  new Command('audit').description('the audit log').addCommand(
-    new Command('verify')
-      .description('check that no line of the audit log was changed or taken out')
-      .option('-f, --file <path>', 'the log; default: that of this store')
-      .option('--head <hash>', 'a head that an earlier run printed and that was kept elsewhere: shows that the end was not cut off')
-      .addHelpText('after', '\nExample:\n  keyturn audit verify --head 3f1c…')
-      .action(
-        action(async ({ app, output }, { file = app.config.audit, head }: { readonly file?: string; readonly head?: string }) => {
-          const found = await check(file, head)
-          const { records, torn, broken } = found
-          if (broken.length === 0 && found.expectedFound) {
-            output.result({ file, records, torn, head: found.head }, [
-              `${records} records, none changed${torn > 0 ? `; ${torn} lines were left half by a killed process` : ''}. Head: ${found.head ?? 'none'}`,
-            ])
-            return
-          }
-          const why =
-            broken.length > 0
-              ? `line ${broken.slice(0, 10).join(', ')} was changed, or something before it is missing`
-              : `the head ${head} is gone: the end was cut off`
-          throw new RotationError('damaged', `The audit log ${file} is not what was written: ${why}.`, {
-            field: 'file',
-            next: 'Compare it with a backup, and find out who can write it.',
-          })
-        }),
-      ),
-  )
+  new Command('audit')
+    .description('the audit log')
+    .addHelpText('after', '\nExample:\n  keyturn audit verify')
+    .addCommand(
+      new Command('verify')
+        .description('check that no line of the audit log was changed or taken out')
+        .option('-f, --file <path>', 'the log; default: that of this store')
+        .option('--head <hash>', 'a head that an earlier run printed and that was kept elsewhere: shows that the end was not cut off')
+        .addHelpText('after', '\nExample:\n  keyturn audit verify --head 3f1c…')
+        .action(
+          action(async ({ app, output }, { file = app.config.audit, head }: { readonly file?: string; readonly head?: string }) => {
+            if (head !== undefined && !/^[0-9a-f]{64}$/.test(head))
+              throw new RotationError('bad_event', `"${head}" is no head.`, {
+                field: 'head',
+                next: 'Give the 64 hex digits that an earlier run printed.',
+              })
+            const found = await check(file, head)
+            const { records, torn, broken } = found
+            if (broken.length === 0 && found.expectedFound) {
+              output.result({ file, records, torn, head: found.head }, [
+                `${records} records, none changed${torn > 0 ? `; ${torn} lines were left half by a killed process` : ''}. Head: ${found.head ?? 'none'}`,
+              ])
+              return
+            }
+            const why =
+              broken.length > 0
+                ? `line ${broken.slice(0, 10).join(', ')} was changed, or something before it is missing`
+                : `the head ${head} is gone: the end was cut off`
+            throw new RotationError('damaged', `The audit log ${file} is not what was written: ${why}.`, {
+              field: 'file',
+              next: 'Compare it with a backup, and find out who can write it.',
+            })
+          }),
+        ),
+    )
 
 async function check(file: string, head: string | undefined) {
   try {

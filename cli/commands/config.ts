@@ -6,21 +6,24 @@ import { action } from '../context.js'
 import { readValue } from '../read-value.js'
 
 export const config = (): Command =>
-  new Command('config').description('the configuration secret: targets, freezes, defaults, pause').addCommand(
-    new Command('check')
-      .description('say whether a configuration is right, and every place where it is not; nothing is stored')
-      .option('-f, --file <path>', 'the file; without it from stdin')
-      .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
-      .action(
-        action(async ({ app, output }, { file }: { readonly file?: string }) => {
-          const { targets, freezes, paused, defaults } = parseConfiguration(await readValue(file, 'the configuration', app.env.cancelled))
-          const all = Object.values(targets).map(({ key, kind, required }) => ({ key, kind, required }))
-          output.result({ targets: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
-            `The configuration is right: ${all.length} targets (${all.map(({ key, kind, required }) => `${key} ${kind}${required ? ', required' : ''}`).join('; ') || 'none'}), ${freezes.length} freezes${paused ? ', PAUSED' : ''}.`,
-          ])
-        }),
-      ),
-  )
+  new Command('config')
+    .description('the configuration secret: targets, freezes, defaults, pause')
+    .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json')
+    .addCommand(
+      new Command('check')
+        .description('say whether a configuration is right, and every place where it is not; nothing is stored')
+        .option('-f, --file <path>', 'the file; without it from stdin')
+        .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
+        .action(
+          action(async ({ app, output }, { file }: { readonly file?: string }) => {
+            const { targets, freezes, paused, defaults } = parseConfiguration(await readValue(file, 'the configuration', app.env.cancelled))
+            const all = Object.values(targets).map(({ key, kind, required }) => ({ key, kind, required }))
+            output.result({ targets: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
+              `The configuration is right: ${all.length} targets (${all.map(({ key, kind, required }) => `${key} ${kind}${required ? ', required' : ''}`).join('; ') || 'none'}), ${freezes.length} freezes${paused ? ', PAUSED' : ''}.`,
+            ])
+          }),
+        ),
+    )
 
 export const schema = (): Command =>
   new Command('schema')

@@ -20,7 +20,7 @@ export const get = (): Command =>
     .addHelpText('after', '\nExample:\n  keyturn get file:db\n  keyturn get file:db --output-file db.json')
     .action(
       action(async ({ app, output }, refText: string, options: GetOptions) => {
-        const store = await app.store(refText)
+        const store = await app.admin(refText)
         const state = await store.describe(await store.resolve(refText))
         const wanted = options.reveal === true || options.outputFile !== undefined
         if (wanted && state.current) await give(options, output, await store.read(state.ref, state.current.id))

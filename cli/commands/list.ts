@@ -1,4 +1,6 @@
 import { Command } from 'commander'
+import { isOpen } from '../../shared/core/claims.js'
+import { messageOf, RotationError } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 import { type Json, showTime, table } from '../output.js'
 
@@ -10,13 +12,13 @@ export const list = (): Command =>
     .addHelpText('after', '\nExample:\n  keyturn list --managed')
     .action(
       action(async ({ app, output }, options: { readonly store: string; readonly managed?: boolean }) => {
-        const store = await app.store(`${options.store}:any`)
+        const store = await app.admin(`${options.store}:any`)
         const secrets: { readonly ref: string; readonly rotator: string | null; readonly state: string; readonly publishedAt: string }[] =
           []
-        for await (const state of store.list({ managed: options.managed === true })) {
-          const rotation = state.journal?.rotation
-          const open = rotation !== undefined && rotation.published === undefined
-          const phase = state.journal?.code ?? (open ? 'open' : 'idle')
+        const failed: { readonly ref: string; readonly cause: unknown }[] = []
+        const listing = store.list({ managed: options.managed === true }, (ref, cause) => void failed.push({ ref, cause }))
+        for await (const state of listing) {
+          const phase = state.journal?.code ?? (isOpen(state) ? 'open' : 'idle')
           secrets.push({
             ref: state.ref.shown,
             rotator: state.policy['keyturn-rotator'] ?? null,
@@ -26,11 +28,20 @@ export const list = (): Command =>
         }
         secrets.sort((a, b) => (a.ref < b.ref ? -1 : 1))
         const rows = secrets.map(({ ref, rotator, state, publishedAt }) => [ref, rotator ?? '-', state, publishedAt])
-        output.result(
-          { secrets: secrets satisfies Json },
-          rows.length === 0
-            ? ['No secrets yet. Next: keyturn put file:db --file db.json']
-            : table([['SECRET', 'ROTATOR', 'STATE', 'PUBLISHED'], ...rows]),
-        )
+        const none = failed.length > 0 ? [] : ['No secrets yet. Next: keyturn put file:db --file db.json']
+        const lines = rows.length === 0 ? none : table([['SECRET', 'ROTATOR', 'STATE', 'PUBLISHED'], ...rows])
+        const [first] = failed
+        if (first === undefined) return output.result({ secrets: secrets satisfies Json }, lines)
+        if (rows.length === 0) throw first.cause
+        if (!output.json) output.result({}, lines)
+        const { cause } = first
+        const known = cause instanceof RotationError ? cause : undefined
+        const next = known?.next ?? 'keyturn doctor examines each.'
+        const why = `${failed.length} could not be read; the first: ${first.ref}: ${messageOf(cause)}`
+        const unread = failed.map((one) => ({ ref: one.ref, why: messageOf(one.cause) }))
+        process.exitCode = output.failure(new RotationError(known?.code ?? 'internal', why, { field: first.ref, next }), {
+          secrets,
+          unread,
+        })
       }),
     )

@@ -11,7 +11,7 @@ export const policy = (): Command =>
     .addHelpText('after', '\nExample:\n  keyturn policy file:db grace=2h window="sat sun 02:00-05:00 Europe/Berlin"')
     .action(
       action(async ({ app, output }, refText: string, words: readonly string[]) => {
-        const store = await app.store(refText)
+        const store = await app.admin(refText)
         const ref = await store.resolve(refText)
         const state =
           words.length === 0 ? await store.describe(ref) : await changePolicy(await app.deps(refText), store, refText, keyValues(words))

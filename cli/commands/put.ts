@@ -1,10 +1,20 @@
 import { Command } from 'commander'
+import { parseConfiguration } from '../../shared/app/configuration.js'
+import type { App } from '../../shared/app/wire.js'
 import { codeOf } from '../../shared/core/errors.js'
-import type { Token } from '../../shared/core/ports/words.js'
+import type { SecretRef, Token } from '../../shared/core/ports/words.js'
+import { readShape } from '../../shared/core/shapes/index.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
 import { announceAfter } from '../announced.js'
 import { action } from '../context.js'
 import { readValue } from '../read-value.js'
+
+const isConfiguration = async (app: App, { store, key }: SecretRef): Promise<boolean> => {
+  const { configuration } = app.config
+  if (configuration === undefined) return false
+  const named = await (await app.admin(configuration)).resolve(configuration)
+  return named.store === store && named.key === key
+}
 
 export const put = (): Command =>
   new Command('put')
@@ -15,9 +25,11 @@ export const put = (): Command =>
     .action(
       action(async ({ app, output }, refText: string, options: { readonly file?: string }) => {
         const deps = await app.deps(refText)
-        const store = await app.store(refText)
+        const store = await app.admin(refText)
         const ref = await store.resolve(refText)
         const value = await readValue(options.file, ref.shown, app.env.cancelled)
+        readShape(value) // a text that nobody can read is refused before it is stored
+        if (await isConfiguration(app, ref)) parseConfiguration(value) // before it is stored: everything else reads it
         const exists = await store.describe(ref).then(
           () => true,
           (cause: unknown) => {

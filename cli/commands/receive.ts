@@ -19,10 +19,11 @@ export const receive = (): Command =>
           })
         const server = createReceiver((ref) => app.deps(ref))
         server.listen(Number(port), host)
-        await Promise.race([
-          once(server, 'listening'),
-          once(server, 'error').then(([cause]) => Promise.reject(notListening(listen, cause))),
-        ])
+        try {
+          await once(server, 'listening') // rejects with the error of listen()
+        } catch (cause) {
+          throw notListening(listen, cause)
+        }
         const address = server.address()
         const bound = typeof address === 'object' && address !== null ? address.port : Number(port)
         output.note(`listening on ${host}:${bound}; Ctrl-C ends it`)

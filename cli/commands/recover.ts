@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { RotationError } from '../../shared/core/errors.js'
 import { recover as recoverSecret } from '../../shared/lifecycle/recover.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
 import { announceAfter } from '../announced.js'
@@ -14,24 +15,29 @@ export const recover = (): Command =>
     .action(
       action(async ({ app, output }, refText: string, { yes }: { readonly yes?: boolean }) => {
         const deps = await app.deps(refText)
-        const found = await recoverSecret(deps, await app.store(refText), refText, yes === true)
+        const found = await recoverSecret(deps, await app.admin(refText), refText, yes === true)
         if (found.done && found.action.do === 'resume') await rotate(deps, { kind: 'resume', ref: refText, at: app.env.now() })
         if (found.done) await announceAfter(deps, refText, output)
         const { ref, tried, action: safe, done } = found
         const rows = tried.map(({ stage, version, id, works, createdAt }) => [stage, version, id ?? '-', works, showTime(createdAt)])
         const next = done || safe.do === 'nothing' || safe.do === 'by hand' ? [] : [`Carry it out with: keyturn recover ${ref.shown} --yes`]
-        output.result(
-          {
-            ref: ref.shown,
-            tried: tried.map(({ stage, version, id, works, why }) => ({ stage, version, id: id ?? null, works, why: why ?? null })),
-            action: { do: safe.do, why: safe.why, ...(safe.do === 'restore' ? { version: safe.version } : {}) },
-            done,
-          },
-          [
-            ...table([['STAGE', 'VERSION', 'CREDENTIAL', 'TARGET', 'CREATED'], ...rows]),
-            `${done ? 'Done' : 'Safe'}: ${safe.do}; ${safe.why}.`,
-            ...next,
-          ],
-        )
+        const json = {
+          ref: ref.shown,
+          tried: tried.map(({ stage, version, id, works, why }) => ({ stage, version, id: id ?? null, works, why: why ?? null })),
+          action: { do: safe.do, why: safe.why, ...(safe.do === 'restore' ? { version: safe.version } : {}) },
+          done,
+        }
+        const lines = [
+          ...table([['STAGE', 'VERSION', 'CREDENTIAL', 'TARGET', 'CREATED'], ...rows]),
+          `${done ? 'Done' : 'Safe'}: ${safe.do}; ${safe.why.replace(/\.$/, '')}.`,
+          ...next,
+        ]
+        if (safe.do === 'by hand') {
+          for (const line of lines.slice(0, -1)) output.note(line)
+          const next = `Set a stored password at the target (keyturn get ${ref.shown} --output-file shows the current one), then run keyturn recover ${ref.shown} again.`
+          process.exitCode = output.failure(new RotationError('stuck', `${ref.shown}: ${safe.why.replace(/\.$/, '')}.`, { next }), json)
+          return
+        }
+        output.result(json, lines)
       }),
     )

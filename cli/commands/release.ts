@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { RotationError } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 
 export const release = (): Command =>
@@ -9,16 +8,9 @@ export const release = (): Command =>
     .addHelpText('after', '\nExample:\n  keyturn release file:db')
     .action(
       action(async ({ app, output }, refText: string) => {
-        const store = await app.store(refText)
+        const store = await app.admin(refText)
         const ref = await store.resolve(refText)
-        const { pending, journal, loose } = await store.describe(ref)
-        const open = journal?.rotation !== undefined && journal.rotation.published === undefined
-        if (pending?.hasValue || loose.length > 0 || open) {
-          throw new RotationError('held', `${ref.shown} has a rotation that is not finished: its value may be set at the target already.`, {
-            field: 'ref',
-            next: `Finish it first: keyturn rotate ${ref.shown} --resume, or keyturn recover ${ref.shown}.`,
-          })
-        }
+        const { journal } = await store.describe(ref)
         const waiting = (journal?.retiring ?? []).map(({ id }) => id)
         await store.release(ref)
         const left = waiting.length > 0 ? ` Still valid at the target, and nobody retires them now: ${waiting.join(', ')}.` : ''

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
-import type { Token } from '../../shared/core/ports/words.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
 import { announceAfter, announcedJson } from '../announced.js'
 import { action } from '../context.js'
@@ -9,15 +8,21 @@ export const rollback = (): Command =>
   new Command('rollback')
     .description('publish the previous credential again, as a new version; refused once it is retired')
     .argument('<ref>', 'which secret')
+    .option('--again', 'also where current is what a rollback brought back: goes to what that one left')
     .requiredOption('--reason <text>', 'why, for the audit log; never a value')
     .addHelpText('after', '\nExample:\n  keyturn rollback file:db --reason "the new login lacks a grant"')
     .action(
-      action(async ({ app, output }, refText: string, { reason }: { readonly reason: string }) => {
+      action(async ({ app, output }, refText: string, { reason, again }: { readonly reason: string; readonly again?: boolean }) => {
         if (reason === '')
           throw new RotationError('bad_event', 'A rollback needs a reason.', { field: 'reason', next: 'Add --reason "…".' })
         const deps = await app.deps(refText)
-        const token = Buffer.from(app.env.random(16)).toString('hex') as Token
-        const result = await rotate(deps, { kind: 'rollback', ref: refText, at: app.env.now(), token, reason })
+        const result = await rotate(deps, {
+          kind: 'rollback',
+          ref: refText,
+          at: app.env.now(),
+          reason,
+          ...(again ? { again: true as const } : {}),
+        })
         const pass = await announceAfter(deps, refText, output)
         const { ref, outcome, version, previous } = result
         output.result({ ref: ref.shown, outcome, version: version ?? null, previous: previous ?? null, ...announcedJson(pass) }, [

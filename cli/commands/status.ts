@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { isOpen } from '../../shared/core/claims.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Target } from '../../shared/core/ports/notifier.js'
 import { type Status, statusOf } from '../../shared/lifecycle/status.js'
@@ -29,7 +30,7 @@ export function statusJson({ state, rotator, strategy, graceMs, next, targets, a
     previous: state.previous?.id ?? null,
     publishedAt: showTime(state.publishedAt),
     pending: state.pending?.id ?? null,
-    open: rotation !== undefined && rotation.published === undefined,
+    open: isOpen(state),
     token: rotation?.token ?? null,
     leaseUntil: rotation && rotation.leaseUntil > 0 ? showTime(rotation.leaseUntil) : null,
     code: state.journal?.code ?? null,
@@ -74,7 +75,7 @@ function moveOf({ ref, journal, current }: Status['state'], targets: readonly Ta
     ({ key, required, kind }) =>
       required && kind === 'manual' && !(journal?.seen?.[key]?.version === current?.id && journal?.seen?.[key]?.phase === 'drained'),
   )
-  return behind ? `keyturn seen ${ref.shown} --target ${behind.key}` : `keyturn retire ${ref.shown}`
+  return behind ? `keyturn seen ${ref.shown} --target ${behind.key} --publication ${current?.id}` : `keyturn retire ${ref.shown}`
 }
 
 function followLines({ state, targets, announced }: Status, now: number): readonly string[] {
@@ -96,8 +97,7 @@ function followLines({ state, targets, announced }: Status, now: number): readon
 function statusLines(found: Status, now: number): readonly string[] {
   const { state, rotator, strategy, next } = found
   const rotation = state.journal?.rotation
-  const open = rotation !== undefined && rotation.published === undefined
-  const phase = state.journal?.code ?? (open ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle')
+  const phase = state.journal?.code ?? (rotation && isOpen(state) ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle')
   return [
     `${state.ref.shown}  ${rotator ?? 'no rotator'}${strategy === undefined ? '' : ` · ${strategy}`}`,
     `current    ${state.current?.id ?? 'none'}, published ${showDuration(Math.max(0, now - state.publishedAt))} ago`,

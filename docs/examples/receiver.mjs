@@ -19,7 +19,7 @@ const followed = async (event) => {
   console.log(`${event.subject} is now ${event.data.version} (${event.data.cause})`)
 }
 
-createServer(async (request, response) => {
+const receive = async (request, response) => {
   let body = ''
   for await (const chunk of request) body += chunk
   if (!isGenuine(request, body)) return response.writeHead(401).end()
@@ -31,6 +31,6 @@ createServer(async (request, response) => {
   response
     .writeHead(200, { 'webhook-id': event.id, 'webhook-timestamp': time, 'webhook-signature': sign(event.id, time, answer) })
     .end(answer)
-}).listen(Number(process.argv[2]), '127.0.0.1', function () {
-  console.log(`listening on ${this.address().port}`)
-})
+}
+const server = createServer((request, response) => void receive(request, response).catch(() => response.destroy()))
+server.listen(Number(process.argv[2]), '127.0.0.1', () => console.log(`listening on ${server.address().port}`))

@@ -15,7 +15,7 @@ import { signMessage, whyNotSigned } from '../../shared/notifiers/webhook/signat
  * the secret changed; then it says so in a signed answer. Tells its parent how often it logged in and how often that failed.
  */
 const app = openApp(readConfig(process.env), systemEnv({ log: () => {} }))
-const store = await app.store('file:db')
+const store = await app.admin('file:db')
 const ref = await store.resolve('file:db')
 
 interface Value {

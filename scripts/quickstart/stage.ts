@@ -39,6 +39,7 @@ export class Stage {
   clientPort = 0
   #server: PostgresServer | undefined
   #client: ChildProcess | undefined
+  readonly #commands = new Set<ChildProcess>()
   #counts: ClientCounts = { logins: 0, failures: 0 }
 
   constructor(say: (text: string) => void) {
@@ -99,7 +100,13 @@ export class Stage {
   }
 
   spawnCli(words: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [program('cli/main.js'), '--json', ...words], { env: this.environment, stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [program('cli/main.js'), '--json', ...words], {
+      env: this.environment,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    this.#commands.add(child)
+    child.once('close', () => this.#commands.delete(child))
+    return child
   }
 
   /** One command in a process of its own; the value, if any, goes in by stdin. */
@@ -174,6 +181,8 @@ export class Stage {
   }
 
   async close(): Promise<void> {
+    for (const child of this.#commands) child.kill('SIGKILL') // interrupted in the middle of one: nothing may write here any more
+    await Promise.all([...this.#commands].map((child) => once(child, 'close')))
     await this.stopClient()
     await this.#server?.stop()
     this.#server = undefined

@@ -1,10 +1,11 @@
 import * as v from 'valibot'
-import { commonKeys, prefix } from '../core/policy/index.js'
+import { RotationError } from '../core/errors.js'
+import { commonKeys, parsePolicy, prefix } from '../core/policy/index.js'
 import { credentialTypes } from '../core/ports/rotator.js'
 import { settings as logSettings } from '../notifiers/log.js'
 import { settings as manualSettings } from '../notifiers/manual.js'
 import type { NotifierKind } from '../notifiers/registry.js'
-import { settings as webhookSettings } from '../notifiers/webhook/settings.js'
+import { settings as webhookSettings, whyNot as whyNotWebhook } from '../notifiers/webhook/settings.js'
 
 const required = v.optional(v.boolean(), false)
 /** A notifier without a line here does not compile. */
@@ -17,7 +18,14 @@ const targetForms = {
   manual: v.strictObject({ kind: v.literal('manual'), required, ...manualSettings.entries }),
   webhook: v.strictObject({ kind: v.literal('webhook'), required, ...webhookSettings.entries }),
 } satisfies Record<NotifierKind, unknown>
-const target = v.variant('kind', [targetForms.log, targetForms.manual, targetForms.webhook])
+const target = v.pipe(
+  v.variant('kind', [targetForms.log, targetForms.manual, targetForms.webhook]),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.value.kind !== 'webhook') return
+    const wrong = whyNotWebhook(dataset.value, dataset.value.required)
+    if (wrong !== undefined) addIssue({ message: wrong })
+  }),
+)
 
 const name = v.pipe(
   v.string(),
@@ -26,7 +34,24 @@ const name = v.pipe(
 )
 const time = v.pipe(v.string(), v.isoTimestamp('must be a time such as 2026-12-20T00:00:00Z'))
 const defaultKeys = commonKeys.map((key) => key.name).filter((key) => !['rotator', 'admin', 'at', 'parts'].includes(key))
-const defaults = v.record(v.picklist(defaultKeys, `must be one of ${defaultKeys.join(', ')}`), v.string())
+const defaults = v.pipe(
+  v.record(v.picklist(defaultKeys, `must be one of ${defaultKeys.join(', ')}`), v.string()),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const wrong = dataset.typed ? whyNotPolicy(dataset.value) : undefined
+    if (wrong !== undefined) addIssue({ message: wrong })
+  }),
+)
+
+/** The grammar of a secret's own policy; its short-grace exception is for demonstrations, not for a whole installation. */
+function whyNotPolicy(entries: Readonly<Record<string, string>>): string | undefined {
+  try {
+    parsePolicy(policyOf(entries), { shortGrace: true })
+    return undefined
+  } catch (cause) {
+    if (cause instanceof RotationError) return `holds a wrong policy: ${cause.message}`
+    throw cause
+  }
+}
 
 /** The configuration secret: one JSON object. */
 export const configForm = v.strictObject({

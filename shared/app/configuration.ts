@@ -3,7 +3,7 @@ import { codeOf, messageOf, RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Configuration, noConfiguration } from '../lifecycle/deps.js'
-import { configForm, policyOf } from './config-form.js'
+import { type ConfigText, configForm, policyOf } from './config-form.js'
 
 /** bad_config that lists every problem by its path. The text may hold keys: it is never quoted. */
 export function parseConfiguration(text: SecretText): Configuration {
@@ -16,6 +16,7 @@ export function parseConfiguration(text: SecretText): Configuration {
     })
   }
   const { targets, defaults, freezes, paused } = result.output
+  assertKnown(Object.keys(targets), defaults)
   return {
     targets: Object.fromEntries(
       Object.entries(targets).map(([key, { kind, required, ...settings }]) => [
@@ -29,14 +30,30 @@ export function parseConfiguration(text: SecretText): Configuration {
   }
 }
 
+function assertKnown(known: readonly string[], defaults: ConfigText['defaults']): void {
+  for (const [type, entries] of Object.entries(defaults)) {
+    const unknown = (entries?.targets ?? 'none').split(/ +/).filter((name) => name !== 'none' && !known.includes(name))
+    if (unknown.length === 0) continue
+    throw new RotationError(
+      'bad_config',
+      `The configuration is wrong: defaults.${type}.targets names ${unknown.join(', ')}, which is no target.`,
+      {
+        field: `defaults.${type}.targets`,
+        next: `Add it under targets, or correct the name. Known: ${known.join(', ') || 'none'}.`,
+      },
+    )
+  }
+}
+
 /** Valibot's own message quotes what it received, which may be a key. */
 const sayOf = (issue: v.BaseIssue<unknown>): string => {
   if (issue.type === 'strict_object') return 'is unknown'
   const own = issue.message.startsWith('Invalid ') ? undefined : issue.message
-  return (
-    own ?? (issue.received === 'undefined' ? 'is missing' : `must be ${issue.expected ?? `a valid ${issue.type.replaceAll('_', ' ')}`}`)
-  )
+  return own ?? (issue.received === 'undefined' ? 'is missing' : `must be ${wordsOf(issue)}`)
 }
+
+const wordsOf = ({ expected, type }: v.BaseIssue<unknown>): string =>
+  expected === '!0' ? 'a text that is not empty' : (expected ?? `a valid ${type.replaceAll('_', ' ')}`)
 
 function jsonOf(text: SecretText): object {
   const refuse = (why: string): never => {
@@ -57,16 +74,16 @@ function jsonOf(text: SecretText): object {
 const refreshMs = 5 * 60_000
 
 /**
- * Read when it is first needed, and again after five minutes. A new version that is broken or cannot be read keeps the last good one and says
- * so; without a good one there is none to keep, and the error is the answer.
+ * Read when it is first needed, and again after five minutes. A new version that is broken or cannot be read keeps the last good one, in a new
+ * process the version before it, and says so; without a good one there is none to keep, and the error is the answer.
  */
 export class ConfigurationSource {
-  readonly #read: () => Promise<SecretText>
+  readonly #read: (stage: 'current' | 'previous') => Promise<SecretText | undefined>
   readonly #env: Env
   #good: Configuration | undefined
   #readAt = Number.NEGATIVE_INFINITY
 
-  constructor(read: () => Promise<SecretText>, env: Env) {
+  constructor(read: (stage: 'current' | 'previous') => Promise<SecretText | undefined>, env: Env) {
     this.#read = read
     this.#env = env
   }
@@ -75,13 +92,32 @@ export class ConfigurationSource {
     const now = this.#env.now()
     if (this.#good !== undefined && now - this.#readAt < refreshMs) return this.#good
     try {
-      this.#good = parseConfiguration(await this.#read())
+      this.#good = await this.#parsed('current')
     } catch (cause) {
-      if (this.#good === undefined) throw cause
+      this.#good ??= await this.#before(cause)
       this.#env.log('config_kept', { code: codeOf(cause) ?? 'internal', why: messageOf(cause) })
     }
     this.#readAt = now
     return this.#good
+  }
+
+  async #parsed(stage: 'current' | 'previous'): Promise<Configuration> {
+    const text = await this.#read(stage)
+    if (text !== undefined) return parseConfiguration(text)
+    throw new RotationError('bad_config', 'The configuration secret has no value.', {
+      field: 'KEYTURN_CONFIG',
+      next: 'Put one with keyturn put.',
+    })
+  }
+
+  /** A process that has just begun knows no last good one: the version before is the nearest to it. */
+  async #before(cause: unknown): Promise<Configuration> {
+    try {
+      return await this.#parsed('previous')
+    } catch (earlier) {
+      if (!(earlier instanceof RotationError)) throw earlier
+      throw cause
+    }
   }
 }
 

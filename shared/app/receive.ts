@@ -20,7 +20,9 @@ type Reply = readonly [status: number, said: string]
  */
 export function createReceiver(depsOf: (ref: string) => Promise<Deps>): Server {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
-    void answer(depsOf, request).then(([status, said]) => reply(response, status, said))
+    answer(depsOf, request)
+      .then(([status, said]) => reply(response, status, said))
+      .catch(() => response.destroy()) // the caller went away in the middle of its request: there is nobody to answer
   })
   server.maxConnections = 64
   return server
@@ -45,15 +47,18 @@ async function answer(depsOf: (ref: string) => Promise<Deps>, request: IncomingM
       deps.env.log('receipt_refused', { target: receipt.target, why: wrong })
       return [401, 'not accepted']
     }
-    return await note(deps, receipt, receipt.ref, receipt.target)
+    return await note(deps, receipt, receipt.ref, receipt.target, signedAt(request))
   } catch (cause) {
     return codeOf(cause) === 'unavailable' ? [503, 'try again'] : [422, codeOf(cause) ?? 'internal']
   }
 }
 
-async function note(deps: Deps, { phase, id }: Receipt, ref: string, target: string): Promise<Reply> {
+/** When it was signed, which is part of what was signed: a message that is sent once more is as old as it was. */
+const signedAt = ({ headers }: IncomingMessage): number => Number(headers['webhook-timestamp']) * 1000
+
+async function note(deps: Deps, { phase, id }: Receipt, ref: string, target: string, at: number): Promise<Reply> {
   try {
-    await noteSeen(deps, ref, { target, phase, changeId: id })
+    await noteSeen(deps, ref, { target, phase, changeId: id, at })
     return [202, 'noted']
   } catch (cause) {
     if (cause instanceof RotationError && cause.code === 'conflict') return [409, 'not the current publication']

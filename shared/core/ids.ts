@@ -6,7 +6,20 @@ import type { RotationRequest, SecretRef, Token, VersionId } from './ports/words
  * rotation it continues. `rejects` counts values the target refused, for stores where a token holds one value for ever.
  */
 export function deriveToken(kind: RotationRequest['kind'], ref: SecretRef, base: VersionId | null, rejects: number): Token {
-  return hashId([kind, ref.store, ref.key, base, rejects]) as Token
+  return hashId([kind, ref.store, ref.key, base, rejects], kind) as Token
+}
+
+/** For what must not be found again by anybody else: random, of the same form. */
+export const newToken = (kind: RotationRequest['kind'], random: Uint8Array): Token =>
+  hashId([Buffer.from(random).toString('hex')], kind) as Token
+
+/** The two bits that a UUID version 8 leaves free beside its variant say what kind of rotation it is: where a store keeps nothing but the token. */
+const kindDigits: Readonly<Record<RotationRequest['kind'], string>> = { rotate: 'a', resume: 'a', put: '9', rollback: 'b', emergency: '8' }
+
+/** undefined for a token that was not made here. */
+export function kindOfToken(token: string): RotationRequest['kind'] | undefined {
+  const digit = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-([89ab])[0-9a-f]{3}-[0-9a-f]{12}$/.exec(token)?.[1]
+  return (['rotate', 'put', 'rollback', 'emergency'] as const).find((kind) => kindDigits[kind] === digit)
 }
 
 /** One publication has one id, however often and by whomever it is announced. A value that was not ours has no token: its version and time stand for it. */
@@ -14,9 +27,15 @@ export const deriveChangeId = (ref: SecretRef, published: Token | { readonly ver
   hashId(['change', ref.store, ref.key, published])
 
 /** The form of a UUID version 8 (RFC 9562, 5.8). */
-function hashId(parts: readonly unknown[]): string {
+function hashId(parts: readonly unknown[], kind: RotationRequest['kind'] = 'rotate'): string {
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
-  return [hash.slice(0, 8), hash.slice(8, 12), `8${hash.slice(13, 16)}`, `a${hash.slice(17, 20)}`, hash.slice(20, 32)].join('-')
+  return [
+    hash.slice(0, 8),
+    hash.slice(8, 12),
+    `8${hash.slice(13, 16)}`,
+    `${kindDigits[kind]}${hash.slice(17, 20)}`,
+    hash.slice(20, 32),
+  ].join('-')
 }
 
 const tokenForm = /^[A-Za-z0-9-]{32,64}$/

@@ -19,6 +19,8 @@ export interface Facts {
   readonly previousAccepted?: boolean
   /** Why no rotation may start now, in words: outside the window, a freeze, paused. */
   readonly frozen?: string
+  /** The next step where waiting alone does not help. */
+  readonly thaw?: string
 }
 
 export type Action =
@@ -28,6 +30,8 @@ export type Action =
   | { readonly do: 'check' }
   /** Under an exclusive claim, one login each. `leftover`: base ≠ current, so current is asked first. */
   | { readonly do: 'probe'; readonly versions: readonly Staged[]; readonly leftover: boolean; readonly over?: Token }
+  /** A value that a person put and puts anew: nobody set it at the target, and the person has it. */
+  | { readonly do: 'drop'; readonly staged: Staged }
   | {
       readonly do: 'go'
       readonly from: Step

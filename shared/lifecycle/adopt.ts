@@ -2,10 +2,10 @@ import { RotationError } from '../core/errors.js'
 import { parsePolicy, prefix } from '../core/policy/index.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin } from '../core/ports/store.js'
-import type { SecretRef } from '../core/ports/words.js'
+import type { Policy, SecretRef } from '../core/ports/words.js'
 import type { Deps } from './deps.js'
 import { nextFor } from './remedies.js'
-import { assertTargets, createTools, lookContext, type Setup, type Tools, understand, withoutRotator } from './work.js'
+import { assertTargets, createTools, inferred, lookContext, type Setup, type Tools, understand, withoutRotator } from './work.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -63,10 +63,14 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
     })
   }
   // Named from now on, also where it was inferred: it is what makes a secret a managed one, and saves reading the value to find out.
-  await admin.setPolicy(ref, { ...patch, [`${prefix}rotator`]: rotator.about.kind })
+  const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state) : {}
+  await admin.setPolicy(ref, { ...withoutKeys(implied, state.policy), ...patch, [`${prefix}rotator`]: rotator.about.kind })
   await noteTaken(tools, before)
   return looked
 }
+
+const withoutKeys = (policy: Policy, there: Policy): Policy =>
+  Object.fromEntries(Object.entries(policy).filter(([key]) => there[key] === undefined))
 
 /** `stuck` is over; and who reads the secret of a first adoption has its value already, so that nobody needs to be told. */
 async function noteTaken({ store, deps }: Tools, { ref, current, journal }: SecretState): Promise<void> {

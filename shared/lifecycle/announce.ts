@@ -28,7 +28,7 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   for (let round = 1; ; round++) {
     const state = await tools.store.describe(ref)
     const { current } = state
-    if (current === undefined || (!isDue(state) && !refusedBefore(state))) return { ref, outcome: 'none', told: [] }
+    if (current === undefined || (!isDue(state) && !refusedBefore(state, deps.env.now()))) return { ref, outcome: 'none', told: [] }
     const setup = await understand(tools, state)
     assertTargets(setup)
     const change = changeOf(state, current)
@@ -43,9 +43,11 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   }
 }
 
-/** A target that refused current (410) may have been put right: it is asked again, also after everybody was told. */
-export const refusedBefore = ({ journal, current }: SecretState): boolean =>
-  Object.values(journal?.seen ?? {}).some(({ version, code }) => version === current?.id && code === 'delivery_refused')
+/** A required target that refused current (410) may have been put right: it is asked again once an hour, also after everybody was told. */
+export const refusedBefore = ({ journal, current }: SecretState, now: number): boolean =>
+  Object.values(journal?.seen ?? {}).some(
+    ({ version, code, again }) => version === current?.id && code === 'delivery_refused' && again !== undefined && again <= now,
+  )
 
 /** Those that took it already are not told again, and those that asked to wait are not yet. */
 async function tellAll(tools: Tools, { targets }: Setup, { journal }: SecretState, change: Change): Promise<readonly Told[]> {
@@ -53,8 +55,9 @@ async function tellAll(tools: Tools, { targets }: Setup, { journal }: SecretStat
   for (const target of targets) {
     const before = journal?.seen?.[target.key]
     const same = before?.version === change.version ? before : undefined
-    const refused = same?.code === 'delivery_refused' && target.required
-    const settled = same !== undefined && !refused && (wasTold(same) || (same.again ?? 0) > tools.deps.env.now())
+    const waits = (same?.again ?? 0) > tools.deps.env.now()
+    const refused = same?.code === 'delivery_refused' && target.required && !waits
+    const settled = same !== undefined && !refused && (wasTold(same) || waits)
     told.push(settled ? { target, seen: same, evidence: 'as noted before' } : await tell(tools, change, target, same))
   }
   return told
@@ -65,7 +68,7 @@ async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, tol
   const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
   const leftBehind = setup.settings.forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + setup.settings.forceAfterMs
   if (current === undefined || !(leftBehind || told.every((one) => wasTold(one.seen)))) {
-    if (told.length > 0) await tools.store.note(state, seen)
+    if (told.some((one) => one.seen !== state.journal?.seen?.[one.target.key])) await tools.store.note(state, seen)
     return 'waiting'
   }
   const { rotator } = setup

@@ -11,7 +11,7 @@ export function decide(state: SecretState, request: RotationRequest, facts: Fact
     state,
     request,
     facts,
-    service: state.drivenBy === 'service',
+    service: state.drivenBy === 'service' && !byHand(request, open !== undefined),
     base: state.current?.id ?? null,
     ...(open ? { open } : {}),
   }
@@ -21,3 +21,7 @@ export function decide(state: SecretState, request: RotationRequest, facts: Fact
   }
   return { do: 'refuse', code: 'internal', why: 'no row of the table matched', row: 'none' }
 }
+
+/** Our own engine runs beside a platform's where a person goes back, puts or hurries, or where it has begun itself. */
+const byHand = ({ kind, step }: RotationRequest, open: boolean): boolean =>
+  step === undefined && (open || ['put', 'rollback', 'emergency'].includes(kind))

@@ -27,8 +27,14 @@ export interface Deps {
   readonly store: SecretStore
   /** bad_policy for an unknown name. */
   loadRotator(kind: string): Promise<AnyRotator>
-  /** The rotator that fits a value which names its engine; undefined when nothing does. */
-  inferRotator(value: SecretText): string | undefined
+  /** Policy keys that a value implies where the secret names no rotator (`engine`, `masterarn`); empty when it says nothing. */
+  infer(value: SecretText): Policy
+  /** Policy keys that the environment of a function gives, under those of the secret and over what is inferred. */
+  readonly environment?: Policy
+  /** Sensitive texts that are no value of a secret, such as a platform's own token: never in a log or an error. */
+  readonly sensitive?: readonly SecretText[]
+  /** Starts a rotation by the platform's own engine, where it has one; only with a person's rights. */
+  startNative?(ref: SecretRef): Promise<Token>
   /** The current value of an administrator's secret, in any store. */
   readAdmin(ref: string): Promise<{ readonly value: SecretText; readonly ref: SecretRef }>
   /** What the configuration secret says; an empty one where none is named. bad_config. */

@@ -15,7 +15,8 @@ export interface Proof {
  * The target did not take the pending value. It is thrown away only on proof: pending refused and current accepted (one login each, at most).
  * Ends by throwing: `rejected` (decide anew, a new value), `stuck` (durable), or nothing where pending turns out to be accepted.
  */
-export async function settleDoubt(work: Work, version: VersionId, pending: unknown, proof: Proof): Promise<void> {
+export async function settleDoubt(asked: Work, version: VersionId, pending: unknown, proof: Proof): Promise<void> {
+  const work = await asked.whole()
   const { rotator, context } = work
   if (proof.pending === 'unknown' && (await rotator.accepted(context, pending))) return
   if (!(await rotator.accepted(context, context.current))) {
@@ -25,7 +26,11 @@ export async function settleDoubt(work: Work, version: VersionId, pending: unkno
   if (work.claim.kind === 'put' || work.claim.kind === 'rollback') throw refusedGiven(context.ref.shown) // there is no other value to make
   const after = await work.tools.store.describe(work.claim.ref)
   if ((after.journal?.rotation?.rejects ?? 0) >= rejectsMax) {
-    await markStuck(work, `The target refused ${rejectsMax} values in a row; the current credential still works.`)
+    await markStuck(
+      work,
+      `The target refused ${rejectsMax} values in a row; the current credential still works.`,
+      `Change the password rule in the policy so that the target accepts it, then run keyturn adopt ${context.ref.shown}.`,
+    )
   }
   throw new RotationError('rejected', `The target refused the new value of ${context.ref.shown}; the current one still works.`, {
     next: 'Another value is made, at most three times.',
@@ -61,11 +66,11 @@ export async function giveUpValue(work: Work, version: VersionId, pending: unkno
  * Durable: refused before any login until a person looked. Always throws. Only while the claim is still ours: a process that slept must not
  * stop a secret that another one has brought to its end meanwhile.
  */
-export async function markStuck({ tools, claim, context }: Work, why: string): Promise<never> {
+export async function markStuck({ tools, claim, context }: Work, why: string, whatToDo?: string): Promise<never> {
   const { shown } = context.ref
   for (let attempt = 1; ; attempt++) {
     const state = await tools.store.describe(claim.ref)
-    if (!isOurs(state, claim)) {
+    if (!isOurs(state, claim, tools.store.traits.journalCas)) {
       throw new RotationError('conflict', `Another process took ${shown} over.`, { next: 'The state is read again.' })
     }
     try {
@@ -78,14 +83,16 @@ export async function markStuck({ tools, claim, context }: Work, why: string): P
     }
   }
   throw new RotationError('stuck', `${shown} is stuck. ${why}`, {
-    next: `Nothing logs in any more until you act: make the target accept the current value again (keyturn get ${shown} --output-file shows it), then run keyturn adopt ${shown}.`,
+    next:
+      whatToDo ??
+      `Nothing logs in any more until you act: keyturn recover ${shown} tries every stored value once and names the one safe thing to do.`,
   })
 }
 
-/** Where a service drives there is no journal: the pending mark and an unchanged current say it. */
-function isOurs(state: SecretState, claim: Claim): boolean {
+/** Where no journal is kept with a condition (AWS), the pending mark and an unchanged current say it. */
+function isOurs(state: SecretState, claim: Claim, journalCas: boolean): boolean {
   const rotation = state.journal?.rotation
-  if (state.drivenBy === 'service') return state.pending?.token === claim.token
+  if (!journalCas) return state.pending?.token === claim.token
   return (
     rotation?.token === claim.token &&
     rotation.holder === claim.holder &&

@@ -1,3 +1,4 @@
+import { codeOf } from '../core/errors.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { ClaimWish, SecretState, Staged } from '../core/ports/store.js'
 import type { Action } from './action.js'
@@ -21,7 +22,9 @@ export async function probe(tools: Tools, setup: Known, state: SecretState, acti
     await tools.store.claim(state, { ...wish, adopt: newest.id }) // no login: set tries current first, and then this
     return
   }
-  const claim = await tools.store.claim(state, wish)
+  // Claimed as a put where nothing is open: of a put without a value nothing is gone on with, so that clearing away starts no rotation.
+  const nothingOpen = state.journal?.rotation === undefined || state.journal.rotation.published !== undefined
+  const claim = await tools.store.claim(state, action.leftover && nothingOpen ? { ...wish, kind: 'put' } : wish)
   const work = await openWork(tools, setup, { ...state, pending: newest }, { ...claim, base: state.current?.id ?? null })
   if (action.leftover) {
     const pending = await readPending(work, newest.id)
@@ -30,6 +33,16 @@ export async function probe(tools: Tools, setup: Known, state: SecretState, acti
   const chosen = await chooseOne(work, action.versions, newest)
   const over = chosen.token === newest.token ? {} : { over: newest.token }
   await tools.store.claim(await tools.store.describe(state.ref), { ...wishFor(tools, chosen), ...over, adopt: chosen.id })
+}
+
+/** Under an exclusive claim; what has no base that can be read needs none to be dropped. */
+export async function dropPut(tools: Tools, state: SecretState, { staged }: Extract<Action, { do: 'drop' }>): Promise<void> {
+  const claim = await tools.store.claim(state, wishFor(tools, staged))
+  try {
+    await tools.store.discard(claim, staged.id)
+  } catch (cause) {
+    if (codeOf(cause) !== 'token_spent') throw cause // which says that it is done
+  }
 }
 
 const wishFor = ({ deps }: Tools, { token, kind }: Staged): ClaimWish => ({

@@ -1,9 +1,13 @@
-import { codeOf, RotationError } from '../core/errors.js'
+import { codeOf, messageOf, RotationError } from '../core/errors.js'
+import { newToken } from '../core/ids.js'
 import type { AnyRotator, Context } from '../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin, VersionInfo } from '../core/ports/store.js'
 import type { CredentialId, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import type { Deps } from './deps.js'
+import { giveUpValue } from './doubt.js'
+import { endLease } from './lease.js'
+import { readPending } from './steps.js'
 import { createTools, lookContext, openWork, type Setup, type Tools, understand, withoutRotator } from './work.js'
 
 /** One stored version and what the target said to it. unknown: not tried, or the target could not be asked. */
@@ -16,9 +20,9 @@ export interface Tried {
   readonly why?: string
 }
 
-/** nothing: all is well · unstick: current works · resume: the pending value is accepted and only has to be published · restore: an older version is the only one that works · by hand: none works. */
+/** nothing: all is well · unstick: current works · discard: current works, and the target refuses the pending value, which is given up · resume: the pending value is accepted and only has to be published · restore: an older version is the only one that works · by hand: none works. */
 export type SafeAction =
-  | { readonly do: 'nothing' | 'unstick' | 'resume' | 'by hand'; readonly why: string }
+  | { readonly do: 'nothing' | 'unstick' | 'discard' | 'resume' | 'by hand'; readonly why: string }
   | { readonly do: 'restore'; readonly version: VersionId; readonly why: string }
 
 export interface Recovery {
@@ -41,13 +45,14 @@ export async function recover(deps: Deps, admin: SecretStoreAdmin, refText: stri
   const tools = createTools(deps)
   const ref = await tools.store.resolve(refText)
   const state = await tools.store.describe(ref)
-  const setup = await understand(tools, state)
+  const setup = await understand(tools, state, 'back')
   if (setup.rotator === undefined) throw withoutRotator(ref)
   const known = { ...setup, rotator: setup.rotator }
   const tried = await tryAll(tools, known, state, await candidates(state, admin))
   const action = safeAction(state, tried)
   if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ref, tried, action, done: false }
-  if (action.do === 'restore') await restore(tools, known, admin, state, action.version)
+  if (action.do === 'restore') await restore(tools, known, state, action.version)
+  else if (action.do === 'discard') await discard(tools, known, state)
   else if (state.journal?.code !== undefined) await tools.store.note(state, { code: null })
   return { ref, tried, action, done: true }
 }
@@ -78,12 +83,23 @@ async function tryAll(
   const refused = new Map<CredentialId, number>()
   const answers: { readonly text: SecretText; readonly tried: Tried }[] = []
   for (const [stage, { id: version, createdAt }] of versions) {
-    const text = await tools.store.read(state.ref, version)
+    const text = await readIfThere(tools, state, version)
+    if (text === undefined) continue
     const same = answers.find((answer) => answer.text.equals(text))?.tried // the same value is not tried twice
     const tried = same ? { ...same, stage, version, createdAt } : await tryOne(setup, context, refused, { stage, version, createdAt, text })
     answers.push({ text, tried })
   }
   return answers.map(({ tried }) => tried)
+}
+
+/** A placeholder that a service left has no value, and none that could be tried. */
+async function readIfThere({ store }: Tools, { ref }: SecretState, version: VersionId): Promise<SecretText | undefined> {
+  try {
+    return await store.read(ref, version)
+  } catch (cause) {
+    if (codeOf(cause) === 'not_found') return undefined
+    throw cause
+  }
 }
 
 async function tryOne(
@@ -92,9 +108,15 @@ async function tryOne(
   refused: Map<CredentialId, number>,
   { text, ...rest }: Pick<Tried, 'stage' | 'version' | 'createdAt'> & { readonly text: SecretText },
 ): Promise<Tried> {
+  let value: unknown
   try {
-    const value = rotator.parse(text, policy)
-    const id = rotator.identify(value)
+    value = rotator.parse(text, policy)
+  } catch (cause) {
+    if (codeOf(cause) !== 'bad_value') throw cause
+    return { ...rest, works: 'refused', why: messageOf(cause) } // no credential at all
+  }
+  const id = rotator.identify(value)
+  try {
     const before = refused.get(id) ?? 0
     if (before >= refusedMax) return { ...rest, id, works: 'unknown', why: `not tried: ${refusedMax} values of ${id} were refused already` }
     if (await rotator.accepted(context, value)) return { ...rest, id, works: 'works' }
@@ -102,8 +124,7 @@ async function tryOne(
     return { ...rest, id, works: 'refused' }
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.code === 'internal') throw cause
-    if (cause.code === 'bad_value') return { ...rest, works: 'refused', why: cause.message } // no credential at all
-    return { ...rest, works: 'unknown', why: cause.message }
+    return { ...rest, id, works: 'unknown', why: cause.message }
   }
 }
 
@@ -111,6 +132,8 @@ async function tryOne(
 export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAction {
   const of = (stage: Tried['stage']) => tried.find((one) => one.stage === stage)
   const [current, pending] = [of('current'), of('pending')]
+  if (current?.works === 'works' && pending?.works === 'refused' && pending.why === undefined && state.drivenBy === 'engine')
+    return { do: 'discard', why: 'the current value logs in, and the target refuses the pending one: it can be given up' }
   if (current?.works === 'works') {
     return state.journal?.code === undefined
       ? { do: 'nothing', why: 'the current value logs in, and nothing is stuck' }
@@ -133,8 +156,26 @@ export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAct
 
 type Known = Setup & { readonly rotator: AnyRotator }
 
+/** With the proof of the logins that were just made: pending refused, current accepted. */
+async function discard(tools: Tools, setup: Known, state: SecretState): Promise<void> {
+  const { pending } = state
+  if (pending === undefined) return
+  const { deps, store } = tools
+  const wish = { token: pending.token, kind: pending.kind ?? 'rotate', holder: deps.holder, leaseMs: deps.leaseMs } as const
+  const work = await openWork(tools, setup, state, await store.claim(state, wish))
+  const staged = await readPending(work, pending.id)
+  try {
+    await giveUpValue(work, staged.version, staged.value)
+  } catch (cause) {
+    if (codeOf(cause) !== 'token_spent') throw cause // which says that it is done
+  }
+  await endLease(tools, state.ref)
+  const after = await store.describe(state.ref)
+  if (after.journal?.code !== undefined) await store.note(after, { code: null })
+}
+
 /** Publishes the value of an older version under a new token: staged first, so that it is never only in this process, and tested once more. */
-async function restore(tools: Tools, setup: Known, admin: SecretStoreAdmin, state: SecretState, version: VersionId): Promise<void> {
+async function restore(tools: Tools, setup: Known, state: SecretState, version: VersionId): Promise<void> {
   const { store, deps } = tools
   const ending = (state.journal?.retiring ?? []).find((entry) => entry.state === 'armed' && (entry.leaseUntil ?? 0) > deps.env.now())
   if (ending !== undefined) {
@@ -144,7 +185,7 @@ async function restore(tools: Tools, setup: Known, admin: SecretStoreAdmin, stat
   }
   const open = state.journal?.rotation?.published === undefined ? state.journal?.rotation : undefined
   const claim = await store.claim(state, {
-    token: await tokenFor(tools, admin, state),
+    token: await tokenFor(tools, state),
     kind: 'put',
     holder: deps.holder,
     leaseMs: deps.leaseMs,
@@ -167,11 +208,10 @@ async function restore(tools: Tools, setup: Known, admin: SecretStoreAdmin, stat
   if (after.journal?.code !== undefined) await store.note(after, { code: null })
 }
 
-/** Where a service drives, it gives the token; a mark that still stands on a refused value is taken away first, because its token keeps that value. */
-async function tokenFor({ store, deps }: Tools, admin: SecretStoreAdmin, state: SecretState): Promise<Token> {
-  if (state.drivenBy !== 'service' || admin.startNative === undefined) return Buffer.from(deps.env.random(16)).toString('hex') as Token
-  const { pending } = state
-  if (pending?.hasValue) {
+/** A token of our own, also where a service drives: a mark that still stands on a refused value is taken away first, because its token keeps that value. */
+async function tokenFor({ store, deps }: Tools, state: SecretState): Promise<Token> {
+  const { pending, drivenBy } = state
+  if (drivenBy === 'service' && pending?.hasValue) {
     const claim = await store.claim(state, { token: pending.token, kind: 'put', holder: deps.holder, leaseMs: deps.leaseMs })
     try {
       await store.discard(claim, pending.id)
@@ -179,5 +219,5 @@ async function tokenFor({ store, deps }: Tools, admin: SecretStoreAdmin, state: 
       if (codeOf(cause) !== 'token_spent') throw cause // which says that it is done
     }
   }
-  return admin.startNative(state.ref)
+  return newToken('put', deps.env.random(16))
 }

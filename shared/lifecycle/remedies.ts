@@ -10,7 +10,8 @@ export const remedies: Readonly<Record<Code, string>> = {
   not_found: 'Check the name with `keyturn list`.',
   denied: 'Give this identity the permission that is named, then run the same command again.',
   exists: 'Choose another name, or use the secret that is there.',
-  unavailable: 'Check that the store can be reached, then run the same command again.',
+  unavailable: 'Check that the store can be reached and that its disk has room, then run the same command again.',
+  throttled: 'Wait a minute, then run the same command again; ask for a higher quota if it happens often.',
   ambiguous: 'Run the same command again; it reads the state first.',
   conflict: 'Run the same command again; another process changed the secret meanwhile.',
   damaged: 'Bring the file back from a backup; nothing was changed.',
@@ -31,7 +32,7 @@ export const remedies: Readonly<Record<Code, string>> = {
   admin_mismatch: 'Name the administrator of this target in keyturn-admin.',
   delivery_failed: 'Check that the consumer can be reached; the announcement is repeated by `keyturn sweep`.',
   delivery_refused: 'Correct the target in the configuration secret, then run `keyturn sweep`.',
-  stuck: 'Make the target accept the current value again, then run `keyturn adopt <ref>`.',
+  stuck: 'Run `keyturn recover <ref>`: it tries every stored value once and names the one safe thing to do.',
   audit_failed: 'Make the audit log writable again, then run the same command again.',
   internal: 'This is a bug: keep the message and report it.',
 }

@@ -17,7 +17,7 @@ export async function revoke(deps: Deps, refText: string, reason: string): Promi
   const ref = await tools.store.resolve(refText)
   for (let round = 1; ; round++) {
     const state = await tools.store.describe(ref)
-    const setup = await understand(tools, state)
+    const setup = await understand(tools, state, 'back')
     if (setup.rotator === undefined) throw withoutRotator(ref)
     try {
       return await revokePrevious(tools, { ...setup, rotator: setup.rotator }, state, reason)
@@ -29,6 +29,11 @@ export async function revoke(deps: Deps, refText: string, reason: string): Promi
 
 async function revokePrevious(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, reason: string): Promise<Retired> {
   const { rotator } = setup
+  if (state.journal?.code !== undefined) {
+    throw new RotationError('stuck', `${state.ref.shown} is stuck: what you would revoke may be the only credential that works.`, {
+      next: `Run keyturn recover ${state.ref.shown} first.`,
+    })
+  }
   const currentId = state.current && (await identityOf(tools, setup, state, state.current.id))
   if (currentId === undefined) throw nothing(state)
   const entries = await entriesDue(tools, setup, state, currentId)

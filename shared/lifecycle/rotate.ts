@@ -9,14 +9,15 @@ import type { SecretText } from '../core/secret-text.js'
 import type { Action, Facts } from './action.js'
 import { isDue } from './change.js'
 import { decide } from './decide.js'
-import type { Configuration, Deps, RotationResult } from './deps.js'
+import { type Configuration, type Deps, noConfiguration, type RotationResult } from './deps.js'
 import { entriesDue, identityOf } from './entries.js'
 import { freeSlot } from './free.js'
 import { endLease } from './lease.js'
-import { probe } from './probe.js'
+import { dropPut, probe } from './probe.js'
 import { putUntested } from './put-untested.js'
 import { nextFor, remedies } from './remedies.js'
 import { runSteps } from './run-steps.js'
+import { finishForService, isFilled, isServiceStep, lookFor, needsOf, stepDone } from './service-step.js'
 import { assertTargets, createTools, lookContext, openWork, type Setup, type Tools, understand } from './work.js'
 
 const roundsMax = 6
@@ -37,9 +38,11 @@ export async function rotate(deps: Deps, request: RotationRequest, given?: Secre
       if (result === 'anew') continue
       if (result.outcome === 'unchanged') return finished ?? result
       if (result.outcome === 'step' || answers(request, result)) return result
+      if (request.kind === 'rollback') throw finishedFirst(result)
       finished = result
     } catch (cause) {
-      if (!(cause instanceof RotationError) || cause.remedy !== 'reread') throw cause
+      if (!(cause instanceof RotationError)) throw cause
+      if (cause.remedy !== 'reread') throw request.kind === 'put' ? await blamed(tools, ref, request, cause) : cause
       if (cause.code === 'rejected' && request.step !== undefined) throw cause // another value is another step's work
       lost = cause
     }
@@ -47,9 +50,29 @@ export async function rotate(deps: Deps, request: RotationRequest, given?: Secre
   throw lost ?? new RotationError('conflict', `${ref.shown} was still not settled after ${roundsMax} looks.`, { next: remedies.conflict })
 }
 
+/** A put that first has to finish somebody else's rotation fails for that one's reasons: say so, and how to get past it. */
+async function blamed(tools: Tools, ref: SecretRef, { token }: RotationRequest, cause: RotationError): Promise<RotationError> {
+  const { pending, journal } = await tools.store.describe(ref)
+  if (pending === undefined || pending.token === token || journal?.rotation?.published !== undefined) return cause
+  const next = `An older rotation is open, which has to be finished first: keyturn recover ${ref.shown} gives its value up where that is safe. ${cause.next}`
+  return new RotationError(cause.code, cause.message, {
+    next,
+    cause: cause.cause,
+    ...(cause.field === undefined ? {} : { field: cause.field }),
+  })
+}
+
+/** What was previous when the rollback was asked is not any more: to go on would bring back what somebody wanted to leave. */
+const finishedFirst = ({ ref, version }: RotationResult): RotationError =>
+  new RotationError('held', `A rotation of ${ref.shown} was open and is finished now: ${version} is current. Nothing was rolled back.`, {
+    next: `Look at keyturn status ${ref.shown}; if it is still to go back, run the same command again.`,
+  })
+
 /** A publication under another token than the one asked for was somebody else's: the request itself is still to be decided. */
 const answers = (request: RotationRequest, result: RotationResult): boolean =>
-  request.token === undefined ? result.kind === request.kind || request.kind === 'resume' : result.token === request.token
+  request.token === undefined || request.kind === 'rollback'
+    ? result.kind === request.kind || request.kind === 'resume'
+    : result.token === request.token
 
 async function once(
   tools: Tools,
@@ -57,25 +80,33 @@ async function once(
   request: RotationRequest,
   given: SecretText | undefined,
 ): Promise<RotationResult | 'anew'> {
-  const state = await tools.store.describe(ref)
-  const setup = await understand(tools, state)
+  const state = await lookFor(tools, ref, request)
+  if (state.drivenBy === 'service' && request.step === 'finish') return finishForService(tools, state, request)
+  const setup = await understand(tools, state, request.kind === 'rotate' ? 'forward' : 'back')
   const facts = factsOf(tools, setup, state)
   const previousAccepted =
     request.kind === 'rollback' && setup.rotator ? await previousWorks(tools, setup, setup.rotator, state) : undefined
   const action = decide(state, request, { ...facts, ...(previousAccepted === undefined ? {} : { previousAccepted }) })
   tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
+  if (action.do === 'refuse' && action.code === 'held' && (await isFilled(tools, state, request))) return stepDone(state, request)
   const begins = (action.do === 'go' && action.from === 'create') || (action.do === 'refuse' && action.code === 'held')
-  if (request.kind === 'rotate' && begins) assertTargets(setup)
+  const told = state.drivenBy === 'engine' || setup.configuration !== noConfiguration // a function without a configuration tells nobody
+  if (request.kind === 'rotate' && begins && told) assertTargets(setup)
   if (action.do === 'refuse') throw refused(ref, action)
   const { rotator } = setup
+  if (action.do === 'drop') {
+    await leased(tools, ref, () => dropPut(tools, state, action))
+    return 'anew'
+  }
   if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, given))
   if (action.do === 'probe') {
     await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
     return 'anew'
   }
   if (action.do === 'check') return checkCurrent(tools, setup, rotator, state)
-  return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, given))
+  const act = () => go(tools, { ...setup, rotator }, state, request, action, given)
+  return isServiceStep(state, request) ? act() : leased(tools, ref, act)
 }
 
 export function factsOf(
@@ -99,6 +130,9 @@ export function factsOf(
     refused,
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...(frozen === undefined ? {} : { frozen }),
+    ...(settings.mode === 'paused'
+      ? { thaw: 'Run keyturn policy <ref> mode=auto when it is to go on, or use --emergency --reason ….' }
+      : {}),
   }
 }
 
@@ -147,17 +181,19 @@ async function go(
 ): Promise<RotationResult | 'anew'> {
   const asked = stepsAsked(request, action)
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
-  if (await entriesNoted(tools, setup, state, action)) return 'anew'
+  if (!isServiceStep(state, request) && (await entriesNoted(tools, setup, state, action))) return 'anew'
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {
     token,
     kind: action.kind,
     holder: tools.deps.holder,
     leaseMs: tools.deps.leaseMs,
+    ...(action.token === undefined ? { derived: true as const } : {}),
     ...(action.over === undefined ? {} : { over: action.over }),
     ...(request.reason === undefined ? {} : { reason: request.reason }),
   })
-  const work = await openWork(tools, setup, state, { ...claim, base: action.base })
+  const needs = isServiceStep(state, request) ? needsOf(setup, asked) : undefined
+  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, needs)
   if (action.free !== undefined && asked.includes('create')) await freeSlot(work, action.free)
   return runSteps(work, state, action, asked, given)
 }

@@ -6,7 +6,7 @@ import type { SecretText } from '../core/secret-text.js'
 import type { Action } from './action.js'
 import type { RotationResult } from './deps.js'
 import { endLease } from './lease.js'
-import { createSecret, finishSecret, type Pending, readPending, setSecret, testPut, testSecret } from './steps.js'
+import { createSecret, finishSecret, type Pending, readPending, setSecret, testAlone, testPut, testSecret } from './steps.js'
 import type { Work } from './work.js'
 
 type Go = Extract<Action, { do: 'go' }>
@@ -40,7 +40,8 @@ export async function runSteps(
   }
   if (asked.includes('test') || mustTestAgain(state, action, asked)) {
     pending ??= await readPending(work, versionOf(action))
-    differences = await (action.kind === 'put' ? testPut(work, pending) : testSecret(work, pending))
+    const alone = asked.length === 1 && state.drivenBy === 'engine'
+    differences = await (action.kind === 'put' ? testPut(work, pending) : alone ? testAlone(work, pending) : testSecret(work, pending))
     ended('test')
   }
   if (!asked.includes('finish')) return stepOnly(work, done, differences, action, pending)

@@ -13,19 +13,33 @@ export function jitterMs({ store, key }: SecretRef, most: number): number {
 }
 
 /**
- * When the next scheduled rotation is due; undefined where the secret has no schedule or is not run by one. With a window it is due half a day
- * early and without jitter: a weekly rotation in a weekly window would otherwise drift out of it a little each time and miss every second one.
+ * When the next scheduled rotation is due; undefined where the secret has no schedule, is not run by one, or the platform has its own. A window
+ * spreads by itself, so that jitter is for those without one.
  */
 export function dueAt(state: SecretState, { everyMs, mode, window }: Settings): number | undefined {
+  if (state.native?.enabled) return state.native.nextAt
   if (everyMs === undefined || mode !== 'auto') return undefined
-  const shift = window === undefined ? jitterMs(state.ref, everyMs / 20) : -Math.min(dayMs / 2, everyMs / 2)
-  return state.publishedAt + everyMs + shift
+  return state.publishedAt + everyMs + (window === undefined ? jitterMs(state.ref, everyMs / 20) : 0)
 }
 
 /** Due, and its window is open. Missed windows wait for the next one; nothing is made up twice. */
 export function isStartDue(state: SecretState, settings: Settings, now: number): boolean {
-  const at = dueAt(state, settings)
-  return at !== undefined && now >= at && (settings.window === undefined || inWindow(settings.window, now))
+  const at = state.native?.enabled ? undefined : dueAt(state, settings) // the platform starts its own
+  if (at === undefined) return false
+  const { window, everyMs = 0 } = settings
+  if (window === undefined) return now >= at
+  if (!inWindow(window, now)) return false
+  // A weekly rotation in a weekly window would drift out of it, a little later each time: from the opening of the very window that it is due in
+  // it may start, up to a twentieth of its period early; not in the window in which the last one was.
+  return now >= at || (at - now <= everyMs / 20 && staysOpen(window, now, at) && !staysOpen(window, state.publishedAt, now))
+}
+
+const stepMs = 15 * 60_000
+/** Open all the time from one to the other; further apart than two days they are not the same opening. */
+function staysOpen(window: NonNullable<Settings['window']>, from: number, to: number): boolean {
+  if (to - from > 2 * dayMs) return false
+  for (let at = from; at < to; at += stepMs) if (!inWindow(window, at)) return false
+  return inWindow(window, to)
 }
 
 /** Once a day, each secret at its own time: does current still log in? */

@@ -10,6 +10,10 @@ export interface Receipt {
   readonly phase: TargetPhase
   /** The change that it is about; absent: what is current now. */
   readonly changeId?: string
+  /** The version that the person means; conflict where it is not current any more. */
+  readonly version?: VersionId
+  /** When the consumer said so, where that is signed: what is older than what is known already changes nothing. */
+  readonly at?: number
 }
 const roundsMax = 6
 
@@ -36,11 +40,15 @@ export async function noteSeen(
         next: `Its targets are ${targets.map(({ key }) => key).join(', ') || 'none'}.`,
       })
     }
-    if (receipt.changeId !== undefined && receipt.changeId !== changeOf(state, current).id)
+    const otherVersion = receipt.version !== undefined && receipt.version !== current.id
+    if (otherVersion || (receipt.changeId !== undefined && receipt.changeId !== changeOf(state, current).id))
       throw new RotationError('conflict', `The receipt is for another publication of ${ref.shown} than the current one.`, {
         next: 'Follow the current one.',
       })
-    const seen = { version: current.id, phase: receipt.phase, at: deps.env.now(), received: true as const }
+    const known = state.journal?.seen?.[receipt.target]
+    const at = receipt.at ?? deps.env.now()
+    if (known?.received && known.version === current.id && known.at > at) return { ref, version: current.id } // sent once more, or overtaken
+    const seen = { version: current.id, phase: receipt.phase, at, received: true as const }
     try {
       await tools.store.note(state, { seen: { ...state.journal?.seen, [receipt.target]: seen } })
       return { ref, version: current.id }

@@ -27,7 +27,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const tools = createTools(deps)
   const ref = await tools.store.resolve(refText)
   const state = await tools.store.describe(ref)
-  const setup = await understand(tools, state)
+  const setup = await understand(tools, state, 'back')
   const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup, state))
   const next = setup.rotator === undefined && kind !== 'put' ? asTheRun(decided) : decided
   return {

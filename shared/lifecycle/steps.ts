@@ -28,8 +28,11 @@ export async function createSecret(work: Work, given?: SecretText): Promise<Pend
   return winner
 }
 
-async function newValue({ rotator, context, baseText }: Work): Promise<SecretText> {
-  rotator.check(context)
+async function newValue(work: Work): Promise<SecretText> {
+  const { rotator, context, baseText = (await work.whole()).baseText } = work
+  if (baseText === undefined)
+    throw new RotationError('internal', 'A rotation has no base value.', { next: 'Report it; nothing was changed.' })
+  if (work.checkable) rotator.check(context)
   const next = rotator.mint ? await rotator.mint(context) : rotator.propose(context)
   const text = rotator.render(baseText, next)
   if (text.equals(baseText)) {
@@ -64,7 +67,6 @@ export async function setSecret(work: Work, pending: Pending): Promise<void> {
 
 /** testSecret: logs in with the pending value and compares it with the outgoing credential. */
 export async function testSecret(work: Work, pending: Pending): Promise<readonly Difference[]> {
-  const { rotator, context } = work
   let differences: readonly Difference[] = []
   try {
     differences = await verifyPatiently(work, pending)
@@ -72,6 +74,10 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
     if (codeOf(cause) !== 'target_auth') throw cause
     await settleDoubt(work, pending.version, pending.value, { pending: 'refused' })
   }
+  return fatalStops(work, differences)
+}
+
+function fatalStops({ rotator, context }: Work, differences: readonly Difference[]): readonly Difference[] {
   const fatal = differences.filter((difference) => difference.fatal)
   if (fatal.length === 0) return differences
   const list = fatal.map(({ what, outgoing, incoming }) => `${what}: outgoing ${outgoing}, incoming ${incoming}`).join('; ')
@@ -82,6 +88,20 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
       next: `Mend it at the target, then run keyturn rotate ${context.ref.shown} --resume. ${rotator.about.kind} publishes nothing meanwhile.`,
     },
   )
+}
+
+/** The step by itself: nobody can say here that set was run, so that a refusal is no proof against the value. Nothing is given up. */
+export async function testAlone(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  try {
+    return fatalStops(work, await verifyPatiently(work, pending))
+  } catch (cause) {
+    if (codeOf(cause) !== 'target_auth') throw cause
+    const { shown } = work.context.ref
+    throw new RotationError('rejected', `The target does not accept the pending value of ${shown}; it is kept.`, {
+      cause,
+      next: `Run keyturn rotate ${shown} --step set first, or keyturn rotate ${shown} --resume, which does whatever is left.`,
+    })
+  }
 }
 
 /**
@@ -130,4 +150,5 @@ async function verifyPatiently({ rotator, context }: Work, pending: Pending): Pr
 }
 
 /** finishSecret: the only step that changes what consumers read. */
-export const finishSecret = ({ tools, claim }: Work, version: VersionId): Promise<VersionInfo> => tools.store.publish(claim, version)
+export const finishSecret = ({ tools, claim }: Pick<Work, 'tools' | 'claim'>, version: VersionId): Promise<VersionInfo> =>
+  tools.store.publish(claim, version)

@@ -27,18 +27,19 @@ export async function dueActions(deps: Deps, state: SecretState): Promise<readon
   const now = deps.env.now()
   const rotation = state.journal?.rotation
   const open = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil <= now
-  const leftover = state.pending?.hasValue === true || state.loose.some(({ base }) => base === state.current?.id)
+  const leftover = state.pending?.hasValue === true || state.loose.length > 0
   const resume = state.drivenBy === 'engine' && (open || (leftover && (rotation?.leaseUntil ?? 0) <= now))
   const due: SweepAction[] = []
   if (resume) due.push('resume')
-  if (deps.journal && (isDue(state) || refusedBefore(state))) due.push('announce')
+  if (deps.journal && (isDue(state) || refusedBefore(state, now))) due.push('announce')
   if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
   if (state.journal?.code !== undefined) return due
   const { settings, rotator, configuration } = await understand(createTools(deps), state)
   if (rotator === undefined) return due
   const { window: _, ...always } = settings
   if (!resume && !open && isStartDue(state, settings, now)) due.push('start')
-  else if (deps.journal && isCheckDue(state, now) && frozenNow(always, configuration, now) === undefined) due.push('check')
+  if (deps.journal && !due.includes('resume') && isCheckDue(state, now) && frozenNow(always, configuration, now) === undefined)
+    due.push('check')
   return due
 }
 

@@ -13,6 +13,8 @@ export interface Told {
 }
 
 const tellMsMax = 30_000
+const againMsMin = 60_000
+const againMsMax = 3_600_000
 
 /** It knows of the publication, or answered for good that it will not: only what may still be delivered keeps an announcement due. */
 export const wasTold = ({ phase, code }: Seen): boolean => phase !== 'failed' || code === 'delivery_refused'
@@ -25,14 +27,19 @@ export async function tell(tools: Tools, change: Change, target: Target, before:
   const seenNow = (rest: Omit<Seen, 'version' | 'at'>): Seen => ({ version: change.version, at: env.now(), ...rest })
   try {
     const notifier = guardNotifier(await tools.deps.loadNotifier(target.kind), tools.guard, change.ref.shown)
-    const { phase, again, code, evidence } = await notifier.advance(change, target, context)
+    const { phase, code, evidence, ...told } = await notifier.advance(change, target, context)
+    const refused = code === 'delivery_refused' // it wants none: asked again only where somebody waits for it
+    const again = !refused ? told.again : target.required ? (told.again ?? laterThan(change, env.now())) : undefined
     const received = receipt?.received && receipt.phase === phase ? { received: true as const } : {}
     return { target, evidence, seen: seenNow({ phase, ...optional('again', again), ...optional('code', code), ...received }) }
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.code === 'audit_failed' || cause.code === 'held') throw cause
-    return { target, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code }) }
+    return { target, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code, again: laterThan(change, env.now()) }) }
   }
 }
+
+/** The older the publication, the longer the pause: one minute to one hour. */
+const laterThan = ({ sequence }: Change, now: number): number => now + Math.min(againMsMax, Math.max(againMsMin, now - sequence))
 
 export const seenBy = (told: readonly Told[], before: Readonly<Record<string, Seen>> | undefined): Readonly<Record<string, Seen>> => ({
   ...before,

@@ -6,7 +6,7 @@ import type { AnyRotator, Context } from '../core/ports/rotator.js'
 import type { Claim, SecretState, SecretStore } from '../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
-import type { Configuration, Deps } from './deps.js'
+import { type Configuration, type Deps, noConfiguration } from './deps.js'
 import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from './guard/index.js'
 
 /** One invocation's tools, all behind the guard. */
@@ -18,6 +18,7 @@ export interface Tools {
 
 export function createTools(deps: Deps): Tools {
   const guard = createGuard({ env: deps.env, audit: deps.audit, redactor: createRedactor(), holder: deps.holder })
+  guard.redactor.learn(deps.sensitive)
   return { deps, guard, store: guardStore(deps.store, guard) }
 }
 
@@ -55,18 +56,19 @@ export function assertTargets({ unknownTargets, configuration }: Setup): void {
   )
 }
 
-/** Secret > defaults by type > inferred from the value. The value is read only where the policy names no rotator. bad_policy. */
-export async function understand(tools: Tools, state: SecretState): Promise<Setup> {
-  const named = state.policy[`${prefix}rotator`]
-  const kind = named ?? (await inferred(tools, state))
-  const configuration = await tools.deps.configuration()
+/** Secret > function environment > inferred from the value > defaults by type. The value is read only where nothing names a rotator. bad_policy. */
+export async function understand(tools: Tools, state: SecretState, ways: 'forward' | 'back' = 'forward'): Promise<Setup> {
+  const own = { ...tools.deps.environment, ...state.policy }
+  const said = own[`${prefix}rotator`] === undefined ? { ...(await inferred(tools, state)), ...own } : own
+  const kind = said[`${prefix}rotator`]
+  const configuration = await configurationFor(tools, ways)
   const shortGrace = tools.deps.shortGrace
   if (kind === undefined) {
-    const settings = parsePolicy(state.policy, { shortGrace })
-    return { settings, policy: state.policy, ...targetsOf(configuration, settings), configuration }
+    const settings = parsePolicy(said, { shortGrace })
+    return { settings, policy: said, ...targetsOf(configuration, settings), configuration }
   }
   const rotator = guardRotator(await tools.deps.loadRotator(kind), tools.guard)
-  const policy = { ...configuration.defaults[rotator.about.type], ...state.policy }
+  const policy = { ...configuration.defaults[rotator.about.type], ...said }
   const settings = parsePolicy(policy, { own: rotator.about.policy, shortGrace })
   if (settings.strategy !== undefined && !rotator.about.strategies.includes(settings.strategy)) {
     throw new RotationError('bad_policy', `The rotator ${kind} has no strategy "${settings.strategy}".`, {
@@ -75,6 +77,17 @@ export async function understand(tools: Tools, state: SecretState): Promise<Setu
     })
   }
   return { settings, policy, rotator, ...targetsOf(configuration, settings), configuration }
+}
+
+/** A configuration that is broken or gone must not stand in the way of whoever goes back, looks, or corrects it. */
+async function configurationFor({ deps, guard }: Tools, ways: 'forward' | 'back'): Promise<Configuration> {
+  try {
+    return await deps.configuration()
+  } catch (cause) {
+    if (ways === 'forward' || !(cause instanceof RotationError)) throw cause
+    guard.env.log('config_missing', { code: cause.code, why: cause.message })
+    return noConfiguration
+  }
 }
 
 export const namesNoRotator = 'names no rotator, and its value does not say what it is'
@@ -86,9 +99,10 @@ export const withoutRotator = ({ shown }: SecretRef): RotationError =>
     next: `Name it: keyturn adopt ${shown} --rotator postgres.`,
   })
 
-async function inferred(tools: Tools, state: SecretState): Promise<string | undefined> {
-  if (state.current?.hasValue !== true) return undefined
-  return tools.deps.inferRotator(await tools.store.read(state.ref, state.current.id))
+/** A platform's step reads either current or pending anyway: both have the same shape. */
+export async function inferred({ deps, store }: Tools, { ref, drivenBy, current, pending }: SecretState): Promise<Policy> {
+  const from = drivenBy === 'service' && pending?.hasValue ? pending : current
+  return from?.hasValue ? deps.infer(await store.read(ref, from.id)) : {}
 }
 
 /** What a rotator starts before its deadline must have ended, one way or the other, when the lease does: nobody else acts before that. */
@@ -101,14 +115,31 @@ export interface Work {
   readonly claim: Claim
   readonly context: Context<unknown>
   /** The base's value as text: its shape is what the new credential is written into. */
-  readonly baseText: SecretText
+  readonly baseText?: SecretText
+  /** False while an administrator is named but was not read: then `check` waits for the step that uses it. */
+  readonly checkable: boolean
+  /** With everything read that `needs` left out: for the rare turn in which it is needed after all. */
+  whole(): Promise<Work>
 }
 
-export async function openWork(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, claim: Claim): Promise<Work> {
+/** What a step of a platform can do without: each read is a call there, and somebody's bill. */
+export interface Needs {
+  readonly base: boolean
+  readonly admin: boolean
+}
+const everything: Needs = { base: true, admin: true }
+
+export async function openWork(
+  tools: Tools,
+  setup: Setup & { rotator: AnyRotator },
+  state: SecretState,
+  claim: Claim,
+  needs = everything,
+): Promise<Work> {
   const { rotator, policy } = setup
   if (claim.base === null) throw new RotationError('internal', 'A rotation has no base version.', { next: 'Report it.' })
-  const baseText = await tools.store.read(state.ref, claim.base)
-  const base = readBase(rotator, policy, baseText, claim.kind)
+  const baseText = needs.base ? await tools.store.read(state.ref, claim.base) : undefined
+  const base = baseText && readBase(rotator, policy, baseText, claim.kind)
   const stagedAt = state.pending?.createdAt
   const context: Context<unknown> = {
     ref: state.ref,
@@ -120,9 +151,12 @@ export async function openWork(tools: Tools, setup: Setup & { rotator: AnyRotato
     live: [...(base === undefined ? [] : [rotator.identify(base)]), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
     env: tools.guard.env,
     ...(stagedAt === undefined ? {} : { stagedAt }),
-    ...(await adminOf(tools, setup.settings, state.ref)),
+    ...(needs.admin ? await adminOf(tools, setup.settings, state.ref) : {}),
   }
-  return { tools, rotator, claim, context, baseText }
+  const checkable = needs.admin || setup.settings.admin === undefined
+  const work: Work = { tools, rotator, claim, context, ...(baseText ? { baseText } : {}), checkable, whole: async () => work }
+  if (needs.base && checkable) return work
+  return { ...work, whole: once(() => openWork(tools, setup, state, claim)) }
 }
 
 /** A put replaces whatever is there, also what somebody wrote past us and nobody can read. */

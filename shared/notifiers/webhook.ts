@@ -76,7 +76,13 @@ function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env 
       ? { phase: receipt.phase, evidence: `signed answer ${receipt.phase}` }
       : { phase: 'requested', evidence: `HTTP ${status}; it says ${receipt.phase}, but ${wrong}` }
   }
-  if (status === 410) return { phase: 'failed', code: 'delivery_refused', evidence: 'HTTP 410: it wants no announcements any more' }
+  if (status === 410)
+    return {
+      phase: 'failed',
+      code: 'delivery_refused',
+      again: env.now() + againMsMax,
+      evidence: 'HTTP 410: it wants no announcements any more',
+    }
   const why = status >= 300 && status < 400 ? `HTTP ${status}: redirects are not followed` : `HTTP ${status}`
   return { phase: 'failed', code: 'delivery_failed', again, evidence: why }
 }

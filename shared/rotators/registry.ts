@@ -18,8 +18,9 @@ const isKind = (kind: string): kind is RotatorKind => Object.hasOwn(rotators, ki
 /** bad_policy for a name that nobody registered. */
 export async function loadRotator(kind: string): Promise<AnyRotator> {
   if (isKind(kind)) return rotators[kind]()
+  const known = rotatorKinds.filter((name) => !name.startsWith('memory-')) // those are for trials
   throw new RotationError('bad_policy', `There is no rotator "${kind}".`, {
     field: 'keyturn-rotator',
-    next: `The nearest known one is ${nearest(kind, rotatorKinds)}; known are ${rotatorKinds.filter((name) => !name.startsWith('memory-')).join(', ')}.`,
+    next: `The nearest known one is ${nearest(kind, known)}; known are ${known.join(', ')}.`,
   })
 }

@@ -1,5 +1,5 @@
 import { opendir } from 'node:fs/promises'
-import { assertClaim, claimedRotation, optional } from '../core/claims.js'
+import { assertClaim, assertSettled, claimedRotation, optional } from '../core/claims.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { newVersionId } from '../core/ids.js'
 import type {
@@ -176,6 +176,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   classify(cause: unknown): Code {
     if (cause instanceof RotationError) return cause.code
     const code = systemCodeOf(cause)
+    if (code === 'ENAMETOOLONG') return 'bad_event'
     if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EIO' || code === 'EMFILE') return 'unavailable'
     return code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'denied' : 'internal'
   }
@@ -213,10 +214,10 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   }
 
   async release(ref: SecretRef): Promise<void> {
-    return this.#change(ref, (document) => [
-      { ...document, policy: {}, journal: null, versions: document.versions.filter(({ staged }) => staged === undefined) },
-      undefined,
-    ])
+    return this.#change(ref, (document) => {
+      assertSettled(stateOf(ref, document))
+      return [{ ...document, policy: {}, journal: null }, undefined]
+    })
   }
 
   #version(ref: SecretRef, value: SecretText, rest: Pick<FileVersion, 'staged'>): FileVersion {

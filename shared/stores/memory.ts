@@ -1,4 +1,4 @@
-import { claimedRotation, optional } from '../core/claims.js'
+import { assertSettled, claimedRotation, optional } from '../core/claims.js'
 import { RotationError } from '../core/errors.js'
 import { newVersionId } from '../core/ids.js'
 import type { Env } from '../core/ports/env.js'
@@ -85,6 +85,8 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
   }
 
   #serviceClaim(cell: Cell, wish: ClaimWish, now: number): Claim {
+    const inFlight = cell.label !== undefined && cell.staged.get(cell.label as string as VersionId)?.value !== undefined
+    if (cell.label !== wish.token && wish.kind !== 'rotate' && !inFlight) cell.label = wish.token // a person's own token, beside the service
     if (cell.label !== wish.token) {
       throw new RotationError('token_spent', `The service did not give this token for ${cell.ref.shown}.`, {
         next: 'Start a new rotation.',
@@ -200,6 +202,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
 
   async release(ref: SecretRef): Promise<void> {
     const cell = this.#cell(ref)
+    assertSettled(await this.describe(ref))
     await this.#effects('release', () => {
       cell.staged.clear()
       cell.policy = {}

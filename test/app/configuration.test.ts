@@ -39,6 +39,25 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
     /freezes\.0 must end/,
   ],
   ['a default that nobody knows', { defaults: { database: { evry: '90d' } } }, /defaults\.database/],
+  ['a default that is no duration', { defaults: { database: { grace: '5 parsecs' } } }, /defaults\.database.*keyturn-grace/],
+  ['a default window that is none', { defaults: { database: { window: 'never' } } }, /defaults\.database.*keyturn-window/],
+  ['a default for a missing target', { defaults: { database: { targets: 'ghost' } } }, /defaults\.database\.targets names ghost/],
+  [
+    'a webhook that can only check',
+    { targets: { a: { ...webhook, keys: [`whpk_${Buffer.alloc(32, 3).toString('base64')}`] } } },
+    /targets\.a\.keys must have one that signs/,
+  ],
+  ['plaintext that nobody asked for', { targets: { a: { ...webhook, url: 'http://billing.example/hook' } } }, /targets\.a has an http URL/],
+  [
+    'a webhook that is waited for and can prove nothing',
+    { targets: { a: { ...webhook, required: true, keys: [`whsk_${Buffer.alloc(32, 3).toString('base64')}`] } } },
+    /could prove a receipt/,
+  ],
+  [
+    'a freeze without a reason',
+    { freezes: [{ from: '2026-12-20T00:00:00Z', to: '2027-01-04T00:00:00Z', reason: '' }] },
+    /freezes\.0\.reason must be a text that is not empty/,
+  ],
   ['no object', '[]', /no JSON object/],
   ['no JSON', `{"targets": {"a": {"keys": ["${key}"`, /no well-formed JSON/],
 ]
@@ -98,6 +117,16 @@ describe('reading it', () => {
     text = '{}'
     env.time += 300_000
     assert.deepEqual((await source.get()).targets, {})
+  })
+
+  it('a process that has just begun takes the version before where the new one is broken, and says so', async () => {
+    const env = new FakeEnv()
+    const source = new ConfigurationSource(async (stage) => new SecretText(stage === 'current' ? '{"broken' : JSON.stringify(good)), env)
+    assert.ok('billing' in (await source.get()).targets)
+    assert.deepEqual(
+      env.lines.map(({ code }) => code),
+      ['config_kept'],
+    )
   })
 
   it('without a good version there is none to keep', async () => {

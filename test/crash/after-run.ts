@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { MemoryStore } from '../../shared/stores/memory.js'
 import type { Habit } from '../harness/consumers.js'
 import type { Fault } from '../harness/faults.js'
@@ -120,7 +121,20 @@ function possible(setting: Setting, trouble: AfterTrouble): boolean {
   return trouble !== 'stripped' || setting.memory
 }
 
-/** Two crashes in one story: every `every`-th of all pairs. */
+const seed = Number.parseInt(
+  createHash('sha256')
+    .update(process.env.KEYTURN_SEED ?? 'after')
+    .digest('hex')
+    .slice(0, 8),
+  16,
+)
+/** By seed, not by a stride that could keep step with the troubles. */
+function picked(count: number, every: number): boolean {
+  const mixed = Math.imul(count ^ seed, 0x9e3779b1)
+  return every === 1 || ((mixed ^ (mixed >>> 15)) >>> 0) % every === 0
+}
+
+/** Two crashes in one story: one of `every` pairs. */
 export async function afterPairs(tally: AfterTally, setting: Setting, every: number): Promise<void> {
   let count = 0
   for (const plot of plots) {
@@ -131,7 +145,7 @@ export async function afterPairs(tally: AfterTally, setting: Setting, every: num
         for (let later = 1; at + later <= effects; later++) {
           for (const trouble of ['before', 'after'] as const) {
             for (const mode of ['before', 'after'] as const) {
-              if (count++ % every === 0) await runAfterInto(tally, { setting, plot, company, at, trouble, again: { later, mode } })
+              if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble, again: { later, mode } })
             }
           }
         }
@@ -140,7 +154,7 @@ export async function afterPairs(tally: AfterTally, setting: Setting, every: num
   }
 }
 
-/** Every effect of every story × every trouble, for one setting; `every`: only each so-many-th point, beginning at a place of its own. */
+/** Every effect of every story × every trouble, for one setting; `every`: one of so many points, by seed. */
 export async function afterFaults(tally: AfterTally, setting: Setting, every = 1): Promise<void> {
   let count = 0
   for (const plot of plots) {
@@ -150,7 +164,7 @@ export async function afterFaults(tally: AfterTally, setting: Setting, every = 1
       for (let at = 0; at <= effects; at++) {
         for (const trouble of afterTroubles) {
           if (!possible(setting, trouble)) continue
-          if (count++ % every === 0) await runAfterInto(tally, { setting, plot, company, at, trouble })
+          if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble })
         }
       }
     }

@@ -121,5 +121,5 @@ export const plots: readonly Plot[] = [
   { name: 'overtaken', serviceToo: false, mayNeedPerson: false, run: overtaken },
   { name: 'rolled back', serviceToo: false, mayNeedPerson: false, run: rolledBack },
   { name: 'foreign', serviceToo: false, mayNeedPerson: true, run: foreign },
-  { name: 'recovered', serviceToo: false, mayNeedPerson: true, run: recovered },
+  { name: 'recovered', serviceToo: true, mayNeedPerson: true, run: recovered },
 ]

@@ -19,6 +19,7 @@ export const troubles: readonly Trouble[] = [
   'taken over',
   'wiped',
   'wiped and crashed',
+  'crashed and lagging',
 ]
 
 export interface Setting {

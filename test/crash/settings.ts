@@ -23,7 +23,7 @@ export function memorySetting(name: ProfileName, rotator: MemoryClass, refuseFir
     serviceDriven: profile.serviceDriven,
     memory: true,
     openStore: (env, effects) => new MemoryStore(env, profile, effects),
-    ...(profile.serviceDriven ? {} : { wipe: (world) => (world.store as MemoryStore).wipeJournal(world.ref) }),
+    wipe: (world) => (world.store as MemoryStore).wipeJournal(world.ref),
   }
 }
 

@@ -87,12 +87,18 @@ const cases: readonly Case[] = [
     field: 'keyturn-strategy',
     exit: 2,
   },
-  { what: 'a closed port', code: 'target_unreachable', exit: 75 },
-  { what: 'an unknown host', value: JSON.stringify({ ...good, host: 'nowhere.invalid' }), code: 'target_unreachable', exit: 75 },
+  { what: 'a closed port', code: 'target_unreachable', field: 'port', exit: 75 },
+  {
+    what: 'an unknown host',
+    value: JSON.stringify({ ...good, host: 'nowhere.invalid' }),
+    code: 'target_unreachable',
+    field: 'host',
+    exit: 75,
+  },
   { what: 'no policy word', words: ['policy', 'file:db', 'grace'], code: 'bad_event', field: 'policy', exit: 2 },
   { what: 'a malformed token', words: ['rotate', 'file:db', '--token', 'short'], code: 'bad_event', field: 'token', exit: 2 },
   { what: 'an unknown secret', words: ['rotate', 'file:nope'], code: 'not_found', field: 'ref', exit: 2 },
-  { what: 'an unknown store', words: ['rotate', 'aws:db'], code: 'bad_event', field: 'ref', exit: 2 },
+  { what: 'an unknown store', words: ['rotate', 'vault:db'], code: 'bad_event', field: 'ref', exit: 2 },
   { what: 'a name that is none', words: ['rotate', 'file:../db'], code: 'bad_event', field: 'ref', exit: 2 },
   { what: 'a step before its time', words: ['rotate', 'file:db', '--step', 'finish'], code: 'bad_event', field: 'step', exit: 2 },
 ]
@@ -108,7 +114,12 @@ describe('bad input: a code, the field, the next step, and nothing changed', () 
   for (const [index, { what, value, words, code, field, exit }] of cases.entries()) {
     it(what, async () => {
       const name = `db${index}`
-      await cli.json(['put', `file:${name}`], value ?? JSON.stringify(good))
+      const stored = await cli.json(['put', `file:${name}`], value ?? JSON.stringify(good))
+      if (stored.code !== 0) {
+        assert.deepEqual([stored.error.code, stored.error.field, stored.code], [code, field, exit], stored.stdout)
+        assert.equal((await cli.json(['get', `file:${name}`])).error.code, 'not_found') // refused before it was kept
+        return
+      }
       const before_ = await cli.bytesOf(name)
       const named = (words ?? ['adopt', 'file:db']).map((word) => (word === 'file:db' ? `file:${name}` : word))
       const answer = await cli.json(named)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmod, readdir, writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -63,7 +63,7 @@ const values: readonly Case[] = [
   },
   { what: 'an engine that nobody rotates', value: as({ engine: 'oracle' }), code: 'bad_policy', field: 'keyturn-rotator' },
   { what: 'a bare password that does not say where', value: secret, code: 'bad_policy', field: 'keyturn-at', policy: postgres },
-  { what: 'a host that does not exist', value: as({}), code: 'target_unreachable', says: /nowhere\.invalid/ },
+  { what: 'a host that does not exist', value: as({}), code: 'target_unreachable', field: 'host', says: /nowhere\.invalid/ },
 ]
 const policies: readonly (readonly [what: string, words: readonly string[], field: string, says?: RegExp])[] = [
   ['an unknown rotator', ['rotator=postgras'], 'keyturn-rotator', /postgras.*postgres/s],
@@ -99,13 +99,18 @@ describe('bad values and policies: a code, the field, the next step, and nothing
   for (const [index, { what, value, code, field, policy = [], says }] of values.entries()) {
     it(`${what}: ${code}${field === undefined ? '' : ` (${field})`}`, async () => {
       const name = `value-${index}`
-      await keyturn.ok(['put', `file:${name}`], { stdin: value })
+      const stored = await keyturn.json(['put', `file:${name}`], { stdin: value })
+      if (stored.body.ok !== true) {
+        assert.deepEqual([stored.error?.code, stored.error?.field], [code, field]) // refused before it was kept
+        await keyturn.fails(['get', `file:${name}`], 'not_found', 'ref')
+        return
+      }
       const before_ = await keyturn.bytesOf(name)
       const error = await keyturn.fails(['adopt', `file:${name}`, ...policy], code, field)
       if (says) assert.match(error.message, says)
       assert.equal(error.remedy, code === 'target_unreachable' ? 'retry' : 'fix')
       assert.equal(await keyturn.bytesOf(name), before_)
-      if (field === undefined || policy.length > 0) return
+      if (field === undefined || policy.length > 0 || code === 'target_unreachable') return
       await keyturn.fails(['verify', `file:${name}`], code, field)
       await keyturn.fails(['rotate', `file:${name}`, '--dry-run', '--token', 'short'], 'bad_event', 'token')
       assert.equal(await keyturn.bytesOf(name), before_)
@@ -140,8 +145,8 @@ describe('bad values and policies: a code, the field, the next step, and nothing
     const before_ = await keyturn.look('closed')
     const { code, stdout, stderr } = await keyturn.run(['adopt', 'file:closed'])
     assert.deepEqual([code, stdout], [75, ''])
-    assert.match(stderr, /trying again.*attempt 3.*keyturn: target_unreachable: .*ECONNREFUSED/s)
-    await keyturn.fails(['rotate', 'file:closed'], 'target_unreachable')
+    assert.match(stderr, /trying again.*attempt 3.*keyturn: target_unreachable \(port\): .*ECONNREFUSED/s)
+    await keyturn.fails(['rotate', 'file:closed'], 'target_unreachable', 'port')
     assert.deepEqual(await keyturn.look('closed'), before_)
     const { open, leaseUntil } = await keyturn.ok(['status', 'file:closed'])
     assert.deepEqual([open, leaseUntil], [true, null])
@@ -245,11 +250,12 @@ describe('a wrong key or setting: bad_config, the setting, and nothing changed',
   })
 
   it('a CA file that is missing or holds no certificate; a switch that is neither on nor off; all problems at once', async () => {
+    const records = (await keyturn.records()).length
     const missing = { KEYTURN_CA_FILE: join(keyturn.folder, 'no-ca.pem') }
     await refused(['verify', 'file:db'], 'KEYTURN_CA_FILE', missing, /no-ca\.pem.*ENOENT/)
     await refused(['list'], 'KEYTURN_CA_FILE', { KEYTURN_CA_FILE: await keyturn.file('no PEM') }, /PEM/)
     await refused(['list'], 'KEYTURN_SHORT_GRACE', { KEYTURN_SHORT_GRACE: 'yes' }, /must be 1/)
     await refused(['list'], 'KEYTURN_SHORT_GRACE', { ...missing, KEYTURN_SHORT_GRACE: 'yes' }, /SHORT_GRACE.*CA_FILE/)
-    assert.ok(!(await readdir(keyturn.home)).includes('audit.jsonl'))
+    assert.equal((await keyturn.records()).length, records, 'nothing was begun')
   })
 })

@@ -7,7 +7,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Keyturn } from '../harness/cli-process.js'
 
 const program = new URL('../../cli/main.js', import.meta.url)
-const commands = ['init', 'put', 'adopt', 'policy', 'get', 'list', 'status', 'rotate', 'verify'] as const
+const store = [
+  'init',
+  'put',
+  'adopt',
+  'policy',
+  'get',
+  'list',
+  'status',
+  'rotate',
+  'verify',
+  'release',
+  'recover',
+  'rollback',
+  'revoke',
+] as const
+const commands = [...store, 'plan', 'sweep', 'seen', 'retire', 'receive', 'config', 'schema', 'doctor', 'audit', 'completion'] as const
 
 describe('how the command line is used', () => {
   let keyturn: Keyturn
@@ -31,7 +46,7 @@ describe('how the command line is used', () => {
         const { code, stdout, stderr } = await keyturn.run([command, '--help'])
         assert.deepEqual([code, stderr], [0, ''], command)
         assert.match(stdout, new RegExp(`^Usage: keyturn ${command}`))
-        assert.match(stdout, new RegExp(`\\nExample:\\n {2}keyturn ${command}( |$)`, 'm'))
+        assert.match(stdout, new RegExp(`\\nExample:\\n {2}(source <\\()?keyturn ${command}( |$)`, 'm'))
         assert.ok(stdout.trimEnd().split('\n').length > 5)
       }),
     )
@@ -147,9 +162,9 @@ describe('where the store is and what its key is', () => {
 
   it('a name of another store, or of none, is refused; nothing is kept where it cannot be found again', async () => {
     const home = { env: { KEYTURN_HOME: elsewhere('one') }, stdin: 'value' }
-    for (const ref of ['aws:db', 'vault:secret/db', 'nowhere:db', 'file:', 'file:../db', 'file:Upper', `file:${'x'.repeat(101)}`])
+    for (const ref of ['gcp:db', 'vault:secret/db', 'nowhere:db', 'file:', 'file:../db', 'file:Upper', `file:${'x'.repeat(101)}`])
       await keyturn.fails(['put', ref], 'bad_event', 'ref', home)
-    await keyturn.fails(['list', '--store', 'aws'], 'bad_event', 'ref', home)
+    await keyturn.fails(['list', '--store', 'gcp'], 'bad_event', 'ref', home)
     const { body } = await keyturn.json(['put', 'memory:db'], home)
     const after_ = await keyturn.json(['get', 'memory:db'], home)
     assert.equal(body.ok, after_.body.ok, 'put said that memory:db is stored, and the next command does not find it')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
 import type { AnyRotator } from '../../shared/core/ports/rotator.js'
-import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
+import type { Policy, RotationRequest, SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { Deps } from '../../shared/lifecycle/deps.js'
 import { noConfiguration } from '../../shared/lifecycle/deps.js'
@@ -20,6 +20,9 @@ import { adminPassword, arrangeRoles, firstPassword } from '../harness/postgres-
 const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS'
 const token = 'a-token-of-a-person-0123456789abcdef' as Token
 const laterMs = 16 * 60_000
+const modes = ['before', 'after', 'lost'] as const satisfies readonly FaultMode[]
+/** In turn, so that each meets every effect over all profiles and strategies. */
+const ways = ['same token', 'resume', 'new request', 'wiped, new request'] as const
 const engineProfiles = (Object.keys(profiles) as ProfileName[]).filter((name) => !profiles[name].serviceDriven)
 
 interface Strategy {
@@ -64,7 +67,7 @@ describe('crash matrix on a real server', { skip }, () => {
     const deps = (holder: string): Deps => ({
       store,
       loadRotator: async () => rotator,
-      inferRotator: () => undefined,
+      infer: () => ({}),
       configuration: async () => noConfiguration,
       loadNotifier,
       journal: true,
@@ -78,8 +81,8 @@ describe('crash matrix on a real server', { skip }, () => {
       leaseMs: 15 * 60_000,
       shortGrace: true,
     })
-    const run = (process: FakeProcess) =>
-      inProcess(process, () => rotate(deps(process.name), { kind: 'rotate', ref: ref.shown, at: env.time, token }))
+    const run = (process: FakeProcess, request: Partial<RotationRequest> = { token }) =>
+      inProcess(process, () => rotate(deps(process.name), { kind: 'rotate', ref: ref.shown, at: env.time, ...request }))
     return { env, store, ref, run }
   }
 
@@ -91,13 +94,13 @@ describe('crash matrix on a real server', { skip }, () => {
 
   for (const profile of engineProfiles) {
     for (const strategy of strategies) {
-      it(`${profile} × ${strategy.name}: killed before and after every effect, resumed with the same token`, async () => {
+      it(`${profile} × ${strategy.name}: killed before and after every effect, and gone on with`, async () => {
         const rehearsal = await open(profile, strategy)
         const dry = startProcess('dry')
         await rehearsal.run(dry)
         assert.ok(dry.effects.includes('apply') && dry.effects.length >= 4)
         for (const [at, name] of dry.effects.entries()) {
-          for (const mode of ['before', 'after', 'lost'] as const satisfies readonly FaultMode[]) {
+          for (const mode of modes) {
             const { env, store, ref, run } = await open(profile, strategy)
             const what = `${mode} ${name}`
             await run(startProcess('first', [{ at, mode }])).catch((cause: unknown) =>
@@ -110,11 +113,17 @@ describe('crash matrix on a real server', { skip }, () => {
               )
             env.time += laterMs
             server.clearLog()
-            await run(startProcess('second')).catch((cause: unknown) => assert.fail(`${what}: ${codeOf(cause)}`))
-            assert.ok(loginsIn(server.log).refused <= 1, `${what}: at most one refused login`)
+            const way = ways[(at + modes.indexOf(mode)) % ways.length] ?? 'same token'
+            if (way === 'wiped, new request') store.wipeJournal(ref)
+            const request = way === 'same token' ? { token } : way === 'resume' ? { kind: 'resume' as const } : {}
+            const settled = run(startProcess('second'), request)
+            await settled.catch((cause: unknown) =>
+              assert.ok(way !== 'same token' && codeOf(cause) === 'held', `${what}, ${way}: ${codeOf(cause)}`),
+            )
+            assert.ok(loginsIn(server.log).refused <= 1, `${what}, ${way}: at most one refused login`)
             const { username, password } = await currentOf(store, ref)
             assert.ok(await logsIn(server, username, password), `${what}: the stored current value logs in`)
-            assert.equal((await store.describe(ref)).current?.ours, token, what)
+            if (way === 'same token') assert.equal((await store.describe(ref)).current?.ours, token, what)
           }
         }
       })

@@ -19,8 +19,21 @@ const program = fileURLToPath(new URL('../programs/rotate-for-ever.js', import.m
 const killsPerHome = 100
 const seed = process.env.KEYTURN_SEED ?? 'sigkill'
 
-/** The n-th moment of this seed, in milliseconds after the process began to rotate. */
-const moment = (home: number, kill: number): number => createHash('sha256').update(`${seed}/${home}/${kill}`).digest().readUInt16BE(0) % 60
+/** The n-th moment of this seed, as a share of two rotations. */
+const moment = (home: number, kill: number): number =>
+  createHash('sha256').update(`${seed}/${home}/${kill}`).digest().readUInt16BE(0) / 2 ** 15
+
+/** How long a rotation takes here and now, so that a slow machine is killed in the middle of rotations too, and not always before the first. */
+async function rotationMs(home: string, key: string): Promise<number> {
+  const child = fork(program, [home, key], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  await once(child, 'message')
+  const began = performance.now()
+  for (let turn = 0; turn < 5; turn++) await once(child, 'message')
+  const took = (performance.now() - began) / 5
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  return took
+}
 
 interface Seen {
   readonly current: string
@@ -44,12 +57,13 @@ async function killAgainAndAgain(number: number): Promise<number> {
     const store = new FileStore(home, deriveKeys(key), systemEnv({ log: () => {} }))
     await writeFile(join(home, 'target'), 'first')
     await store.create('db', new SecretText(JSON.stringify({ password: 'first' })), { 'keyturn-rotator': 'file-target' })
-    let visible = 'first'
+    const turnMs = await rotationMs(home, key.toString('hex'))
+    let visible = (await look(store)).current
     let changes = 0
     for (let kill = 0; kill < killsPerHome; kill++) {
       const child = fork(program, [home, key.toString('hex')], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
       await once(child, 'message') // what the last one left is finished, without waiting for any lease
-      await delay(moment(number, kill))
+      await delay(moment(number, kill) * turnMs)
       child.kill('SIGKILL')
       const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
       assert.equal(signal, 'SIGKILL', `home ${number}, kill ${kill}: the process ended by itself`)
@@ -66,7 +80,7 @@ async function killAgainAndAgain(number: number): Promise<number> {
     const left = (await readFile(join(home, 'audit.jsonl'), 'utf8'))
       .split('\n')
       .filter((line) => line.includes('"store.publish"') && line.includes('"intent"')).length
-    assert.ok(left >= changes && changes > killsPerHome / 4, `${changes} visible changes, ${left} publications begun`)
+    assert.ok(left >= changes && changes > killsPerHome / 10, `${changes} visible changes, ${left} publications begun`)
     return killsPerHome
   } finally {
     await rm(home, { recursive: true, force: true })

@@ -81,7 +81,7 @@ export class PostgresWorld {
     return {
       store: this.store,
       loadRotator,
-      inferRotator: () => undefined,
+      infer: () => ({}),
       configuration: async () => noConfiguration,
       loadNotifier,
       journal: true,

@@ -10,7 +10,9 @@ import { FileStore } from '../../shared/stores/file.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
 import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js'
+import { openAws } from './aws.js'
 import { FakeEnv } from './fake-env.js'
+import { SecretsManagerDouble } from './secrets-manager.js'
 
 export interface StoreHarness {
   readonly store: OpenedStore
@@ -23,14 +25,20 @@ export interface StoreHarness {
 }
 export interface NamedStore {
   readonly name: string
-  /** Our own engine drives it: claims, leases and notes are kept. */
+  /** It keeps a journal with claims, leases and conditional notes. */
   readonly engine: boolean
+  /** False where a version that nothing names any more can still be read by its id. */
+  readonly forgets: boolean
+  /** False where it keeps no time of publication beside the value: then it is the time when the version was made. */
+  readonly tellsPublication: boolean
   open(): Promise<StoreHarness>
 }
 
 const memory = (profile: ProfileName): NamedStore => ({
   name: `memory (${profile})`,
   engine: !profiles[profile].serviceDriven,
+  forgets: true,
+  tellsPublication: true,
   open: async () => {
     const env = new FakeEnv()
     const store = new MemoryStore(env, profiles[profile])
@@ -45,6 +53,8 @@ export const storeHarnesses: Readonly<Record<OpenableStore, readonly NamedStore[
     {
       name: 'file',
       engine: true,
+      forgets: true,
+      tellsPublication: true,
       open: async () => {
         const home = await mkdtemp(join(tmpdir(), 'keyturn-contract-'))
         await makeFolders(home)
@@ -54,6 +64,30 @@ export const storeHarnesses: Readonly<Record<OpenableStore, readonly NamedStore[
           env,
           prefix: 'file:',
           close: () => rm(home, { recursive: true }),
+        }
+      },
+    },
+  ],
+  aws: [
+    {
+      name: 'aws (double)',
+      engine: false,
+      forgets: false,
+      tellsPublication: false,
+      open: async () => {
+        const env = new FakeEnv()
+        const double = await SecretsManagerDouble.open(env.now)
+        const store = openAws(double.endpoint, env)
+        return {
+          store,
+          env,
+          prefix: 'aws:',
+          writeForeign: (ref, value) => {
+            const token = double.newId()
+            double.do('PutSecretValue', { SecretId: ref.key, ClientRequestToken: token, SecretString: value.reveal() })
+            return token as VersionId
+          },
+          close: () => double.close(),
         }
       },
     },

@@ -103,7 +103,7 @@ export class World {
     return {
       store: this.store,
       loadRotator,
-      inferRotator: () => undefined,
+      infer: () => ({}),
       configuration: async () => this.configuration,
       loadNotifier: (kind) => this.loadNotifier(kind),
       journal: true,

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { afterFaults, afterPairs, emptyAfterTally } from '../crash/after-run.js'
 import { fileSetting, memoryClasses, memorySetting, profileNames } from '../crash/settings.js'
 
-/** A sample of what `npm run test:crash` does whole: every so-many-th point, so that each story and each trouble is met on each profile. */
+/** A sample of what `npm run test:crash` does whole: a part drawn by seed (KEYTURN_SEED). */
 describe('after a publication: announce, retire, recover, rollback and sweep under faults', { concurrency: 2 }, () => {
   for (const profile of profileNames) {
     it(`${profile}: no event is lost, nothing is retired in use, nobody is locked out`, async () => {

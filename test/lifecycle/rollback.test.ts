@@ -224,7 +224,8 @@ describe('after a rollback', () => {
     const second = userOf(await world.currentText())
     await back(world)
     world.env.time += 1000
-    await back(world, { token: tokenOf('again') })
+    await assert.rejects(back(world, { token: tokenOf('again') }), isCode('bad_event')) // somebody repeats the command
+    await back(world, { token: tokenOf('again'), again: true })
     assert.equal(userOf(await world.currentText()), second)
     await tellAll(world)
     const { journal, publishedAt } = await world.store.describe(world.ref)

@@ -10,7 +10,6 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/announce.js'
 import { type Deps, noConfiguration } from '../../shared/lifecycle/deps.js'
 import { type Planned, plan } from '../../shared/lifecycle/plan.js'
-import { dueAt, isCheckDue, isStartDue, jitterMs } from '../../shared/lifecycle/schedule.js'
 import { type Swept, sweep } from '../../shared/lifecycle/sweep.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
@@ -62,9 +61,9 @@ function consumers(world: World, names: readonly string[]): void {
   }
   world.loadNotifier = async () => notifier
 }
-const stateAt = (key: string, publishedAt: number): SecretState =>
+const _stateAt = (key: string, publishedAt: number): SecretState =>
   ({ ref: { store: 'memory', key, shown: `memory:${key}` }, publishedAt, journal: null }) as unknown as SecretState
-const settingsOf = (policy: Policy) => parsePolicy(policy, { shortGrace: false })
+const _settingsOf = (policy: Policy) => parsePolicy(policy, { shortGrace: false })
 
 describe('a scheduled rotation starts once', () => {
   for (const rotator of ['a', 'b'] as const) {
@@ -115,82 +114,49 @@ describe('a scheduled rotation starts once', () => {
     assert.deepEqual(counts.slice(2), [0, 0])
     assert.ok(world.accepts(await world.currentText()))
   })
-  it('jitter: the same for one secret always, within a twentieth of the schedule and six hours, spread over the fleet', () => {
-    const refs = Array.from({ length: 1000 }, (_, index) => stateAt(`s-${index}`, 0).ref)
-    const all = refs.map((ref) => jitterMs(ref, 90 * dayMs))
-    assert.deepEqual(
-      all,
-      refs.map((ref) => jitterMs(ref, 90 * dayMs)),
-    )
-    assert.ok(all.every((ms) => ms >= 0 && ms < 6 * hourMs))
-    const buckets = new Map<number, number>()
-    for (const ms of all) buckets.set(Math.floor(ms / (5 * minuteMs)), (buckets.get(Math.floor(ms / (5 * minuteMs))) ?? 0) + 1)
-    assert.ok(Math.max(...buckets.values()) < 40, 'too many in the same five minutes')
-    for (const ref of refs) assert.ok(jitterMs(ref, hourMs) < hourMs)
-  })
-  it('a year of schedules for 1,000 secrets, with and without windows: none missed, none twice in one period', () => {
-    const zones = ['Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'UTC']
-    for (let index = 0; index < 1000; index++) {
-      const days = [7, 30, 90][index % 3] ?? 7
-      const hour = index % 23
-      const two = (n: number): string => String(n).padStart(2, '0')
-      const window = index % 20 > 0 ? {} : { 'keyturn-window': `${two(hour)}:00-${two(hour + 1)}:00 ${zones[index % 4]}` }
-      const settings = settingsOf({ 'keyturn-every': `${days}d`, ...window })
-      const begin = Date.UTC(2026, 0, 1) + index * minuteMs
-      let state = stateAt(`secret-${index}`, begin)
-      let count = 0
-      for (;;) {
-        const at = dueAt(state, settings) ?? assert.fail('no schedule')
-        assert.ok(!isStartDue(state, settings, at - 1), 'too early')
-        let now = Math.ceil(at / (5 * minuteMs)) * 5 * minuteMs
-        while (!isStartDue(state, settings, now)) now += 30 * minuteMs
-        // A window of an hour is open every day but where the clock skips it: never later than two days.
-        assert.ok(now - at <= 2 * dayMs + hourMs, `${JSON.stringify(window)} was missed at ${new Date(at).toISOString()}`)
-        if (now > begin + 365 * dayMs) break
-        state = stateAt(`secret-${index}`, now)
-        assert.ok(!isStartDue(state, settings, now + hourMs), 'twice')
-        count++
-      }
-      assert.ok(count >= Math.floor(365 / (days + 1.25)) - 1 && count <= Math.floor(365 / days), `${days} days: ${count} rotations`)
-    }
-  })
-  it('an hour that the clock skips is waited for until the next day; one that it repeats starts once', () => {
-    const settings = settingsOf({ 'keyturn-every': '1d', 'keyturn-window': '02:00-03:00 Europe/Berlin' })
-    const starts = (from: number, to: number): string[] => {
-      let state = stateAt('dst', from - 2 * dayMs)
-      const all: string[] = []
-      for (let now = from; now < to; now += 5 * minuteMs) {
-        if (!isStartDue(state, settings, now)) continue
-        state = stateAt('dst', now)
-        all.push(new Date(now).toISOString().slice(0, 13))
-      }
-      return all
-    }
-    assert.deepEqual(starts(Date.UTC(2026, 2, 28, 12), Date.UTC(2026, 2, 30, 12)), ['2026-03-30T00'])
-    assert.deepEqual(starts(Date.UTC(2026, 9, 24, 12), Date.UTC(2026, 9, 25, 12)), ['2026-10-25T00'])
-  })
-  it('every 7d in a window of each Saturday is each Saturday, not each second one', () => {
-    const settings = settingsOf({ 'keyturn-every': '7d', 'keyturn-window': 'sat 02:00-05:00' })
-    for (let index = 0; index < 10; index++) {
-      let state = stateAt(`weekly-${index}`, Date.UTC(2026, 0, 3, 2, 10))
-      let count = 0
-      for (let now = state.publishedAt; now < Date.UTC(2027, 0, 3); now += 5 * minuteMs) {
-        if (new Date(now).getUTCDay() !== 6 || !isStartDue(state, settings, now)) continue
-        state = stateAt(`weekly-${index}`, now)
-        count++
-      }
-      assert.ok(count >= 50, `${count} rotations in 52 weeks`)
-    }
-  })
-  it('the daily look: once in 24 hours at most a tenth early, also right after a publication', () => {
-    for (let index = 0; index < 200; index++) {
-      const state = stateAt(`check-${index}`, 1000)
-      assert.ok(!isCheckDue(state, 1000 + 0.7 * dayMs) && isCheckDue(state, 1001 + dayMs))
-    }
-  })
 })
 
 describe('a sweep', () => {
+  it('looks every day whether current still logs in, also while a rotation that is due is held', async () => {
+    const world = await open('b', { 'keyturn-every': '7d', 'keyturn-targets': 'one', 'keyturn-mode': 'auto' })
+    consumers(world, ['one'])
+    await tellAll(world)
+    await run(world, { kind: 'emergency' })
+    world.loadNotifier = async () => ({
+      kind: 'memory',
+      traits: { proves: 'drained' },
+      preflight: async () => ({ verdict: 'ok' }),
+      advance: async () => ({ phase: 'requested', evidence: 'it does not follow' }),
+      classify: () => 'internal',
+    })
+    const looks: number[] = []
+    for (let day = 0; day < 40; day++) {
+      world.env.time += dayMs
+      if ((await sweepOnce(world)).some(({ action }) => action === 'check')) looks.push(day)
+    }
+    assert.ok(looks.length >= 35 && (looks.at(-1) ?? 0) >= 38, looks.join())
+  })
+  for (const profile of ['gcp', 'azure', 'vault', 'k8s', 'file'] as const) {
+    for (const rotator of ['a', 'b', 'c'] as const) {
+      it(`clears away what was made for a version that somebody replaced meanwhile (${profile}, class ${rotator})`, async () => {
+        const world = await open(rotator, {}, profile)
+        await run(world, { step: 'create' })
+        const store = world.store as MemoryStore
+        store.wipeJournal(world.ref)
+        const { current } = await store.describe(world.ref)
+        store.writeForeign(world.ref, await store.read(world.ref, current?.id ?? assert.fail()))
+        for (let pass = 0; pass < 3; pass++) {
+          world.env.time += laterMs
+          await sweepOnce(world)
+        }
+        assert.equal(await published(world), 0, 'clearing away starts no rotation')
+        const { loose, pending } = await store.describe(world.ref)
+        assert.deepEqual([loose, pending], [[], undefined])
+        assert.ok(world.target.keys.size <= 1, 'a key that nobody stands for is left at the issuer')
+        await store.release(world.ref)
+      })
+    }
+  }
   it('does the good ones although one is damaged, and says which', async () => {
     const world = await open('a', { 'keyturn-every': '30d' })
     const bad = await addSecret(world, 'bad', { 'keyturn-every': '30d' })

@@ -17,7 +17,7 @@ const rotator = fileTarget(join(home, 'target'))
 const deps: Deps = {
   store: new FileStore(home, deriveKeys(Buffer.from(key, 'hex')), env),
   loadRotator: async () => rotator,
-  inferRotator: () => undefined,
+  infer: () => ({}),
   configuration: async () => noConfiguration,
   loadNotifier,
   journal: true,
@@ -36,5 +36,6 @@ await run('resume')
 process.send?.('resumed')
 for (;;) {
   await run('rotate')
+  process.send?.('rotated')
   await env.sleep(1)
 }

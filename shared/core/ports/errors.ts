@@ -12,6 +12,7 @@ export const codes = {
   denied: 'fix',
   exists: 'fix',
   unavailable: 'retry',
+  throttled: 'retry', // the store or the platform asks for fewer calls
   ambiguous: 'reread', // sent, no answer: the effect may have happened; never blind-retried
   conflict: 'reread', // a compare-and-set was lost
   damaged: 'human', // what a store keeps was cut off or edited past us; it is left as it is

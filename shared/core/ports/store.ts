@@ -1,7 +1,7 @@
 import type { SecretText } from '../secret-text.js'
 import type { Code } from './errors.js'
 import type { TargetPhase } from './notifier.js'
-import type { CredentialId, Policy, RotationRequest, SecretRef, Token, VersionId } from './words.js'
+import type { CredentialId, Policy, RotationRequest, SecretRef, Step, Token, VersionId } from './words.js'
 
 /** Only what somebody branches on. */
 export interface StoreTraits {
@@ -28,6 +28,14 @@ export interface Staged extends VersionInfo {
   readonly kind?: RotationRequest['kind']
 }
 
+/** What the platform itself keeps of schedule and copies; for people, and for the schedule where it is the platform's. */
+export interface NativeRotation {
+  readonly enabled: boolean
+  readonly schedule?: string
+  readonly nextAt?: number
+  readonly replicas: readonly { readonly at: string; readonly inSync: boolean }[]
+}
+
 /** One look: everything that decide() needs, nothing secret. Only `not_found` means absent. */
 export interface SecretState {
   readonly ref: SecretRef
@@ -45,6 +53,7 @@ export interface SecretState {
   readonly journal: Journal | null
   /** What the next compare-and-set must match. */
   readonly rev: string
+  readonly native?: NativeRotation
 }
 
 export interface OpenRotation {
@@ -131,6 +140,8 @@ export interface ClaimWish {
   readonly over?: Token
   /** Names a loose version. */
   readonly adopt?: VersionId
+  /** The token was derived from the state, not given: a store where it holds a refused value for ever may take another one in its place. */
+  readonly derived?: true
   /** Carried over from a rotation that takes the place of one whose token was spent. */
   readonly rejects?: number
   readonly minting?: true
@@ -151,6 +162,11 @@ export interface SecretStore {
   /** Canonical ref from what a person or an event wrote. not_found, bad_event. */
   resolve(text: string): Promise<SecretRef>
   describe(ref: SecretRef): Promise<SecretState>
+  /**
+   * Where a service names one step a call: the same state, looked at with no more calls than that step needs. create and finish see the whole
+   * description; set and test the labels that come with the pending value. bad_event when rotation is off or the token is not the service's.
+   */
+  stepState?(ref: SecretRef, token: Token, step: Step): Promise<SecretState>
   /** By id; byte for byte. not_found is the only code that means absent. */
   read(ref: SecretRef, version: VersionId): Promise<SecretText>
   /**

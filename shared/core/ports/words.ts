@@ -39,4 +39,6 @@ export interface RotationRequest {
   readonly token?: Token
   readonly step?: Step
   readonly reason?: string
+  /** rollback: also where current was published by a rollback itself, so that this goes back to what that one left. */
+  readonly again?: true
 }

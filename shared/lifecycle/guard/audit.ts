@@ -1,4 +1,4 @@
-import { RotationError } from '../../core/errors.js'
+import { messageOf, RotationError } from '../../core/errors.js'
 import type { Code } from '../../core/ports/errors.js'
 
 /** Two records per effect: `intent` before, `outcome` after. Ids, times and codes; never a value. */
@@ -30,7 +30,7 @@ export async function recordIntent(sink: AuditSink, record: Omit<AuditRecord, 'p
     const next = 'Make the audit log writable again (space, permissions), then run the same command again.'
     throw new RotationError(
       'audit_failed',
-      `The audit record before ${record.effect} could not be written, so ${record.effect} was not done.`,
+      `The audit record before ${record.effect} could not be written (${messageOf(cause)}), so ${record.effect} was not done.`,
       { cause, next },
     )
   }

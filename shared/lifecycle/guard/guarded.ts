@@ -21,6 +21,8 @@ export interface GuardedCall {
   readonly token?: string
   readonly version?: string
   readonly reason?: string
+  /** What is repeated later by whoever asked, and must not be repeated here. */
+  readonly once?: true
   /** When the right to act ends. */
   readonly deadline?: number
   classify(cause: unknown): Code
@@ -69,7 +71,7 @@ async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>
       const error = wrap(guard, call, cause)
       const jitter = 0.5 + (guard.env.random(1)[0] ?? 0) / 512
       const waitMs = Math.round(Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * jitter)
-      if (codes[error.code] !== 'retry' || attempt >= attemptsMax || !mayRepeat(guard, call, waitMs)) throw error
+      if (codes[error.code] !== 'retry' || call.once || attempt >= attemptsMax || !mayRepeat(guard, call, waitMs)) throw error
       guard.env.log('retry', { call: call.name, ref: call.ref, code: error.code, attempt })
       await guard.env.sleep(waitMs)
       if (!mayRepeat(guard, call, 0)) throw error // a suspended process wakes up late
@@ -88,7 +90,7 @@ function wrap({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationE
     return new RotationError(cause.code, redactor.clean(cause.message), { next: redactor.clean(cause.next), ...inner, ...field })
   }
   const code = call.classify(cause)
-  const message = `${call.name} of ${call.ref} failed: ${redactor.clean(messageOf(cause))}.`
+  const message = `${call.name} of ${call.ref} failed: ${redactor.clean(messageOf(cause))}.`.replace(/\.\.$/, '.')
   return new RotationError(code, message, { cause: bareCause(redactor, cause), next: remedies[code] })
 }
 

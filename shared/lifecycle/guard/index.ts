@@ -2,6 +2,7 @@ import type { Env } from '../../core/ports/env.js'
 import type { Guard } from './guarded.js'
 import type { Redactor } from './redact.js'
 
+export { guardAdmin } from './admin.js'
 export type { AuditRecord, AuditSink } from './audit.js'
 export { type Guard, guarded } from './guarded.js'
 export { guardNotifier } from './notifier.js'

@@ -17,6 +17,7 @@ export function guardNotifier(notifier: Notifier, guard: Guard, ref: string): No
           ...call,
           name: `${notifier.kind}.advance`,
           effect: true,
+          once: true,
           version: change.version,
           deadline: context.deadline,
           reason: `target ${target.key}`,

@@ -1,5 +1,6 @@
 import { RotationError } from '../../core/errors.js'
 import type { SecretStore } from '../../core/ports/store.js'
+import type { SecretRef, Step, Token } from '../../core/ports/words.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
 
 /** The same store behind limits, audit, retry and redaction. */
@@ -11,10 +12,17 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
     effect: true,
     ...rest,
   })
+  const stepState = store.stepState?.bind(store)
   return {
     traits: store.traits,
     resolve: (text) => guarded(guard, look('resolve', text), () => store.resolve(text)),
     describe: (ref) => guarded(guard, look('describe', ref.shown), () => store.describe(ref)),
+    ...(stepState
+      ? {
+          stepState: (ref: SecretRef, token: Token, step: Step) =>
+            guarded(guard, look('stepState', ref.shown), () => stepState(ref, token, step)),
+        }
+      : {}),
     read: async (ref, version) => {
       const value = await guarded(guard, look('read', ref.shown), () => store.read(ref, version))
       guard.redactor.learn(value)
@@ -42,7 +50,7 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
         store.publish(claim, version),
       ),
     note: (state, patch) => guarded(guard, change('note', state.ref.shown), () => store.note(state, patch)),
-    list: (filter, failed) => store.list(filter, failed),
+    list: (filter, failed) => store.list(filter, failed), // constant memory: the lifecycle handles what fails one by one
     dispose: (ref, version) => guarded(guard, change('dispose', ref.shown, { version }), () => store.dispose(ref, version)),
     classify,
   }

@@ -45,7 +45,7 @@ function waitingFor({ journal, current }: Look['state']): string {
 /** Rows 23 to 26: what holds a new rotation. */
 export function hold(look: Look): Action | undefined {
   const { state, request, facts } = look
-  if (facts.frozen !== undefined && request.kind === 'rotate') return refuse('held', facts.frozen)
+  if (facts.frozen !== undefined && request.kind === 'rotate') return refuse('held', facts.frozen, facts.thaw)
   if (facts.journal && facts.targets && (state.journal?.announced ?? null) !== look.base)
     return refuse(
       'held',

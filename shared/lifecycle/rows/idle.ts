@@ -1,3 +1,4 @@
+import { kindOfToken } from '../../core/ids.js'
 import type { Action, Look, Row } from '../action.js'
 import { free, hold, is, orphanedPut, over, refuse, tokenOf } from './common.js'
 
@@ -20,6 +21,10 @@ const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action
 
 /** A value that was created and never replaced answers no request to rotate. */
 const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
+
+const rolledBack = ({ journal, current }: Look['state']): boolean =>
+  current !== undefined &&
+  ((journal?.rotation?.published === current.id && journal.rotation.kind === 'rollback') || kindOfToken(current.ours ?? '') === 'rollback')
 
 const isEnding = ({ state }: Look): boolean =>
   (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
@@ -61,8 +66,14 @@ export const idleRows: readonly Row[] = [
     state: 'idle; previous gone, armed, or refused by the target and not to be applied again',
     request: 'rollback',
     when: is('rollback'),
-    answer: ({ state, facts }) => {
+    answer: ({ state, request, facts }) => {
       if (state.previous === undefined) return refuse('bad_event', 'there is no previous version to go back to')
+      if (rolledBack(state) && !request.again)
+        return refuse(
+          'bad_event',
+          'current is what a rollback brought back already',
+          'To go forward again to what it left: keyturn rollback <ref> --again --reason ….',
+        )
       const ending = (state.journal?.retiring ?? []).some(
         (entry) => entry.state === 'armed' || (entry.state === 'disabled' && entry.version === state.previous?.id),
       )

@@ -73,6 +73,19 @@ export const openRows: readonly Row[] = [
     }),
   },
   {
+    id: '14p',
+    state: 'open on current; a value that a person put is pending',
+    request: 'put, with another token: it takes the place of that value',
+    when: (l) =>
+      l.request.kind === 'put' &&
+      l.open?.kind === 'put' &&
+      l.open.base === l.base &&
+      l.open.intent !== true &&
+      l.state.pending !== undefined &&
+      l.request.token !== l.open.token,
+    answer: (l) => (l.state.pending ? { do: 'drop', staged: l.state.pending } : undefined),
+  },
+  {
     id: '14',
     state: 'open on current; pending there',
     request: "any, with the rotation's token",
@@ -100,5 +113,12 @@ export const openRows: readonly Row[] = [
     request: 'any',
     when: (l) => l.state.loose.some((staged) => staged.base === l.base),
     answer: (l) => ({ do: 'probe', versions: l.state.loose.filter((staged) => staged.base === l.base), leftover: false, ...over(l) }),
+  },
+  {
+    id: '18o',
+    state: 'idle; a loose value of an older base (the journal was wiped, and somebody else published)',
+    request: 'resume: cleared away',
+    when: (l) => l.request.kind === 'resume' && l.open === undefined && l.state.loose.length > 0,
+    answer: (l) => ({ do: 'probe', versions: l.state.loose.slice(0, 1), leftover: true }),
   },
 ]

@@ -66,6 +66,18 @@ export const serviceRows: readonly Row[] = [
         : undefined,
   },
   {
+    id: '7p',
+    state: 'a platform drives, and its own rotation has a value pending',
+    request: 'put, rollback, emergency',
+    when: (l) => !l.service && l.state.drivenBy === 'service' && l.state.pending?.hasValue === true && l.open === undefined,
+    answer: () =>
+      refuse(
+        'held',
+        'the platform is in the middle of a rotation',
+        'Wait until it has ended; keyturn recover <ref> says what to do where it does not.',
+      ),
+  },
+  {
     id: '7s',
     state: 'service',
     request: 'without a step',

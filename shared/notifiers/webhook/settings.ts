@@ -17,11 +17,18 @@ const network = v.pipe(
   }, 'must be a network such as 10.0.0.0/8'),
 )
 
+const signs = (text: string): boolean => !text.startsWith('whpk_')
+
 /** As it stands in the configuration secret, beside kind and required. */
 export const settings = v.strictObject({
   url: v.pipe(v.string(), v.url(), v.regex(/^https?:\/\//i, 'must be an http or https URL'), v.maxLength(2000)),
   /** What announcements are signed with: two while one follows the other. whsec_ also proves answers and callbacks. */
-  keys: v.pipe(v.array(key), v.minLength(1), v.maxLength(3)),
+  keys: v.pipe(
+    v.array(key),
+    v.minLength(1),
+    v.maxLength(3),
+    v.check((keys) => keys.some(signs), 'must have one that signs (whsec_ or whsk_); whpk_ only checks'),
+  ),
   /** Ed25519 keys (whpk_) of the receiver, for its answers and callbacks. */
   receiptKeys: v.optional(v.pipe(v.array(key), v.maxLength(3)), []),
   /** Private networks that this target may be in; all others are refused after name resolution. */
@@ -30,4 +37,10 @@ export const settings = v.strictObject({
   plaintext: v.optional(v.boolean(), false),
   timeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(25_000)), 10_000),
 })
+/** Why what is set cannot work together: undefined where it can. */
+export function whyNot({ url, plaintext, keys, receiptKeys }: WebhookSettings, required: boolean): string | undefined {
+  if (/^http:/i.test(url) && !plaintext) return 'has an http URL without "plaintext": true'
+  const proves = [...keys, ...receiptKeys].some((text) => /^wh(sec|pk)_/.test(text))
+  return required && !proves ? 'is required, but has no key (whsec_ in keys, whpk_ in receiptKeys) that could prove a receipt' : undefined
+}
 export type WebhookSettings = v.InferOutput<typeof settings>

@@ -62,12 +62,21 @@ export function loginError(cause: unknown, who: string, where: string, proof: Pr
   if (cause instanceof RotationError) return cause
   const code = systemCodeOf(cause)
   const [kind, next] = loginKind(code, messageOf(cause), proof)
-  const field = code === '3D000' ? { field: 'dbname' } : {}
+  const field = fieldOf(kind, code)
   return new RotationError(kind, `${who} could not log in to ${where}: ${messageOf(cause)}${code === undefined ? '' : ` (${code})`}.`, {
     cause,
     next,
-    ...field,
+    ...(field === undefined ? {} : { field }),
   })
+}
+
+/** The field of the secret that is the first to look at. */
+function fieldOf(kind: Code, code: string | undefined): string | undefined {
+  if (code === '3D000') return 'dbname'
+  if (kind === 'target_tls') return 'ca'
+  if (code === 'ECONNREFUSED') return 'port'
+  if (kind === 'target_unreachable') return 'host'
+  return kind === 'target_auth' ? 'password' : undefined
 }
 
 /** SQLSTATE of a failed ALTER ROLE → code and next step. Where the answer was lost, the state is read again: a login tells what happened. */

@@ -1,25 +1,33 @@
 import { RotationError } from '../../core/errors.js'
+import type { Env } from '../../core/ports/env.js'
 import type { Context } from '../../core/ports/rotator.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { type Login, login, type Session } from './session.js'
 import type { PostgresValue } from './value.js'
 
 /** What was refused in this invocation: a refused login is never repeated with the same credential, also not by a retry. */
-const refusals = new WeakMap<Context<PostgresValue>, WeakMap<SecretText, Login>>()
+const refusals = new WeakMap<Env, { readonly credential: string; readonly password: SecretText; readonly result: Login }[]>()
 
-export async function loginOnce(context: Context<PostgresValue>, value: PostgresValue): Promise<Login> {
-  const known = refusals.get(context) ?? new WeakMap<SecretText, Login>()
-  refusals.set(context, known)
-  const before = known.get(value.password)
-  if (before) return before
-  const result = await login(value, context.env)
-  if ('failed' in result && result.refused) known.set(value.password, result)
+const credentialOf = ({ host, port, user }: PostgresValue): string => `${user}@${host}:${port}`
+
+/** One environment is one invocation: also when it reads the state anew and begins again. */
+export async function loginOnce({ env }: Context<PostgresValue>, value: PostgresValue): Promise<Login> {
+  const known = refusals.get(env) ?? []
+  refusals.set(env, known)
+  const credential = credentialOf(value)
+  const before = known.find((one) => one.credential === credential && one.password.equals(value.password))
+  if (before) return before.result
+  const result = await login(value, env)
+  if ('failed' in result && result.refused) known.push({ credential, password: value.password, result })
   return result
 }
 
 /** It was just set: what was refused before may be accepted now. */
-export const forgetRefusal = (context: Context<PostgresValue>, { password }: PostgresValue): void =>
-  void refusals.get(context)?.delete(password)
+export const forgetRefusal = ({ env }: Context<PostgresValue>, { password }: PostgresValue): void =>
+  void refusals.set(
+    env,
+    (refusals.get(env) ?? []).filter((one) => !one.password.equals(password)),
+  )
 
 /** The session, or the failure as an error. */
 export async function mustLogin(context: Context<PostgresValue>, value: PostgresValue): Promise<Session> {

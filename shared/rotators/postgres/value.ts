@@ -1,4 +1,4 @@
-import { RotationError } from '../../core/errors.js'
+import { codeOf, RotationError } from '../../core/errors.js'
 import { policyText } from '../../core/policy/index.js'
 import { commonKeys } from '../../core/policy/keys.js'
 import type { Policy } from '../../core/ports/words.js'
@@ -27,7 +27,7 @@ export function parsePostgres(value: SecretText, policy: Policy): PostgresValue 
   if (shape.kind === 'bare') return bare(shape.text, policy)
   if (shape.kind === 'url') return fromUrl(shape.url)
   const { fields } = shape
-  const url = [...fields].flatMap(([name, text]) => (typeof text === 'string' && isPostgresUrl(text) ? [parseUrl(text, name)] : []))[0]
+  const url = ownUrl(fields)
   const text = (names: readonly string[], instead?: string): string => textField(fields, names, instead)
   const value_ = {
     host: text(['host'], url?.host),
@@ -39,6 +39,33 @@ export function parsePostgres(value: SecretText, policy: Policy): PostgresValue 
     shape: shape.kind,
   }
   return checked(value_)
+}
+
+/**
+ * The connection URL of this very login, whose host, port, database and TLS settings complete the other fields: one with the same user and
+ * password, or the only one where no field holds a login. A URL of somebody else, or to another host, lends nothing.
+ */
+function ownUrl(fields: ReadonlyMap<string, unknown>): UrlParts | undefined {
+  const urls = [...fields].flatMap(([name, text]) => (typeof text === 'string' && isPostgresUrl(text) ? (readable(text, name) ?? []) : []))
+  const [user, password, host] = [fields.get('username') ?? fields.get('user'), fields.get('password'), fields.get('host')]
+  if (user === undefined && password === undefined && urls.length > 1)
+    bad('username', 'is missing, and several fields hold a connection URL', 'Add username and password, or keep one connection URL.')
+  return urls.find(
+    (url) =>
+      (user === undefined || url.user === user) &&
+      (password === undefined || url.password === password) &&
+      (host === undefined || String(host).toLowerCase() === url.host.toLowerCase()),
+  )
+}
+
+/** What cannot be taken apart is somebody else's: ours is written by us. */
+function readable(text: string, name: string): UrlParts[] | undefined {
+  try {
+    return [parseUrl(text, name)]
+  } catch (cause) {
+    if (codeOf(cause) === 'bad_value') return undefined
+    throw cause
+  }
 }
 
 const isPostgresUrl = (text: string): boolean => looksLikeUrl(text) && /^postgres(ql)?:/i.test(text)

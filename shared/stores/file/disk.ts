@@ -6,8 +6,17 @@ export const secretsFolder = (home: string): string => join(home, 'secrets')
 export const lockFolder = (home: string): string => join(home, 'lock')
 /** `temporal/pg` → `temporal%2Fpg.json`. */
 export const pathOf = (home: string, key: string): string => join(secretsFolder(home), `${encodeURIComponent(key)}.json`)
-export const keyOf = (file: string): string | undefined =>
-  /^[a-z0-9][^.]*.*\.json$/.test(file) ? decodeURIComponent(file.slice(0, -'.json'.length)) : undefined
+/** undefined for a file that no secret of ours is kept in. */
+export function keyOf(file: string): string | undefined {
+  const name = /^([a-z0-9].*)\.json$/.exec(file)?.[1]
+  if (name === undefined) return undefined
+  try {
+    return decodeURIComponent(name)
+  } catch (cause) {
+    if (cause instanceof URIError) return undefined
+    throw cause
+  }
+}
 
 /** Any secret of the store, as its file; undefined in an empty one. */
 export async function anyFile(home: string): Promise<{ readonly path: string; readonly text: string } | undefined> {
@@ -63,7 +72,11 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     await dropDraft(draft)
     throw explained(cause, path)
   }
-  const folder = await open(dirname(path), 'r')
+  await syncFolder(dirname(path))
+}
+
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
   try {
     await folder.sync()
   } finally {

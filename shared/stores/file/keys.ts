@@ -1,8 +1,10 @@
 import { hkdfSync } from 'node:crypto'
 import { open, readFile, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import { SecretText } from '../../core/secret-text.js'
+import { syncFolder } from './disk.js'
 
 /** What one master key gives: nothing is ever encrypted with the master itself. */
 export interface StoreKeys {
@@ -68,6 +70,7 @@ export async function createKeyFile(path: string, random: Env['random']): Promis
     } finally {
       await file.close()
     }
+    await syncFolder(dirname(path)) // the only key: its name has to survive a power cut, too
   } catch (cause) {
     const code = systemCodeOf(cause)
     if (code === 'EEXIST')

@@ -48,12 +48,13 @@ async function acquire(folder: string, env: Env): Promise<number> {
 const generations = async (folder: string): Promise<readonly number[]> =>
   (await readdir(folder)).filter((file) => /^\d{12}$/.test(file)).map(Number)
 
-/** undefined: it was succeeded and deleted meanwhile. */
+/** undefined: it was succeeded and deleted meanwhile. Content precedes the name, so that only a machine that lost power leaves half an entry: nobody holds it. */
 async function readEntry(path: string): Promise<Entry | undefined> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as Entry
   } catch (cause) {
     if (systemCodeOf(cause) === 'ENOENT') return undefined
+    if (cause instanceof SyntaxError) return {}
     throw cause
   }
 }
@@ -71,8 +72,8 @@ async function take(folder: string, generation: number, env: Env): Promise<boole
 /** Content first, name after: nobody ever reads half an entry. */
 async function put(folder: string, env: Env, entry: Entry, into: (from: string) => Promise<void>): Promise<void> {
   const draft = join(folder, `draft-${process.pid}-${Buffer.from(env.random(6)).toString('hex')}`)
-  await writeFile(draft, JSON.stringify(entry), { mode: 0o600, flag: 'wx' })
   try {
+    await writeFile(draft, JSON.stringify(entry), { mode: 0o600, flag: 'wx', flush: true })
     await into(draft)
   } finally {
     await remove(draft)

@@ -80,6 +80,12 @@ export const rotationCases: readonly RowCase[] = [
     ['no step', service(null), '7s'],
   ],
   [
+    '7p a person who goes back while a platform has a value pending waits',
+    { state: { drivenBy: 'service', pending: staged() }, request: { kind: 'rollback' } },
+    refuse('held', /platform/),
+    ['a placeholder', { state: { drivenBy: 'service', ...empty }, request: { kind: 'put' } }, '28'],
+  ],
+  [
     '7s a service never asks for everything at once',
     service(null),
     refuse('bad_event', /one step/),
@@ -165,7 +171,33 @@ export const rotationCases: readonly RowCase[] = [
     '18 the journal was lost, a value made for current is there',
     { state: { loose: [staged(), staged({ id: other, base: other })] }, request: { kind: 'resume' } },
     { do: 'probe', versions: [staged()], leftover: false },
-    ['it was made for an older version', { state: { loose: [staged({ base: other })] }, request: { kind: 'resume' } }, '19'],
+    ['it was made for an older version', { state: { loose: [staged({ base: other })] }, request: { kind: 'resume' } }, '18o'],
+  ],
+  [
+    '18o a value of an older base that nobody stands for is cleared away',
+    { state: { loose: [staged({ base: other })] }, request: { kind: 'resume' } },
+    { do: 'probe', versions: [staged({ base: other })], leftover: true },
+    ['asked to rotate, nobody minds it', { state: { loose: [staged({ base: other })] } }, '28'],
+    ['nothing is left', { request: { kind: 'resume' } }, '19'],
+  ],
+  [
+    '14p a put takes the place of another value that a person put',
+    {
+      state: { pending: staged({ kind: 'put' }), journal: rotation({ kind: 'put', staged: kept }) },
+      request: { kind: 'put', token: theirs },
+    },
+    { do: 'drop', staged: staged({ kind: 'put' }) },
+    [
+      'the same put again',
+      { state: { pending: staged({ kind: 'put' }), journal: rotation({ kind: 'put' }) }, request: { kind: 'put', token: mine } },
+      '14',
+    ],
+    ['a rotation is open, not a put', { state: { pending: staged(), journal: rotation() }, request: { kind: 'put', token: theirs } }, '14'],
+    [
+      'it may be public already',
+      { state: { pending: staged(), journal: rotation({ kind: 'put', intent: true }) }, request: { kind: 'put', token: theirs } },
+      '11',
+    ],
   ],
   [
     '18 it takes the place of a dead rotation',

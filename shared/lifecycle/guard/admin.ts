@@ -1,0 +1,38 @@
+import type { SecretState, SecretStore, SecretStoreAdmin } from '../../core/ports/store.js'
+import type { SecretRef } from '../../core/ports/words.js'
+import { type Guard, type GuardedCall, guarded } from './guarded.js'
+import { guardStore } from './store.js'
+
+type Opened = SecretStore & SecretStoreAdmin
+
+/** A store as a person uses it: what changes something is recorded, and every failure is explained, as in a rotation. */
+export function guardAdmin(store: Opened, guard: Guard): Opened {
+  const classify = (cause: unknown) => store.classify(cause)
+  const call = (name: string, ref: string, effect: boolean): GuardedCall => ({ name: `store.${name}`, ref, effect, classify })
+  const startNative = store.startNative?.bind(store)
+  return {
+    ...guardStore(store, guard),
+    create: (name, value, policy) => {
+      guard.redactor.learn(value)
+      return guarded(guard, call('create', name, true), () => store.create(name, value, policy))
+    },
+    setPolicy: (ref, patch) => guarded(guard, call('setPolicy', ref.shown, true), () => store.setPolicy(ref, patch)),
+    release: (ref) => guarded(guard, call('release', ref.shown, true), () => store.release(ref)),
+    history: (ref) => explained(guard, call('history', ref.shown, false), () => store.history(ref)),
+    list: (filter, failed) => explained<SecretState>(guard, call('list', 'the store', false), () => store.list(filter, failed)),
+    ...(startNative
+      ? { startNative: (ref: SecretRef) => guarded(guard, call('startNative', ref.shown, true), () => startNative(ref)) }
+      : {}),
+  }
+}
+
+/** Each step of a listing fails as a call would; a listing is not begun anew. */
+async function* explained<T>(guard: Guard, call: GuardedCall, open: () => AsyncIterable<T>): AsyncIterable<T> {
+  const once = { ...call, once: true as const }
+  const items = open()[Symbol.asyncIterator]()
+  for (;;) {
+    const item = await guarded(guard, once, () => items.next())
+    if (item.done) return
+    yield item.value
+  }
+}

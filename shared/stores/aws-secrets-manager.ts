@@ -1,0 +1,204 @@
+import { optional } from '../core/claims.js'
+import { RotationError } from '../core/errors.js'
+import { kindOfToken } from '../core/ids.js'
+import type { Env } from '../core/ports/env.js'
+import type { Code } from '../core/ports/errors.js'
+import type { Claim, ClaimWish, NotePatch, SecretState, SecretStore, StoreTraits, VersionInfo } from '../core/ports/store.js'
+import type { SecretRef, Step, Token, VersionId } from '../core/ports/words.js'
+import { splitRef } from '../core/refs.js'
+import type { SecretText } from '../core/secret-text.js'
+import { Api, type ClientOptions, createClient, type Value } from './aws-secrets-manager/api.js'
+import type { Description } from './aws-secrets-manager/description.js'
+import { classify, isNotFound } from './aws-secrets-manager/errors.js'
+import { label, retiringLabels } from './aws-secrets-manager/labels.js'
+import { changed, Reader, Warm } from './aws-secrets-manager/reader.js'
+import { revOf, stateOf } from './aws-secrets-manager/state.js'
+import { notesOf, policyPrefix, writeNotes } from './aws-secrets-manager/tags.js'
+import { claim, clearMarks, publish, spent, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
+
+/** With the six random characters that the service adds: the whole ARN, which names one secret for ever. */
+const wholeArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)-[A-Za-z0-9]{6}$/
+
+/**
+ * AWS Secrets Manager: labels are the stages, a version's id is the token that made it. Where RotateSecret is set up the service drives and names one
+ * step a call; else our own engine does, and leaves no mark behind. Writes no tag but in `note`, which a deployed function never calls.
+ */
+export class AwsSecretsManager implements SecretStore {
+  readonly traits: StoreTraits = { serviceDriven: true, journalCas: false, valueBytesMax: 65_536 }
+  protected readonly api: Api
+  protected readonly env: Env
+  readonly #warm: Warm
+  readonly #reader: Reader
+  /** What publish needs to know of other labels, from the look before it. */
+  readonly #last = new Map<string, Description>()
+  /** One call of the service: what an earlier call kept may have become old. */
+  readonly #stepwise: boolean
+
+  constructor(api: Api, env: Env, warm = new Warm(), values?: Map<string, Value>) {
+    this.api = api
+    this.env = env
+    this.#warm = warm
+    this.#stepwise = values !== undefined
+    this.#reader = new Reader({ api, env, warm, values })
+  }
+
+  static open = (options: ClientOptions, env: Env): AwsSecretsManager => new AwsSecretsManager(new Api(createClient(options)), env)
+
+  /** The same client and what it keeps, for one call of the service; values are read once in it, and forgotten with it. */
+  forInvocation(env: Env, rotationToken?: SecretText): AwsSecretsManager {
+    return new AwsSecretsManager(this.api.forRotation(rotationToken), env, this.#warm, new Map())
+  }
+
+  /** A whole ARN is taken as it is; a name, or a part of an ARN, costs a call. */
+  async resolve(text: string): Promise<SecretRef> {
+    const name = text.startsWith('arn:') ? text : awsName(text)
+    const whole = wholeArn.exec(name)
+    if (whole !== null && (text === name || text === `aws:${name}`)) return { store: 'aws', key: name, shown: `aws:${whole[1]}` }
+    return (await this.#described(name)).ref
+  }
+
+  async #described(id: string): Promise<Description> {
+    try {
+      return await this.api.describe(id)
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause
+      throw new RotationError('not_found', `There is no secret ${id.startsWith('arn:') ? id : `aws:${id}`} in this account and region.`, {
+        field: 'ref',
+        cause,
+        next: 'Check the name, the region (AWS_REGION) and the account; keyturn list --store aws shows what is there.',
+      })
+    }
+  }
+
+  /** The service tells no dates of versions here; `datesOf` adds them where this role may list versions. */
+  async describe(ref: SecretRef): Promise<SecretState> {
+    return this.stateOf(await this.#described(ref.key))
+  }
+
+  protected async stateOf(description: Description): Promise<SecretState> {
+    const { ref, current, pending } = description
+    this.#last.set(ref.key, description)
+    const pendingHasValue = pending !== undefined && pending !== current && (await this.#reader.hasValue(ref, pending))
+    return stateOf(description, { pendingHasValue, ...optional('currentCreatedAt', await this.dateOf(description)) })
+  }
+
+  /** When current was made: a function may not list versions, and needs no more than the last change. */
+  protected async dateOf(_: Description): Promise<number | undefined> {
+    return undefined
+  }
+
+  async stepState(ref: SecretRef, token: Token, step: Step): Promise<SecretState> {
+    const state = await this.#reader.stepState(ref, token, step)
+    const kept = this.#warm.descriptionOf(ref, token, this.env.now())
+    if (kept) this.#last.set(ref.key, kept)
+    return state
+  }
+
+  async read(ref: SecretRef, version: VersionId): Promise<SecretText> {
+    try {
+      const value = await this.#reader.value(ref, version)
+      if (this.#stepwise && this.#last.get(ref.key)?.current === version) this.#reader.assertCurrent(ref, version, value)
+      return value.text
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause
+      throw new RotationError('not_found', `${ref.shown} has no value in version ${version}.`, {
+        cause,
+        next: `See keyturn get ${ref.shown}.`,
+      })
+    }
+  }
+
+  get #parts(): WriterParts {
+    return { api: this.api, reader: this.#reader, warm: this.#warm, now: () => this.env.now() }
+  }
+
+  async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
+    return claim(this.#parts, state, wish)
+  }
+
+  #isService({ ref, token, kind }: Claim): boolean {
+    const last = this.#last.get(ref.key)
+    return kind === 'rotate' && last?.native.enabled === true && last.pending === (token as string) && kindOfToken(token) === undefined
+  }
+
+  async stage(claimed: Claim, value: SecretText): ReturnType<SecretStore['stage']> {
+    return stage(this.#parts, claimed, value, this.#isService(claimed))
+  }
+
+  async discard(claimed: Claim, version: VersionId): Promise<void> {
+    await takeAway(this.api, claimed.ref, label.pending, version)
+    await this.#forgetStaged(claimed, version)
+    throw spent(claimed.ref, 'The target refused the value of this token, or nobody needs it any more')
+  }
+  async #forgetStaged({ ref }: Claim, version: VersionId): Promise<void> {
+    this.#warm.forget(ref)
+    if (this.#last.get(ref.key)?.stages.get(version)?.includes(label.staged)) await takeAway(this.api, ref, label.staged, version)
+  }
+
+  async publish(claimed: Claim, version: VersionId): Promise<VersionInfo> {
+    await publish(this.#parts, claimed, version, this.#last.get(claimed.ref.key))
+    if (!this.#isService(claimed)) await clearMarks(this.api, claimed.ref, version)
+    this.#warm.forget(claimed.ref)
+    this.#last.delete(claimed.ref.key)
+    return { id: version, createdAt: this.env.now(), hasValue: true, ours: version as string as Token }
+  }
+
+  /** Labels for `stuck`, tags for the rest. There is no conditional write: the look right before it narrows the race, nothing closes it. */
+  async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
+    const { ref } = state
+    const before = await this.api.describe(ref.key)
+    if (revOf(before.stages, before.tags) !== state.rev) throw changed(ref)
+    await this.#noteCode(before, patch.code)
+    const notes = notesOf(before.tags) ?? { retiring: [], seen: {} }
+    const announced = patch.announced === undefined ? notes.announced : { version: patch.announced, publishedAt: state.publishedAt }
+    const checkedAt = patch.checkedAt ?? notes.announced?.checkedAt
+    const merged = {
+      ...optional('announced', announced && { ...announced, ...optional('checkedAt', checkedAt) }),
+      retiring: patch.retiring ?? notes.retiring,
+      seen: patch.seen ?? notes.seen,
+    }
+    const { set, gone } = writeNotes(merged, before.tags)
+    await this.api.tag(ref.key, set)
+    await this.api.untag(ref.key, gone)
+    return this.describe(ref)
+  }
+
+  async #noteCode({ ref, stages, pending, current }: Description, code: NotePatch['code']): Promise<void> {
+    if (code === undefined) return
+    const holder = [...stages].find(([, names]) => names.includes(label.stuck))?.[0]
+    if (code === null) {
+      if (holder !== undefined) await takeAway(this.api, ref, label.stuck, holder)
+      return
+    }
+    const on = pending ?? current
+    if (on !== undefined && holder === undefined) await this.api.moveStage(ref.key, label.stuck, { to: on })
+  }
+
+  async *list(filter: { readonly managed: boolean }): AsyncIterable<SecretState> {
+    for await (const description of this.api.list(filter.managed ? policyPrefix : undefined)) {
+      const { pending, current } = description
+      yield stateOf(description, { pendingHasValue: pending !== undefined && pending !== current && !description.native.enabled })
+    }
+  }
+
+  /** Takes the labels away that keep it: without one it is deprecated, and the service drops it in time. */
+  async dispose(ref: SecretRef, version: VersionId): Promise<void> {
+    const { stages, current, pending } = await this.#described(ref.key)
+    if (version === current || version === pending) throw changed(ref)
+    const kept: readonly string[] = [label.previous, ...retiringLabels]
+    for (const name of stages.get(version) ?? []) if (kept.includes(name)) await takeAway(this.api, ref, name, version)
+  }
+
+  classify(cause: unknown): Code {
+    return classify(cause)
+  }
+}
+
+function awsName(text: string): string {
+  const { store, name } = splitRef(text, 'aws')
+  if (store === 'aws' && /^[A-Za-z0-9/_+=.@:!-]{1,2048}$/.test(name)) return name
+  throw new RotationError('bad_event', `"${text}" is no secret of AWS Secrets Manager.`, {
+    field: 'ref',
+    next: 'Write aws:name or aws:arn:…, with A-Z a-z 0-9 / _ + = . @ -.',
+  })
+}

@@ -1,0 +1,75 @@
+import type { DescribeSecretCommandOutput, SecretListEntry } from '@aws-sdk/client-secrets-manager'
+import { optional } from '../../core/claims.js'
+import { RotationError } from '../../core/errors.js'
+import type { NativeRotation } from '../../core/ports/store.js'
+import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
+import { holderOf, label, type Stages } from './labels.js'
+
+/** DescribeSecret, or one entry of ListSecrets, in our own words. */
+export interface Description {
+  readonly ref: SecretRef
+  readonly stages: Stages
+  readonly tags: Policy
+  readonly current?: VersionId
+  readonly previous?: VersionId
+  readonly pending?: VersionId
+  readonly native: NativeRotation
+  readonly changedAt: number
+  readonly rotatedAt?: number
+  /** Why nobody but the named one may rotate it. */
+  readonly foreign?: string
+}
+
+const ms = (date: Date | undefined): number | undefined => date?.getTime()
+
+export function readDescription(answer: DescribeSecretCommandOutput | (SecretListEntry & { readonly $metadata?: unknown })): Description {
+  const { ARN: arn = '', Name: name = arn } = answer
+  const ref: SecretRef = { store: 'aws', key: arn, shown: `aws:${name}` }
+  if (answer.DeletedDate !== undefined) {
+    throw new RotationError('not_found', `${ref.shown} is marked for deletion.`, {
+      field: 'ref',
+      next: 'Restore it (aws secretsmanager restore-secret), or name another one.',
+    })
+  }
+  const found =
+    ('VersionIdsToStages' in answer
+      ? answer.VersionIdsToStages
+      : 'SecretVersionsToStages' in answer
+        ? answer.SecretVersionsToStages
+        : undefined) ?? {}
+  const stages: Stages = new Map(Object.entries(found).map(([id, names]) => [id as VersionId, names]))
+  const region = arn.split(':')[3]
+  return {
+    ref,
+    stages,
+    tags: Object.fromEntries((answer.Tags ?? []).flatMap(({ Key, Value }) => (Key === undefined ? [] : [[Key, Value ?? '']]))),
+    ...optional('current', holderOf(stages, label.current)),
+    ...optional('previous', holderOf(stages, label.previous)),
+    ...optional('pending', holderOf(stages, label.pending)),
+    native: nativeOf(answer),
+    changedAt: ms(answer.LastChangedDate) ?? ms(answer.CreatedDate) ?? 0,
+    ...optional('rotatedAt', ms(answer.LastRotatedDate)),
+    ...optional('foreign', foreignOf(answer.OwningService, answer.PrimaryRegion, region)),
+  }
+}
+
+function nativeOf(answer: Parameters<typeof readDescription>[0]): NativeRotation {
+  const rules = answer.RotationRules
+  const schedule =
+    rules?.ScheduleExpression ?? (rules?.AutomaticallyAfterDays === undefined ? undefined : `every ${rules.AutomaticallyAfterDays} days`)
+  const replicas = ('ReplicationStatus' in answer ? (answer.ReplicationStatus ?? []) : []).map(({ Region, Status }) => ({
+    at: Region ?? 'unknown',
+    inSync: Status === 'InSync',
+  }))
+  return {
+    enabled: answer.RotationEnabled === true,
+    ...optional('schedule', schedule),
+    ...optional('nextAt', ms(answer.NextRotationDate)),
+    replicas,
+  }
+}
+
+function foreignOf(service: string | undefined, primary: string | undefined, region: string | undefined): string | undefined {
+  if (service !== undefined) return `is managed by ${service}, which rotates it itself`
+  return primary !== undefined && primary !== region ? `is a replica; its primary is in ${primary}` : undefined
+}

@@ -1,0 +1,159 @@
+import { RotationError } from '../../core/errors.js'
+import type { Env } from '../../core/ports/env.js'
+import type { SecretState } from '../../core/ports/store.js'
+import type { SecretRef, Step, Token, VersionId } from '../../core/ports/words.js'
+import type { Api, Value } from './api.js'
+import type { Description } from './description.js'
+import { isNotFound } from './errors.js'
+import { label } from './labels.js'
+import { stateOf } from './state.js'
+
+/** What a warm instance keeps from call to call: no value, only descriptions and which tokens were seen to have one. */
+export class Warm {
+  readonly #descriptions = new Map<string, { readonly token: Token; readonly description: Description; readonly at: number }>()
+  readonly #filled = new Set<string>()
+
+  /** Of the same rotation, and not older than a quarter of an hour. */
+  descriptionOf(ref: SecretRef, token: Token, now: number): Description | undefined {
+    const kept = this.#descriptions.get(ref.key)
+    return kept?.token === token && now - kept.at < keptMsMax ? kept.description : undefined
+  }
+  keep(ref: SecretRef, token: Token, description: Description, at: number): void {
+    if (this.#descriptions.size >= keptMax) this.#descriptions.clear()
+    this.#descriptions.set(ref.key, { token, description, at })
+  }
+  forget(ref: SecretRef): void {
+    this.#descriptions.delete(ref.key)
+  }
+  isFilled = (ref: SecretRef, version: string): boolean => this.#filled.has(`${ref.key} ${version}`)
+  fill(ref: SecretRef, version: string): void {
+    if (this.#filled.size >= keptMax) this.#filled.clear()
+    this.#filled.add(`${ref.key} ${version}`)
+  }
+}
+const keptMsMax = 15 * 60_000
+const keptMax = 1000
+
+/** The service answers not-found for a while for what was just written (sdk-js-v3 #7701): asked again after these pauses. */
+const staleWaitsMs = [150, 400, 1000]
+
+export interface ReaderParts {
+  readonly api: Api
+  readonly env: Env
+  readonly warm: Warm
+  /** Values read by this invocation; undefined where instances live long. */
+  readonly values: Map<string, Value> | undefined
+}
+
+/** Reads of values and of what one step needs. */
+export class Reader {
+  readonly #parts: ReaderParts
+  constructor(parts: ReaderParts) {
+    this.#parts = parts
+  }
+
+  async value(ref: SecretRef, version: VersionId): Promise<Value> {
+    const { values, warm, env } = this.#parts
+    const known = values?.get(`${ref.key} ${version}`)
+    if (known) return known
+    for (const waitMs of [...staleWaitsMs, undefined]) {
+      try {
+        return this.#remember(ref, await this.#parts.api.get(ref.key, { version }))
+      } catch (cause) {
+        if (!isNotFound(cause) || waitMs === undefined) throw cause
+        // What was written a moment ago is worth a wait; what nobody is known to have written gets one more look.
+        if (!warm.isFilled(ref, version) && waitMs !== staleWaitsMs[0]) throw cause
+        await env.sleep(waitMs)
+      }
+    }
+    throw new Error('unreachable')
+  }
+
+  #remember(ref: SecretRef, value: Value): Value {
+    this.#parts.values?.set(`${ref.key} ${value.id}`, value)
+    this.#parts.warm.fill(ref, value.id)
+    return value
+  }
+
+  /** undefined where no version has a value under this label. */
+  async staged(ref: SecretRef, stage: string): Promise<Value | undefined> {
+    return absentIs(undefined, async () => this.#remember(ref, await this.#parts.api.get(ref.key, { stage })))
+  }
+
+  async hasValue(ref: SecretRef, version: VersionId): Promise<boolean> {
+    if (this.#parts.warm.isFilled(ref, version)) return true
+    return absentIs(false, async () => this.value(ref, version).then(() => true))
+  }
+
+  async fresh(ref: SecretRef, token: Token): Promise<Description> {
+    const description = await this.#parts.api.describe(ref.key)
+    this.#parts.warm.keep(ref, token, description, this.#parts.env.now())
+    return description
+  }
+
+  async stepState(ref: SecretRef, token: Token, step: Step): Promise<SecretState> {
+    if (step === 'create') return this.#createState(ref, token)
+    if (step === 'finish') return this.#finishState(ref, token)
+    return this.#valueState(ref, token)
+  }
+
+  /** Whether the placeholder is filled nobody asks: a value that is there shows when another one is put. */
+  async #createState(ref: SecretRef, token: Token): Promise<SecretState> {
+    const value = await this.staged(ref, label.current)
+    const description = checked(await this.fresh(ref, token), token)
+    if (value?.id !== description.current) throw changed(ref)
+    const known = value === undefined ? {} : { currentCreatedAt: value.createdAt }
+    return stateOf(description, { ...known, pendingHasValue: this.#parts.warm.isFilled(ref, token) })
+  }
+
+  /** The service calls finish only after testSecret succeeded with this token, so it vouches for the value; a call by hand is looked at. */
+  async #finishState(ref: SecretRef, token: Token): Promise<SecretState> {
+    const description = checked(await this.fresh(ref, token), token)
+    const vouched = this.#parts.api.byService || description.pending !== (token as string)
+    return stateOf(description, { pendingHasValue: vouched || (await this.hasValue(ref, token as string as VersionId)) })
+  }
+
+  /** set, test: the labels come with the value; only what the policy says is taken from an earlier step. */
+  async #valueState(ref: SecretRef, token: Token): Promise<SecretState> {
+    const id = token as string as VersionId
+    const value = await absentIs(undefined, () => this.value(ref, id))
+    const kept = this.#parts.warm.descriptionOf(ref, token, this.#parts.env.now())
+    if (value === undefined) return stateOf(checked(await this.fresh(ref, token), token), { pendingHasValue: false })
+    const description = kept ?? checked(await this.fresh(ref, token), token)
+    const { pending: _, ...rest } = description
+    const marked = value.stages.includes(label.pending) ? { pending: id } : {}
+    const moved = value.stages.includes(label.current) ? { current: id } : {}
+    return stateOf({ ...rest, ...marked, ...moved }, { pendingHasValue: true })
+  }
+
+  /** A kept description named `version` as current: is it still? */
+  assertCurrent(ref: SecretRef, version: VersionId, value: Value): void {
+    if (value.stages.includes(label.current)) return
+    this.#parts.warm.forget(ref)
+    if (value.id === version) throw changed(ref)
+  }
+}
+
+async function absentIs<T>(instead: T, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (cause) {
+    if (isNotFound(cause)) return instead
+    throw cause
+  }
+}
+
+export const changed = (ref: SecretRef): RotationError =>
+  new RotationError('conflict', `${ref.shown} was changed meanwhile.`, { next: 'The state is read again.' })
+
+/** What the vendor's own functions refuse, too: rotation is off, or the service does not know the token. */
+function checked(description: Description, token: Token): Description {
+  const { ref, native, stages } = description
+  const refuse = (why: string, next: string): never => {
+    throw new RotationError('bad_event', `${ref.shown}: ${why}.`, { field: 'ClientRequestToken', next })
+  }
+  if (!native.enabled) refuse('rotation is not enabled for it', 'Start it with aws secretsmanager rotate-secret, or keyturn rotate.')
+  if (!stages.has(token as string as VersionId))
+    refuse('the service has no version for this token', 'This function is called by the service; start a rotation there.')
+  return description
+}

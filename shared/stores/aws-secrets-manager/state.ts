@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import { optional } from '../../core/claims.js'
+import { kindOfToken } from '../../core/ids.js'
+import type { OpenRotation, SecretState, Staged, VersionInfo } from '../../core/ports/store.js'
+import type { Token, VersionId } from '../../core/ports/words.js'
+import type { Description } from './description.js'
+import { holderOf, label, type Stages } from './labels.js'
+import { journalOf, notesOf, policyOf } from './tags.js'
+
+/** What is known beside the description; DescribeSecret names neither dates nor whether a version has a value. */
+export interface Known {
+  readonly currentCreatedAt?: number
+  readonly pendingHasValue: boolean
+}
+
+const infoOf = (id: VersionId, createdAt: number, hasValue = true): VersionInfo => ({
+  id,
+  createdAt,
+  hasValue,
+  ours: id as string as Token,
+})
+
+/**
+ * When current became current. The service says when a rotation ended, and each version when it was made; a version made by hand is current from
+ * then on. Where neither is known the last change of any kind stands for it, which is never too early.
+ */
+export function publishedAtOf({ current, tags, rotatedAt, changedAt }: Description, createdAt: number | undefined): number {
+  const announced = notesOf(tags)?.announced
+  if (announced !== undefined && announced.version === current) return announced.publishedAt
+  if (createdAt === undefined) return changedAt
+  return rotatedAt !== undefined && rotatedAt >= createdAt ? rotatedAt : createdAt
+}
+
+/** A version is ours as far as anybody can tell: its id is the token that made it. */
+export function stateOf(description: Description, known: Known): SecretState {
+  const { ref, stages, tags, current, previous, pending, native } = description
+  const publishedAt = publishedAtOf(description, known.currentCreatedAt)
+  const base = current ?? null
+  const loose = (holderOf(stages, label.staged) ?? undefined) as VersionId | undefined
+  const staged = (id: VersionId, hasValue: boolean): Staged => ({
+    ...infoOf(id, description.changedAt, hasValue),
+    token: id as string as Token,
+    base,
+    kind: kindOfToken(id) ?? 'rotate',
+  })
+  const named = pending !== undefined && pending !== current ? staged(pending, known.pendingHasValue) : undefined
+  const rotation = named?.hasValue && (!native.enabled || kindOfToken(named.id) !== undefined) ? openOf(named) : undefined
+  const code = holderOf(stages, label.stuck) === undefined ? {} : { code: 'stuck' as const }
+  return {
+    ref,
+    ...optional('current', current === undefined ? undefined : infoOf(current, known.currentCreatedAt ?? publishedAt)),
+    ...optional('previous', previous === undefined ? undefined : infoOf(previous, publishedAt)),
+    publishedAt,
+    ...optional('pending', named),
+    loose: loose === undefined || loose === pending || loose === current || loose === previous ? [] : [staged(loose, true)],
+    drivenBy: native.enabled ? 'service' : 'engine',
+    policy: policyOf(tags),
+    journal: journalOf(notesOf(tags), { ...optional('rotation', rotation), ...code }),
+    rev: revOf(stages, tags),
+    native,
+  }
+}
+
+/** No journal says that a rotation of our own engine is open: its mark does. Nobody holds a lease. */
+const openOf = ({ token, base, id, kind }: Staged): OpenRotation => ({
+  token,
+  kind: kind ?? 'rotate',
+  base,
+  staged: id,
+  holder: '',
+  attempt: 0,
+  leaseUntil: 0,
+  rejects: 0,
+})
+
+/** Of labels and our own tags: what a note checks right before it writes, since the service has no conditional write. */
+export function revOf(stages: Stages, tags: Description['tags']): string {
+  const known = [...stages].map(([id, names]) => [id, [...names].sort()]).sort()
+  const ours = Object.entries(tags)
+    .filter(([key]) => key.startsWith('keyturn-'))
+    .sort()
+  return createHash('sha256')
+    .update(JSON.stringify([known, ours]))
+    .digest('hex')
+    .slice(0, 16)
+}

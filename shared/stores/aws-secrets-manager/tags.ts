@@ -1,0 +1,167 @@
+import { optional } from '../../core/claims.js'
+import { RotationError } from '../../core/errors.js'
+import { type Code, codes } from '../../core/ports/errors.js'
+import { targetPhases } from '../../core/ports/notifier.js'
+import type { Journal, Retiring, Seen } from '../../core/ports/store.js'
+import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
+
+/**
+ * The journal in at most six tags of 256 legal characters: what was announced, what is to be retired, who was seen. One writer each (the sweep or a
+ * person); nobody can write one conditionally. All of them may be lost: then announcements are repeated, and nothing is retired on what was known.
+ */
+export interface Notes {
+  readonly announced?: { readonly version: VersionId; readonly publishedAt: number; readonly checkedAt?: number }
+  readonly retiring: readonly Retiring[]
+  readonly seen: Readonly<Record<string, Seen>>
+}
+
+const prefix = 'keyturn-'
+const announcedKey = `${prefix}announced`
+const retireKeys = [1, 2, 3].map((n) => `${prefix}retire-${n}`)
+const seenKeys = [1, 2].map((n) => `${prefix}seen-${n}`)
+export const journalKeys: readonly string[] = [announcedKey, ...retireKeys, ...seenKeys]
+export const policyPrefix = prefix
+
+export const policyOf = (tags: Policy): Policy =>
+  Object.fromEntries(Object.entries(tags).filter(([key]) => key.startsWith(prefix) && !journalKeys.includes(key)))
+
+/** null: no tag of ours is there, because they were never written or somebody took them away. */
+export function notesOf(tags: Policy): Notes | null {
+  const texts = (keys: readonly string[]) => keys.flatMap((key) => tags[key] ?? [])
+  if (texts(journalKeys).length === 0) return null
+  return {
+    ...optional('announced', announcedOf(tags[announcedKey])),
+    retiring: texts(retireKeys).flatMap((text) => retiringOf(text) ?? []),
+    seen: Object.fromEntries(
+      texts(seenKeys).flatMap((text) =>
+        text.split(' ').flatMap((word) => {
+          const entry = seenOf(word)
+          return entry ? [entry] : []
+        }),
+      ),
+    ),
+  }
+}
+
+/** What changes: tags to write, and keys to take away. */
+export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy; readonly gone: readonly string[] } {
+  const wanted = new Map<string, string>()
+  const { announced, retiring } = notes
+  if (announced)
+    wanted.set(
+      announcedKey,
+      [announced.version, time(announced.publishedAt), ...(announced.checkedAt === undefined ? [] : [time(announced.checkedAt)])].join(' '),
+    )
+  if (retiring.length > retireKeys.length) throw tooMany(`${retiring.length} credentials are to be retired`)
+  for (const [index, entry] of retiring.entries())
+    wanted.set(retireKeys[index] ?? '', fits(retiringText(entry), `the retiring entry of ${entry.id}`))
+  for (const [index, text] of seenTexts(notes.seen).entries()) wanted.set(seenKeys[index] ?? '', text)
+  const set = Object.fromEntries([...wanted].filter(([key, text]) => before[key] !== text))
+  return { set, gone: journalKeys.filter((key) => before[key] !== undefined && !wanted.has(key)) }
+}
+
+const tooMany = (what: string): RotationError =>
+  new RotationError('too_large', `${what}; the tags of a secret cannot hold that.`, {
+    field: 'keyturn-retire',
+    next: 'Retire what is outgoing first: keyturn status shows who is awaited.',
+  })
+const textMax = 256
+function fits(text: string, what: string): string {
+  if (text.length > textMax) throw tooMany(what)
+  return text
+}
+
+const time = (ms: number): string => Math.max(0, Math.round(ms)).toString(36)
+const timeOf = (text: string | undefined): number | undefined => {
+  const ms = text === undefined || !/^[0-9a-z]{1,10}$/.test(text) ? Number.NaN : Number.parseInt(text, 36)
+  return Number.isSafeInteger(ms) ? ms : undefined
+}
+
+/** Legal in a tag of every cloud, without a blank or a slash, which separate: anything else is `=` and two hex digits a byte. */
+const escapeWord = (text: string): string =>
+  text.replace(/[^A-Za-z0-9\-._:@]/gu, (character) =>
+    [...Buffer.from(character)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join(''),
+  )
+const unescapeWord = (text: string): string =>
+  Buffer.from(
+    text.replace(/[^=]|=([0-9a-f]{2})/g, (one, hex?: string) => hex ?? Buffer.from(one).toString('hex')),
+    'hex',
+  ).toString('utf8')
+
+function announcedOf(text: string | undefined): Notes['announced'] {
+  const [version, published, checked] = (text ?? '').split(' ')
+  const publishedAt = timeOf(published)
+  if (!version || publishedAt === undefined) return undefined // somebody edited it: as if it were not there
+  return { version: version as VersionId, publishedAt, ...optional('checkedAt', timeOf(checked)) }
+}
+
+const states = ['waiting', 'undeclared', 'armed', 'disabled'] as const
+const retiringText = ({ id, version, since, notBefore, state, seenInUse, unusedSince, holder, leaseUntil }: Retiring): string =>
+  [
+    escapeWord(id),
+    version,
+    time(since),
+    time(notBefore),
+    state,
+    seenInUse === undefined ? '-' : time(seenInUse),
+    unusedSince === undefined ? '-' : time(unusedSince),
+    holder === undefined ? '-' : escapeWord(holder),
+    leaseUntil === undefined ? '-' : time(leaseUntil),
+  ].join(' ')
+
+function retiringOf(text: string): Retiring | undefined {
+  const [id, version, since, notBefore, state, seen, unused, holder, lease] = text.split(' ')
+  const phase = states.find((one) => one === state)
+  const [sinceMs, notBeforeMs] = [timeOf(since), timeOf(notBefore)]
+  if (!id || !version || phase === undefined || sinceMs === undefined || notBeforeMs === undefined) return undefined
+  return {
+    id: unescapeWord(id) as CredentialId,
+    version: version as VersionId,
+    since: sinceMs,
+    notBefore: notBeforeMs,
+    state: phase,
+    ...optional('seenInUse', timeOf(seen)),
+    ...optional('unusedSince', timeOf(unused)),
+    ...optional('holder', holder === undefined || holder === '-' ? undefined : unescapeWord(holder)),
+    ...optional('leaseUntil', timeOf(lease)),
+  }
+}
+
+const seenText = (target: string, { version, phase, at, again, code, received }: Seen): string =>
+  [escapeWord(target), version, phase, time(at), again === undefined ? '-' : time(again), code ?? '-', received ? 'r' : '-'].join('/')
+
+function seenOf(word: string): [string, Seen] | undefined {
+  const [target, version, phase, at, again, code, received] = word.split('/')
+  const known = targetPhases.find((one) => one === phase)
+  const atMs = timeOf(at)
+  if (!target || !version || known === undefined || atMs === undefined) return undefined
+  const named = code !== undefined && Object.hasOwn(codes, code) ? (code as Code) : undefined
+  const seen = { version: version as VersionId, phase: known, at: atMs, ...optional('again', timeOf(again)), ...optional('code', named) }
+  return [unescapeWord(target), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
+}
+
+/** What came from consumers first: it is the evidence, the rest a cache that may be left away where it does not fit. */
+function seenTexts(seen: Notes['seen']): readonly string[] {
+  const words = Object.entries(seen)
+    .sort(([, a], [, b]) => Number(b.received ?? false) - Number(a.received ?? false) || b.at - a.at)
+    .map(([target, one]) => seenText(target, one))
+  const texts: string[] = []
+  for (const word of words) {
+    const at = texts.findIndex((text) => text.length + 1 + word.length <= textMax)
+    if (at >= 0) texts[at] = `${texts[at]} ${word}`
+    else if (texts.length < seenKeys.length && word.length <= textMax) texts.push(word)
+  }
+  return texts
+}
+
+export const journalOf = (notes: Notes | null, rest: Pick<Journal, 'rotation' | 'code'>): Journal | null => {
+  if (notes === null && rest.rotation === undefined && rest.code === undefined) return null
+  return {
+    ...optional('rotation', rest.rotation),
+    ...optional('code', rest.code),
+    ...optional('announced', notes?.announced?.version),
+    retiring: notes?.retiring ?? [],
+    ...(notes !== null && Object.keys(notes.seen).length > 0 ? { seen: notes.seen } : {}),
+    ...optional('checkedAt', notes?.announced?.checkedAt),
+  }
+}

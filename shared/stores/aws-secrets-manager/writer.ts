@@ -1,0 +1,141 @@
+import { optional } from '../../core/claims.js'
+import { RotationError } from '../../core/errors.js'
+import { kindOfToken } from '../../core/ids.js'
+import type { Claim, ClaimWish, SecretState } from '../../core/ports/store.js'
+import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
+import type { SecretText } from '../../core/secret-text.js'
+import type { Api } from './api.js'
+import type { Description } from './description.js'
+import { isExists, isMoved } from './errors.js'
+import { holderOf, label, retiringLabels } from './labels.js'
+import { changed, type Reader, type Warm } from './reader.js'
+import { substituteToken } from './tokens.js'
+
+export interface WriterParts {
+  readonly api: Api
+  readonly reader: Reader
+  readonly warm: Warm
+  readonly now: () => number
+}
+type Stored = { readonly version: VersionId; readonly stored: 'new' | 'same' | 'other' }
+const idOf = (token: Token): VersionId => token as string as VersionId
+
+/** The service serialises the steps of its own rotations: its token, under its own mark, is the right to act. */
+const isServices = (state: SecretState, wish: Pick<ClaimWish, 'kind' | 'token'>): boolean =>
+  state.drivenBy === 'service' && wish.kind === 'rotate' && state.pending?.token === wish.token && kindOfToken(wish.token) === undefined
+
+/**
+ * Nothing is written to claim: a label that only one version can hold fences what follows. Our own engine stages under a label of its own and moves
+ * AWSPENDING only from where nobody, or a placeholder, holds it. Two processes with one token keep one value.
+ */
+export async function claim({ api, now }: WriterParts, state: SecretState, wish: ClaimWish): Promise<Claim> {
+  const { ref } = state
+  const base = state.current?.id ?? null
+  const given = { ref, token: wish.token, kind: wish.kind, holder: wish.holder, attempt: 0, base, leaseUntil: now() + wish.leaseMs }
+  if (isServices(state, wish) || wish.leaseMs === 0) return given
+  if (state.drivenBy === 'service' && wish.kind === 'rotate' && state.journal?.rotation === undefined)
+    throw spent(ref, 'The service did not give this token')
+  const description = await api.describe(ref.key)
+  if (description.foreign !== undefined)
+    throw new RotationError('denied', `${ref.shown} ${description.foreign}.`, { next: 'Rotate it there.' })
+  if ((description.current ?? null) !== base) throw changed(ref)
+  if (wish.over !== undefined && wish.over !== wish.token) await dropMark(api, description, idOf(wish.over))
+  if (wish.adopt !== undefined) await nameAsPending(api, ref, wish.adopt, undefined)
+  const open = description.stages.get(idOf(wish.token))
+  if (open !== undefined || wish.adopt !== undefined) {
+    if (open?.includes(label.current)) throw spent(ref, 'This token has published its value already')
+    return given
+  }
+  return { ...given, token: await substituteToken(api, ref, wish) }
+}
+
+export const spent = (ref: SecretRef, why: string): RotationError =>
+  new RotationError('token_spent', `${why}; ${ref.shown} keeps one value a token.`, {
+    next: 'Start a new rotation, with another token or none.',
+  })
+
+async function dropMark(api: Api, { ref, stages }: Description, version: VersionId): Promise<void> {
+  if (stages.get(version)?.includes(label.pending)) await api.moveStage(ref.key, label.pending, { from: version })
+}
+
+/** Fails where another version holds the mark. */
+async function nameAsPending(api: Api, ref: SecretRef, to: VersionId, from: VersionId | undefined): Promise<void> {
+  try {
+    await api.moveStage(ref.key, label.pending, { to, ...optional('from', from) })
+  } catch (cause) {
+    throw isMoved(cause) ? changed(ref) : cause
+  }
+}
+
+export async function stage(parts: WriterParts, claimed: Claim, value: SecretText, byService: boolean): Promise<Stored> {
+  const { api, warm } = parts
+  const { ref, token } = claimed
+  const version = idOf(token)
+  const again = warm.isFilled(ref, version)
+  try {
+    await api.put(ref.key, token, value, [byService ? label.pending : label.staged])
+  } catch (cause) {
+    if (!isExists(cause)) throw cause
+    return stagedBefore(parts, claimed, value, byService)
+  }
+  warm.fill(ref, version)
+  if (!byService) await name(parts, ref, version)
+  return { version, stored: again ? 'same' : 'new' }
+}
+
+/** The token keeps another value: that one wins, unless it was given up or published. */
+async function stagedBefore(parts: WriterParts, { ref, token }: Claim, value: SecretText, byService: boolean): Promise<Stored> {
+  const version = idOf(token)
+  const there = await parts.reader.value(ref, version)
+  if (there.stages.includes(label.current)) throw changed(ref)
+  if (!there.stages.includes(label.pending) && !there.stages.includes(label.staged))
+    throw spent(ref, 'This token holds a value that was given up')
+  if (!byService) await name(parts, ref, version)
+  return { version, stored: there.text.equals(value) ? 'same' : 'other' }
+}
+
+/** The mark of a placeholder that the service left is taken over; the mark of another value is not. */
+async function name({ api, reader }: WriterParts, ref: SecretRef, version: VersionId): Promise<void> {
+  const description = await api.describe(ref.key)
+  const holder = description.pending
+  const published = holder !== undefined && holder === description.current // a mark that was left behind means nothing
+  if (holder !== undefined && holder !== version && !published && (await reader.hasValue(ref, holder))) throw changed(ref)
+  if (holder !== version) await nameAsPending(api, ref, version, holder)
+}
+
+/** One label, moved from base: fenced. What comes before and after it may be repeated. */
+export async function publish(parts: WriterParts, claimed: Claim, version: VersionId, last: Description | undefined): Promise<void> {
+  const { api } = parts
+  const { ref, base } = claimed
+  if (last !== undefined) await keepRetiring(api, last)
+  try {
+    await api.moveStage(ref.key, label.current, { to: version, ...optional('from', base ?? undefined) })
+  } catch (cause) {
+    if (!isMoved(cause)) throw cause
+    if ((await api.describe(ref.key)).current !== version) throw changed(ref)
+  }
+}
+
+/** AWSPREVIOUS is about to leave a version that is still to be retired: without a label the service may drop it. */
+async function keepRetiring(api: Api, { ref, stages, previous, tags }: Description): Promise<void> {
+  const wanted =
+    previous !== undefined &&
+    Object.entries(tags).some(([key, text]) => key.startsWith('keyturn-retire-') && text.split(' ')[1] === previous)
+  if (!wanted || stages.get(previous)?.some((name) => name.startsWith('KEYTURN_RETIRING_'))) return
+  const free = retiringLabels.find((name) => holderOf(stages, name) === undefined)
+  if (free !== undefined) await api.moveStage(ref.key, free, { to: previous })
+}
+
+/** Our own engine leaves no mark behind; where the service drives, it takes its own away. */
+export async function clearMarks(api: Api, ref: SecretRef, version: VersionId): Promise<void> {
+  const names = (await api.describe(ref.key)).stages.get(version) ?? []
+  for (const one of [label.pending, label.staged]) if (names.includes(one)) await takeAway(api, ref, one, version)
+}
+
+export async function takeAway(api: Api, ref: SecretRef, name: string, from: VersionId): Promise<void> {
+  try {
+    await api.moveStage(ref.key, name, { from })
+  } catch (cause) {
+    if (!isMoved(cause)) throw cause // it is not there any more
+  }
+}
