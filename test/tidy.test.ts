@@ -32,6 +32,11 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ['shared/rotators/', ['shared/core/'], 'a rotator gets values passed in; reading the store is a lifecycle step'],
   ['shared/notifiers/', ['shared/core/'], 'a notifier tells one target; who is told, and what follows, is the lifecycle'],
   ['shared/app/', ['shared/core/', 'shared/lifecycle/', 'shared/stores/', 'shared/rotators/', 'shared/notifiers/'], 'the composition root'],
+  [
+    'functions/aws/',
+    ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'shared/stores/aws-secrets-manager'],
+    'one cloud, its own store and no other',
+  ],
   ['cli/', ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'package.json'], 'the command line calls the app'],
 ]
 

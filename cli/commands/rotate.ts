@@ -5,7 +5,7 @@ import { isToken } from '../../shared/core/ids.js'
 import { type CredentialType, credentialTypes } from '../../shared/core/ports/rotator.js'
 import { type RotationRequest, type Step, steps } from '../../shared/core/ports/words.js'
 import type { RotationResult } from '../../shared/lifecycle/deps.js'
-import { rotate as rotateSecret } from '../../shared/lifecycle/rotate.js'
+import { rotateOrFollow } from '../../shared/lifecycle/native.js'
 import { statusOf } from '../../shared/lifecycle/status.js'
 import { announceAfter, announcedJson, type Pass } from '../announced.js'
 import { action, type Run } from '../context.js'
@@ -61,7 +61,7 @@ export const rotate = (): Command =>
           ])
           return
         }
-        const result = await rotateSecret(deps, request)
+        const result = await rotateOrFollow(deps, request, (line) => output.note(`· ${line}`))
         const pass: Pass =
           result.outcome === 'step' ? { ref: result.ref, outcome: 'none', told: [] } : await announceAfter(deps, refText, output)
         output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))

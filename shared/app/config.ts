@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { RotationError, systemCodeOf } from '../core/errors.js'
+import { RotationError } from '../core/errors.js'
 import { SecretText } from '../core/secret-text.js'
+import { readCa } from './ca-file.js'
 
 /** What the process was told, checked once at its start. */
 export interface Config {
@@ -51,16 +51,4 @@ export function readConfig(environment: Environment, flags: { readonly home?: st
     ...(environment.KEYTURN_KEY ? { key: new SecretText(environment.KEYTURN_KEY) } : {}),
     ...(ca === undefined ? {} : { ca }),
   }
-}
-
-function readCa(path: string | undefined, problems: string[]): string | undefined {
-  if (!path) return undefined
-  try {
-    const text = readFileSync(path, 'utf8')
-    if (text.includes('-----BEGIN CERTIFICATE-----')) return text
-    problems.push(`KEYTURN_CA_FILE ${path} holds no certificate in PEM form`)
-  } catch (cause) {
-    problems.push(`KEYTURN_CA_FILE ${path} cannot be read (${systemCodeOf(cause) ?? 'unknown'})`)
-  }
-  return undefined
 }

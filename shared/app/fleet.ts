@@ -4,8 +4,8 @@ import type { Code } from '../core/ports/errors.js'
 import { verifyCurrent } from '../lifecycle/adopt.js'
 import { announce } from '../lifecycle/announce.js'
 import type { Deps } from '../lifecycle/deps.js'
+import { rotateOrFollow } from '../lifecycle/native.js'
 import { plan } from '../lifecycle/plan.js'
-import { rotate } from '../lifecycle/rotate.js'
 
 export interface FleetResult {
   readonly rotated: readonly string[]
@@ -59,7 +59,7 @@ export async function rotateFleet(deps: Deps, env: Env, type: string | undefined
 }
 
 async function rotateVerified(deps: Deps, ref: string, at: number): Promise<void> {
-  await rotate(deps, { kind: 'rotate', ref, at })
+  await rotateOrFollow(deps, { kind: 'rotate', ref, at })
   await announce(deps, ref)
   const { accepted } = await verifyCurrent(deps, ref)
   if (!accepted) {

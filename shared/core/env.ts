@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Env } from './ports/env.js'
 
-export interface SystemEnvOptions {
+export interface SystemEnvOptions extends Pick<Env, 'ca' | 'hostCa' | 'password'> {
   readonly log?: Env['log']
-  readonly ca?: string
   readonly cancelled?: AbortSignal
 }
 
@@ -26,6 +25,13 @@ export function systemEnv(options: SystemEnvOptions = {}): Env {
     random: (bytes) => randomBytes(bytes),
     log: options.log ?? ((code, fields) => void process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)),
     cancelled,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...settingsOf(options),
   }
 }
+
+/** What does not change while a process lives. */
+export const settingsOf = ({ ca, hostCa, password }: Pick<Env, 'ca' | 'hostCa' | 'password'>): Pick<Env, 'ca' | 'hostCa' | 'password'> => ({
+  ...(ca === undefined ? {} : { ca }),
+  ...(hostCa === undefined ? {} : { hostCa }),
+  ...(password === undefined ? {} : { password }),
+})

@@ -1,5 +1,5 @@
 import { RotationError } from './errors.js'
-import type { Env } from './ports/env.js'
+import type { Env, PasswordWishes } from './ports/env.js'
 
 /**
  * How a password looks. The default needs no quoting in a URL, a POSIX shell, YAML (it starts with a letter and is no number), `.pgpass`
@@ -12,12 +12,26 @@ export interface PasswordRule {
   readonly first?: string
   /** At least one character of each. */
   readonly classes: readonly string[]
+  /** Default 128. */
+  readonly bitsMin?: number
 }
 
 const lower = 'abcdefghijklmnopqrstuvwxyz'
 const upper = lower.toUpperCase()
 const digits = '0123456789'
 export const defaultRule: PasswordRule = { length: 32, alphabet: `${upper}${lower}${digits}_-`, classes: [upper, lower, digits] }
+
+/** The default with what an environment asks for; it may ask for less than 128 bits, as those of the AWS rotation templates do, down to 64. */
+export function wishedRule({ length, exclude = '', requireEach = true }: PasswordWishes): PasswordRule {
+  const left = (characters: string): string => [...characters].filter((character) => !exclude.includes(character)).join('')
+  const classes = defaultRule.classes.map(left).filter((group) => group !== '')
+  return {
+    length: length ?? defaultRule.length,
+    alphabet: left(defaultRule.alphabet),
+    classes: requireEach ? classes : [],
+    bitsMin: 64,
+  }
+}
 
 const attemptsMax = 10_000
 const bitsMin = 128
@@ -55,8 +69,9 @@ export function checkRule(rule: PasswordRule): void {
     refuse('asks for a class that its alphabet does not have')
   const kept = shareKept(rule)
   if (kept < keptMin) refuse('asks for more classes than a text of its length holds')
-  if (Math.log2(first.length) + (rule.length - 1) * Math.log2(rule.alphabet.length) + Math.log2(kept) < bitsMin)
-    refuse(`gives less than ${bitsMin} bits`)
+  const wanted = rule.bitsMin ?? bitsMin
+  if (Math.log2(first.length) + (rule.length - 1) * Math.log2(rule.alphabet.length) + Math.log2(kept) < wanted)
+    refuse(`gives less than ${wanted} bits`)
 }
 
 /** Which share of all texts has every class, the first character left aside (an estimate: classes are counted as if independent). */

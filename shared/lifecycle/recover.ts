@@ -132,7 +132,8 @@ async function tryOne(
 export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAction {
   const of = (stage: Tried['stage']) => tried.find((one) => one.stage === stage)
   const [current, pending] = [of('current'), of('pending')]
-  if (current?.works === 'works' && pending?.works === 'refused' && pending.why === undefined && state.drivenBy === 'engine')
+  const refused = pending?.works === 'refused' && pending.why === undefined && state.drivenBy === 'engine'
+  if (current?.works === 'works' && refused && state.journal?.code === undefined)
     return { do: 'discard', why: 'the current value logs in, and the target refuses the pending one: it can be given up' }
   if (current?.works === 'works') {
     return state.journal?.code === undefined

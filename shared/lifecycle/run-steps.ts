@@ -44,7 +44,10 @@ export async function runSteps(
     differences = await (action.kind === 'put' ? testPut(work, pending) : alone ? testAlone(work, pending) : testSecret(work, pending))
     ended('test')
   }
-  if (!asked.includes('finish')) return stepOnly(work, done, differences, action, pending)
+  if (!asked.includes('finish')) {
+    if (state.drivenBy === 'engine') await endLease(work.tools, work.context.ref)
+    return stepOnly(work, done, differences, action, pending)
+  }
   const info = await finishSecret(work, pending?.version ?? versionOf(action))
   ended('finish')
   const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
@@ -88,14 +91,7 @@ function versionOf(action: Go) {
   throw new RotationError('internal', 'A step was decided without a staged version.', { next: 'Report it; nothing was changed.' })
 }
 
-async function stepOnly(
-  work: Work,
-  done: readonly Step[],
-  differences: readonly Difference[],
-  action: Go,
-  pending?: Pending,
-): Promise<RotationResult> {
-  await endLease(work.tools, work.context.ref)
+function stepOnly(work: Work, done: readonly Step[], differences: readonly Difference[], action: Go, pending?: Pending): RotationResult {
   const version = pending?.version ?? action.version
   return {
     ref: work.context.ref,

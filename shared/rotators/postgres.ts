@@ -41,7 +41,7 @@ const postgres: Rotator<PostgresValue> = {
     const { current, policy, env } = context
     if (current === undefined) throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
     const user = strategyOf(policy) === 'alternate' ? otherOf(current.user, policy) : current.user
-    return { ...current, user, password: new SecretText(generatePassword(passwordRule(policy), env.random)) }
+    return { ...current, user, password: new SecretText(generatePassword(passwordRule(policy, env.password), env.random)) }
   },
   apply: async (context, pending): Promise<Progress> => {
     await change(context, pending)

@@ -108,6 +108,21 @@ export class AwsSecretsManager implements SecretStore {
     }
   }
 
+  /** The current value of another secret (an administrator's, a configuration) in one call, which is all that a function is granted there. */
+  async readCurrent(text: string): Promise<{ readonly value: SecretText; readonly ref: SecretRef }> {
+    const name = text.startsWith('arn:') ? text : awsName(text)
+    try {
+      const { text: value, arn, name: shown } = await this.api.get(name, { stage: label.current })
+      return { value, ref: { store: 'aws', key: arn, shown: `aws:${shown}` } }
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause
+      throw new RotationError('not_found', `There is no secret aws:${name} with a value.`, {
+        cause,
+        next: 'Check the name, the region and the account.',
+      })
+    }
+  }
+
   get #parts(): WriterParts {
     return { api: this.api, reader: this.#reader, warm: this.#warm, now: () => this.env.now() }
   }

@@ -115,12 +115,18 @@ onServers(
       const address = closed.address()
       await new Promise((resolve) => closed.close(resolve))
       const port = typeof address === 'object' && address !== null ? address.port : 1
-      await fails(await open('closed_port', { value: { port } }), { code: 'target_unreachable', message: /ECONNREFUSED/, next: /port/ })
+      await fails(await open('closed_port', { value: { port } }), {
+        code: 'target_unreachable',
+        field: 'port',
+        message: /ECONNREFUSED/,
+        next: /port/,
+      })
     })
 
     it('an unknown host', async () =>
       fails(await open('unknown_host', { value: { host: 'no-such-host.invalid' } }), {
         code: 'target_unreachable',
+        field: 'host',
         message: /no-such-host\.invalid/,
         next: /host/,
       }))

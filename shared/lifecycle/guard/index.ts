@@ -1,3 +1,4 @@
+import { settingsOf } from '../../core/env.js'
 import type { Env } from '../../core/ports/env.js'
 import type { Guard } from './guarded.js'
 import type { Redactor } from './redact.js'
@@ -16,7 +17,7 @@ export const guardEnv = (env: Env, redactor: Redactor): Env => ({
   sleep: (ms) => env.sleep(ms),
   random: (bytes) => env.random(bytes),
   cancelled: env.cancelled,
-  ...(env.ca === undefined ? {} : { ca: env.ca }),
+  ...settingsOf(env),
   log: (code, fields) =>
     env.log(
       code,

@@ -75,7 +75,7 @@ function fieldOf(kind: Code, code: string | undefined): string | undefined {
   if (code === '3D000') return 'dbname'
   if (kind === 'target_tls') return 'ca'
   if (code === 'ECONNREFUSED') return 'port'
-  if (kind === 'target_unreachable') return 'host'
+  if (code !== undefined && ['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'].includes(code)) return 'host'
   return kind === 'target_auth' ? 'password' : undefined
 }
 

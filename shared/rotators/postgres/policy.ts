@@ -1,6 +1,7 @@
 import { RotationError } from '../../core/errors.js'
-import { checkRule, defaultRule, type PasswordRule } from '../../core/password.js'
+import { checkRule, defaultRule, type PasswordRule, wishedRule } from '../../core/password.js'
 import { policyText } from '../../core/policy/index.js'
+import type { PasswordWishes } from '../../core/ports/env.js'
 import type { PolicyKey, Strategy } from '../../core/ports/rotator.js'
 import type { Policy } from '../../core/ports/words.js'
 import { nameBytesMax } from './value.js'
@@ -35,8 +36,10 @@ export const strategyOf = (policy: Policy): Strategy => (policy['keyturn-strateg
 export const hashOf = (policy: Policy): 'scram' | 'server' => (policy['keyturn-hash'] === 'server' ? 'server' : 'scram')
 export const differencesAreFatal = (policy: Policy): boolean => policyText(policy, differencesKey) !== 'report'
 
-export function passwordRule(policy: Policy): PasswordRule {
-  const rule = { ...defaultRule, length: Number(policyText(policy, lengthKey)) }
+export function passwordRule(policy: Policy, wishes?: PasswordWishes): PasswordRule {
+  const wished = wishes ? wishedRule(wishes) : defaultRule
+  const own = policy[`keyturn-${lengthKey.name}`]
+  const rule = { ...wished, ...(own === undefined ? {} : { length: Number(own) }) }
   checkRule(rule)
   return rule
 }

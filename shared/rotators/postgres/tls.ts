@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
+import type { Env } from '../../core/ports/env.js'
 import { bad } from './value.js'
 
 /** verify: TLS with the certificate and the host name checked. off: plaintext, because the secret itself says so. Nothing in between. */
@@ -30,9 +31,13 @@ function flag(value: unknown): boolean | undefined {
   return bad('ssl', 'must be true or false', 'Use true for TLS with verification, false for plaintext.')
 }
 
+/** The platform's own authorities, for its own hosts: in place of Node's list, as `ca` is. */
+const hostCa = (host: string, { hostCa: known }: Pick<Env, 'hostCa'>): string | undefined =>
+  known?.endings.some((ending) => host.toLowerCase().endsWith(ending)) ? known.pem : undefined
+
 /** P-256 first: servers up to 17 speak nothing else, and Node's default would cost them another round trip. */
-export const tlsOptions = (tls: Tls, extraCa: string | undefined): ConnectionOptions | false => {
+export const tlsOptions = (tls: Tls, host: string, env: Pick<Env, 'ca' | 'hostCa'>): ConnectionOptions | false => {
   if (tls.mode === 'off') return false
-  const ca = tls.ca ?? extraCa
+  const ca = tls.ca ?? env.ca ?? hostCa(host, env)
   return { rejectUnauthorized: true, minVersion: 'TLSv1.2', ecdhCurve: 'P-256:X25519', ...(ca === undefined ? {} : { ca }) }
 }

@@ -37,6 +37,8 @@ export interface Value {
   readonly text: SecretText
   readonly stages: readonly string[]
   readonly createdAt: number
+  readonly arn: string
+  readonly name: string
 }
 export interface ListedVersion {
   readonly id: VersionId
@@ -75,6 +77,8 @@ export class Api {
       text: new SecretText(answer.SecretString),
       stages: answer.VersionStages ?? [],
       createdAt: answer.CreatedDate?.getTime() ?? 0,
+      arn: answer.ARN ?? id,
+      name: answer.Name ?? id,
     }
   }
 

@@ -108,7 +108,7 @@ export class Reader {
 
   /** The service calls finish only after testSecret succeeded with this token, so it vouches for the value; a call by hand is looked at. */
   async #finishState(ref: SecretRef, token: Token): Promise<SecretState> {
-    const description = checked(await this.fresh(ref, token), token)
+    const description = checked(await this.fresh(ref, token))
     const vouched = this.#parts.api.byService || description.pending !== (token as string)
     return stateOf(description, { pendingHasValue: vouched || (await this.hasValue(ref, token as string as VersionId)) })
   }
@@ -118,8 +118,8 @@ export class Reader {
     const id = token as string as VersionId
     const value = await absentIs(undefined, () => this.value(ref, id))
     const kept = this.#parts.warm.descriptionOf(ref, token, this.#parts.env.now())
-    if (value === undefined) return stateOf(checked(await this.fresh(ref, token), token), { pendingHasValue: false })
-    const description = kept ?? checked(await this.fresh(ref, token), token)
+    if (value === undefined) return stateOf(checked(await this.fresh(ref, token)), { pendingHasValue: false })
+    const description = kept ?? checked(await this.fresh(ref, token))
     const { pending: _, ...rest } = description
     const marked = value.stages.includes(label.pending) ? { pending: id } : {}
     const moved = value.stages.includes(label.current) ? { current: id } : {}
@@ -146,14 +146,14 @@ async function absentIs<T>(instead: T, read: () => Promise<T>): Promise<T> {
 export const changed = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `${ref.shown} was changed meanwhile.`, { next: 'The state is read again.' })
 
-/** What the vendor's own functions refuse, too: rotation is off, or the service does not know the token. */
-function checked(description: Description, token: Token): Description {
+/** What the vendor's own functions refuse, too: rotation is off; and, asked for a value, a token that the service does not know. */
+function checked(description: Description, token?: Token): Description {
   const { ref, native, stages } = description
   const refuse = (why: string, next: string): never => {
     throw new RotationError('bad_event', `${ref.shown}: ${why}.`, { field: 'ClientRequestToken', next })
   }
   if (!native.enabled) refuse('rotation is not enabled for it', 'Start it with aws secretsmanager rotate-secret, or keyturn rotate.')
-  if (!stages.has(token as string as VersionId))
-    refuse('the service has no version for this token', 'This function is called by the service; start a rotation there.')
+  if (token !== undefined && !stages.has(token as string as VersionId))
+    refuse('the service has no version with a label for this token', 'This function is called by the service; start a rotation there.')
   return description
 }

@@ -1,0 +1,44 @@
+import { RotationError } from '../../shared/core/errors.js'
+import { isToken } from '../../shared/core/ids.js'
+import type { RotationRequest, Step, Token } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+
+/** The functions of the vendor's templates receive `createSecret`; its documentation prints `create_secret`. Both are understood. */
+const steps: Readonly<Record<string, Step>> = {
+  createSecret: 'create',
+  setSecret: 'set',
+  testSecret: 'test',
+  finishSecret: 'finish',
+  create_secret: 'create',
+  set_secret: 'set',
+  test_secret: 'test',
+  finish_secret: 'finish',
+}
+
+export interface RotationCall {
+  readonly request: RotationRequest & { readonly step: Step; readonly token: Token }
+  /** What the service hands over for PutSecretValue: sensitive, passed on and forgotten. */
+  readonly rotationToken?: SecretText
+}
+
+/** What Secrets Manager sends to a rotation function (docs: "Lambda rotation functions"). bad_event with the field. */
+export function readEvent(event: unknown, at: number): RotationCall {
+  const field = (name: string): unknown =>
+    typeof event === 'object' && event !== null ? new Map(Object.entries(event)).get(name) : undefined
+  const [step, ref, token, rotationToken] = ['Step', 'SecretId', 'ClientRequestToken', 'RotationToken'].map(field)
+  const known = typeof step === 'string' && Object.hasOwn(steps, step) ? steps[step] : undefined
+  if (known === undefined) return refuse('Step', 'is no step of a rotation')
+  if (typeof ref !== 'string' || ref === '') return refuse('SecretId', 'names no secret')
+  if (typeof token !== 'string' || !isToken(token)) return refuse('ClientRequestToken', 'is no token of 32 to 64 characters')
+  return {
+    request: { kind: 'rotate', ref: ref.startsWith('arn:') ? ref : `aws:${ref}`, at, step: known, token },
+    ...(typeof rotationToken === 'string' && rotationToken !== '' ? { rotationToken: new SecretText(rotationToken) } : {}),
+  }
+}
+
+function refuse(field: string, why: string): never {
+  throw new RotationError('bad_event', `The field ${field} of the event ${why}.`, {
+    field,
+    next: 'This function is called by AWS Secrets Manager: start a rotation there (aws secretsmanager rotate-secret), or with keyturn rotate.',
+  })
+}

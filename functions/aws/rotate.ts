@@ -1,0 +1,34 @@
+import type { Context } from 'aws-lambda'
+import { answerOf, FunctionApp } from '../../shared/app/function.js'
+import type { Env } from '../../shared/core/ports/env.js'
+import { rotate } from '../../shared/lifecycle/rotate.js'
+import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
+import { readEvent } from './event.js'
+
+export type Handler = (event: unknown, context: Pick<Context, 'awsRequestId' | 'getRemainingTimeInMillis'>) => Promise<void>
+
+/** The rotation function of AWS Secrets Manager: one call a step, the same token until the rotation is over. A step that is held throws. */
+export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env> = {}): Handler {
+  let app: FunctionApp<AwsSecretsManager> | undefined
+  return async (event, context) => {
+    try {
+      app ??= new FunctionApp(environment, ({ aws }, env) => AwsSecretsManager.open(aws, env), given)
+      const { request, rotationToken } = readEvent(event, app.env.now())
+      const store = app.store.forInvocation(app.env, rotationToken)
+      const deps = app.deps({
+        store,
+        readAdmin: (ref) => store.readCurrent(ref),
+        holder: `aws-${context.awsRequestId}`,
+        leaseMs: context.getRemainingTimeInMillis(),
+        ...(rotationToken ? { sensitive: [rotationToken] } : {}),
+      })
+      const { ref, outcome, version } = await rotate(deps, request)
+      app.env.log('step_done', { ref: ref.shown, step: request.step, outcome, version: version ?? '' })
+    } catch (cause) {
+      throw answerOf(cause, app?.env)
+    }
+  }
+}
+
+/** What the function's configuration names: one application a warm instance. */
+export const handler = createHandler(process.env)

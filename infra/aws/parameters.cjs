@@ -1,0 +1,75 @@
+// What serverless.yml cannot say by itself: lists of ARNs that may be empty, and a role that has a statement only for what is named.
+const list = (text) =>
+  (text ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
+
+/** @param {{ options: Record<string, string>, resolveVariable: (text: string) => Promise<string> }} given */
+module.exports = async ({ resolveVariable }) => {
+  const param = async (name, instead = '') => resolveVariable(`param:${name}, '${instead}'`)
+  const secrets = list(await param('SecretArns', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:name-it-with-param-SecretArns'))
+  const readable = [...list(await param('AdminSecretArns')), ...list(await param('ConfigSecretArns'))]
+  const [keys, subnets, groups] = [list(await param('KmsKeyArns')), list(await param('SubnetIds')), list(await param('SecurityGroupIds'))]
+  const logStreams = { 'Fn::GetAtt': ['RotateLogGroup', 'Arn'] } // it ends with :*, the streams of this one group
+  const allow = (Action, Resource, more = {}) => ({ Effect: 'Allow', Action, Resource, ...more })
+  const statements = [
+    // The four calls of a rotation, on the secrets that are named; the vendor's template has these and GetRandomPassword on *.
+    allow(
+      [
+        'secretsmanager:DescribeSecret',
+        'secretsmanager:GetSecretValue',
+        'secretsmanager:PutSecretValue',
+        'secretsmanager:UpdateSecretVersionStage',
+      ],
+      secrets,
+    ),
+    ...(readable.length > 0 ? [allow(['secretsmanager:GetSecretValue'], readable)] : []),
+    // Only for these secrets: the service gives their ARN as encryption context.
+    ...(keys.length > 0
+      ? [
+          allow(['kms:Decrypt', 'kms:GenerateDataKey'], keys, {
+            Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': [...secrets, ...readable] } },
+          }),
+        ]
+      : []),
+    allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams]),
+    // EC2 accepts only * for network interfaces: they have no ARN before they are made, and DescribeNetworkInterfaces knows none.
+    ...(subnets.length > 0
+      ? [allow(['ec2:CreateNetworkInterface', 'ec2:DescribeNetworkInterfaces', 'ec2:DeleteNetworkInterface'], ['*'])]
+      : []),
+  ]
+  return {
+    vpc: subnets.length > 0 ? { subnetIds: subnets, securityGroupIds: groups } : false,
+    resources: {
+      Resources: {
+        RotateRole: {
+          Type: 'AWS::IAM::Role',
+          Properties: {
+            AssumeRolePolicyDocument: {
+              Version: '2012-10-17',
+              Statement: [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+            },
+            Policies: [{ PolicyName: 'rotate', PolicyDocument: { Version: '2012-10-17', Statement: statements } }],
+          },
+        },
+        // Of this account only: SourceArn would tie it to one secret.
+        RotatePermission: {
+          Type: 'AWS::Lambda::Permission',
+          Properties: {
+            Action: 'lambda:InvokeFunction',
+            FunctionName: { 'Fn::GetAtt': ['RotateLambdaFunction', 'Arn'] },
+            Principal: 'secretsmanager.amazonaws.com',
+            SourceAccount: { Ref: 'AWS::AccountId' },
+          },
+        },
+      },
+      Outputs: {
+        RotateFunctionArn: {
+          Description: 'For rotate-secret --rotation-lambda-arn',
+          Value: { 'Fn::GetAtt': ['RotateLambdaFunction', 'Arn'] },
+        },
+      },
+    },
+  }
+}

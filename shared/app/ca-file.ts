@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs'
+import { systemCodeOf } from '../core/errors.js'
+
+/** PEM text of KEYTURN_CA_FILE; what is wrong with it goes to `problems`. */
+export function readCa(path: string | undefined, problems: string[]): string | undefined {
+  if (!path) return undefined
+  try {
+    const text = readFileSync(path, 'utf8')
+    if (text.includes('-----BEGIN CERTIFICATE-----')) return text
+    problems.push(`KEYTURN_CA_FILE ${path} holds no certificate in PEM form`)
+  } catch (cause) {
+    problems.push(`KEYTURN_CA_FILE ${path} cannot be read (${systemCodeOf(cause) ?? 'unknown'})`)
+  }
+  return undefined
+}

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, beforeEach, describe, it } from 'node:test'
+import { AwsWorld, allowed, functionArn, resetRoles } from '../harness/aws-world.js'
+import { LambdaRuntime, type NodeMajor, nodes, repository, skipOf } from '../harness/lambda-runtime.js'
+import { logsIn } from '../harness/postgres-client.js'
+import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
+import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
+
+/** The sources in a folder of their own: what is built here does not touch what other tests run. */
+async function checkout(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'keyturn-package-'))
+  for (const name of ['functions', 'shared', 'scripts', 'infra', 'serverless.yml', 'package.json', 'tsconfig.json'])
+    await cp(join(repository, name), join(folder, name), { recursive: true })
+  await symlink(join(repository, 'node_modules'), join(folder, 'node_modules'))
+  return folder
+}
+const run = (folder: string, command: string, words: readonly string[], env: Readonly<Record<string, string>> = {}): string =>
+  execFileSync(command, [...words], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH ?? '', HOME: folder, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+const serverless = (folder: string, ...words: string[]): string =>
+  run(folder, process.execPath, [join(repository, 'node_modules/serverless/bin/serverless.js'), 'package', ...words])
+const hashOf = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
+
+interface Statement {
+  readonly Effect: string
+  readonly Action: readonly string[]
+  readonly Resource: readonly unknown[]
+  readonly Condition?: unknown
+}
+interface Template {
+  readonly Resources: Readonly<Record<string, { readonly Type: string; readonly Properties: Record<string, unknown> }>>
+}
+
+describe('the package of the AWS function, offline and without credentials', () => {
+  let folder: string
+  before(async () => {
+    folder = await checkout()
+    run(folder, process.execPath, ['scripts/functions.mjs'])
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+  const template = async (...words: string[]): Promise<Template> => {
+    serverless(folder, ...words)
+    return JSON.parse(await readFile(join(folder, '.serverless/cloudformation-template-update-stack.json'), 'utf8')) as Template
+  }
+  const statements = ({ Resources }: Template): readonly Statement[] =>
+    (Resources.RotateRole?.Properties.Policies as { PolicyDocument: { Statement: Statement[] } }[] | undefined)?.[0]?.PolicyDocument
+      .Statement ?? []
+
+  it('is at most 400 KB, and the same to the byte when it is built again', async () => {
+    const [bundle, zip] = [join(folder, 'dist/functions/aws/rotate/index.js'), join(folder, '.serverless/rotate.zip')]
+    serverless(folder)
+    const first = [await hashOf(bundle), await hashOf(zip)]
+    assert.ok((await readFile(zip)).length <= 400 * 1024)
+    run(folder, process.execPath, ['scripts/functions.mjs'])
+    serverless(folder)
+    assert.deepEqual([await hashOf(bundle), await hashOf(zip)], first)
+    const text = await readFile(bundle, 'utf8')
+    assert.doesNotMatch(text, /sourceMappingURL|@google-cloud|@azure|cloudevents/)
+    assert.ok(existsSync(`${bundle}.map`))
+  })
+
+  it('names a rotator that there is not, and those that there are', () => {
+    assert.throws(
+      () => run(folder, process.execPath, ['scripts/functions.mjs'], { KEYTURN_ROTATORS: 'postgras' }),
+      (cause: { stderr?: string }) => /KEYTURN_ROTATORS names postgras; known are postgres/.test(cause.stderr ?? ''),
+    )
+  })
+
+  it('has one role with single actions on the named secrets, and only what is asked for', async () => {
+    const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf'
+    const plain = await template('--param', `SecretArns=${arn}`)
+    const [rotate, logs, ...more] = statements(plain)
+    assert.deepEqual(rotate, { Effect: 'Allow', Action: allowed.map((action) => `secretsmanager:${action}`), Resource: [arn] })
+    assert.deepEqual(logs?.Action, ['logs:CreateLogStream', 'logs:PutLogEvents'])
+    assert.deepEqual(more, [])
+    const all = await template(
+      '--param',
+      `SecretArns=${arn}`,
+      '--param',
+      'AdminSecretArns=arn:admin',
+      '--param',
+      'KmsKeyArns=arn:key',
+      '--param',
+      'SubnetIds=subnet-1,subnet-2',
+      '--param',
+      'SecurityGroupIds=sg-1',
+    )
+    for (const { Action, Resource } of statements(all)) {
+      assert.ok(
+        Action.every((action) => !action.includes('*')),
+        Action.join(),
+      )
+      if (Resource.includes('*'))
+        assert.ok(
+          Action.every((action) => action.startsWith('ec2:')),
+          'where AWS accepts only *',
+        )
+    }
+    assert.deepEqual(statements(all)[1], { Effect: 'Allow', Action: ['secretsmanager:GetSecretValue'], Resource: ['arn:admin'] })
+    assert.match(JSON.stringify(statements(all)[2]?.Condition), /kms:EncryptionContext:SecretARN/)
+    assert.deepEqual(all.Resources.RotateLambdaFunction?.Properties.VpcConfig, {
+      SecurityGroupIds: ['sg-1'],
+      SubnetIds: ['subnet-1', 'subnet-2'],
+    })
+  })
+
+  it('may be called by Secrets Manager for this account only; runs on Node 22 and arm64, with a log that ends', async () => {
+    const { Resources } = await template()
+    const of = (type: string) =>
+      Object.values(Resources)
+        .filter((one) => one.Type === type)
+        .map(({ Properties }) => Properties)
+    assert.deepEqual(
+      of('AWS::Lambda::Permission').map(({ Principal, SourceAccount, Action }) => [Principal, SourceAccount, Action]),
+      [['secretsmanager.amazonaws.com', { Ref: 'AWS::AccountId' }, 'lambda:InvokeFunction']],
+    )
+    const [rotate] = of('AWS::Lambda::Function')
+    assert.deepEqual([rotate?.Runtime, rotate?.Architectures], ['nodejs22.x', ['arm64']])
+    assert.equal(of('AWS::Logs::LogGroup')[0]?.RetentionInDays, 90)
+    assert.equal(of('AWS::Lambda::Function').length, 1)
+  })
+
+  for (const major of [20, 22, 24] as const satisfies readonly NodeMajor[]) {
+    const skip = skipOf(major) || (binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS')
+    describe(`as Lambda runs it, on Node ${major}`, { skip }, () => {
+      let server: PostgresServer
+      let world: AwsWorld
+      let runtime: LambdaRuntime
+      let task = ''
+      before(async () => {
+        server = await PostgresServer.start()
+        await arrangeRoles(server)
+        world = await AwsWorld.open(server)
+        world.double.wantsRotationToken = true
+        const environment = { SECRETS_MANAGER_ENDPOINT: world.double.endpoint, KEYTURN_SHORT_GRACE: '1' }
+        // What is in the archive and nothing else, as it stands on Lambda.
+        task = await mkdtemp(join(tmpdir(), 'keyturn-task-'))
+        serverless(folder)
+        execFileSync('python3', ['-m', 'zipfile', '-e', join(folder, '.serverless/rotate.zip'), task])
+        runtime = await LambdaRuntime.start(nodes[major], task, 'dist/functions/aws/rotate/index.handler', environment)
+        world.double.functions.set(functionArn, (event) => runtime.invoke(event))
+      })
+      beforeEach(() => resetRoles(server))
+      after(async () => {
+        await runtime?.close()
+        if (task !== '') await rm(task, { recursive: true })
+        await world?.close()
+        await server?.stop()
+        await removeCopies()
+      })
+
+      it('rotates, cold and then warm, with the rotation token; prints no value', async () => {
+        const arn = world.make('app', world.value('app'))
+        for (let turn = 0; turn < 2; turn++) {
+          await world.rotate(arn)
+          assert.equal(world.double.events.at(-1)?.name, 'RotationSucceeded', runtime.printed + JSON.stringify(world.double.events))
+        }
+        const { password } = world.loginOf(arn)
+        assert.ok(await logsIn(server, 'app', password))
+        assert.ok(
+          !runtime.printed.includes(password) && !runtime.printed.includes(firstPassword) && !/rt-[0-9a-f]{64}/.test(runtime.printed),
+        )
+        assert.match(runtime.printed, /"log":"step_done","ref":"aws:app","step":"finish","outcome":"published"/)
+      })
+
+      it('what leaves it is a code, what happened and the next step', async () => {
+        const canary = 'Canary-"%\'\\ü-0123456789'
+        const arn = world.make('unreachable', world.value('app', canary, { port: 1 }))
+        await world.rotate(arn)
+        const detail = world.double.events.filter(({ name }) => name === 'invoked').at(-1)?.detail ?? ''
+        assert.match(detail, /^setSecret: target_unreachable\ntarget_unreachable: .*ECONNREFUSED.*Check host/)
+        const said = runtime.printed + detail
+        for (const form of [
+          canary,
+          encodeURIComponent(canary),
+          JSON.stringify(canary).slice(1, -1),
+          Buffer.from(canary).toString('base64').slice(0, 20),
+        ])
+          assert.ok(!said.includes(form))
+      })
+    })
+  }
+})
