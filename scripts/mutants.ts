@@ -10,7 +10,7 @@ import { type Mutant, mutants } from './mutants/list.js'
 
 /** Breaks a copy on purpose, one rule at a time; each mutant must turn a test red. `-- --json` ends with one line, one object. */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
-const copied = ['package.json', 'package-lock.json', 'tsconfig.json', 'shared', 'cli', 'scripts', 'test']
+const copied = ['package.json', 'package-lock.json', 'tsconfig.json', 'shared', 'cli', 'functions', 'scripts', 'test']
 
 async function copyOfProject(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-mutant-'))

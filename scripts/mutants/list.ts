@@ -31,7 +31,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: runSteps,
-        from: "differences = await (action.kind === 'put' ? testPut(work, pending) : testSecret(work, pending))",
+        from: "differences = await (action.kind === 'put' ? testPut(work, pending) : alone ? testAlone(work, pending) : testSecret(work, pending))",
         to: 'differences = []',
       },
     ],
