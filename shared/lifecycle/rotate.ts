@@ -181,7 +181,8 @@ async function go(
 ): Promise<RotationResult | 'anew'> {
   const asked = stepsAsked(request, action)
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
-  if (!isServiceStep(state, request) && (await entriesNoted(tools, setup, state, action))) return 'anew'
+  const mayNote = tools.store.stepState === undefined || !isServiceStep(state, request) // a function under a platform's role writes no notes
+  if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'anew'
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {
     token,
