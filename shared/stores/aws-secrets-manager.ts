@@ -61,6 +61,12 @@ export class AwsSecretsManager implements SecretStore {
     try {
       return await this.api.describe(id)
     } catch (cause) {
+      if (classify(cause) === 'bad_config')
+        throw new RotationError('bad_config', 'No AWS region is set.', {
+          field: 'AWS_REGION',
+          cause,
+          next: 'Set AWS_REGION, or a region in your AWS profile.',
+        })
       if (!isNotFound(cause)) throw cause
       throw new RotationError('not_found', `There is no secret ${id.startsWith('arn:') ? id : `aws:${id}`} in this account and region.`, {
         field: 'ref',
