@@ -87,7 +87,7 @@ export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
     for (let pass = 0; pass < 3; pass++) await story.perform(sweepNow)
   }
   await checkStory(story)
-  await setting.close?.(story.world)
+  await setting.close?.()
   return story.broken
 }
 
@@ -99,7 +99,7 @@ async function isStuck({ world }: Story): Promise<boolean> {
 export async function effectsOf(setting: Setting, plot: Plot, company: string): Promise<number> {
   const story = await Story.open(setting, companies[company] ?? [], `after-${setting.name}`)
   await plot.run(story)
-  await setting.close?.(story.world)
+  await setting.close?.()
   return story.effects
 }
 

@@ -33,7 +33,7 @@ export interface Setting {
   readonly wipe?: (world: World) => void
   /** The target's own policy refuses this many values first. */
   readonly refuseFirst?: number
-  close?(world: World): Promise<void>
+  close?(): Promise<void>
 }
 
 const ourToken = 'a-token-of-a-person-0123456789abcdef' as Token
@@ -51,7 +51,7 @@ export async function effectsOfHappyPath(setting: Setting): Promise<readonly str
   const { world, token } = await openWorld(setting)
   const process = world.newProcess()
   await attempt(world, setting, process, { token })
-  await setting.close?.(world)
+  await setting.close?.()
   return process.effects
 }
 
@@ -67,7 +67,7 @@ export async function runPlan(setting: Setting, plan: Plan): Promise<Broken> {
   // An answer that was lost is unknown, and after a lost claim what was known before may no longer be true: then a login is asked for again.
   if (!['lost', 'wiped', 'taken over'].includes(plan.trouble)) checkRefusals(world, broken)
   await checkCount(world, setting, plan, broken)
-  await setting.close?.(world)
+  await setting.close?.()
   return broken
 }
 

@@ -2,32 +2,39 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
 import type { AnyRotator } from '../../shared/core/ports/rotator.js'
-import type { Policy, RotationRequest, SecretRef, Token } from '../../shared/core/ports/words.js'
+import type { Policy, RotationRequest, Step, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { Deps } from '../../shared/lifecycle/deps.js'
 import { noConfiguration } from '../../shared/lifecycle/deps.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
-import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
-import { MemoryStore } from '../../shared/stores/memory.js'
+import type { MemoryStore } from '../../shared/stores/memory.js'
+import type { Setting } from '../crash/matrix.js'
+import { fileSetting, memorySetting, profileNames } from '../crash/settings.js'
 import { FakeEnv } from '../harness/fake-env.js'
-import { Crash, effect, type FakeProcess, type FaultMode, inProcess, startProcess } from '../harness/faults.js'
+import { Crash, effect, type FakeProcess, type Fault, inProcess, startProcess } from '../harness/faults.js'
 import { asSuper, loginsIn, logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { adminPassword, arrangeRoles, firstPassword } from '../harness/postgres-world.js'
+import { laterMs } from '../harness/world.js'
 
 const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS'
-const token = 'a-token-of-a-person-0123456789abcdef' as Token
-const laterMs = 16 * 60_000
-const modes = ['before', 'after', 'lost'] as const satisfies readonly FaultMode[]
-/** In turn, so that each meets every effect over all profiles and strategies. */
+const ourToken = 'a-token-of-a-person-0123456789abcdef' as Token
+const troubles = ['before', 'after', 'lost', 'second holder', 'taken over'] as const
+type Trouble = (typeof troubles)[number]
+/** In turn, so that each meets every effect over all settings and strategies. */
 const ways = ['same token', 'resume', 'new request', 'wiped, new request'] as const
-const engineProfiles = (Object.keys(profiles) as ProfileName[]).filter((name) => !profiles[name].serviceDriven)
+type Way = (typeof ways)[number]
+/** Every profile of a store, and the real file store; which class of the memory target it names does not matter here. */
+const settings: readonly Setting[] = [
+  ...profileNames.map((name) => ({ ...memorySetting(name, 'a'), name })),
+  { ...fileSetting('a'), name: 'file store' },
+]
 
 interface Strategy {
   readonly name: string
-  readonly users: readonly string[]
+  readonly users: readonly [string, ...string[]]
   readonly policy: Policy
 }
 const strategies: readonly Strategy[] = [
@@ -54,14 +61,15 @@ describe('crash matrix on a real server', { skip }, () => {
     new SecretText(JSON.stringify({ host: '127.0.0.1', port: server.port, username, password, dbname: 'postgres', sslmode: 'disable' }))
 
   /** A secret as it is before a rotation: the first user logs in with the first password. */
-  async function open(profile: ProfileName, { users, policy }: Strategy) {
-    const [first = ''] = users
-    for (const user of users) await asSuper(server, `alter role ${user} password '${user === first ? firstPassword : 'idle-0123456789'}'`)
-    const env = new FakeEnv(`${profile}-${Date.now()}`, Date.now())
+  async function open(setting: Setting, { users, policy }: Strategy) {
+    for (const user of users)
+      await asSuper(server, `alter role ${user} password '${user === users[0] ? firstPassword : 'idle-0123456789'}'`)
+    const env = new FakeEnv(`${setting.name}-${Date.now()}`, Date.now())
     const watched = <T>(name: string, act: () => T | Promise<T>) => effect(name, act, async () => {})
-    const store = new MemoryStore(env, profiles[profile], watched)
-    const ref = await store.create('db', value(first, firstPassword), { 'keyturn-rotator': 'postgres', ...policy })
+    const store = await setting.openStore(env, watched)
+    const ref = await store.create('db', value(users[0], firstPassword), { 'keyturn-rotator': 'postgres', ...policy })
     env.time += laterMs * 8
+    const token = setting.serviceDriven ? ((await store.startNative?.(ref)) as Token) : ourToken
     const inner = await loadRotator('postgres')
     const rotator: AnyRotator = { ...inner, apply: (context, pending) => watched('apply', () => inner.apply(context, pending)) }
     const deps = (holder: string): Deps => ({
@@ -81,49 +89,69 @@ describe('crash matrix on a real server', { skip }, () => {
       leaseMs: 15 * 60_000,
       shortGrace: true,
     })
-    const run = (process: FakeProcess, request: Partial<RotationRequest> = { token }) =>
+    const one = (process: FakeProcess, request: Partial<RotationRequest>) =>
       inProcess(process, () => rotate(deps(process.name), { kind: 'rotate', ref: ref.shown, at: env.time, ...request }))
-    return { env, store, ref, run }
+    const run = async (process: FakeProcess, request: Partial<RotationRequest> = { token }): Promise<void> => {
+      if (!setting.serviceDriven) return void (await one(process, request))
+      for (const step of ['create', 'set', 'test', 'finish'] as const satisfies readonly Step[]) await one(process, { token, step })
+    }
+    const current = async (): Promise<{ username: string; password: string }> => {
+      const { current } = await store.describe(ref)
+      if (current === undefined) throw new Error('no current version')
+      return JSON.parse((await store.read(ref, current.id)).reveal()) as { username: string; password: string }
+    }
+    return { env, store, ref, run, token, current }
+  }
+  type Opened = Awaited<ReturnType<typeof open>>
+
+  /** One invocation that may die or be refused, never with anything but a crash or an error of ours. */
+  const attempt = (what: string, running: Promise<void>): Promise<void> =>
+    running.catch((cause: unknown) => assert.ok(cause instanceof RotationError || cause instanceof Crash, `${what}: ${String(cause)}`))
+
+  function faultOf({ env, run }: Opened, at: number, trouble: Trouble): Fault {
+    const other = async (waits: number): Promise<void> => {
+      env.time += waits
+      await attempt('the second holder', run(startProcess('other')))
+    }
+    if (trouble === 'second holder') return { at, mode: 'act', act: () => other(0) }
+    if (trouble === 'taken over') return { at, mode: 'act', act: () => other(laterMs) }
+    return { at, mode: trouble }
   }
 
-  async function currentOf(store: MemoryStore, ref: SecretRef): Promise<{ username: string; password: string }> {
-    const { current } = await store.describe(ref)
-    if (current === undefined) throw new Error('no current version')
-    return JSON.parse((await store.read(ref, current.id)).reveal()) as { username: string; password: string }
+  async function goOn({ env, store, ref, run, token }: Opened, setting: Setting, way: Way, what: string): Promise<void> {
+    env.time += laterMs
+    server.clearLog()
+    const request = way === 'same token' ? { token } : way === 'resume' ? { kind: 'resume' as const } : {}
+    if (way === 'wiped, new request' && setting.memory) (store as MemoryStore).wipeJournal(ref)
+    await run(startProcess('next'), request).catch((cause: unknown) =>
+      assert.ok(way !== 'same token' && codeOf(cause) === 'held', `${what}: ${codeOf(cause)}`),
+    )
+    assert.ok(loginsIn(server.log).refused <= 1, `${what}: at most one refused login`)
   }
 
-  for (const profile of engineProfiles) {
+  async function point(setting: Setting, strategy: Strategy, at: number, trouble: Trouble, way: Way, what: string): Promise<void> {
+    const opened = await open(setting, strategy)
+    await attempt(what, opened.run(startProcess('first', [faultOf(opened, at, trouble)])))
+    const outgoing = await opened.current()
+    if (strategy.users.length > 1)
+      assert.ok(await logsIn(server, outgoing.username, outgoing.password), `${what}: current works all the time`)
+    await goOn(opened, setting, way, what)
+    const { username, password } = await opened.current()
+    assert.ok(await logsIn(server, username, password), `${what}: the stored current value logs in`)
+    if (way === 'same token') assert.equal((await opened.store.describe(opened.ref)).current?.ours, opened.token, what)
+    await setting.close?.()
+  }
+
+  for (const setting of settings) {
     for (const strategy of strategies) {
-      it(`${profile} × ${strategy.name}: killed before and after every effect, and gone on with`, async () => {
-        const rehearsal = await open(profile, strategy)
+      it(`${setting.name} × ${strategy.name}: killed, overtaken and joined at every effect, and gone on with`, async () => {
         const dry = startProcess('dry')
-        await rehearsal.run(dry)
-        assert.ok(dry.effects.includes('apply') && dry.effects.length >= 4)
+        await (await open(setting, strategy)).run(dry)
+        assert.ok(dry.effects.includes('apply') && dry.effects.length >= (setting.serviceDriven ? 3 : 4), dry.effects.join(' '))
         for (const [at, name] of dry.effects.entries()) {
-          for (const mode of modes) {
-            const { env, store, ref, run } = await open(profile, strategy)
-            const what = `${mode} ${name}`
-            await run(startProcess('first', [{ at, mode }])).catch((cause: unknown) =>
-              assert.ok(cause instanceof RotationError || cause instanceof Crash, what),
-            )
-            if (strategy.users.length > 1)
-              assert.ok(
-                await logsIn(server, (await currentOf(store, ref)).username, (await currentOf(store, ref)).password),
-                `${what}: current works all the time`,
-              )
-            env.time += laterMs
-            server.clearLog()
-            const way = ways[(at + modes.indexOf(mode)) % ways.length] ?? 'same token'
-            if (way === 'wiped, new request') store.wipeJournal(ref)
-            const request = way === 'same token' ? { token } : way === 'resume' ? { kind: 'resume' as const } : {}
-            const settled = run(startProcess('second'), request)
-            await settled.catch((cause: unknown) =>
-              assert.ok(way !== 'same token' && codeOf(cause) === 'held', `${what}, ${way}: ${codeOf(cause)}`),
-            )
-            assert.ok(loginsIn(server.log).refused <= 1, `${what}, ${way}: at most one refused login`)
-            const { username, password } = await currentOf(store, ref)
-            assert.ok(await logsIn(server, username, password), `${what}: the stored current value logs in`)
-            if (way === 'same token') assert.equal((await store.describe(ref)).current?.ours, token, what)
+          for (const [index, trouble] of troubles.entries()) {
+            const way = setting.serviceDriven ? 'same token' : (ways[(at + index) % ways.length] ?? 'same token')
+            await point(setting, strategy, at, trouble, way, `${trouble} ${name}, ${way}`)
           }
         }
       })
