@@ -1,10 +1,15 @@
 // Runs every built test file, prints what was skipped and why, and in CI fails on a skip: there test/setup.sh has installed what tests need.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { globSync } from './files.mjs'
 
 const wanted = process.argv.slice(2)
 const files = globSync('dist/test', '.test.js').filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test files need and is slow to make
+process.env.KEYTURN_TEST_CACHE = cache
 const skips = []
 let failed = 0
 const stream = run({ files, concurrency: 2 })
@@ -13,6 +18,7 @@ stream.on('test:pass', (event) => {
   if (event.skip !== undefined) skips.push(`${event.name}: ${event.skip === true ? 'no reason given' : event.skip}`)
 })
 stream.on('end', () => {
+  rmSync(cache, { recursive: true, force: true })
   for (const skip of skips) console.log(`skipped: ${skip}`)
   console.log(`skipped in all: ${skips.length}`)
   if (process.env.CI === 'true' && skips.length > 0) {

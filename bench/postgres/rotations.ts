@@ -25,6 +25,12 @@ export interface Compared {
 const turns = 40
 const env = systemEnv({ log: () => {} })
 
+/** Through the proxy that counts, verified as in production. */
+interface Way {
+  readonly port: number
+  readonly ca: string
+}
+
 interface Party {
   /** One rotation. */
   rotate(): Promise<void>
@@ -34,10 +40,14 @@ const strategies = ['replace by itself', 'replace by an administrator', 'alterna
 type StrategyName = (typeof strategies)[number]
 
 /** The whole lifecycle over the memory store: what the engine adds to the target's own cost, without a disk in between. */
-async function engine(server: PostgresServer, port: number, strategy: StrategyName, name: string): Promise<Party> {
+async function engine(server: PostgresServer, { port, ca }: Way, strategy: StrategyName, name: string): Promise<Party> {
   const pair = { 'keyturn-strategy': 'alternate', 'keyturn-pair': `${name}_a ${name}_b`, 'keyturn-admin': 'memory:admin' }
   const policy = strategy === 'alternate' ? pair : strategy === 'replace by itself' ? {} : { 'keyturn-admin': 'memory:admin' }
-  const world = await PostgresWorld.open(server, { policy, value: { username: `${name}_a`, port }, adminValue: { port } })
+  const world = await PostgresWorld.open(server, {
+    policy,
+    value: { username: `${name}_a`, port, sslmode: 'verify-full', ca },
+    adminValue: { port, sslmode: 'verify-full', ca },
+  })
   return {
     rotate: async () => {
       world.skewMs += 3_600_001 // past the grace of the pair
@@ -47,10 +57,10 @@ async function engine(server: PostgresServer, port: number, strategy: StrategyNa
 }
 
 /** The same by hand: who changes logs in, changes, the new password logs in and asks one thing. */
-function floor(port: number, strategy: StrategyName, name: string): Party {
+function floor({ port, ca }: Way, strategy: StrategyName, name: string): Party {
   let [user, password] = [`${name}_a`, firstPassword]
   const login = async (as: string, with_: string): Promise<pg.Client> => {
-    const client = new pg.Client({ host: '127.0.0.1', port, user: as, password: with_, database: 'postgres', ssl: false })
+    const client = new pg.Client({ host: '127.0.0.1', port, user: as, password: with_, database: 'postgres', ssl: { ca } })
     await client.connect()
     return client
   }
@@ -87,13 +97,14 @@ async function timed(party: Party): Promise<number> {
   return performance.now() - from
 }
 
-export async function compareStrategies(server: PostgresServer): Promise<readonly Compared[]> {
+export async function compareStrategies(server: PostgresServer, ca: string): Promise<readonly Compared[]> {
   const proxy = await CountingProxy.open(server.port)
+  const way = { port: proxy.port, ca }
   const found: Compared[] = []
   for (const [index, strategy] of strategies.entries()) {
     for (const name of [`bench${index}`, `floor${index}`])
       for (const half of ['a', 'b']) await createRole(server, `${name}_${half}`, firstPassword)
-    const [ours, bare] = [await engine(server, proxy.port, strategy, `bench${index}`), floor(proxy.port, strategy, `floor${index}`)]
+    const [ours, bare] = [await engine(server, way, strategy, `bench${index}`), floor(way, strategy, `floor${index}`)]
     const [count, countFloor] = [await counted(proxy, ours), await counted(proxy, bare)]
     const [times, timesFloor]: [number[], number[]] = [[], []]
     for (let turn = 0; turn < turns; turn++) {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import type { Token } from '../../shared/core/ports/words.js'
 import { announce } from '../../shared/lifecycle/announce.js'
 import { recover } from '../../shared/lifecycle/recover.js'
 import { retirePass } from '../../shared/lifecycle/retire.js'
 import { revoke } from '../../shared/lifecycle/revoke.js'
 import { createRole, edgeMajors, onServers } from '../harness/pg-suite.js'
-import { asSuper, logsIn } from '../harness/postgres-client.js'
+import { asSuper, loginsIn, logsIn } from '../harness/postgres-client.js'
 import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 
 onServers(
@@ -170,6 +171,38 @@ onServers(
       await world.rotate({ kind: 'resume' })
       const { username = '', password = '' } = await world.current()
       assert.ok(await logsIn(suite.server, username, password), 'the stored value is refused')
+    })
+
+    it('the pending mark is taken away after the change, and a new rotation is asked for: the journal knows the value, and it is published', async () => {
+      const name = `ev_anew_${suite.major}`
+      await createRole(suite.server, name, firstPassword)
+      const world = await PostgresWorld.open(suite.server, { value: { username: name } })
+      for (const step of ['create', 'set'] as const) await world.rotate({ step })
+      world.store.stripPending(world.ref)
+      world.skewMs += 3_600_000
+      suite.server.clearLog()
+      const [stripped] = (await world.store.describe(world.ref)).loose
+      assert.ok(stripped)
+      const set = (await world.store.read(world.ref, stripped.id)).reveal()
+      assert.equal((await world.rotate({ token: 'another-token-0123456789-0123456789' as Token })).outcome, 'published')
+      assert.ok(loginsIn(suite.server.log).refused <= 1, 'no storm of logins')
+      const { username = '', password = '' } = await world.current()
+      assert.equal(password, (JSON.parse(set) as { password: string }).password, 'what was set and lost its mark is current')
+      assert.ok(await logsIn(suite.server, username, password))
+      world.skewMs += 3_600_000
+      assert.equal((await world.rotate({ kind: 'rotate' })).outcome, 'published')
+    })
+
+    it('the same with an administrator: the new rotation itself heals it', async () => {
+      const name = `ev_healed_${suite.major}`
+      await createRole(suite.server, name, firstPassword)
+      const world = await PostgresWorld.open(suite.server, { value: { username: name }, policy: { 'keyturn-admin': 'memory:admin' } })
+      for (const step of ['create', 'set'] as const) await world.rotate({ step })
+      world.store.stripPending(world.ref)
+      world.skewMs += 3_600_000
+      assert.equal((await world.rotate({ token: 'another-token-0123456789-0123456789' as Token })).outcome, 'published')
+      const { username = '', password = '' } = await world.current()
+      assert.ok(await logsIn(suite.server, username, password))
     })
 
     it('the password was changed at the server: stuck, nothing works, recover says what a person must do; set again, it is all well', async () => {

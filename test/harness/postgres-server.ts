@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -53,10 +53,16 @@ async function unprivileged(): Promise<Identity> {
   throw new Error('Running as root, and there is no user postgres or nobody to run the server as.')
 }
 
+/** Anybody may go into every folder on the way. */
+async function isOpen(folder: string): Promise<boolean> {
+  if (((await stat(folder)).mode & 0o001) === 0) return false
+  return dirname(folder) === folder || isOpen(dirname(folder))
+}
+
 const copies = new Map<string, Promise<string>>()
-/** One copy of the binaries a process, at a place that the server's user may enter. */
+/** The binaries, or one copy of them a process, at a place that the server's user may enter. */
 async function usableBinaries(native: string, identity: Identity): Promise<string> {
-  if (identity.uid === undefined) return native
+  if (identity.uid === undefined || (await isOpen(join(native, 'bin')))) return native
   const copy = copies.get(native) ?? makeCopy(native)
   copies.set(native, copy)
   return copy
@@ -114,7 +120,26 @@ export class PostgresServer {
     return join(this.folder, 'data')
   }
 
-  async #init({ settings = {}, hba, tls }: ServerOptions): Promise<void> {
+  /** What initdb makes is the same each time: where a folder is given for it, it is made once a run and copied. */
+  async #initialise(major: Major): Promise<void> {
+    const cache = process.env.KEYTURN_TEST_CACHE
+    const made = cache ? join(cache, `pg${major}`) : undefined
+    if (made === undefined || !existsSync(made)) {
+      await this.#initdb()
+      if (made === undefined) return
+      const mine = await mkdtemp(`${made}-`)
+      await this.#copy(this.data, join(mine, 'data'))
+      await rename(join(mine, 'data'), made).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code !== 'ENOTEMPTY' && cause.code !== 'EEXIST') throw cause // else another process was quicker
+      })
+      await rm(mine, { recursive: true })
+    } else await this.#copy(made, this.data)
+  }
+  async #copy(from: string, to: string): Promise<void> {
+    await run('cp', ['-a', from, to]) // -a keeps owner and mode, which the server insists on
+  }
+
+  async #initdb(): Promise<void> {
     await this.#write('password', superPassword)
     const flags = [
       '-D',
@@ -130,6 +155,10 @@ export class PostgresServer {
     ]
     await run(join(this.#bin, 'initdb'), flags, { ...this.#identity, env: { PATH: process.env.PATH ?? '' } })
     await rm(join(this.folder, 'password'))
+  }
+
+  async #init({ settings = {}, hba, tls, major = 18 }: ServerOptions): Promise<void> {
+    await this.#initialise(major)
     if (tls) {
       await this.#write('data/server.crt', tls.cert)
       await this.#write('data/server.key', tls.key)
