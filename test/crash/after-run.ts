@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { MemoryStore } from '../../shared/stores/memory.js'
 import type { Habit } from '../harness/consumers.js'
 import type { Fault } from '../harness/faults.js'
@@ -6,6 +5,7 @@ import { laterMs } from '../harness/world.js'
 import { type AfterBroken, checkStory, nothingBrokenAfter, Story } from './after.js'
 import { type Plot, platformGoesOn, plots, recoverNow, sweepNow } from './after-stories.js'
 import type { Setting } from './matrix.js'
+import { picked } from './sample.js'
 
 export const afterTroubles = [
   'before',
@@ -119,19 +119,6 @@ export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<
 function possible(setting: Setting, trouble: AfterTrouble): boolean {
   if (trouble.startsWith('wiped')) return setting.wipe !== undefined
   return trouble !== 'stripped' || setting.memory
-}
-
-const seed = Number.parseInt(
-  createHash('sha256')
-    .update(process.env.KEYTURN_SEED ?? 'after')
-    .digest('hex')
-    .slice(0, 8),
-  16,
-)
-/** By seed, not by a stride that could keep step with the troubles. */
-function picked(count: number, every: number): boolean {
-  const mixed = Math.imul(count ^ seed, 0x9e3779b1)
-  return every === 1 || ((mixed ^ (mixed >>> 15)) >>> 0) % every === 0
 }
 
 /** Two crashes in one story: one of `every` pairs. */

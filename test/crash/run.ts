@@ -1,6 +1,7 @@
 import type { FaultMode } from '../harness/faults.js'
 import { effectsOfHappyPath, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
 import { type Broken, nothingBroken } from './promises.js'
+import { picked } from './sample.js'
 
 export interface Tally {
   points: number
@@ -42,14 +43,17 @@ export async function singleFaults(tally: Tally, setting: Setting): Promise<void
   }
 }
 
-/** Every pair of crashes: one in the rotation, one in the invocation that takes it up. */
-export async function crashPairs(tally: Tally, setting: Setting): Promise<void> {
+/** Every pair of crashes: one in the rotation, one in the invocation that takes it up; `every`: one of so many, by seed. */
+export async function crashPairs(tally: Tally, setting: Setting, every = 1): Promise<void> {
   const effects = await effectsOfHappyPath(setting)
   const modes: readonly FaultMode[] = ['before', 'after']
+  let count = 0
   for (let at = 0; at < effects.length; at++) {
     for (const trouble of ['before', 'after', ...(setting.wipe ? (['wiped and crashed'] as const) : [])] as const) {
       for (let second = 0; second < effects.length + 2; second++) {
-        for (const mode of modes) await runInto(tally, setting, { at, trouble, resume: 'same token', again: { at: second, mode } }, effects)
+        for (const mode of modes)
+          if (picked(count++, every))
+            await runInto(tally, setting, { at, trouble, resume: 'same token', again: { at: second, mode } }, effects)
       }
     }
   }
