@@ -28,8 +28,9 @@ const all = [...shipped, ...filesBelow('scripts'), ...filesBelow('test')]
 const arrows: readonly (readonly [room: string, allowed: readonly string[], why: string])[] = [
   ['shared/core/', [], 'core imports nothing of ours'],
   ['shared/lifecycle/', ['shared/core/'], 'the lifecycle knows interfaces, never an implementation'],
-  ['shared/stores/', ['shared/core/'], 'a store is told what to keep; it decides nothing'],
-  ['shared/rotators/', ['shared/core/'], 'a rotator gets values passed in; reading the store is a lifecycle step'],
+  ['shared/aws/', ['shared/core/'], 'what every client of AWS shares'],
+  ['shared/stores/', ['shared/core/', 'shared/aws/'], 'a store is told what to keep; it decides nothing'],
+  ['shared/rotators/', ['shared/core/', 'shared/aws/'], 'a rotator gets values passed in; reading the store is a lifecycle step'],
   ['shared/notifiers/', ['shared/core/'], 'a notifier tells one target; who is told, and what follows, is the lifecycle'],
   ['shared/app/', ['shared/core/', 'shared/lifecycle/', 'shared/stores/', 'shared/rotators/', 'shared/notifiers/'], 'the composition root'],
   [

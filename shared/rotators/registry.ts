@@ -5,6 +5,7 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 /** One line a rotator; loaded only when a secret asks for it. */
 export const rotators = {
   postgres: () => import('./postgres.js').then(({ create }) => create()),
+  rds: () => import('./rds.js').then(async ({ create }) => create((await import('./postgres.js')).create())),
   'memory-a': () => import('./memory.js').then(({ create }) => create('A')),
   'memory-b': () => import('./memory.js').then(({ create }) => create('B')),
   'memory-c': () => import('./memory.js').then(({ create }) => create('C')),

@@ -1,12 +1,16 @@
 import { systemEnv } from '../../shared/core/env.js'
+import type { Env } from '../../shared/core/ports/env.js'
 import type { AnyRotator, Context } from '../../shared/core/ports/rotator.js'
 import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator, type RotatorKind } from '../../shared/rotators/registry.js'
+import { useAwsEnvironment } from './aws.js'
 import { FakeEnv } from './fake-env.js'
+import { asSuper } from './postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from './postgres-server.js'
 import { adminPassword, arrangeRoles, firstPassword } from './postgres-world.js'
+import { type RdsDatabase, RdsDouble } from './rds.js'
 
 export interface RotatorHarness {
   readonly rotator: AnyRotator
@@ -100,6 +104,49 @@ const postgres = (name: string, username: string, overlaps: boolean, policy: Pol
   },
 })
 
+/** The control plane sets the password a while later; this clock goes ahead whenever it is slept on. */
+function rds(name: string, kind: RdsDatabase['kind']): NamedRotator {
+  return {
+    name: `rds (${name})`,
+    overlaps: false,
+    bornValid: false,
+    outside: true,
+    skip: binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS',
+    open: async () => {
+      useAwsEnvironment()
+      const server = await PostgresServer.start()
+      await arrangeRoles(server)
+      const double = await RdsDouble.open()
+      const place = { host: '127.0.0.1', port: server.port }
+      double.databases.push({ kind, id: 'main', ...place, engine: 'postgres', status: 'available', masterUser: 'app' })
+      double.onEffect = async ({ masterUser }, password) => void (await asSuper(server, `alter role ${masterUser} password '${password}'`))
+      const field = kind === 'cluster' ? 'dbClusterIdentifier' : 'dbInstanceIdentifier'
+      const login = { username: 'app', note: 'stays', password: firstPassword, dbname: 'postgres', sslmode: 'disable' }
+      let ahead = 0
+      const now = () => Date.now() + ahead
+      double.now = now
+      const env: Env = {
+        ...systemEnv({ log: () => {} }),
+        now,
+        sleep: async (ms) => {
+          ahead += ms
+        },
+      }
+      return {
+        rotator: await loadRotator('rds'),
+        policy: {},
+        current: new SecretText(JSON.stringify({ engine: 'postgres', ...place, ...login, [field]: 'main' })),
+        context: contextOf({}, env),
+        close: async () => {
+          await double.close()
+          await server.stop()
+          await removeCopies()
+        },
+      }
+    },
+  }
+}
+
 const pairOf = (pair: string): Policy => ({ 'keyturn-strategy': 'alternate', 'keyturn-pair': pair, 'keyturn-admin': 'memory:admin' })
 
 /** One line a registered rotator: a rotator without one does not compile. */
@@ -114,4 +161,5 @@ export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly NamedRotato
     postgres('alternate, acting pair', 'app_a', true, pairOf('app_a app_b'), true),
     postgres('alternate, plain pair', 'plain', true, pairOf('plain plain_clone'), true),
   ],
+  rds: [rds('instance', 'instance'), rds('cluster', 'cluster')],
 }

@@ -11,6 +11,7 @@ import {
   UntagResourceCommand,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
+import { clientDefaults } from '../../aws/client.js'
 import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import type { Policy, Token, VersionId } from '../../core/ports/words.js'
@@ -23,13 +24,11 @@ export interface ClientOptions {
   readonly endpoint?: string
 }
 
-/** One attempt a call: the guard repeats, counts and records, and asks `classify` first. Calls end after ten seconds. */
 export const createClient = ({ region, endpoint }: ClientOptions): SecretsManagerClient =>
   new SecretsManagerClient({
     ...optional('region', region),
     ...optional('endpoint', endpoint),
-    maxAttempts: 1,
-    requestHandler: { connectionTimeout: 3000, requestTimeout: 10_000 },
+    ...clientDefaults,
   })
 
 export interface Value {

@@ -1,0 +1,51 @@
+import { messageOf, RotationError, systemCodeOf } from '../core/errors.js'
+import type { Code } from '../core/ports/errors.js'
+
+/** What every service of AWS may answer, whatever it was asked, and what the SDK throws when no answer came. */
+const common: Readonly<Record<string, Code>> = {
+  ValidationException: 'bad_event',
+  ThrottlingException: 'throttled',
+  Throttling: 'throttled',
+  TooManyRequestsException: 'throttled',
+  RequestLimitExceeded: 'throttled',
+  ServiceUnavailable: 'unavailable',
+  InternalFailure: 'unavailable',
+  AccessDeniedException: 'denied',
+  AccessDenied: 'denied',
+  UnrecognizedClientException: 'denied',
+  InvalidClientTokenId: 'denied',
+  IncompleteSignature: 'denied',
+  MissingAuthenticationToken: 'denied',
+  InvalidSignatureException: 'denied',
+  SignatureDoesNotMatch: 'denied',
+  ExpiredTokenException: 'denied',
+  ExpiredToken: 'denied',
+  RequestExpired: 'denied',
+  OptInRequired: 'denied',
+  CredentialsProviderError: 'denied',
+  TimeoutError: 'unavailable',
+  AbortError: 'unavailable',
+}
+const noAnswer = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH']
+
+export const nameOf = (cause: unknown): string => (cause instanceof Error ? cause.name : '')
+
+/** `own`: the errors of one service's model, by the name that the SDK gives them. */
+export function classifyAws(cause: unknown, own: Readonly<Record<string, Code>>): Code {
+  if (cause instanceof RotationError) return cause.code
+  const known = own[nameOf(cause)] ?? common[nameOf(cause)]
+  if (known !== undefined) return known
+  if (messageOf(cause).startsWith('Region is missing')) return 'bad_config'
+  if (noAnswer.includes(systemCodeOf(cause) ?? '')) return 'unavailable'
+  const status = statusOf(cause)
+  return status !== undefined && status >= 500 ? 'unavailable' : 'internal'
+}
+
+function statusOf(cause: unknown): number | undefined {
+  const metadata = typeof cause === 'object' && cause !== null && '$metadata' in cause ? cause.$metadata : undefined
+  const status = typeof metadata === 'object' && metadata !== null && 'httpStatusCode' in metadata ? metadata.httpStatusCode : undefined
+  return typeof status === 'number' ? status : undefined
+}
+
+/** One attempt a call: the guard repeats, counts and records, and asks `classify` first. Calls end after ten seconds. */
+export const clientDefaults = { maxAttempts: 1, requestHandler: { connectionTimeout: 3000, requestTimeout: 10_000 } }

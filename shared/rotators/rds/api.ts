@@ -1,0 +1,62 @@
+import {
+  type DBCluster,
+  type DBInstance,
+  DescribeDBClustersCommand,
+  DescribeDBInstancesCommand,
+  ModifyDBClusterCommand,
+  ModifyDBInstanceCommand,
+  RDSClient,
+} from '@aws-sdk/client-rds'
+import { clientDefaults } from '../../aws/client.js'
+import { optional } from '../../core/claims.js'
+import { RotationError } from '../../core/errors.js'
+import type { SecretText } from '../../core/secret-text.js'
+import { isNotFound } from './errors.js'
+import type { Place } from './place.js'
+
+/** One a region and warm instance; another where the SDK's own variable names another endpoint. */
+const clients = new Map<string, RDSClient>()
+
+function clientOf(region: string | undefined): RDSClient {
+  const key = `${region ?? ''} ${process.env.AWS_ENDPOINT_URL_RDS ?? ''}`
+  const client = clients.get(key) ?? new RDSClient({ ...optional('region', region), ...clientDefaults })
+  clients.set(key, client)
+  return client
+}
+
+/** not_found names the field, whichever way the name was found. */
+async function only<T>(place: Place, ask: () => Promise<readonly T[] | undefined>): Promise<T> {
+  try {
+    const [one] = (await ask()) ?? []
+    if (one !== undefined) return one
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause
+  }
+  throw new RotationError('not_found', `There is no RDS ${place.kind} ${place.id}.`, {
+    field: place.kind === 'cluster' ? 'dbClusterIdentifier' : 'dbInstanceIdentifier',
+    next: `Put the identifier of the ${place.kind} into the secret, or check the region.`,
+  })
+}
+
+export const describeInstance = (place: Place): Promise<DBInstance> =>
+  only(place, async () => {
+    const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: place.id })
+    return (await clientOf(place.region).send(command)).DBInstances
+  })
+
+export const describeCluster = (place: Place): Promise<DBCluster> =>
+  only(place, async () => {
+    const command = new DescribeDBClustersCommand({ DBClusterIdentifier: place.id })
+    return (await clientOf(place.region).send(command)).DBClusters
+  })
+
+/**
+ * Takes effect some seconds later. Without ApplyImmediately, which a password does not need and which would also start everything else that waits
+ * for the maintenance window: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
+ */
+export async function setMasterPassword({ kind, id, region }: Place, password: SecretText): Promise<void> {
+  const MasterUserPassword = password.reveal()
+  const client = clientOf(region)
+  if (kind === 'cluster') await client.send(new ModifyDBClusterCommand({ DBClusterIdentifier: id, MasterUserPassword }))
+  else await client.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, MasterUserPassword }))
+}

@@ -1,0 +1,95 @@
+import type { DBCluster, DBInstance } from '@aws-sdk/client-rds'
+import { RotationError } from '../../core/errors.js'
+import { describeCluster, describeInstance } from './api.js'
+import type { Place } from './place.js'
+
+/** What the control plane says of a database, whether instance or cluster. */
+export interface Database {
+  /** Where its master password is changed: of a cluster's member, the cluster. */
+  readonly place: Place
+  readonly engine: string
+  readonly status: string
+  /** Every host name under which it is reached, in lower case. */
+  readonly hosts: readonly string[]
+  readonly port: number | undefined
+  readonly masterUser: string
+  /** A new master password was sent and is not in effect yet. */
+  readonly changing: boolean
+  /** The secret in which RDS itself keeps and rotates the master password. */
+  readonly managedBy: string | undefined
+  /** It is a copy of this one, which is written to. */
+  readonly replicaOf: string | undefined
+  /** Copies of it, by identifier or ARN. */
+  readonly replicas: readonly string[]
+}
+
+const resetting = 'resetting-master-credentials'
+const hostsOf = (...hosts: readonly (string | undefined)[]): readonly string[] =>
+  hosts.filter((host) => host !== undefined).map((host) => host.toLowerCase())
+
+/** One or two calls. not_found. */
+export async function lookAt(place: Place): Promise<Database> {
+  if (place.kind === 'cluster') return ofCluster(place, await describeCluster(place))
+  const instance = await describeInstance(place)
+  const cluster = instance.DBClusterIdentifier
+  if (cluster === undefined || cluster === '') return ofInstance(place, instance)
+  const whole: Place = { ...place, kind: 'cluster', id: cluster }
+  return ofCluster(whole, await describeCluster(whole), instance.Endpoint?.Address)
+}
+
+const ofInstance = (place: Place, instance: DBInstance): Database => ({
+  place,
+  engine: instance.Engine ?? '',
+  status: instance.DBInstanceStatus ?? '',
+  hosts: hostsOf(instance.Endpoint?.Address),
+  port: instance.Endpoint?.Port,
+  masterUser: instance.MasterUsername ?? '',
+  changing: instance.PendingModifiedValues?.MasterUserPassword !== undefined || instance.DBInstanceStatus === resetting,
+  managedBy: instance.MasterUserSecret?.SecretArn,
+  replicaOf: instance.ReadReplicaSourceDBInstanceIdentifier || undefined,
+  replicas: instance.ReadReplicaDBInstanceIdentifiers ?? [],
+})
+
+const ofCluster = (place: Place, cluster: DBCluster, member?: string): Database => ({
+  place,
+  engine: cluster.Engine ?? '',
+  status: cluster.Status ?? '',
+  hosts: hostsOf(cluster.Endpoint, cluster.ReaderEndpoint, ...(cluster.CustomEndpoints ?? []), member),
+  port: cluster.Port,
+  masterUser: cluster.MasterUsername ?? '',
+  changing: cluster.PendingModifiedValues?.MasterUserPassword !== undefined || cluster.Status === resetting,
+  managedBy: cluster.MasterUserSecret?.SecretArn,
+  replicaOf: cluster.ReplicationSourceIdentifier || undefined,
+  replicas: cluster.ReadReplicaIdentifiers ?? [],
+})
+
+interface Login {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+}
+
+/** What must hold before a password is changed: this database, at this host, with this master user, which nobody else rotates. */
+export function assertOurs(database: Database, { host, port, user }: Login): void {
+  const { place, hosts } = database
+  const name = `${place.kind} ${place.id}`
+  const refuse = (field: string, why: string, next: string): never => {
+    throw new RotationError('bad_value', `The RDS ${name} ${why}.`, { field, next: `${next}; nothing was changed.` })
+  }
+  if (!hosts.includes(host.toLowerCase()))
+    refuse('host', `is not reached at ${host}`, `Put one of its own endpoints as host (${hosts.join(', ') || 'it has none yet'})`)
+  if (database.port !== undefined && database.port !== port)
+    refuse('port', `listens on ${database.port}, not on ${port}`, `Put port ${database.port}`)
+  if (!/^(aurora-)?postgres(ql)?$/.test(database.engine))
+    refuse('engine', `runs ${database.engine}`, 'This rotator logs in to PostgreSQL only')
+  if (database.masterUser !== user)
+    refuse('username', `has the master user ${database.masterUser}, not ${user}`, 'Use the rotator postgres for any other login')
+  if (database.replicaOf !== undefined)
+    refuse('host', `is a read replica of ${database.replicaOf}`, 'Name the source: its password is that of every replica')
+  if (database.managedBy !== undefined)
+    refuse(
+      'username',
+      `keeps its master password in ${database.managedBy} and rotates it itself`,
+      'Let RDS rotate it, or turn that off first',
+    )
+}

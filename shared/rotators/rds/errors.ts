@@ -1,0 +1,17 @@
+import { classifyAws, nameOf } from '../../aws/client.js'
+import type { Code } from '../../core/ports/errors.js'
+
+/** The errors of the four calls that are made (the service model of RDS), by the names that the SDK gives them. */
+const codes: Readonly<Record<string, Code>> = {
+  DBInstanceNotFoundFault: 'not_found',
+  DBClusterNotFoundFault: 'not_found',
+  // In a state in which it takes no change: stopped, being backed up, failing over.
+  InvalidDBInstanceStateFault: 'held',
+  InvalidDBClusterStateFault: 'held',
+  // What the service says of a password that it does not take; nothing else of ours is in these calls.
+  InvalidParameterValue: 'rejected',
+  InvalidParameterCombination: 'rejected',
+}
+
+export const classify = (cause: unknown): Code => classifyAws(cause, codes)
+export const isNotFound = (cause: unknown): boolean => classify(cause) === 'not_found' && nameOf(cause) !== ''
