@@ -32,6 +32,8 @@ export interface Instances {
   /** A new instance for every call, instead of one that stays warm. */
   readonly cold?: boolean
   readonly environment?: Readonly<Record<string, string>>
+  /** How long an invocation may take; it waits by setting the clock ahead. */
+  readonly remainingMs?: number
 }
 
 /** Secrets Manager on loopback, whose rotations call the real handler in this process, against a real PostgreSQL. */
@@ -66,7 +68,10 @@ export class AwsWorld {
     process.stderr.write = (text: string | Uint8Array) => this.said.push(String(text)) > 0
     for (const action of denied) this.double.deny.add(action)
     try {
-      await handler(event, { awsRequestId: `request-${++this.#requests}`, getRemainingTimeInMillis: () => 60_000 })
+      await handler(event, {
+        awsRequestId: `request-${++this.#requests}`,
+        getRemainingTimeInMillis: () => this.instances.remainingMs ?? 60_000,
+      })
       return undefined
     } catch (cause) {
       const text = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
@@ -80,8 +85,13 @@ export class AwsWorld {
   #instance(): Handler {
     if (this.#handler && !this.instances.cold) return this.#handler
     const environment = { SECRETS_MANAGER_ENDPOINT: this.double.endpoint, KEYTURN_SHORT_GRACE: '1', ...this.instances.environment }
-    this.#handler = createHandler(environment, { now: () => Date.now() + this.skewMs })
+    this.#handler = createHandler(environment, { now: this.#now, ...(this.instances.remainingMs ? { sleep: this.#sleep } : {}) })
     return this.#handler
+  }
+
+  #now = (): number => Date.now() + this.skewMs
+  #sleep = async (ms: number): Promise<void> => {
+    this.skewMs += ms
   }
 
   value(username: string, password = firstPassword, more: object = {}): string {
