@@ -1,6 +1,7 @@
 // One file a function, with one cloud's SDK and only the rotators that KEYTURN_ROTATORS names (default: postgres). The same sources give the same
 // bytes: nothing of the machine or the time is in them.
-import { readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -10,6 +11,8 @@ export const functions = [{ cloud: 'aws', name: 'rotate' }]
 /** What belongs to each cloud: in the bundle of another it is an error. */
 const sdks = { aws: /node_modules\/(@aws-sdk|@smithy)\//, gcp: /node_modules\/(@google-cloud|google-)/, azure: /node_modules\/@azure\// }
 
+/** What KEYTURN_ROTATORS may say, of those that are more than a trial. */
+const choices = [['postgres'], ['rds'], ['postgres', 'rds']]
 export const chosenRotators = (text = process.env.KEYTURN_ROTATORS) => (text || 'postgres').split(',').map((name) => name.trim())
 
 /** Keeps the registry's lines of these rotators and takes the others out, so that their drivers are not in the bundle. */
@@ -61,9 +64,15 @@ const storeOf = { aws: 'shared/stores/aws-secrets-manager' }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = 'dist/functions'
-  for (const one of functions) {
-    const { file, bytes } = await bundle(one, folder)
-    const packed = gzipSync(readFileSync(file), { level: 9 }).length
-    console.log(`${one.cloud}/${one.name}  ${chosenRotators().join(',')}: ${bytes} bytes, packed ${packed}`)
+  const sizeOf = async (one, into, rotators) => {
+    const { file, bytes } = await bundle(one, into, rotators)
+    return `${one.cloud}/${one.name}  ${rotators.join(',')}: ${bytes} bytes, packed ${gzipSync(readFileSync(file), { level: 9 }).length}`
+  }
+  for (const one of functions) console.log(await sizeOf(one, folder, chosenRotators()))
+  if (process.argv.includes('--sizes')) {
+    const trial = mkdtempSync(join(tmpdir(), 'keyturn-sizes-'))
+    for (const one of functions)
+      for (const choice of choices) if (`${choice}` !== `${chosenRotators()}`) console.log(await sizeOf(one, trial, choice))
+    rmSync(trial, { recursive: true })
   }
 }

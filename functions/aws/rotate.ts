@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda'
+import { adminReader } from '../../shared/app/admin.js'
 import { answerOf, FunctionApp } from '../../shared/app/function.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
@@ -17,7 +18,10 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
       const store = app.store.forInvocation(app.env, rotationToken)
       const deps = app.deps({
         store,
-        readAdmin: (ref) => store.readCurrent(ref),
+        readAdmin: adminReader(
+          (ref) => store.readCurrent(ref),
+          (ref) => store.tags(ref),
+        ),
         holder: `aws-${context.awsRequestId}`,
         leaseMs: context.getRemainingTimeInMillis(),
         ...(rotationToken ? { sensitive: [rotationToken] } : {}),

@@ -5,11 +5,23 @@ const list = (text) =>
     .map((one) => one.trim())
     .filter((one) => one !== '')
 
+/** The control plane's calls, each on the databases that are named; and the tags of administrators' secrets that RDS manages. */
+const rdsStatements = (allow, databases, admins) => {
+  const [instances, clusters] = [/:db:/, /:cluster:/].map((form) => databases.filter((arn) => form.test(arn)))
+  return [
+    ...(instances.length > 0 ? [allow(['rds:DescribeDBInstances', 'rds:ModifyDBInstance'], instances)] : []),
+    ...(clusters.length > 0 ? [allow(['rds:DescribeDBClusters', 'rds:ModifyDBCluster'], clusters)] : []),
+    ...(databases.length > 0 && admins.length > 0 ? [allow(['secretsmanager:DescribeSecret'], admins)] : []),
+  ]
+}
+
 /** @param {{ options: Record<string, string>, resolveVariable: (text: string) => Promise<string> }} given */
 module.exports = async ({ resolveVariable }) => {
   const param = async (name, instead = '') => resolveVariable(`param:${name}, '${instead}'`)
   const secrets = list(await param('SecretArns', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:name-it-with-param-SecretArns'))
-  const readable = [...list(await param('AdminSecretArns')), ...list(await param('ConfigSecretArns'))]
+  const admins = list(await param('AdminSecretArns'))
+  const readable = [...admins, ...list(await param('ConfigSecretArns'))]
+  const databases = list(await param('RdsArns'))
   const [keys, subnets, groups] = [list(await param('KmsKeyArns')), list(await param('SubnetIds')), list(await param('SecurityGroupIds'))]
   const logStreams = { 'Fn::GetAtt': ['RotateLogGroup', 'Arn'] } // it ends with :*, the streams of this one group
   const allow = (Action, Resource, more = {}) => ({ Effect: 'Allow', Action, Resource, ...more })
@@ -25,6 +37,7 @@ module.exports = async ({ resolveVariable }) => {
       secrets,
     ),
     ...(readable.length > 0 ? [allow(['secretsmanager:GetSecretValue'], readable)] : []),
+    ...rdsStatements(allow, databases, admins),
     // Only for these secrets: the service gives their ARN as encryption context.
     ...(keys.length > 0
       ? [
@@ -40,6 +53,8 @@ module.exports = async ({ resolveVariable }) => {
       : []),
   ]
   return {
+    // A new master password takes effect in half a minute or so, which is waited for; without one a step ends in seconds.
+    timeout: databases.length > 0 ? 300 : 60,
     vpc: subnets.length > 0 ? { subnetIds: subnets, securityGroupIds: groups } : false,
     resources: {
       Resources: {

@@ -8,6 +8,7 @@ import { createGuard, createRedactor, guardAdmin } from '../lifecycle/guard/inde
 import { loadNotifier } from '../notifiers/registry.js'
 import { loadRotator } from '../rotators/registry.js'
 import { isOpenable, type OpenedStore, stores } from '../stores/registry.js'
+import { adminReader } from './admin.js'
 import { auditSink } from './audit-file.js'
 import type { Config } from './config.js'
 import { ConfigurationSource, withoutConfiguration } from './configuration.js'
@@ -48,7 +49,10 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
     store: await store(refText),
     loadRotator,
     infer: inferPolicy,
-    readAdmin: (text) => readAdmin(store, text),
+    readAdmin: adminReader(
+      (text) => readAdmin(store, text),
+      async ({ shown, ...ref }) => (await (await store(shown)).tags?.({ ...ref, shown })) ?? {},
+    ),
     env,
     configuration: () => configuration.get(),
     loadNotifier,

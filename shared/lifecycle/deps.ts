@@ -1,6 +1,6 @@
 import type { Env } from '../core/ports/env.js'
 import type { Notifier, Target } from '../core/ports/notifier.js'
-import type { AnyRotator, CredentialType, Difference } from '../core/ports/rotator.js'
+import type { Administrator, AnyRotator, CredentialType, Difference } from '../core/ports/rotator.js'
 import type { SecretStore } from '../core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef, Step, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
@@ -35,8 +35,8 @@ export interface Deps {
   readonly sensitive?: readonly SecretText[]
   /** Starts a rotation by the platform's own engine, where it has one; only with a person's rights. */
   startNative?(ref: SecretRef): Promise<Token>
-  /** The current value of an administrator's secret, in any store. */
-  readAdmin(ref: string): Promise<{ readonly value: SecretText; readonly ref: SecretRef }>
+  /** The current value of an administrator's secret, in any store; `rotated`: reads the value that it is for. */
+  readAdmin(ref: string, rotated: () => Promise<SecretText | undefined>): Promise<Administrator>
   /** What the configuration secret says; an empty one where none is named. bad_config. */
   configuration(): Promise<Configuration>
   /** bad_config for an unknown kind. */

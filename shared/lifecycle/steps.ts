@@ -69,7 +69,12 @@ export async function setSecret(work: Work, pending: Pending): Promise<void> {
 export async function testSecret(work: Work, pending: Pending): Promise<readonly Difference[]> {
   let differences: readonly Difference[] = []
   try {
-    differences = await verifyPatiently(work, pending)
+    differences = await verifyPatiently(work, pending).catch(async (cause: unknown) => {
+      if (codeOf(cause) !== 'target_auth' || spreads(work)) throw cause
+      const whole = await work.whole() // the administrator may be of the primary of a replica, which is a moment behind
+      if (!spreads(whole)) throw cause
+      return verifyPatiently(whole, pending)
+    })
   } catch (cause) {
     if (codeOf(cause) !== 'target_auth') throw cause
     await settleDoubt(work, pending.version, pending.value, { pending: 'refused' })
@@ -129,15 +134,19 @@ async function currentWorks({ rotator, context }: Work): Promise<boolean> {
   }
 }
 
+/** What was set may be refused for a while: by an issuer that spreads it, or by a replica of the database in which it was set. */
+const spreads = ({ rotator, context }: Work): boolean => rotator.traits.propagates || context.admin?.hosts !== undefined
+
 /** A new credential may be refused for a while where the issuer spreads it; the deadline counts from staging, not from this attempt. */
-async function verifyPatiently({ rotator, context }: Work, pending: Pending): Promise<readonly Difference[]> {
+async function verifyPatiently(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  const { rotator, context } = work
   const { env, deadline } = context
   const giveUpAt = (context.stagedAt ?? env.now()) + propagationMsMax
   for (let waitMs = propagationMsBase; ; waitMs = Math.min(waitMs * 2, 15_000)) {
     try {
       return await rotator.verify(context, pending.value)
     } catch (cause) {
-      if (codeOf(cause) !== 'target_auth' || !rotator.traits.propagates || env.now() >= giveUpAt) throw cause
+      if (codeOf(cause) !== 'target_auth' || !spreads(work) || env.now() >= giveUpAt) throw cause
       if (env.now() + waitMs >= deadline || env.cancelled.aborted) {
         throw new RotationError('not_propagated', `The new credential of ${context.ref.shown} is not accepted everywhere yet.`, {
           cause,

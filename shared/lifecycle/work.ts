@@ -151,7 +151,7 @@ export async function openWork(
     live: [...(base === undefined ? [] : [rotator.identify(base)]), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
     env: tools.guard.env,
     ...(stagedAt === undefined ? {} : { stagedAt }),
-    ...(needs.admin ? await adminOf(tools, setup.settings, state.ref) : {}),
+    ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),
   }
   const checkable = needs.admin || setup.settings.admin === undefined
   const work: Work = { tools, rotator, claim, context, ...(baseText ? { baseText } : {}), checkable, whole: async () => work }
@@ -186,9 +186,14 @@ async function readPrevious(
   }
 }
 
-export async function adminOf(tools: Tools, settings: Settings, ref: SecretRef): Promise<Pick<Context<unknown>, 'admin'>> {
+export async function adminOf(
+  tools: Tools,
+  settings: Settings,
+  ref: SecretRef,
+  rotated: () => Promise<SecretText | undefined>,
+): Promise<Pick<Context<unknown>, 'admin'>> {
   if (settings.admin === undefined) return {}
-  const admin = await tools.deps.readAdmin(settings.admin)
+  const admin = await tools.deps.readAdmin(settings.admin, rotated)
   tools.guard.redactor.learn(admin.value)
   if (admin.ref.store === ref.store && admin.ref.key === ref.key) {
     throw new RotationError('admin_mismatch', `keyturn-admin of ${ref.shown} names the secret itself.`, {
@@ -202,6 +207,7 @@ export async function adminOf(tools: Tools, settings: Settings, ref: SecretRef):
 /** A context for looking only: no rotation, no claim. */
 export async function lookContext(tools: Tools, setup: Setup, state: SecretState): Promise<Context<unknown>> {
   const now = tools.deps.env.now()
+  const { current } = state
   return {
     ref: state.ref,
     token: deriveToken('resume', state.ref, state.current?.id ?? null, 0) as Token,
@@ -209,7 +215,7 @@ export async function lookContext(tools: Tools, setup: Setup, state: SecretState
     deadline: now + tools.deps.leaseMs,
     live: [],
     env: tools.guard.env,
-    ...(await adminOf(tools, setup.settings, state.ref)),
+    ...(await adminOf(tools, setup.settings, state.ref, async () => current && tools.store.read(state.ref, current.id))),
   }
 }
 

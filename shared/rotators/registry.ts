@@ -11,6 +11,17 @@ export const rotators = {
   'memory-c': () => import('./memory.js').then(({ create }) => create('C')),
   'memory-f': () => import('./memory.js').then(({ create }) => create('F')),
 } satisfies Record<string, () => Promise<AnyRotator>>
+type ResolveAdmin = typeof import('./rds/admin.js').resolveAdmin
+/** Who can say more of an administrator's secret than it does itself, with the client of the rotator of the same name. */
+const administrators: Readonly<Record<string, () => Promise<ResolveAdmin>>> = {
+  rds: () => import('./rds/admin.js').then(({ resolveAdmin }) => resolveAdmin),
+}
+/** As it is where the rotator rds is not in this bundle. */
+export const resolveAdmin: ResolveAdmin = async (admin, rotated, tags) => {
+  const resolve = await administrators.rds?.()
+  return resolve ? resolve(admin, rotated, tags) : admin
+}
+
 export type RotatorKind = keyof typeof rotators
 export const rotatorKinds = Object.keys(rotators) as RotatorKind[]
 

@@ -1,10 +1,11 @@
+import { nameOf } from '../aws/client.js'
 import { optional } from '../core/claims.js'
 import { RotationError } from '../core/errors.js'
 import { kindOfToken } from '../core/ids.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import type { Claim, ClaimWish, NotePatch, SecretState, SecretStore, StoreTraits, VersionInfo } from '../core/ports/store.js'
-import type { SecretRef, Step, Token, VersionId } from '../core/ports/words.js'
+import type { Policy, SecretRef, Step, Token, VersionId } from '../core/ports/words.js'
 import { splitRef } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { Api, type ClientOptions, createClient, type Value } from './aws-secrets-manager/api.js'
@@ -121,12 +122,20 @@ export class AwsSecretsManager implements SecretStore {
       const { text: value, arn, name: shown } = await this.api.get(name, { stage: label.current })
       return { value, ref: { store: 'aws', key: arn, shown: `aws:${shown}` } }
     } catch (cause) {
-      if (!isNotFound(cause)) throw cause
+      if (!isNotFound(cause)) {
+        const next = 'Allow secretsmanager:GetSecretValue on it if that is missing; otherwise try again.'
+        throw new RotationError(classify(cause), `The secret aws:${name} could not be read (${nameOf(cause)}).`, { cause, next })
+      }
       throw new RotationError('not_found', `There is no secret aws:${name} with a value.`, {
         cause,
         next: 'Check the name, the region and the account.',
       })
     }
+  }
+
+  /** All of them, also those that others wrote. */
+  async tags(ref: SecretRef): Promise<Policy> {
+    return (await this.api.describe(ref.key)).tags
   }
 
   get #parts(): WriterParts {

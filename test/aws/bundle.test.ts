@@ -68,7 +68,7 @@ describe('the package of the AWS function, offline and without credentials', () 
     serverless(folder)
     assert.deepEqual([await hashOf(bundle), await hashOf(zip)], first)
     const text = await readFile(bundle, 'utf8')
-    assert.doesNotMatch(text, /sourceMappingURL|@google-cloud|@azure|cloudevents/)
+    assert.doesNotMatch(text, /sourceMappingURL|@google-cloud|@azure|cloudevents|ModifyDBInstance/)
     assert.ok(existsSync(`${bundle}.map`))
   })
 
@@ -111,10 +111,35 @@ describe('the package of the AWS function, offline and without credentials', () 
     }
     assert.deepEqual(statements(all)[1], { Effect: 'Allow', Action: ['secretsmanager:GetSecretValue'], Resource: ['arn:admin'] })
     assert.match(JSON.stringify(statements(all)[2]?.Condition), /kms:EncryptionContext:SecretARN/)
+    assert.deepEqual(
+      [all, plain].map(({ Resources }) => Resources.RotateLambdaFunction?.Properties.Timeout),
+      [60, 60],
+    )
     assert.deepEqual(all.Resources.RotateLambdaFunction?.Properties.VpcConfig, {
       SecurityGroupIds: ['sg-1'],
       SubnetIds: ['subnet-1', 'subnet-2'],
     })
+  })
+
+  it('with rds: what it may do to which database, and longer to wait', async () => {
+    const [db, cluster] = ['arn:aws:rds:eu-west-1:123456789012:db:main', 'arn:aws:rds:eu-west-1:123456789012:cluster:main']
+    const made = await template('--param', `RdsArns=${db},${cluster}`, '--param', 'AdminSecretArns=arn:admin')
+    assert.deepEqual(
+      statements(made)
+        .slice(2, 5)
+        .map(({ Action, Resource }) => [Action, Resource]),
+      [
+        [['rds:DescribeDBInstances', 'rds:ModifyDBInstance'], [db]],
+        [['rds:DescribeDBClusters', 'rds:ModifyDBCluster'], [cluster]],
+        [['secretsmanager:DescribeSecret'], ['arn:admin']],
+      ],
+    )
+    assert.equal(made.Resources.RotateLambdaFunction?.Properties.Timeout, 300)
+    const said = run(folder, process.execPath, ['scripts/functions.mjs', '--sizes'])
+    assert.deepEqual(
+      said.split('\n').flatMap((line) => /^aws\/rotate {2}([a-z,]+): \d+ bytes, packed \d+$/.exec(line)?.[1] ?? []),
+      ['postgres', 'rds', 'postgres,rds'],
+    )
   })
 
   it('may be called by Secrets Manager for this account only; runs on Node 22 and arm64, with a log that ends', async () => {

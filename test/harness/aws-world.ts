@@ -34,6 +34,7 @@ export interface Instances {
   readonly environment?: Readonly<Record<string, string>>
   /** How long an invocation may take; it waits by setting the clock ahead. */
   readonly remainingMs?: number
+  readonly given?: Partial<Env>
 }
 
 /** Secrets Manager on loopback, whose rotations call the real handler in this process, against a real PostgreSQL. */
@@ -85,7 +86,11 @@ export class AwsWorld {
   #instance(): Handler {
     if (this.#handler && !this.instances.cold) return this.#handler
     const environment = { SECRETS_MANAGER_ENDPOINT: this.double.endpoint, KEYTURN_SHORT_GRACE: '1', ...this.instances.environment }
-    this.#handler = createHandler(environment, { now: this.#now, ...(this.instances.remainingMs ? { sleep: this.#sleep } : {}) })
+    this.#handler = createHandler(environment, {
+      now: this.#now,
+      ...(this.instances.remainingMs ? { sleep: this.#sleep } : {}),
+      ...this.instances.given,
+    })
     return this.#handler
   }
 

@@ -19,7 +19,8 @@ export async function direct(world: PostgresWorld): Promise<Direct> {
   const text = await world.currentText()
   const parse = (fields: Readonly<Record<string, unknown>>) =>
     rotator.parse(new SecretText(JSON.stringify({ ...(JSON.parse(text) as Record<string, unknown>), ...fields })), policy)
-  const admin = policy['keyturn-admin'] === undefined ? {} : { admin: await world.deps().readAdmin(policy['keyturn-admin']) }
+  const admin =
+    policy['keyturn-admin'] === undefined ? {} : { admin: await world.deps().readAdmin(policy['keyturn-admin'], async () => undefined) }
   const context: Context<unknown> = {
     ref: world.ref,
     token: 'token-0123456789-0123456789-abcdef' as Token,

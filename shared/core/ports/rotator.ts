@@ -32,6 +32,13 @@ export interface RotatorTraits {
   rollback(policy: Policy): 'publish' | 'reapply' | 'none'
 }
 
+export interface Administrator {
+  readonly value: SecretText
+  readonly ref: SecretRef
+  /** Other host names, in lower case, that are the same database or a read replica of it by the word of its platform. */
+  readonly hosts?: readonly string[]
+}
+
 export interface Context<V> {
   readonly ref: SecretRef
   readonly token: Token
@@ -47,7 +54,7 @@ export interface Context<V> {
   /** Read only when it is asked for: most rotations never need it. */
   previous?(): Promise<V | undefined>
   /** Never sent to a host other than the one that the admin secret itself names. */
-  readonly admin?: { readonly value: SecretText; readonly ref: SecretRef }
+  readonly admin?: Administrator
   /** For the audit log: why a gate was passed by force. */
   readonly reason?: string
   /** When current became current; for retire and usage. */

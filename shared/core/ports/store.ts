@@ -190,6 +190,8 @@ export interface SecretStore {
   note(state: SecretState, patch: NotePatch): Promise<SecretState>
   /** Constant memory; staging places never appear. One that cannot be read goes to `failed`, where it is given, and ends the listing where not. */
   list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<SecretState>
+  /** What stands beside the secret, whoever wrote it; absent where nothing can. */
+  tags?(ref: SecretRef): Promise<Policy>
   /** Makes a version that is neither current nor pending unreadable as far as the store can. */
   dispose(ref: SecretRef, version: VersionId): Promise<void>
   /** The driver's own answer to "what is this error"; wrappers never guess. */

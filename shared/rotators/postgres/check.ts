@@ -54,7 +54,8 @@ function checkAdmin(context: Context<PostgresValue>, rotated: readonly string[])
       next,
     })
   }
-  if (admin.host.toLowerCase() !== current.host.toLowerCase() || admin.port !== current.port) {
+  const same = admin.host.toLowerCase() === current.host.toLowerCase() && admin.port === current.port
+  if (!same && !context.admin?.hosts?.includes(current.host.toLowerCase())) {
     refuse(
       `belongs to ${admin.host}:${admin.port}, not to ${current.host}:${current.port}`,
       'An administrator is only sent to the host that its own secret names.',

@@ -1,6 +1,6 @@
 import type { Context, Difference } from '../../core/ports/rotator.js'
 import { ask } from './change.js'
-import { mustLogin, within } from './logins.js'
+import { copyLogin, within } from './logins.js'
 import { differencesAreFatal } from './policy.js'
 import { lackingQuery } from './privileges.js'
 import type { Session } from './session.js'
@@ -46,7 +46,7 @@ from pg_roles r where r.rolname in ($1, $2)`
 
 /** One login with the new credential; what it has or lacks against the outgoing one, each difference by name. */
 export async function verify(context: Context<PostgresValue>, pending: PostgresValue): Promise<readonly Difference[]> {
-  return within(await mustLogin(context, pending), async (session) => {
+  return within(await copyLogin(context, pending), async (session) => {
     const [identity] = await ask<Identity & Record<string, unknown>>(
       session,
       "select session_user, current_user, current_database() as database, current_setting('server_version_num')::int as version",

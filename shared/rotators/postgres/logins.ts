@@ -36,6 +36,14 @@ export async function mustLogin(context: Context<PostgresValue>, value: Postgres
   throw result.failed
 }
 
+/** What was set at the primary is accepted by its read replicas a moment later: there each look asks the server itself. */
+export async function copyLogin(context: Context<PostgresValue>, value: PostgresValue): Promise<Session> {
+  if (!context.admin?.hosts?.includes(value.host.toLowerCase())) return mustLogin(context, value)
+  const result = await login(value, context.env)
+  if ('session' in result) return result.session
+  throw result.failed
+}
+
 /** An administrator who is refused says nothing about the rotated credential: never `target_auth`, which would end in stuck. */
 export async function adminLogin(context: Context<PostgresValue>, admin: PostgresValue): Promise<Session> {
   const result = await loginOnce(context, admin)

@@ -7,11 +7,11 @@ import {
   ModifyDBInstanceCommand,
   RDSClient,
 } from '@aws-sdk/client-rds'
-import { clientDefaults } from '../../aws/client.js'
+import { clientDefaults, nameOf } from '../../aws/client.js'
 import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import type { SecretText } from '../../core/secret-text.js'
-import { isNotFound } from './errors.js'
+import { classify, isNotFound } from './errors.js'
 import type { Place } from './place.js'
 
 /** One a region and warm instance; another where the SDK's own variable names another endpoint. */
@@ -30,11 +30,20 @@ async function only<T>(place: Place, ask: () => Promise<readonly T[] | undefined
     const [one] = (await ask()) ?? []
     if (one !== undefined) return one
   } catch (cause) {
-    if (!isNotFound(cause)) throw cause
+    if (!isNotFound(cause)) throw described(place, cause)
   }
   throw new RotationError('not_found', `There is no RDS ${place.kind} ${place.id}.`, {
     field: place.kind === 'cluster' ? 'dbClusterIdentifier' : 'dbInstanceIdentifier',
     next: `Put the identifier of the ${place.kind} into the secret, or check the region.`,
+  })
+}
+
+/** Also for who asks outside of a rotation, where nobody else would explain it. */
+function described({ kind, id }: Place, cause: unknown): RotationError {
+  const action = kind === 'cluster' ? 'rds:DescribeDBClusters' : 'rds:DescribeDBInstances'
+  return new RotationError(classify(cause), `RDS did not say what ${kind} ${id} is (${nameOf(cause)}).`, {
+    cause,
+    next: `Allow ${action} on it if that is missing; otherwise try again.`,
   })
 }
 

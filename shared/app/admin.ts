@@ -1,0 +1,18 @@
+import type { Administrator } from '../core/ports/rotator.js'
+import type { SecretRef } from '../core/ports/words.js'
+import { isSameSite, siteOf } from '../core/shapes/site.js'
+import type { Deps } from '../lifecycle/deps.js'
+import { resolveAdmin } from '../rotators/registry.js'
+
+/** Reads an administrator's secret; where it is in AWS and names another host than the rotated secret, or none, RDS is asked what it is. */
+export function adminReader(
+  read: (text: string) => Promise<Administrator>,
+  tags: (ref: SecretRef) => Promise<Readonly<Record<string, string>>>,
+): Deps['readAdmin'] {
+  return async (text, rotated) => {
+    const admin = await read(text)
+    const value = admin.ref.store === 'aws' ? await rotated() : undefined
+    if (value === undefined || isSameSite(siteOf(admin.value), siteOf(value))) return admin
+    return resolveAdmin(admin, value, () => tags(admin.ref))
+  }
+}

@@ -1,0 +1,63 @@
+import { RotationError } from '../../core/errors.js'
+import type { Administrator } from '../../core/ports/rotator.js'
+import { SecretText } from '../../core/secret-text.js'
+import { readShape } from '../../core/shapes/index.js'
+import { siteOf } from '../../core/shapes/site.js'
+import { type Database, lookAt } from './database.js'
+import { type Place, placeOf } from './place.js'
+
+/** As RDS tags the secrets that it manages: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html */
+const databaseTags = { 'aws:rds:primaryDBInstanceArn': 'instance', 'aws:rds:primaryDBClusterArn': 'cluster' } as const
+
+/**
+ * An administrator whose secret names no host (RDS manages it), or another host than the rotated secret: the control plane says which database it
+ * is, and whether the other host is the same one (an endpoint, a member, a read replica). What it cannot confirm stays as it is, and is refused
+ * where it is used. `tags` is asked only where no host is named.
+ */
+export async function resolveAdmin(
+  admin: Administrator,
+  rotated: SecretText,
+  tags: () => Promise<Readonly<Record<string, string>>>,
+): Promise<Administrator> {
+  const [shape, mine, theirs] = [readShape(admin.value), siteOf(admin.value), siteOf(rotated)]
+  if (shape.kind !== 'json' || mine === undefined || theirs?.host === undefined) return admin
+  const place = mine.host === undefined ? placeIn(await tags(), admin) : placeOrNot(admin.value, mine.host)
+  if (place === undefined) return admin
+  const database = await lookAt(place)
+  const [host, port] = [mine.host ?? database.hosts[0], mine.port ?? database.port]
+  if (host === undefined || port === undefined) return admin
+  const value = new SecretText(JSON.stringify({ ...Object.fromEntries(shape.fields), host, port }))
+  const same = database.hosts.includes(theirs.host) || (await isCopy(database, rotated, theirs.host))
+  return { ...admin, value, ...(same ? { hosts: [theirs.host] } : {}) }
+}
+
+function placeIn(tags: Readonly<Record<string, string>>, { ref }: Administrator): Place {
+  for (const [tag, kind] of Object.entries(databaseTags)) {
+    const [, , , region, , , id] = tags[tag]?.split(':') ?? []
+    if (region !== undefined && id !== undefined) return { kind, id, region }
+  }
+  throw new RotationError('admin_mismatch', `The administrator's secret ${ref.shown} names no host, and RDS does not manage it.`, {
+    field: 'keyturn-admin',
+    next: 'Put host and port into it, or name the secret that RDS manages.',
+  })
+}
+
+/** A host that is none of RDS says nothing, and is no reason to ask. */
+function placeOrNot(value: SecretText, host: string): Place | undefined {
+  try {
+    return placeOf(value, host)
+  } catch (cause) {
+    if (cause instanceof RotationError && cause.code === 'bad_value') return undefined
+    throw cause
+  }
+}
+
+/** A read replica of this very instance or cluster, by what the replica itself says. */
+async function isCopy({ place }: Database, rotated: SecretText, host: string): Promise<boolean> {
+  const asked = placeOrNot(rotated, host)
+  if (asked === undefined) return false
+  const copy = await lookAt(asked)
+  if (!copy.hosts.includes(host)) return false
+  const source = copy.replicaOf?.split(':').at(-1) // an ARN where it is in another region
+  return source === place.id || (copy.place.kind === place.kind && copy.place.id === place.id)
+}
