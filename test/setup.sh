@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 
 missing=()
 command -v openssl >/dev/null || missing+=(openssl)       # certificates of test servers
+python3 -c 'import ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)  # the emulator of AWS
 command -v zsh >/dev/null || missing+=(zsh)               # shells whose completion is tested
 command -v fish >/dev/null || missing+=(fish)
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -17,5 +18,13 @@ fi
 if ! cmp -s test/servers/package-lock.json test/servers/node_modules/.keyturn-lock; then
   (cd test/servers && npm ci --no-audit --no-fund)
   cp test/servers/package-lock.json test/servers/node_modules/.keyturn-lock
+fi
+# An emulator of AWS that others wrote; where there is no Python 3, its tests are skipped and say so.
+moto=5.2.5
+if command -v python3 >/dev/null && [ "$(cat .cache/moto/version 2>/dev/null)" != "$moto" ]; then
+  rm -rf .cache/moto
+  python3 -m venv .cache/moto
+  .cache/moto/bin/pip install --quiet --disable-pip-version-check "moto==$moto" flask flask-cors
+  echo "$moto" >.cache/moto/version
 fi
 echo "test servers are ready"

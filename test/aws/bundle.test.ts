@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { AwsWorld, allowed, functionArn, resetRoles } from '../harness/aws-world.js'
-import { LambdaRuntime, type NodeMajor, nodes, repository, skipOf } from '../harness/lambda-runtime.js'
+import { LambdaRuntime, type NodeMajor, nodes, skipOf } from '../harness/lambda-runtime.js'
 import { logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
+import { repository } from '../harness/repository.js'
 
 /** The sources in a folder of their own: what is built here does not touch what other tests run. */
 async function checkout(): Promise<string> {

