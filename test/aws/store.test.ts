@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, describe, it } from 'node:test'
+import * as sdk from '@aws-sdk/client-secrets-manager'
+import type { Code } from '../../shared/core/ports/errors.js'
+import type { Token } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+import type { AwsSecretsManagerAdmin } from '../../shared/stores/aws-secrets-manager/admin.js'
+import { openAws } from '../harness/aws.js'
+import { FakeEnv } from '../harness/fake-env.js'
+import { type Fault, SecretsManagerDouble } from '../harness/secrets-manager.js'
+
+const doubles: SecretsManagerDouble[] = []
+after(() => Promise.all(doubles.map((double) => double.close())))
+
+describe('the store of AWS', () => {
+  let double: SecretsManagerDouble
+  let store: AwsSecretsManagerAdmin
+  let env: FakeEnv
+  beforeEach(async () => {
+    env = new FakeEnv()
+    double = await SecretsManagerDouble.open(env.now)
+    doubles.push(double)
+    store = openAws(double.endpoint, env)
+  })
+  const failsWith = async (fault: Fault): Promise<Code> => {
+    double.fault = () => fault
+    const cause = await store.create('db', new SecretText('first'), {}).then(
+      () => assert.fail('it went well'),
+      (thrown: unknown) => thrown,
+    )
+    return store.classify(cause)
+  }
+
+  /** By the names in the service's own model, as the SDK exports them. */
+  const expected: Readonly<Record<string, Code>> = {
+    DecryptionFailure: 'denied',
+    EncryptionFailure: 'denied',
+    InternalServiceError: 'unavailable',
+    InvalidNextTokenException: 'internal',
+    InvalidParameterException: 'bad_event',
+    InvalidRequestException: 'bad_event',
+    LimitExceededException: 'too_large',
+    MalformedPolicyDocumentException: 'bad_config',
+    PreconditionNotMetException: 'conflict',
+    PublicPolicyException: 'bad_config',
+    ResourceExistsException: 'exists',
+    ResourceNotFoundException: 'not_found',
+  }
+  it('knows every error of the model', () => {
+    const model = Object.entries(sdk).flatMap(([name, it]) =>
+      typeof it === 'function' && it.prototype instanceof sdk.SecretsManagerServiceException ? [name] : [],
+    )
+    assert.deepEqual(model.sort(), Object.keys(expected).sort())
+  })
+  for (const [type, code] of [
+    ...Object.entries(expected),
+    ...(['ThrottlingException', 'TooManyRequestsException', 'RequestLimitExceeded'] as const).map((name) => [name, 'throttled'] as const),
+    ...(['AccessDeniedException', 'ExpiredTokenException', 'UnrecognizedClientException'] as const).map(
+      (name) => [name, 'denied'] as const,
+    ),
+    ['NobodyKnowsException', 'internal'] as const,
+  ]) {
+    it(`${type} is ${code}`, async () => assert.equal(await failsWith({ type }), code))
+  }
+  for (const [fault, code] of [
+    ['cut', 'unavailable'],
+    ['drop', 'unavailable'],
+    ['error', 'unavailable'],
+  ] as const) {
+    it(`an answer that never comes whole (${fault}) is ${code}`, async () => assert.equal(await failsWith(fault), code))
+  }
+  it('a service that is not there is unavailable, and one without a region is bad_config', async () => {
+    const { endpoint } = double
+    await double.close()
+    doubles.pop()
+    const gone = openAws(endpoint, env)
+    await assert.rejects(gone.create('db', new SecretText('x'), {}), (cause) => gone.classify(cause) === 'unavailable')
+    assert.equal(store.classify(new Error('Region is missing')), 'bad_config')
+  })
+
+  it('lists over pages, also when only the managed ones are asked for', async () => {
+    for (let n = 0; n < 250; n++)
+      double.do('CreateSecret', {
+        Name: `db-${n}`,
+        SecretString: 'first',
+        ClientRequestToken: double.newId(),
+        ...(n % 2 === 0 ? { Tags: [{ Key: 'keyturn-rotator', Value: 'postgres' }] } : {}),
+      })
+    for (const [managed, count, pages] of [
+      [false, 250, 3],
+      [true, 125, 2],
+    ] as const) {
+      double.calls.length = 0
+      const found = new Set<string>()
+      for await (const { ref } of store.list({ managed })) found.add(ref.shown)
+      assert.deepEqual([found.size, double.count('ListSecrets'), double.calls.length], [count, pages, pages])
+    }
+  })
+
+  it('reads a history over pages, the versions without a label too, newest first', async () => {
+    const ref = await store.create('db', new SecretText('value-0'), {})
+    for (let n = 1; n <= 130; n++) {
+      env.time += 1000
+      double.do('PutSecretValue', { SecretId: ref.key, SecretString: `value-${n}`, ClientRequestToken: double.newId() })
+    }
+    double.calls.length = 0
+    const ids = []
+    for await (const { id } of store.history(ref)) ids.push(id)
+    assert.equal(ids.length, 131)
+    assert.equal(double.count('ListSecretVersionIds'), 2)
+    const [newest, ...others] = await Promise.all(
+      [ids[0], ids.at(-1)].map(async (id) => (await store.read(ref, id ?? assert.fail())).reveal()),
+    )
+    assert.deepEqual([newest, ...others], ['value-130', 'value-0'])
+  })
+
+  it('tells replicas and the native schedule', async () => {
+    const ref = await store.create('db', new SecretText('first'), {})
+    const secret = double.find({ SecretId: ref.key })
+    secret.replicas.push({ Region: 'eu-central-1', Status: 'InProgress' }, { Region: 'us-east-1', Status: 'InSync' })
+    secret.rotation = { enabled: true, functionArn: 'arn:f', rules: { AutomaticallyAfterDays: 30 }, attempts: 0 }
+    const { native, drivenBy } = await store.describe(ref)
+    assert.deepEqual(native?.replicas, [
+      { at: 'eu-central-1', inSync: false },
+      { at: 'us-east-1', inSync: true },
+    ])
+    assert.deepEqual([native?.enabled, native?.schedule, drivenBy], [true, 'every 30 days', 'service'])
+    assert.equal(native?.nextAt, secret.createdAt + 30 * 86_400_000)
+    double.replicate('db')
+    assert.ok((await store.describe(ref)).native?.replicas.every(({ inSync }) => inSync))
+  })
+
+  it('refuses what is another region’s, another service’s, or marked for deletion', async () => {
+    const ref = await store.create('db', new SecretText('first'), {})
+    const secret = double.find({ SecretId: ref.key })
+    const claim = async () =>
+      store.claim(await store.describe(ref), { token: double.newId() as Token, kind: 'rotate', holder: 'one', leaseMs: 60_000 })
+    secret.owningService = 'rds'
+    await assert.rejects(claim(), /managed by rds/)
+    delete secret.owningService
+    secret.primaryRegion = 'us-east-1'
+    await assert.rejects(claim(), /replica; its primary is in us-east-1/)
+    delete secret.primaryRegion
+    secret.deletedAt = env.time
+    await assert.rejects(store.describe(ref), (cause) => store.classify(cause) === 'not_found')
+  })
+})
