@@ -1,35 +1,16 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { checkout, handlerName, run, serverless, unpacked } from '../harness/aws-package.js'
 import { AwsWorld, allowed, functionArn, resetRoles } from '../harness/aws-world.js'
 import { LambdaRuntime, type NodeMajor, nodes, skipOf } from '../harness/lambda-runtime.js'
 import { logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
-import { repository } from '../harness/repository.js'
 
-/** The sources in a folder of their own: what is built here does not touch what other tests run. */
-async function checkout(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'keyturn-package-'))
-  for (const name of ['functions', 'shared', 'scripts', 'infra', 'serverless.yml', 'package.json', 'tsconfig.json'])
-    await cp(join(repository, name), join(folder, name), { recursive: true })
-  await symlink(join(repository, 'node_modules'), join(folder, 'node_modules'))
-  return folder
-}
-const run = (folder: string, command: string, words: readonly string[], env: Readonly<Record<string, string>> = {}): string =>
-  execFileSync(command, [...words], {
-    cwd: folder,
-    encoding: 'utf8',
-    env: { PATH: process.env.PATH ?? '', HOME: folder, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-const serverless = (folder: string, ...words: string[]): string =>
-  run(folder, process.execPath, [join(repository, 'node_modules/serverless/bin/serverless.js'), 'package', ...words])
 const hashOf = async (path: string): Promise<string> =>
   createHash('sha256')
     .update(await readFile(path))
@@ -172,11 +153,8 @@ describe('the package of the AWS function, offline and without credentials', () 
         world = await AwsWorld.open(server)
         world.double.wantsRotationToken = true
         const environment = { SECRETS_MANAGER_ENDPOINT: world.double.endpoint, KEYTURN_SHORT_GRACE: '1' }
-        // What is in the archive and nothing else, as it stands on Lambda.
-        task = await mkdtemp(join(tmpdir(), 'keyturn-task-'))
-        serverless(folder)
-        execFileSync('python3', ['-m', 'zipfile', '-e', join(folder, '.serverless/rotate.zip'), task])
-        runtime = await LambdaRuntime.start(nodes[major], task, 'dist/functions/aws/rotate/index.handler', environment)
+        task = await unpacked(folder)
+        runtime = await LambdaRuntime.start(nodes[major], task, handlerName, environment)
         world.double.functions.set(functionArn, (event) => runtime.invoke(event))
       })
       beforeEach(() => resetRoles(server))

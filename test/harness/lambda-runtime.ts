@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { repository } from './repository.js'
 
-const bootstrap = fileURLToPath(new URL('../programs/lambda-bootstrap.js', import.meta.url))
+const bootstrap = join(repository, 'dist/test/programs/lambda-bootstrap.js')
 
 /** The Node binaries that functions run on; 22 and 24 come by test/setup.sh. */
 export const nodes = {
