@@ -83,6 +83,10 @@ export class AwsWorld {
       process.stderr.write = write
     }
   }
+  /** The warm instance is gone, as after a crash. */
+  crash(): void {
+    this.#handler = undefined
+  }
   #instance(): Handler {
     if (this.#handler && !this.instances.cold) return this.#handler
     const environment = { SECRETS_MANAGER_ENDPOINT: this.double.endpoint, KEYTURN_SHORT_GRACE: '1', ...this.instances.environment }
