@@ -6,6 +6,8 @@ import { createOutput, exitCodes, outliveReaders } from './output.js'
 import { createProgram } from './program.js'
 
 const json = process.argv.includes('--json')
+// The SDK of AWS says at each start that versions of next year want a newer Node; which one is used here is ours to say, not a user's.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 stopOnSignals()
 outliveReaders()
 try {
