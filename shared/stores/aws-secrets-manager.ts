@@ -15,7 +15,7 @@ import { label, retiringLabels } from './aws-secrets-manager/labels.js'
 import { changed, Reader, Warm } from './aws-secrets-manager/reader.js'
 import { revOf, stateOf } from './aws-secrets-manager/state.js'
 import { notesOf, policyPrefix, writeNotes } from './aws-secrets-manager/tags.js'
-import { claim, clearMarks, publish, spent, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
+import { claim, clearMarks, dropStrayLabels, publish, spent, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
 
 /** With the six random characters that the service adds: the whole ARN, which names one secret for ever. */
 const wholeArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)-[A-Za-z0-9]{6}$/
@@ -190,6 +190,7 @@ export class AwsSecretsManager implements SecretStore {
     const { set, gone } = writeNotes(merged, before.tags)
     await this.api.tag(ref.key, set)
     await this.api.untag(ref.key, gone)
+    await dropStrayLabels(this.api, before, new Set(merged.retiring.map(({ version }) => version)))
     return this.describe(ref)
   }
 

@@ -86,6 +86,11 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     const done: string[] = []
     for await (const { ref, action } of sweep(world.deps())) if (ref === 'aws:pair') done.push(action)
     assert.ok(done.includes('announce'))
+    assert.deepEqual(
+      Object.values(world.stagesOf(arn)).flat().sort(),
+      ['AWSCURRENT', 'AWSPREVIOUS'],
+      'nothing tells any more what the label was for',
+    )
     await world.close()
   })
 })

@@ -126,6 +126,14 @@ async function keepRetiring(api: Api, { ref, stages, previous, tags }: Descripti
   if (free !== undefined) await api.moveStage(ref.key, free, { to: previous })
 }
 
+/** A label whose entry is over, or whose tag somebody deleted, would keep its version for ever, and its place from the next one. */
+export async function dropStrayLabels(api: Api, { ref, stages }: Description, wanted: ReadonlySet<VersionId>): Promise<void> {
+  for (const name of retiringLabels) {
+    const holder = holderOf(stages, name)
+    if (holder !== undefined && !wanted.has(holder)) await takeAway(api, ref, name, holder)
+  }
+}
+
 /** Our own engine leaves no mark behind; where the service drives, it takes its own away. */
 export async function clearMarks(api: Api, ref: SecretRef, version: VersionId): Promise<void> {
   const names = (await api.describe(ref.key)).stages.get(version) ?? []
