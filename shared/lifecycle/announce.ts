@@ -1,7 +1,7 @@
 import { codeOf } from '../core/errors.js'
 import type { Change } from '../core/ports/notifier.js'
 import type { SecretState } from '../core/ports/store.js'
-import type { SecretRef } from '../core/ports/words.js'
+import type { SecretRef, VersionId } from '../core/ports/words.js'
 import { changeOf, isDue } from './change.js'
 import type { Deps } from './deps.js'
 import { entriesDue, identityOf } from './entries.js'
@@ -20,19 +20,25 @@ const roundsMax = 6
 
 /**
  * One announce pass: tells every target of what is current, and only then notes it, together with the retiring entry of what left, in one
- * write. Repeatable: a crash in between costs a repeated event with the same id. bad_config for a target that nobody configured.
+ * write. Repeatable: a crash in between costs a repeated event with the same id. Whom it told of a publication that was overtaken meanwhile hears
+ * of the newer one once more, so that the older one was not the last. bad_config for a target that nobody configured.
  */
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
   const tools = createTools(deps)
   const ref = await tools.store.resolve(refText)
+  let before: { readonly version: VersionId; readonly told: readonly Told[] } | undefined
   for (let round = 1; ; round++) {
     const state = await tools.store.describe(ref)
     const { current } = state
-    if (current === undefined || (!isDue(state) && !refusedBefore(state, deps.env.now()))) return { ref, outcome: 'none', told: [] }
+    const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
+    const due = isDue(state) || refusedBefore(state, deps.env.now())
+    if (current === undefined || !(due || overtaken.length > 0)) return { ref, outcome: 'none', told: [] }
     const setup = await understand(tools, state)
     assertTargets(setup)
     const change = changeOf(state, current)
-    const told = await tellAll(tools, setup, state, change)
+    const told = await tellAll(tools, setup, state, change, overtaken)
+    if (!due) return { ref, change, told, outcome: 'announced' } // another pass has noted it
+    before = { version: current.id, told: told.filter((one) => one.seen !== state.journal?.seen?.[one.target.key]) }
     try {
       return { ref, change, told, outcome: await noteAnnounced(tools, setup, state, told) }
     } catch (cause) {
@@ -50,14 +56,21 @@ export const refusedBefore = ({ journal, current }: SecretState, now: number): b
   )
 
 /** Those that took it already are not told again, and those that asked to wait are not yet. */
-async function tellAll(tools: Tools, { targets }: Setup, { journal }: SecretState, change: Change): Promise<readonly Told[]> {
+async function tellAll(
+  tools: Tools,
+  { targets }: Setup,
+  { journal }: SecretState,
+  change: Change,
+  overtaken: readonly Told[],
+): Promise<readonly Told[]> {
   const told: Told[] = []
   for (const target of targets) {
     const before = journal?.seen?.[target.key]
     const same = before?.version === change.version ? before : undefined
     const waits = (same?.again ?? 0) > tools.deps.env.now()
     const refused = same?.code === 'delivery_refused' && target.required && !waits
-    const settled = same !== undefined && !refused && (wasTold(same) || waits)
+    const older = overtaken.some((one) => one.target.key === target.key)
+    const settled = same !== undefined && !refused && !older && (wasTold(same) || waits)
     told.push(settled ? { target, seen: same, evidence: 'as noted before' } : await tell(tools, change, target, same))
   }
   return told
