@@ -81,7 +81,7 @@ export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   const second = plan.again ? [{ at: plan.at + plan.again.later, mode: plan.again.mode }] : []
   await plot.run(story, [first, ...second])
   if (setting.serviceDriven) await story.perform(platformGoesOn) // the service calls again with the same token until it is done
-  for (let pass = 0; pass < passesMax; pass++) await story.perform(sweepNow, { afterMs: pass === 4 ? weekMs : laterMs })
+  await sweepUntilQuiet(story)
   if ((plot.mayNeedPerson || plan.trouble === 'stripped') && (await isStuck(story))) {
     await story.perform(recoverNow)
     for (let pass = 0; pass < 3; pass++) await story.perform(sweepNow)
@@ -89,6 +89,15 @@ export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   await checkStory(story)
   await setting.close?.()
   return story.broken
+}
+
+/** Until everybody who comes back after a week has come back, and two sweeps in a row had nothing to do. */
+async function sweepUntilQuiet(story: Story): Promise<void> {
+  for (let pass = 0, quiet = 0; pass < passesMax && !(pass > 6 && quiet >= 2); pass++) {
+    const before = story.effects
+    await story.perform(sweepNow, { afterMs: pass === 4 ? weekMs : laterMs })
+    quiet = story.effects === before && story.consumers.every(({ settled }) => settled) ? quiet + 1 : 0
+  }
 }
 
 async function isStuck({ world }: Story): Promise<boolean> {
@@ -125,7 +134,6 @@ function possible(setting: Setting, trouble: AfterTrouble): boolean {
 export async function afterPairs(tally: AfterTally, setting: Setting, every: number): Promise<void> {
   let count = 0
   for (const plot of plots) {
-    if (setting.serviceDriven && !plot.serviceToo) continue
     for (const company of Object.keys(companies)) {
       const effects = await effectsOf(setting, plot, company)
       for (let at = 0; at < effects; at++) {
@@ -145,7 +153,6 @@ export async function afterPairs(tally: AfterTally, setting: Setting, every: num
 export async function afterFaults(tally: AfterTally, setting: Setting, every = 1): Promise<void> {
   let count = 0
   for (const plot of plots) {
-    if (setting.serviceDriven && !plot.serviceToo) continue
     for (const company of Object.keys(companies)) {
       const effects = await effectsOf(setting, plot, company)
       for (let at = 0; at <= effects; at++) {

@@ -39,6 +39,11 @@ export class Consumer {
     if (!fresh && this.habit === 'skips') this.#followAt ??= now + 3 * laterMs
   }
 
+  /** It will not follow by itself any more: whatever it waits for has come. */
+  get settled(): boolean {
+    return this.#followAt === undefined
+  }
+
   /** Reads what is current now, if its time has come. */
   async live(world: World): Promise<void> {
     if (this.#followAt === undefined || world.env.time < this.#followAt) return
