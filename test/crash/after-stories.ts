@@ -15,6 +15,7 @@ const rotate =
   (name: string, kind: 'rotate' | 'emergency' | 'rollback' = 'rotate'): Deed =>
   async (story, process) => {
     const { world, setting } = story
+    if (kind !== 'rotate') story.pastTokens.add(tokenOf(name))
     if (!setting.serviceDriven || kind !== 'rotate') return world.run(process, { kind, token: tokenOf(name), reason: 'a test' })
     const token = await world.store.startNative?.(world.ref)
     return token === undefined ? undefined : world.runService(process, token)

@@ -1,5 +1,5 @@
 import { RotationError } from '../../shared/core/errors.js'
-import type { VersionId } from '../../shared/core/ports/words.js'
+import type { Token, VersionId } from '../../shared/core/ports/words.js'
 import type { Deps } from '../../shared/lifecycle/deps.js'
 import { addConsumers, type Consumer, type Habit } from '../harness/consumers.js'
 import { Crash, type FakeProcess, type Fault } from '../harness/faults.js'
@@ -35,6 +35,8 @@ export class Story {
   /** Deliberate ends: revoked, or by force. */
   readonly mayEnd = new Set<string>()
   journalLost = false
+  /** Of emergencies and rollbacks. */
+  readonly pastTokens = new Set<Token>()
   #effects = 0
   #overtaking = false
 
@@ -91,8 +93,7 @@ export class Story {
     const last = this.publications.at(-1)
     if (state.current && state.current.id !== last?.version) {
       // An emergency that died is gone on with by a sweep, and overtakes all the same.
-      const { rotation } = state.journal ?? {}
-      const past = rotation?.token === state.current.ours && (rotation?.kind === 'emergency' || rotation?.kind === 'rollback')
+      const past = state.current.ours !== undefined && this.pastTokens.has(state.current.ours)
       if ((this.#overtaking || past) && last) last.overtaken = true
       this.publications.push({ version: state.current.id, user: this.#userOf(text), overtaken: false })
     }
