@@ -4,7 +4,7 @@ import type { Context } from '../../core/ports/rotator.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
 import { adminLogin, forgetRefusal, loginOnce, within } from './logins.js'
-import { hashOf } from './policy.js'
+import { hashOf, strategyOf } from './policy.js'
 import type { Session } from './session.js'
 import { assertName, type PostgresValue } from './value.js'
 import { iterationsFor, saltBytes, scramVerifier } from './verifier.js'
@@ -72,9 +72,10 @@ async function setPassword(
       : scramVerifier(pending.password, env.random(saltBytes), iterationsFor(iterations))
   // An account that acts as its owner role must step back to be itself; by name, since CURRENT_USER would mean the owner.
   const self = session.user === pending.user ? 'SET LOCAL ROLE NONE; ' : ''
+  const login = strategyOf(policy) === 'alternate' ? 'LOGIN ' : '' // its last retirement took that, too
   assertInTime(context, `the password of ${pending.user} was set`)
   try {
-    await session.query(`BEGIN READ WRITE; ${self}ALTER ROLE ${role} PASSWORD ${pg.escapeLiteral(secret)}; COMMIT`)
+    await session.query(`BEGIN READ WRITE; ${self}ALTER ROLE ${role} ${login}PASSWORD ${pg.escapeLiteral(secret)}; COMMIT`)
   } catch (cause) {
     throw statementError(cause, `${session.user} could not set the password of ${pending.user}`)
   }

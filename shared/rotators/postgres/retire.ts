@@ -11,7 +11,7 @@ import type { Session } from './session.js'
 import { assertName, type PostgresValue } from './value.js'
 
 /**
- * The login that left can no longer be used: no password, while role, grants and ownership stay. One login has nothing to take away, its old
+ * The login that left can no longer be used, by a password or in any other way, while role, grants and ownership stay. One login has nothing to take away, its old
  * password is gone. Open sessions go on unless the policy, or a revocation, ends them.
  */
 export async function retire(context: Context<PostgresValue>, id: CredentialId): Promise<Progress> {
@@ -41,12 +41,12 @@ const noSuchRole = '42704'
 /** Gone already is done. */
 async function disable(context: Context<PostgresValue>, session: Session, user: string): Promise<void> {
   assertName(user, 'username')
-  assertInTime(context, `the password of ${user} was taken away`)
+  assertInTime(context, `the login ${user} was ended`)
   try {
-    await session.query(`BEGIN READ WRITE; ALTER ROLE ${pg.escapeIdentifier(user)} PASSWORD NULL; COMMIT`)
+    await session.query(`BEGIN READ WRITE; ALTER ROLE ${pg.escapeIdentifier(user)} NOLOGIN PASSWORD NULL; COMMIT`)
   } catch (cause) {
     if (systemCodeOf(cause) === noSuchRole) return
-    throw statementError(cause, `${session.user} could not take the password of ${user} away`)
+    throw statementError(cause, `${session.user} could not end the login ${user}`)
   }
 }
 
