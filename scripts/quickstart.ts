@@ -9,7 +9,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   const result = await playThrough(stage)
   await stage.close()
-  const good = result.clientLoginFailures === 0 && result.recovered && result.retired >= 4
+  const good = result.clientLoginFailures === 0 && result.recovered && result.retired >= 4 && result.rolledBackRetired
   console.log(
     values.json
       ? JSON.stringify(result)

@@ -4,8 +4,10 @@ import { adminPassword, firstPassword, type Stage, webhookKey } from './stage.js
 
 export interface QuickstartResult {
   readonly rotations: number
-  /** Outgoing logins that were ended on evidence; one of them had been rolled back. */
+  /** Outgoing logins that were ended on evidence. */
   readonly retired: number
+  /** The login that was current before the rollback is the one that was retired after it. */
+  readonly rolledBackRetired: boolean
   readonly clientLogins: number
   readonly clientLoginFailures: number
   /** The effect that was going on when the process was killed. */
@@ -32,14 +34,16 @@ export async function playThrough(stage: Stage): Promise<QuickstartResult> {
   const policy = ['strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin', 'targets=application', `grace=${graceMs / 1000}s`]
   await stage.mustCli(['adopt', 'file:db', ...policy])
   stage.tell('keyturn init, put, adopt: the secret file:db is taken as it is (grace 2 s, for this demonstration only)')
-  let retired = 0
+  let [retired, rolledBackRetired] = [0, false]
   for (let count = 1; count <= 3; count++) {
     await rotateOnce(stage, count)
     if (count === 3) await rollBack(stage)
-    retired += await retireOutgoing(stage)
+    const ended = await retireOutgoing(stage)
+    retired += ended.length
+    if (count === 3) rolledBackRetired = ended.includes('app_b') // the third turn was its
   }
   const killed = await rotateAndKill(stage)
-  retired += await retireOutgoing(stage)
+  retired += (await retireOutgoing(stage)).length
   const { json: status, text } = await stage.cli(['status', 'file:db'])
   stage.say(`\n$ keyturn status file:db --json\n${text.trim()}`)
   await stage.mustCli(['audit', 'verify'])
@@ -49,6 +53,7 @@ export async function playThrough(stage: Stage): Promise<QuickstartResult> {
   return {
     rotations: 3 + killed.rotations,
     retired,
+    rolledBackRetired,
     clientLogins: counts.logins,
     clientLoginFailures: counts.failures,
     killedAt: killed.killedAt,
@@ -87,13 +92,13 @@ async function rollBack(stage: Stage): Promise<void> {
 }
 
 /** What `keyturn sweep` does every few minutes: ask the consumer and the server again, until the outgoing login may end. */
-async function retireOutgoing(stage: Stage): Promise<number> {
+async function retireOutgoing(stage: Stage): Promise<readonly string[]> {
   const giveUpAt = Date.now() + retireMsMax
   for (;;) {
     const { entries } = (await stage.mustCli(['retire', 'file:db'])) as { entries: readonly { id: string; state: string; why: string }[] }
     const done = entries.filter(({ state }) => state === 'retired')
     for (const { id, why } of done) stage.tell(`retired ${id}: ${why}`)
-    if (done.length > 0) return done.length
+    if (done.length > 0) return done.map(({ id }) => id)
     if (Date.now() > giveUpAt) throw new Error(`Nothing was retired in ${retireMsMax} ms: ${JSON.stringify(entries)}`)
     await delay(250)
   }
