@@ -151,6 +151,27 @@ describe("what locks the vendor's functions out, on a real PostgreSQL", { skip }
     }
   })
 
+  it('the quota of writes: one call a second is waited for, not failed on', async () => {
+    const world = await open({ remainingMs: 60_000 })
+    world.double.now = () => Date.now() + world.skewMs
+    const arn = world.make('app', world.value('app'))
+    world.skewMs += 60_000
+    world.double.writesPerSecondMax = 1
+    world.double.attemptsMax = 5
+    await world.rotate(arn)
+    assert.equal(world.double.events.at(-1)?.name, 'RotationSucceeded', world.said.join(''))
+    assert.ok(await logsIn(server, 'app', world.loginOf(arn).password))
+  })
+
+  it('a service that answers slowly, at every call: nothing is sent twice', async () => {
+    const world = await open()
+    const arn = world.make('app', world.value('app'))
+    world.double.fault = () => ({ slowMs: 300 })
+    await world.rotate(arn)
+    assert.equal(world.double.events.at(-1)?.name, 'RotationSucceeded', world.said.join(''))
+    assert.deepEqual([world.double.count('PutSecretValue'), world.double.count('UpdateSecretVersionStage')], [1, 1])
+  })
+
   it('every code that leaves the function is one of the table, with its next step and without a stack', async () => {
     const world = await open()
     const arn = world.make('app', world.value('app', firstPassword, { port: 1 }))
