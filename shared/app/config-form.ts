@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
 import { commonKeys, parsePolicy, prefix } from '../core/policy/index.js'
 import { credentialTypes } from '../core/ports/rotator.js'
+import { clusterSettings, settings as kubernetesSettings, whyNot as whyNotKubernetes } from '../notifiers/kubernetes/settings.js'
 import { settings as logSettings } from '../notifiers/log.js'
 import { settings as manualSettings } from '../notifiers/manual.js'
 import type { NotifierKind } from '../notifiers/registry.js'
@@ -10,6 +11,7 @@ import { settings as webhookSettings, whyNot as whyNotWebhook } from '../notifie
 const required = v.optional(v.boolean(), false)
 /** A notifier without a line here does not compile. */
 const targetForms = {
+  kubernetes: v.strictObject({ kind: v.literal('kubernetes'), required, ...kubernetesSettings.entries }),
   log: v.strictObject({
     kind: v.literal('log'),
     required: v.optional(v.literal(false, 'a log proves nothing, so it cannot be required'), false),
@@ -19,10 +21,12 @@ const targetForms = {
   webhook: v.strictObject({ kind: v.literal('webhook'), required, ...webhookSettings.entries }),
 } satisfies Record<NotifierKind, unknown>
 const target = v.pipe(
-  v.variant('kind', [targetForms.log, targetForms.manual, targetForms.webhook]),
+  v.variant('kind', [targetForms.kubernetes, targetForms.log, targetForms.manual, targetForms.webhook]),
   v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed || dataset.value.kind !== 'webhook') return
-    const wrong = whyNotWebhook(dataset.value, dataset.value.required)
+    if (!dataset.typed) return
+    const { value } = dataset
+    const wrong =
+      value.kind === 'webhook' ? whyNotWebhook(value, value.required) : value.kind === 'kubernetes' ? whyNotKubernetes(value) : undefined
     if (wrong !== undefined) addIssue({ message: wrong })
   }),
 )
@@ -57,6 +61,8 @@ function whyNotPolicy(entries: Readonly<Record<string, string>>): string | undef
 export const configForm = v.strictObject({
   $schema: v.optional(v.string()),
   targets: v.optional(v.record(name, target), {}),
+  /** API servers that targets of the kind kubernetes name. */
+  clusters: v.optional(v.record(name, clusterSettings), {}),
   /** Policy keys by credential type, without keyturn- in front; a secret's own policy wins. */
   defaults: v.optional(v.record(v.picklist(credentialTypes), defaults), {}),
   /** No rotation starts between from and to; an emergency and what is open go on. */

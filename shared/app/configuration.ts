@@ -15,13 +15,14 @@ export function parseConfiguration(text: SecretText): Configuration {
       next: 'Correct it, try it with keyturn config check -f FILE, then put it again. keyturn schema config prints what is allowed.',
     })
   }
-  const { targets, defaults, freezes, paused } = result.output
+  const { targets, clusters, defaults, freezes, paused } = result.output
   assertKnown(Object.keys(targets), defaults)
+  assertClusters(targets, clusters)
   return {
     targets: Object.fromEntries(
       Object.entries(targets).map(([key, { kind, required, ...settings }]) => [
         key,
-        { key, kind, required, settings: new SecretText(JSON.stringify(settings)) },
+        { key, kind, required, settings: new SecretText(JSON.stringify({ ...settings, ...accessOf(settings, clusters) })) },
       ]),
     ),
     defaults: Object.fromEntries(Object.entries(defaults).map(([type, entries]) => [type, policyOf(entries ?? {})])),
@@ -42,6 +43,21 @@ function assertKnown(known: readonly string[], defaults: ConfigText['defaults'])
         next: `Add it under targets, or correct the name. Known: ${known.join(', ') || 'none'}.`,
       },
     )
+  }
+}
+
+/** A target carries how its cluster is reached: a notifier knows no other part of the configuration. */
+const accessOf = (settings: object, clusters: ConfigText['clusters']): object =>
+  'cluster' in settings && typeof settings.cluster === 'string' ? { access: clusters[settings.cluster] } : {}
+
+function assertClusters(targets: ConfigText['targets'], clusters: ConfigText['clusters']): void {
+  for (const [key, target] of Object.entries(targets)) {
+    if (target.kind !== 'kubernetes' || Object.hasOwn(clusters, target.cluster)) continue
+    const field = `targets.${key}.cluster`
+    throw new RotationError('bad_config', `The configuration is wrong: ${field} names ${target.cluster}, which is no cluster.`, {
+      field,
+      next: `Add it under clusters, or correct the name. Known: ${Object.keys(clusters).join(', ') || 'none'}.`,
+    })
   }
 }
 

@@ -23,7 +23,12 @@ export const wasTold = ({ phase, code }: Seen): boolean => phase !== 'failed' ||
 export async function tell(tools: Tools, change: Change, target: Target, before: Seen | undefined): Promise<Told> {
   const { env } = tools.deps
   const receipt = before?.version === change.version ? before : undefined
-  const context = { env: tools.guard.env, deadline: env.now() + tellMsMax, ...optional('receipt', receipt) }
+  const context = {
+    env: tools.guard.env,
+    deadline: env.now() + tellMsMax,
+    value: () => tools.store.read(change.ref, change.version),
+    ...optional('receipt', receipt),
+  }
   const seenNow = (rest: Omit<Seen, 'version' | 'at'>): Seen => ({ version: change.version, at: env.now(), ...rest })
   try {
     const notifier = guardNotifier(await tools.deps.loadNotifier(target.kind), tools.guard, change.ref.shown)

@@ -3,6 +3,7 @@ import type { Notifier } from '../core/ports/notifier.js'
 
 /** One line a notifier; loaded only when a target asks for it. */
 export const notifiers = {
+  kubernetes: () => import('./kubernetes.js').then(({ create }) => create()),
   log: () => import('./log.js').then(({ create }) => create()),
   manual: () => import('./manual.js').then(({ create }) => create()),
   webhook: () => import('./webhook.js').then(({ create }) => create()),

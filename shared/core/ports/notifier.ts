@@ -46,6 +46,8 @@ export interface NotifierContext {
   readonly deadline: number
   /** What was received for this very publication. */
   readonly receipt?: Seen
+  /** The published value, for a notifier that compares it with what a consumer got; read only when it is asked for, and audited. */
+  value?(): Promise<SecretText>
 }
 
 /** refuse: certainly mis-set. unknown: not reachable now, which blocks nothing. */

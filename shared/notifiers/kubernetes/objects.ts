@@ -1,0 +1,134 @@
+import * as v from 'valibot'
+import { RotationError } from '../../core/errors.js'
+
+/** What is read of the cluster's objects; everything else in them is somebody else's. */
+const texts = v.optional(v.record(v.string(), v.string()), {})
+const metadata = v.object({
+  name: v.string(),
+  uid: v.optional(v.string()),
+  generation: v.optional(v.number(), 0),
+  annotations: texts,
+  labels: texts,
+  deletionTimestamp: v.optional(v.string()),
+  ownerReferences: v.optional(v.array(v.object({ kind: v.string(), name: v.string(), uid: v.optional(v.string()) })), []),
+  managedFields: v.optional(v.array(v.object({ time: v.optional(v.string()) })), []),
+})
+const remoteRef = v.object({
+  key: v.optional(v.string()),
+  property: v.optional(v.string()),
+  version: v.optional(v.string()),
+  decodingStrategy: v.optional(v.string(), 'None'),
+  conversionStrategy: v.optional(v.string(), 'Default'),
+})
+const sourceRef = v.optional(v.object({ generatorRef: v.optional(v.unknown()) }))
+const externalSecret = v.object({
+  metadata,
+  spec: v.object({
+    refreshPolicy: v.optional(v.string(), 'Periodic'),
+    refreshInterval: v.optional(v.string(), '1h'),
+    secretStoreRef: v.optional(v.object({ name: v.optional(v.string()), kind: v.optional(v.string(), 'SecretStore') })),
+    target: v.optional(
+      v.object({
+        name: v.optional(v.string()),
+        creationPolicy: v.optional(v.string(), 'Owner'),
+        immutable: v.optional(v.boolean(), false),
+        template: v.optional(v.object({ data: v.optional(v.unknown()), templateFrom: v.optional(v.unknown()) })),
+      }),
+    ),
+    data: v.optional(v.array(v.object({ secretKey: v.string(), remoteRef, sourceRef })), []),
+    dataFrom: v.optional(
+      v.array(
+        v.object({
+          extract: v.optional(remoteRef),
+          find: v.optional(v.unknown()),
+          rewrite: v.optional(v.array(v.unknown()), []),
+          sourceRef,
+        }),
+      ),
+      [],
+    ),
+  }),
+  status: v.optional(
+    v.object({
+      syncedResourceVersion: v.optional(v.string()),
+      conditions: v.optional(
+        v.array(
+          v.object({ type: v.string(), status: v.string(), reason: v.optional(v.string(), ''), message: v.optional(v.string(), '') }),
+        ),
+        [],
+      ),
+    }),
+  ),
+})
+export type ExternalSecret = v.InferOutput<typeof externalSecret>
+
+const selector = v.object({
+  matchLabels: texts,
+  matchExpressions: v.optional(
+    v.array(v.object({ key: v.string(), operator: v.string(), values: v.optional(v.array(v.string()), []) })),
+    [],
+  ),
+})
+const workload = v.object({
+  metadata,
+  spec: v.object({
+    replicas: v.optional(v.number(), 1),
+    paused: v.optional(v.boolean(), false),
+    selector,
+    updateStrategy: v.optional(
+      v.object({ type: v.optional(v.string()), rollingUpdate: v.optional(v.nullable(v.object({ partition: v.optional(v.number(), 0) }))) }),
+    ),
+    template: v.object({ metadata: v.optional(v.object({ annotations: texts })) }),
+  }),
+  status: v.optional(
+    v.object({
+      observedGeneration: v.optional(v.number(), 0),
+      replicas: v.optional(v.number(), 0),
+      updatedReplicas: v.optional(v.number(), 0),
+      availableReplicas: v.optional(v.number(), 0),
+      readyReplicas: v.optional(v.number(), 0),
+      currentRevision: v.optional(v.string()),
+      updateRevision: v.optional(v.string()),
+      desiredNumberScheduled: v.optional(v.number(), 0),
+      updatedNumberScheduled: v.optional(v.number(), 0),
+      numberAvailable: v.optional(v.number(), 0),
+      conditions: v.optional(v.array(v.object({ type: v.string(), status: v.string(), reason: v.optional(v.string(), '') })), []),
+    }),
+  ),
+})
+export type Workload = v.InferOutput<typeof workload>
+
+const pods = v.object({
+  metadata: v.object({ continue: v.optional(v.string(), '') }),
+  items: v.array(v.object({ metadata, status: v.optional(v.object({ phase: v.optional(v.string(), '') })) })),
+})
+export type Pods = v.InferOutput<typeof pods>
+
+const secret = v.object({ metadata, data: v.optional(v.record(v.string(), v.string()), {}) })
+export type Secret = v.InferOutput<typeof secret>
+
+const clusterExternalSecret = v.object({ metadata, spec: v.object({ externalSecretName: v.optional(v.string()) }) })
+const apiGroup = v.object({ versions: v.array(v.object({ version: v.string() })) })
+const review = v.object({ status: v.object({ allowed: v.boolean() }) })
+const store = v.object({
+  status: v.optional(v.object({ conditions: v.optional(v.array(v.object({ type: v.string(), status: v.string() })), []) })),
+})
+
+/** delivery_failed where the server answered with something else: it may be a proxy's page. The object is never quoted. */
+function reader<const S extends v.GenericSchema>(schema: S, kind: string): (body: unknown) => v.InferOutput<S> {
+  return (body) => {
+    const result = v.safeParse(schema, body)
+    if (result.success) return result.output
+    throw new RotationError('delivery_failed', `The answer is no ${kind}: wrong at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
+      next: 'Check that the server of this cluster is its API server.',
+    })
+  }
+}
+export const asExternalSecret = reader(externalSecret, 'ExternalSecret')
+export const asClusterExternalSecret = reader(clusterExternalSecret, 'ClusterExternalSecret')
+export const asWorkload = reader(workload, 'workload')
+export const asPods = reader(pods, 'list of pods')
+export const asSecret = reader(secret, 'Secret')
+export const asApiGroup = reader(apiGroup, 'API group')
+export const asReview = reader(review, 'access review')
+export const asStore = reader(store, 'SecretStore')

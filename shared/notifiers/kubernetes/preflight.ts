@@ -1,0 +1,99 @@
+import { RotationError } from '../../core/errors.js'
+import type { NotifierContext, Preflight } from '../../core/ports/notifier.js'
+import { Cluster } from './cluster.js'
+import { mappingOf } from './expected.js'
+import type { ExternalSecret } from './objects.js'
+import type { KubernetesSettings } from './settings.js'
+import { secretNameOf } from './sync.js'
+import { resourceOf, whyNeverDone, workloadRef } from './workload.js'
+
+type Refusal = Extract<Preflight, { readonly verdict: 'refuse' }>
+const refuse = (why: string, next: string): Refusal => ({ verdict: 'refuse', why, next })
+
+/** Looks at everything that an announcement will meet, and sends nothing. What is certainly wrong is refused, what cannot be reached is unknown. */
+export async function preflight(wanted: KubernetesSettings, { env }: NotifierContext): Promise<Preflight> {
+  const cluster = await Cluster.open(wanted, env)
+  try {
+    const name = wanted.clusterExternalSecret === undefined ? wanted.externalSecret : await cluster.childName(wanted.clusterExternalSecret)
+    const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
+    if (externalSecret === undefined) throw cluster.missing('ExternalSecret', name ?? '')
+    return (
+      whyNeverSynced(externalSecret, wanted) ??
+      (await whyNoStore(externalSecret, cluster)) ??
+      (await whyNoWorkload(wanted, cluster)) ??
+      (await whyNoRight(externalSecret, wanted, cluster)) ?? { verdict: 'ok' }
+    )
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+    return cause.code === 'delivery_failed' ? { verdict: 'unknown', why: cause.message } : refuse(cause.message, cause.next)
+  } finally {
+    cluster.close()
+  }
+}
+
+/** The operator ignores the request, or nothing could be shown of what it does with it. */
+function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
+  const shown = `The ExternalSecret ${metadata.name}`
+  const parent = metadata.ownerReferences.find(({ kind }) => kind === 'ClusterExternalSecret')
+  if (parent !== undefined && wanted.externalSecret !== undefined)
+    return refuse(
+      `${shown} is made by the ClusterExternalSecret ${parent.name}, which takes our mark away.`,
+      `Name it: "clusterExternalSecret": "${parent.name}".`,
+    )
+  if (spec.refreshPolicy === 'CreatedOnce')
+    return refuse(`${shown} is created once and never again (refreshPolicy).`, 'Set refreshPolicy to Periodic or OnChange.')
+  if (spec.refreshPolicy === 'Periodic' && /^0+[a-z]*$/.test(spec.refreshInterval))
+    return refuse(
+      `${shown} has refreshInterval 0, with which the operator ignores requests.`,
+      'Set refreshInterval to 1h, or refreshPolicy to OnChange.',
+    )
+  if (spec.target?.immutable) return refuse(`${shown} has an immutable target.`, 'Set target.immutable to false.')
+  if (spec.target?.creationPolicy === 'None')
+    return refuse(`${shown} writes no Secret (creationPolicy None).`, 'Set creationPolicy to Owner.')
+  if ([...spec.data, ...spec.dataFrom].some(({ sourceRef }) => sourceRef?.generatorRef !== undefined))
+    return refuse(
+      `${shown} uses a generator: each request would mint another credential.`,
+      'Take the generator out, or do not name this target.',
+    )
+  const mapping = mappingOf({ metadata, spec, ...rest }, wanted.remoteKey ?? '')
+  return 'why' in mapping && wanted.remoteKey !== undefined
+    ? refuse(
+        `What ${shown} writes could not be verified: ${mapping.why}.`,
+        'Use dataFrom.extract or data with the name of a field, without a template.',
+      )
+    : undefined
+}
+
+async function whyNoStore({ spec }: ExternalSecret, cluster: Cluster): Promise<Refusal | undefined> {
+  const { name, kind = 'SecretStore' } = spec.secretStoreRef ?? {}
+  if (name === undefined || (await cluster.storeReady(kind, name)) !== false) return undefined
+  return refuse(`The ${kind} ${name} is not Ready.`, 'Look at its conditions (kubectl describe), and mend its access.')
+}
+
+async function whyNoWorkload({ workloads }: KubernetesSettings, cluster: Cluster): Promise<Refusal | undefined> {
+  for (const ref of workloads.map(workloadRef)) {
+    const never = whyNeverDone(await cluster.workload(ref))
+    if (never !== undefined) return refuse(`${ref.shown} ${never}.`, 'Change that, or take it out of this target.')
+  }
+  return undefined
+}
+
+async function whyNoRight(externalSecret: ExternalSecret, wanted: KubernetesSettings, cluster: Cluster): Promise<Refusal | undefined> {
+  const operator = 'external-secrets.io'
+  const rights: (readonly [verb: string, group: string, resource: string, name?: string])[] = [
+    wanted.clusterExternalSecret === undefined
+      ? ['patch', operator, 'externalsecrets', externalSecret.metadata.name]
+      : ['patch', operator, 'clusterexternalsecrets', wanted.clusterExternalSecret],
+    ['get', '', 'secrets', secretNameOf(externalSecret)],
+  ]
+  for (const ref of wanted.restart === 'none' ? [] : wanted.workloads.map(workloadRef))
+    rights.push(['patch', 'apps', resourceOf(ref), ref.name])
+  if (rights.some(([, group]) => group === 'apps')) rights.push(['list', '', 'pods'])
+  for (const [verb, group, resource, name] of rights)
+    if (!(await cluster.may(verb, group, resource, name)))
+      return refuse(
+        `This account may not ${verb} ${resource}${name === undefined ? '' : ` ${name}`} in ${wanted.namespace}.`,
+        'Grant it in its Role; infra/kubernetes has one.',
+      )
+  return undefined
+}

@@ -1,0 +1,159 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { Authority } from '../pg-certificates.js'
+import { KubeApi } from './api.js'
+import { control } from './fake-controllers.js'
+import { type FakeObject, FakeStore, Refusal } from './fake-store.js'
+
+const admin = 'token-of-the-admin-0123456789'
+const groups = ['external-secrets.io', 'apps', 'rbac.authorization.k8s.io', 'authorization.k8s.io']
+
+interface Place {
+  readonly collection: string
+  readonly name?: string
+  readonly part?: string
+  readonly namespace?: string
+  readonly group: string
+  readonly resource: string
+}
+
+/**
+ * A strict stand-in of an API server on loopback: TLS, tokens, Roles with resource names, merge patches, generations, status as a part of its own,
+ * rollouts of the three workloads. Left out: watches, other patches, admission, quotas, schemas, service accounts, cluster roles.
+ */
+export class KubeFake {
+  readonly api: KubeApi
+  readonly ca: string
+  readonly store = new FakeStore()
+  /** Asked before each call of anybody but the administrator: a status instead of an answer, or a socket that is cut. */
+  fault: (call: string) => number | 'cut' | undefined = () => undefined
+  readonly calls: string[] = []
+  readonly #server: Server
+  readonly #authority: Authority
+  readonly #users: Readonly<Record<string, string>>
+  readonly #timer: NodeJS.Timeout
+
+  private constructor(server: Server, authority: Authority, users: Readonly<Record<string, string>>) {
+    this.#server = server
+    this.#authority = authority
+    this.#users = users
+    this.ca = authority.ca
+    this.api = new KubeApi(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, authority.ca, admin)
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => void this.#serve(request, response))
+    this.#timer = setInterval(() => control(this.store), 20)
+  }
+  static async start(users: Readonly<Record<string, string>> = {}): Promise<KubeFake> {
+    const authority = await Authority.create()
+    const server = createServer(await authority.issue(['IP:127.0.0.1']))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return new KubeFake(server, authority, users)
+  }
+  async makeNamespace(name: string): Promise<void> {
+    this.store.create('/api/v1/namespaces', { metadata: { name } })
+  }
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+    await this.#authority.close()
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const text = Buffer.concat(chunks).toString('utf8')
+    const { method = 'GET' } = request
+    const url = new URL(request.url ?? '/', 'https://fake')
+    const send = (status: number, body: object): void =>
+      void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    try {
+      const token = (request.headers.authorization ?? '').replace('Bearer ', '')
+      const user = token === admin ? 'admin' : this.#users[token]
+      if (user === undefined) throw new Refusal(401, 'Unauthorized')
+      if (user !== 'admin') {
+        this.calls.push(`${method} ${url.pathname}`)
+        const fault = this.fault(`${method} ${url.pathname}`)
+        if (fault === 'cut') return void request.socket.destroy()
+        if (fault !== undefined) throw new Refusal(fault, 'as the test says')
+      }
+      const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+      send(...this.#answer(method, url, body, request.headers['content-type'] ?? '', user))
+    } catch (cause) {
+      if (!(cause instanceof Refusal)) throw cause
+      send(cause.status, { kind: 'Status', status: 'Failure', message: cause.message, code: cause.status })
+    }
+  }
+
+  #answer(method: string, url: URL, body: Record<string, unknown>, type: string, user: string): [number, object] {
+    if (url.pathname === '/readyz') return [200, {}]
+    const group = /^\/apis\/([^/]+)$/.exec(url.pathname)?.[1]
+    if (group === 'external-secrets.io') return [200, { kind: 'APIGroup', name: group, versions: [{ version: 'v1' }] }]
+    const place = placeOf(url.pathname)
+    if (place.resource === 'selfsubjectaccessreviews') {
+      const { resourceAttributes: at } = body.spec as { resourceAttributes: Record<string, string> }
+      return [201, { status: { allowed: this.#may(user, at.verb ?? '', at.group ?? '', at.resource ?? '', at.name, at.namespace) } }]
+    }
+    const verb = { GET: place.name === undefined ? 'list' : 'get', POST: 'create', PATCH: 'patch', DELETE: 'delete' }[method] ?? method
+    const resource = place.part === undefined ? place.resource : `${place.resource}/${place.part}`
+    if (!this.#may(user, verb, place.group, resource, place.name, place.namespace))
+      throw new Refusal(403, `User "${user}" cannot ${verb} resource "${resource}" in API group "${place.group}"`)
+    return [method === 'POST' ? 201 : 200, this.#act(method, place, url, body, type)]
+  }
+
+  #act(method: string, place: Place, url: URL, body: Record<string, unknown>, type: string): object {
+    const { collection, name, part } = place
+    if (method === 'POST' && part === 'binding') {
+      const pod = this.store.must(collection, name ?? '')
+      return this.store.put(collection, pod, { ...pod, spec: { ...pod.spec, nodeName: 'here' } })
+    }
+    if (method === 'POST') {
+      if (place.namespace !== undefined) this.store.must('/api/v1/namespaces', place.namespace)
+      return this.store.create(collection, body)
+    }
+    if (name === undefined)
+      return { kind: 'List', metadata: {}, items: selected(this.store.list(collection), url.searchParams.get('labelSelector')) }
+    if (method === 'GET') return this.store.must(collection, name)
+    if (method === 'DELETE') {
+      this.store.remove(collection, name)
+      return { kind: 'Status', status: 'Success' }
+    }
+    if (type !== 'application/merge-patch+json') throw new Refusal(415, `the body of the request was in an unknown format: ${type}`)
+    return this.store.patch(collection, name, body, part === 'status' ? 'status' : 'main')
+  }
+
+  /** Roles of the namespace, by resource names; the administrator may do everything. */
+  #may(user: string, verb: string, group: string, resource: string, name?: string, namespace?: string): boolean {
+    if (user === 'admin') return true
+    const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`
+    const roles = this.store
+      .list(`${rbac}/rolebindings`)
+      .filter(({ subjects }) => (subjects as { name: string }[]).some((subject) => subject.name === user))
+      .map(({ roleRef }) => this.store.find(`${rbac}/roles`, (roleRef as { name: string }).name))
+    type Rule = { apiGroups: string[]; resources: string[]; verbs: string[]; resourceNames?: string[] }
+    return roles
+      .flatMap((role) => (role?.rules ?? []) as Rule[])
+      .some(
+        (rule) =>
+          rule.apiGroups.includes(group) &&
+          rule.resources.includes(resource) &&
+          rule.verbs.includes(verb) &&
+          (rule.resourceNames === undefined || (name !== undefined && rule.resourceNames.includes(name))),
+      )
+  }
+}
+
+/** 404 in plain words for a group that nobody serves. */
+function placeOf(path: string): Place {
+  const found = /^(\/api\/v1|\/apis\/([^/]+)\/[^/]+)(?:\/namespaces\/([^/]+)(?=\/))?\/([^/]+)(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(path)
+  const [, root = '', group = '', namespace, resource = '', name, part] = found ?? []
+  if (!found || (group !== '' && !groups.includes(group))) throw new Refusal(404, '404 page not found')
+  const collection = `${root}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${resource}`
+  return { collection, group, resource, ...(namespace ? { namespace } : {}), ...(name ? { name } : {}), ...(part ? { part } : {}) }
+}
+
+function selected(all: readonly FakeObject[], selector: string | null): readonly FakeObject[] {
+  if (selector === null || selector === '') return all
+  const pairs = selector.split(',').map((pair) => pair.split('='))
+  return all.filter(({ metadata }) => pairs.every(([key = '', value]) => metadata.labels?.[key] === value))
+}

@@ -1,0 +1,147 @@
+import type { Change, NotifierContext, Target } from '../../../shared/core/ports/notifier.js'
+import type { SecretRef, VersionId } from '../../../shared/core/ports/words.js'
+import { SecretText } from '../../../shared/core/secret-text.js'
+import { FakeEnv } from '../fake-env.js'
+import type { Json, KubeApi } from './api.js'
+import { installOperatorKinds } from './crd.js'
+import { KubeFake } from './fake.js'
+import { Kubelet } from './kubelet.js'
+import { Operator } from './operator.js'
+import { KubeServer } from './server.js'
+
+export const rotatorToken = 'token-of-keyturn-0123456789'
+export const strangerToken = 'token-of-a-stranger-0123456789'
+const users = { [rotatorToken]: 'keyturn', [strangerToken]: 'stranger' }
+const apps = '/apis/apps/v1/namespaces'
+const ref: SecretRef = { store: 'file', key: 'db', shown: 'file:db' }
+export type Kind = 'Deployment' | 'StatefulSet' | 'DaemonSet'
+const plurals = { Deployment: 'deployments', StatefulSet: 'statefulsets', DaemonSet: 'daemonsets' } as const
+
+/** What the narrow role may do, as infra/kubernetes has it. */
+export const rules = [
+  { apiGroups: ['external-secrets.io'], resources: ['externalsecrets'], verbs: ['get', 'patch'] },
+  { apiGroups: ['external-secrets.io'], resources: ['secretstores'], verbs: ['get'] },
+  { apiGroups: [''], resources: ['secrets'], resourceNames: ['db'], verbs: ['get'] },
+  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['get', 'patch'] },
+  { apiGroups: [''], resources: ['pods'], verbs: ['list'] },
+]
+
+/** One API server for all tests of a file; each test has a namespace of its own with operator and kubelet. */
+export class Lab {
+  readonly api: KubeApi
+  readonly ca: string
+  /** Its faults can be set where it is the stand-in. */
+  readonly fake: KubeFake | undefined
+  readonly #server: KubeServer | KubeFake
+  #namespaces = 0
+
+  private constructor(server: KubeServer | KubeFake) {
+    this.fake = server instanceof KubeFake ? server : undefined
+    this.#server = server
+    this.api = server.api
+    this.ca = server.ca
+  }
+  static async open(which: 'real' | 'fake'): Promise<Lab> {
+    const lab = new Lab(await (which === 'real' ? KubeServer : KubeFake).start(users))
+    if (which === 'real') await installOperatorKinds(lab.api)
+    await new Kubelet(lab.api, 'default', 0).makeNode()
+    return lab
+  }
+  close = (): Promise<void> => this.#server.stop()
+
+  async room(endMs = 300): Promise<Room> {
+    const namespace = `shop-${++this.#namespaces}`
+    await this.#server.makeNamespace(namespace)
+    const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`
+    const name = 'keyturn'
+    await this.api.must('POST', `${rbac}/roles`, { metadata: { name }, rules })
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name }
+    await this.api.must('POST', `${rbac}/rolebindings`, { metadata: { name }, roleRef, subjects: [{ kind: 'User', name: 'keyturn' }] })
+    const room = new Room(this, namespace, endMs)
+    await room.open()
+    return room
+  }
+}
+
+export class Room {
+  readonly lab: Lab
+  readonly namespace: string
+  readonly operator: Operator
+  readonly kubelet: Kubelet
+  readonly env = new FakeEnv('kube', Date.now())
+  value = JSON.stringify({ username: 'app', password: 'first-password-0123456789', port: 5432 })
+  before = this.value
+  #changes = 0
+
+  constructor(lab: Lab, namespace: string, endMs: number) {
+    this.lab = lab
+    this.namespace = namespace
+    this.operator = new Operator(lab.api, namespace, () => ({ now: this.value, before: this.before }))
+    this.kubelet = new Kubelet(lab.api, namespace, endMs)
+  }
+  async open(): Promise<void> {
+    await this.makeExternalSecret()
+    this.operator.start()
+    this.kubelet.start()
+  }
+  async close(): Promise<void> {
+    await this.operator.stop()
+    await this.kubelet.stop()
+  }
+
+  readonly externalSecrets = (): string => `/apis/external-secrets.io/v1/namespaces/${this.namespace}/externalsecrets`
+  async makeExternalSecret(spec: object = {}, name = 'db', metadata: object = {}): Promise<void> {
+    const store = { secretStoreRef: { name: 'vault', kind: 'SecretStore' }, refreshInterval: '1h' }
+    const whole = { ...store, target: { name: 'db' }, dataFrom: [{ extract: { key: 'db' } }], ...spec }
+    const kind = { apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret' }
+    await this.lab.api.must('POST', this.externalSecrets(), { ...kind, metadata: { name, ...metadata }, spec: whole })
+  }
+  async makeStore(ready: boolean): Promise<void> {
+    const path = `/apis/external-secrets.io/v1/namespaces/${this.namespace}/secretstores`
+    const kind = { apiVersion: 'external-secrets.io/v1', kind: 'SecretStore' }
+    await this.lab.api.must('POST', path, { ...kind, metadata: { name: 'vault' }, spec: { provider: { fake: {} } } })
+    await this.lab.api.patch(`${path}/vault/status`, { status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] } })
+  }
+
+  workloadPath = (kind: Kind, name = 'web'): string => `${apps}/${this.namespace}/${plurals[kind]}/${name}`
+  async makeWorkload(kind: Kind, spec: object = {}, name = 'web'): Promise<void> {
+    const labels = { app: name }
+    const container = { name: 'main', image: 'app:1' }
+    const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 20, containers: [container] } }
+    const replicas = kind === 'DaemonSet' ? {} : { replicas: 2 }
+    const service = kind === 'StatefulSet' ? { serviceName: name, podManagementPolicy: 'Parallel' } : {}
+    const whole = { ...replicas, ...service, selector: { matchLabels: labels }, template, ...spec }
+    await this.lab.api.must('POST', `${apps}/${this.namespace}/${plurals[kind]}`, {
+      apiVersion: 'apps/v1',
+      kind,
+      metadata: { name },
+      spec: whole,
+    })
+  }
+  async pods(): Promise<readonly Json[]> {
+    return (await this.lab.api.must('GET', `/api/v1/namespaces/${this.namespace}/pods`)).items ?? []
+  }
+
+  /** Another value is published. */
+  publish(): Change {
+    this.before = this.value
+    const count = ++this.#changes
+    this.value = JSON.stringify({ ...(JSON.parse(this.value) as object), password: `password-${count}-0123456789abcdef` })
+    return {
+      id: `change-${this.namespace}-${count}`,
+      ref,
+      version: `v-${count}` as VersionId,
+      previous: null,
+      sequence: this.env.time,
+      cause: 'rotation',
+    }
+  }
+  target(settings: object = {}, access: object = {}): Target {
+    const reached = { inCluster: false, server: this.lab.api.server, ca: this.lab.ca, token: rotatorToken, ...access }
+    const own = { cluster: 'test', namespace: this.namespace, externalSecret: 'db', workloads: ['Deployment/web'], ...settings }
+    return { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify({ ...own, access: reached })) }
+  }
+  context(): NotifierContext {
+    return { env: this.env, deadline: this.env.time + 60_000, value: async () => new SecretText(this.value) }
+  }
+}

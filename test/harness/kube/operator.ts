@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Json, KubeApi } from './api.js'
+
+/** stale: reads an older value · fail: the provider answers with an error · skip: does nothing · strip: takes marks away, as a parent does ·
+ *  empty: says synced and writes nothing · missing, retained: as the operator says of a target it left alone. */
+export type OperatorFault = 'stale' | 'fail' | 'skip' | 'strip' | 'empty' | 'missing' | 'retained'
+
+const path = (namespace: string, plural: string, name = ''): string =>
+  `/apis/external-secrets.io/v1/namespaces/${namespace}/${plural}${name === '' ? '' : `/${name}`}`
+const goMap = (map: Readonly<Record<string, string>> = {}): string =>
+  `map[${Object.entries(map)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}:${value}`)
+    .join(' ')}]`
+
+/** External Secrets Operator as far as it concerns us: syncs when metadata or spec change, and says so as version 2 does. */
+export class Operator {
+  fault: OperatorFault | undefined
+  syncs = 0
+  readonly #api: KubeApi
+  readonly #namespace: string
+  /** What the provider holds now, and held before. */
+  readonly #provider: () => { readonly now: string; readonly before: string }
+  readonly #synced = new Map<string, string>()
+  #running: Promise<void> | undefined
+  #stopped = false
+
+  constructor(api: KubeApi, namespace: string, provider: () => { readonly now: string; readonly before: string }) {
+    this.#api = api
+    this.#namespace = namespace
+    this.#provider = provider
+  }
+  start(): void {
+    this.#running = this.#loop()
+  }
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running
+  }
+  /** Everything is looked at once more, as after its refresh interval. */
+  refresh(): void {
+    this.#synced.clear()
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopped) {
+      const { items = [] } = await this.#api.must('GET', path(this.#namespace, 'externalsecrets'))
+      for (const item of items) await this.#visit(item)
+      await delay(20)
+    }
+  }
+
+  async #visit(item: Json): Promise<void> {
+    const { metadata, spec } = item as { metadata: NonNullable<Json['metadata']>; spec: { target?: { name?: string } } }
+    const seen = `${metadata.generation} ${goMap(metadata.annotations)} ${goMap(metadata.labels)}`
+    if (this.fault === 'skip' || this.#synced.get(metadata.name) === seen) return
+    if (this.fault === 'strip' && metadata.annotations?.['keyturn/change-id'] !== undefined) {
+      await this.#api.patch(path(this.#namespace, 'externalsecrets', metadata.name), {
+        metadata: { annotations: { 'keyturn/change-id': null } },
+      })
+      return
+    }
+    this.#synced.set(metadata.name, seen)
+    this.syncs++
+    const writes = this.fault === undefined || this.fault === 'stale'
+    if (writes)
+      await this.#write(spec.target?.name ?? metadata.name, this.fault === 'stale' ? this.#provider().before : this.#provider().now)
+    const hash = createHash('sha3-224')
+      .update(`{annotations:${goMap(metadata.annotations)} labels:${goMap(metadata.labels)}}`)
+      .digest('hex')
+    const version = this.fault === 'fail' ? {} : { syncedResourceVersion: `${metadata.generation}-${hash}` }
+    // With its resource version: a status that was computed from older metadata is refused, and done again.
+    const status = { metadata: { resourceVersion: metadata.resourceVersion }, status: { ...version, conditions: [this.#condition()] } }
+    const answer = await this.#api.call(
+      'PATCH',
+      `${path(this.#namespace, 'externalsecrets', metadata.name)}/status`,
+      status,
+      'application/merge-patch+json',
+    )
+    if (answer.status === 409) this.#synced.delete(metadata.name)
+    else if (answer.status !== 200) throw new Error(`status: ${answer.status} ${JSON.stringify(answer.body)}`)
+  }
+  #condition() {
+    const ok = {
+      type: 'Ready',
+      status: 'True',
+      reason: 'SecretSynced',
+      message: 'secret synced',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    }
+    if (this.fault === 'fail')
+      return { ...ok, status: 'False', reason: 'SecretSyncedError', message: 'could not get secret data from provider' }
+    if (this.fault === 'missing') return { ...ok, reason: 'SecretMissing' }
+    return this.fault === 'retained' ? { ...ok, message: 'secret retained due to DeletionPolicy=Retain' } : ok
+  }
+
+  async #write(name: string, text: string): Promise<void> {
+    const value = JSON.parse(text) as Record<string, unknown>
+    const data = Object.fromEntries(
+      Object.entries(value).map(([key, one]) => [key, Buffer.from(typeof one === 'string' ? one : JSON.stringify(one)).toString('base64')]),
+    )
+    const secrets = `/api/v1/namespaces/${this.#namespace}/secrets`
+    if (await this.#api.get(`${secrets}/${name}`)) await this.#api.patch(`${secrets}/${name}`, { data })
+    else await this.#api.must('POST', secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name }, data })
+  }
+}

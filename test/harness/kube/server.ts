@@ -1,0 +1,170 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { Authority } from '../pg-certificates.js'
+import { repository } from '../repository.js'
+import { KubeApi } from './api.js'
+
+const run = promisify(execFile)
+/** As envtest has it; else where the project's own CI puts them. */
+const assets = process.env.KUBEBUILDER_ASSETS ?? join(repository, '.cache/kube')
+export const kubeSkip =
+  existsSync(join(assets, 'kube-apiserver')) && existsSync(join(assets, 'etcd'))
+    ? false
+    : 'no real Kubernetes: set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kube-controller-manager (setup-envtest use 1.35)'
+export const managerSkip = kubeSkip || (existsSync(join(assets, 'kube-controller-manager')) ? false : 'no kube-controller-manager')
+
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  for (const server of servers) server.close()
+  await Promise.all(servers.map((server) => once(server, 'close')))
+  return ports
+}
+
+const controllers = [
+  'deployment-controller',
+  'replicaset-controller',
+  'statefulset-controller',
+  'daemonset-controller',
+  'garbage-collector-controller',
+  'namespace-controller',
+  'serviceaccount-controller',
+  'disruption-controller',
+  'root-ca-certificate-publisher-controller',
+  'validatingadmissionpolicy-status-controller',
+]
+
+/** A real API server, etcd and controller manager on loopback; no kubelet and no scheduler. */
+export class KubeServer {
+  readonly api: KubeApi
+  readonly ca: string
+  readonly folder: string
+  readonly #children: readonly ChildProcess[]
+  readonly #authority: Authority
+
+  private constructor(api: KubeApi, ca: string, folder: string, children: readonly ChildProcess[], authority: Authority) {
+    this.api = api
+    this.ca = ca
+    this.folder = folder
+    this.#children = children
+    this.#authority = authority
+  }
+
+  /** `users`: token → user, beside the administrator. */
+  static async start(users: Readonly<Record<string, string>> = {}): Promise<KubeServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'keyturn-kube-'))
+    const file = (name: string) => join(folder, name)
+    const [client = 0, peer = 0, secure = 0, manager = 0] = await freePorts(4)
+    const authority = await Authority.create()
+    const certificate = await authority.issue(['IP:127.0.0.1', 'DNS:localhost', 'DNS:kubernetes.default.svc'])
+    const admin = `admin-${Buffer.from(certificate.key).toString('hex').slice(100, 140)}`
+    const tokens = [
+      `${admin},admin,1,"system:masters"`,
+      ...Object.entries(users).map(([token, user], index) => `${token},${user},${index + 2}`),
+    ]
+    await run('openssl', ['genrsa', '-out', file('sa.key'), '2048'])
+    await writeFile(file('tls.crt'), certificate.cert)
+    await writeFile(file('tls.key'), certificate.key)
+    await writeFile(file('ca.crt'), authority.ca)
+    await writeFile(file('tokens.csv'), `${tokens.join('\n')}\n`)
+    const url = `https://127.0.0.1:${secure}`
+    await writeFile(file('manager.conf'), JSON.stringify(kubeconfig(url, authority.ca, admin)))
+    const children: ChildProcess[] = []
+    const start = (name: string, ...flags: string[]): void =>
+      void children.push(spawn(join(assets, name), flags, { stdio: 'ignore', env: { PATH: process.env.PATH ?? '' } }))
+    start(
+      'etcd',
+      '--data-dir',
+      file('etcd'),
+      '--unsafe-no-fsync',
+      `--listen-client-urls=http://127.0.0.1:${client}`,
+      `--advertise-client-urls=http://127.0.0.1:${client}`,
+      `--listen-peer-urls=http://127.0.0.1:${peer}`,
+      `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
+      `--initial-cluster=default=http://127.0.0.1:${peer}`,
+    )
+    start(
+      'kube-apiserver',
+      `--etcd-servers=http://127.0.0.1:${client}`,
+      '--bind-address=127.0.0.1',
+      '--advertise-address=127.0.0.1',
+      `--secure-port=${secure}`,
+      `--tls-cert-file=${file('tls.crt')}`,
+      `--tls-private-key-file=${file('tls.key')}`,
+      `--token-auth-file=${file('tokens.csv')}`,
+      '--service-account-issuer=https://keyturn.test',
+      `--service-account-key-file=${file('sa.key')}`,
+      `--service-account-signing-key-file=${file('sa.key')}`,
+      '--service-cluster-ip-range=10.0.0.0/24',
+      '--authorization-mode=Node,RBAC',
+      '--anonymous-auth=false',
+      '--endpoint-reconciler-type=none',
+    )
+    const api = new KubeApi(url, authority.ca, admin)
+    await until('the API server', async () => (await api.call('GET', '/readyz')).status === 200, children)
+    if (!managerSkip) {
+      start(
+        'kube-controller-manager',
+        `--kubeconfig=${file('manager.conf')}`,
+        '--authentication-kubeconfig=',
+        `--secure-port=${manager}`,
+        '--leader-elect=false',
+        `--service-account-private-key-file=${file('sa.key')}`,
+        `--root-ca-file=${file('ca.crt')}`,
+        `--controllers=${controllers.join(',')}`,
+      )
+      await until(
+        'the controllers',
+        async () => (await api.get('/api/v1/namespaces/default/serviceaccounts/default')) !== undefined,
+        children,
+      )
+    }
+    return new KubeServer(api, authority.ca, folder, children, authority)
+  }
+
+  async makeNamespace(name: string): Promise<void> {
+    await this.api.must('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+    if (!managerSkip)
+      await until(
+        `namespace ${name}`,
+        async () => (await this.api.get(`/api/v1/namespaces/${name}/serviceaccounts/default`)) !== undefined,
+        this.#children,
+      )
+  }
+
+  async stop(): Promise<void> {
+    for (const child of [...this.#children].reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+    }
+    await this.#authority.close()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+}
+
+const kubeconfig = (server: string, ca: string, token: string) => ({
+  apiVersion: 'v1',
+  kind: 'Config',
+  clusters: [{ name: 'test', cluster: { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') } }],
+  users: [{ name: 'test', user: { token } }],
+  contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+  'current-context': 'test',
+})
+
+export async function until(what: string, test: () => Promise<boolean>, children: readonly ChildProcess[] = []): Promise<void> {
+  for (let tries = 0; !(await test().catch(() => false)); tries++) {
+    if (children.some((child) => child.exitCode !== null)) throw new Error(`${what} did not start`)
+    if (tries > 600) throw new Error(`${what}: not in time`)
+    await delay(50)
+  }
+}

@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { codeOf } from '../../shared/core/errors.js'
+import type { Change, Notifier, Target, TargetState } from '../../shared/core/ports/notifier.js'
+import { create } from '../../shared/notifiers/kubernetes.js'
+import type { Json, Meta } from '../harness/kube/api.js'
+import { type Kind, Lab, type Room, rotatorToken, strangerToken } from '../harness/kube/lab.js'
+import type { OperatorFault } from '../harness/kube/operator.js'
+import { until } from '../harness/kube/server.js'
+
+const looksMax = 400
+
+/** The same against the stand-in and against a real API server with its controllers. */
+export function kubernetesContract(which: 'real' | 'fake', skip: string | false): void {
+  describe(`kubernetes (${which} API server)`, { skip }, () => {
+    let lab: Lab
+    let room: Room
+    const notifier: Notifier = create()
+    before(async () => {
+      lab = await Lab.open(which)
+    })
+    afterEach(() => room.close())
+    after(() => lab?.close())
+
+    const open = async (endMs?: number): Promise<Room> => {
+      room = await lab.room(endMs)
+      return room
+    }
+    const look = (change: Change, target: Target) => notifier.advance(change, target, room.context())
+    /** As sweeps do it; ends at the phase, or after a second in which nothing moves. */
+    async function follow(change: Change, target: Target, phase: TargetState['phase']): Promise<readonly TargetState[]> {
+      const seen: TargetState[] = []
+      for (let looks = 0; looks < looksMax; looks++) {
+        const state = await look(change, target)
+        if (seen.at(-1)?.phase !== state.phase) seen.push(state)
+        if (state.phase === phase) return seen
+        await delay(20)
+      }
+      throw new Error(`never ${phase}: ${JSON.stringify(seen)}`)
+    }
+    /** Never more than this phase, for a while. */
+    async function staysAt(change: Change, target: Target, phase: TargetState['phase']): Promise<TargetState> {
+      let state = await look(change, target)
+      for (let looks = 0; looks < 25; looks++) {
+        await delay(20)
+        state = await look(change, target)
+        assert.ok(
+          state.phase === phase || state.phase === 'requested' || state.phase === 'synced' || state.phase === 'verified',
+          `${state.phase}: ${state.evidence}`,
+        )
+      }
+      assert.equal(state.phase, phase, state.evidence)
+      return state
+    }
+    const ready = (kind: Kind): Promise<void> =>
+      until('all pods', async () => {
+        const { items = [] } = await lab.api.must('GET', `/api/v1/namespaces/${room.namespace}/pods`)
+        const wanted = kind === 'DaemonSet' ? 1 : 2
+        const isReady = ({ status }: Json) =>
+          (status as { conditions?: { type: string; status: string }[] } | undefined)?.conditions?.some(
+            ({ type, status: is }) => type === 'Ready' && is === 'True',
+          )
+        return items.filter(isReady).length === wanted
+      })
+    const metaOf = async (path: string): Promise<Meta> => (await lab.api.must('GET', path)).metadata as Meta
+
+    for (const kind of ['Deployment', 'StatefulSet', 'DaemonSet'] as const) {
+      it(`${kind}: poked, synced, compared, restarted once, drained when the last old pod is gone; a repeat changes nothing`, async () => {
+        await open()
+        await room.makeWorkload(kind)
+        await ready(kind)
+        const target = room.target({ workloads: [`${kind}/web`] })
+        const before_ = await metaOf(room.workloadPath(kind))
+        const old = (await room.pods()).map(({ metadata }) => metadata?.uid)
+        const change = room.publish()
+        const seen = await follow(change, target, 'drained')
+        assert.deepEqual(
+          seen.map(({ phase }) => phase).filter((phase) => phase !== 'synced'),
+          ['requested', 'verified', 'restarted', 'drained'],
+        )
+        assert.ok(seen.slice(0, -1).every(({ again }) => (again ?? 0) > room.env.time))
+        assert.ok(
+          (await room.pods()).every(({ metadata }) => !old.includes(metadata?.uid)),
+          'no pod of before is left',
+        )
+        const after_ = await metaOf(room.workloadPath(kind))
+        assert.equal(after_.generation, (before_.generation ?? 0) + 1, 'restarted once')
+        const marked = await metaOf(`${room.externalSecrets()}/db`)
+        for (let turn = 0; turn < 3; turn++) assert.equal((await look(change, target)).phase, 'drained')
+        assert.equal((await metaOf(room.workloadPath(kind))).generation, after_.generation)
+        assert.equal(
+          (await metaOf(`${room.externalSecrets()}/db`)).annotations?.['keyturn/change-id'],
+          marked.annotations?.['keyturn/change-id'],
+        )
+        await follow(room.publish(), target, 'drained')
+        assert.equal((await metaOf(room.workloadPath(kind))).generation, (before_.generation ?? 0) + 2)
+      })
+    }
+
+    it('pods that are ending hold it back, however finished the rollout is', async () => {
+      await open(1500)
+      await room.makeWorkload('Deployment')
+      await ready('Deployment')
+      const change = room.publish()
+      await follow(change, room.target(), 'restarted')
+      let heldBack = 0
+      for (;;) {
+        const { phase, evidence } = await look(change, room.target())
+        const ending = (await room.pods()).filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
+        if (phase === 'drained') break
+        if (ending.length > 0 && !/being rolled out/.test(evidence)) {
+          heldBack++
+          assert.match(evidence, /pods? of before/)
+        }
+        await delay(20)
+      }
+      assert.ok(heldBack > 3, 'finished for its controller, and still not drained')
+    })
+
+    it('marks that were wiped are set again, and lead to the same end', async () => {
+      await open()
+      await room.makeWorkload('Deployment')
+      await ready('Deployment')
+      const [change, target] = [room.publish(), room.target()]
+      await follow(change, target, 'drained')
+      const { generation } = await metaOf(room.workloadPath('Deployment'))
+      await lab.api.patch(`${room.externalSecrets()}/db`, { metadata: { annotations: { 'keyturn/change-id': null } } })
+      await follow(change, target, 'drained')
+      assert.equal((await metaOf(room.workloadPath('Deployment'))).generation, generation, 'the workloads kept theirs')
+    })
+
+    const faults: readonly (readonly [OperatorFault, TargetState['phase'], RegExp])[] = [
+      ['stale', 'synced', /holds another value/],
+      ['empty', 'synced', /holds another value/],
+      ['fail', 'requested', /could not sync|not synced/],
+      ['skip', 'requested', /not synced/],
+      ['strip', 'requested', /asked to/],
+      ['missing', 'requested', /wrote nothing \(SecretMissing\)/],
+      ['retained', 'requested', /kept the old Secret/],
+    ]
+    for (const [fault, phase, says] of faults) {
+      it(`an operator that is ${fault}: never more than ${phase}, and no pod is restarted`, async () => {
+        await open()
+        await room.makeWorkload('Deployment')
+        await until('the first sync', async () => (await lab.api.get(`/api/v1/namespaces/${room.namespace}/secrets/db`)) !== undefined)
+        const { generation } = await metaOf(room.workloadPath('Deployment'))
+        room.operator.fault = fault
+        const change = room.publish()
+        assert.match((await staysAt(change, room.target(), phase)).evidence, says)
+        assert.equal((await metaOf(room.workloadPath('Deployment'))).generation, generation)
+        room.operator.fault = undefined
+        room.operator.refresh()
+        if (fault !== 'strip') await follow(change, room.target(), 'restarted')
+      })
+    }
+
+    for (const [name, kind, spec, says] of [
+      ['paused', 'Deployment', { paused: true }, /paused/],
+      ['with OnDelete', 'StatefulSet', { updateStrategy: { type: 'OnDelete' } }, /OnDelete/],
+      ['with a partition', 'StatefulSet', { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 1 } } }, /partition/],
+      ['with OnDelete', 'DaemonSet', { updateStrategy: { type: 'OnDelete' } }, /OnDelete/],
+    ] as const) {
+      it(`a ${kind} ${name} is never drained, and named; preflight refuses it`, async () => {
+        await open()
+        await room.makeStore(true)
+        await room.makeWorkload(kind, spec)
+        const target = room.target({ workloads: [`${kind}/web`] })
+        const checked = await notifier.preflight(target, room.context())
+        assert.ok(checked.verdict === 'refuse' && says.test(checked.why) && checked.next.length > 5, JSON.stringify(checked))
+        const change = room.publish()
+        await follow(change, target, 'restarted')
+        assert.match((await staysAt(change, target, 'restarted')).evidence, says)
+      })
+    }
+
+    it('restart none: drained when the Secret has held the value for the soak', async () => {
+      await open()
+      const target = room.target({ workloads: [], restart: 'none', soakSeconds: 600 })
+      const change = room.publish()
+      room.env.time = Date.now()
+      const { again = 0 } = (await follow(change, target, 'verified')).at(-1) ?? {}
+      assert.ok(again > room.env.time)
+      room.env.time += 601_000
+      assert.equal((await look(change, target)).phase, 'drained')
+    })
+
+    for (const [name, spec, says] of [
+      ['refreshInterval 0', { refreshInterval: '0s' }, /refreshInterval 0/],
+      ['CreatedOnce', { refreshPolicy: 'CreatedOnce' }, /created once/],
+      ['an immutable target', { target: { name: 'db', immutable: true } }, /immutable/],
+      ['creationPolicy None', { target: { name: 'db', creationPolicy: 'None' } }, /writes no Secret/],
+      ['a generator', { dataFrom: [{ sourceRef: { generatorRef: { kind: 'Password', name: 'x' } } }] }, /mint another/],
+      ['a template', { target: { name: 'db', template: { data: { url: '{{ .password }}' } } } }, /could not be verified/],
+    ] as const) {
+      it(`preflight refuses ${name}, in words`, async () => {
+        await open()
+        await room.makeStore(true)
+        await room.makeExternalSecret(spec, 'odd')
+        const checked = await notifier.preflight(
+          room.target({ externalSecret: 'odd', workloads: [], restart: 'none', remoteKey: 'db' }),
+          room.context(),
+        )
+        assert.ok(checked.verdict === 'refuse' && says.test(checked.why) && checked.next.length > 5, JSON.stringify(checked))
+      })
+    }
+
+    it('preflight: ok; a store that is not Ready, a right that is missing and a wrong name are refused; what cannot be reached is unknown', async () => {
+      await open()
+      await room.makeStore(true)
+      await room.makeWorkload('Deployment')
+      assert.deepEqual(await notifier.preflight(room.target(), room.context()), { verdict: 'ok' })
+      const says = async (target: Target): Promise<string> => {
+        const checked = await notifier.preflight(target, room.context())
+        return checked.verdict === 'refuse' ? checked.why : checked.verdict
+      }
+      assert.match(await says(room.target({}, { token: strangerToken })), /may not be read \(403\)/)
+      assert.match(await says(room.target({ externalSecret: 'absent' })), /no ExternalSecret absent in the namespace/)
+      assert.match(await says(room.target({ workloads: ['StatefulSet/web'] })), /no StatefulSet web/)
+      assert.equal(await says(room.target({}, { server: 'https://127.0.0.1:1' })), 'unknown')
+      await lab.api.patch(`/apis/external-secrets.io/v1/namespaces/${room.namespace}/secretstores/vault/status`, {
+        status: { conditions: [{ type: 'Ready', status: 'False' }] },
+      })
+      assert.match(await says(room.target()), /SecretStore vault is not Ready/)
+    })
+
+    it('what is wrong with the cluster: a code, the field and the next step, nothing half-changed, no token in it', async () => {
+      await open()
+      await room.makeWorkload('Deployment')
+      const change = room.publish()
+      const stranger = (await lab.api.must('GET', `${room.externalSecrets()}/db`)).metadata?.resourceVersion
+      const otherCa = await import('../harness/pg-certificates.js').then(({ Authority }) => Authority.create())
+      for (const [target, code, says] of [
+        [room.target({}, { token: 'expired-0123456789' }), 'denied', /401/],
+        [room.target({}, { token: strangerToken }), 'denied', /403/],
+        [room.target({}, { ca: otherCa.ca }), 'delivery_failed', /CERT|SELF_SIGNED|UNABLE/],
+        [room.target({}, { server: 'https://127.0.0.1:1' }), 'delivery_failed', /ECONNREFUSED/],
+        [room.target({ namespace: 'absent' }), 'denied', /403/],
+        [room.target({ externalSecret: 'absent' }), 'bad_config', /no ExternalSecret absent/],
+      ] as const) {
+        const cause = await look(change, target).then(
+          () => assert.fail('it went well'),
+          (thrown: Error & { next?: string; field?: string }) => thrown,
+        )
+        assert.equal(codeOf(cause), code, cause.message)
+        assert.match(cause.message, says)
+        assert.ok((cause.next ?? '').length > 5 && cause.field !== undefined)
+        assert.ok(!`${cause.message}${cause.stack}`.includes(rotatorToken))
+      }
+      await otherCa.close()
+      assert.equal(
+        (await lab.api.must('GET', `${room.externalSecrets()}/db`)).metadata?.annotations?.['keyturn/change-id'],
+        undefined,
+        String(stranger),
+      )
+    })
+  })
+}

@@ -1,0 +1,3 @@
+import { kubernetesContract } from './contract.js'
+
+kubernetesContract('fake', false)
