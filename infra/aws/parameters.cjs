@@ -6,12 +6,17 @@ const list = (text) =>
     .filter((one) => one !== '')
 
 /** The control plane's calls, each on the databases that are named; and the tags of administrators' secrets that RDS manages. */
-const rdsStatements = (allow, databases, admins) => {
-  const [instances, clusters] = [/:db:/, /:cluster:/].map((form) => databases.filter((arn) => form.test(arn)))
+const rdsStatements = (allow, databases, looked, admins) => {
+  const [instances, clusters, seenInstances, seenClusters] = [databases, looked].flatMap((arns) =>
+    [/:db:/, /:cluster:/].map((form) => arns.filter((arn) => form.test(arn))),
+  )
+  const some = (actions, arns) => (arns.length > 0 ? [allow(actions, arns)] : [])
   return [
-    ...(instances.length > 0 ? [allow(['rds:DescribeDBInstances', 'rds:ModifyDBInstance'], instances)] : []),
-    ...(clusters.length > 0 ? [allow(['rds:DescribeDBClusters', 'rds:ModifyDBCluster'], clusters)] : []),
-    ...(databases.length > 0 && admins.length > 0 ? [allow(['secretsmanager:DescribeSecret'], admins)] : []),
+    ...some(['rds:DescribeDBInstances', 'rds:ModifyDBInstance'], instances),
+    ...some(['rds:DescribeDBClusters', 'rds:ModifyDBCluster'], clusters),
+    ...some(['rds:DescribeDBInstances'], seenInstances),
+    ...some(['rds:DescribeDBClusters'], seenClusters),
+    ...(databases.length + looked.length > 0 && admins.length > 0 ? [allow(['secretsmanager:DescribeSecret'], admins)] : []),
   ]
 }
 
@@ -21,7 +26,7 @@ module.exports = async ({ resolveVariable }) => {
   const secrets = list(await param('SecretArns', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:name-it-with-param-SecretArns'))
   const admins = list(await param('AdminSecretArns'))
   const readable = [...admins, ...list(await param('ConfigSecretArns'))]
-  const databases = list(await param('RdsArns'))
+  const [databases, looked] = [list(await param('RdsArns')), list(await param('RdsLookupArns'))]
   const [keys, subnets, groups] = [list(await param('KmsKeyArns')), list(await param('SubnetIds')), list(await param('SecurityGroupIds'))]
   const logStreams = { 'Fn::GetAtt': ['RotateLogGroup', 'Arn'] } // it ends with :*, the streams of this one group
   const allow = (Action, Resource, more = {}) => ({ Effect: 'Allow', Action, Resource, ...more })
@@ -37,13 +42,12 @@ module.exports = async ({ resolveVariable }) => {
       secrets,
     ),
     ...(readable.length > 0 ? [allow(['secretsmanager:GetSecretValue'], readable)] : []),
-    ...rdsStatements(allow, databases, admins),
+    ...rdsStatements(allow, databases, looked, admins),
     // Only for these secrets: the service gives their ARN as encryption context.
     ...(keys.length > 0
       ? [
-          allow(['kms:Decrypt', 'kms:GenerateDataKey'], keys, {
-            Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': [...secrets, ...readable] } },
-          }),
+          allow(['kms:Decrypt'], keys, { Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': [...secrets, ...readable] } } }),
+          allow(['kms:GenerateDataKey'], keys, { Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': secrets } } }),
         ]
       : []),
     allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams]),

@@ -19,7 +19,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Where AWS keeps the authorities of RDS in its Node runtimes; from Node 20 on they are not loaded by themselves. */
 const runtimeCa = '/var/runtime/ca-cert.pem'
-const rdsEndings = ['.rds.amazonaws.com', '.rds.amazonaws.com.cn']
+const rdsEndings = ['.rds.amazonaws.com', '.rds.cn-north-1.amazonaws.com.cn', '.rds.cn-northwest-1.amazonaws.com.cn']
 
 /** bad_config that lists every problem at once. `ca`: where the platform keeps its authorities, and for which hosts. */
 export function readFunctionConfig(environment: Environment, ca = { file: runtimeCa, endings: rdsEndings }): FunctionConfig {

@@ -47,5 +47,8 @@ function statusOf(cause: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined
 }
 
-/** One attempt a call: the guard repeats, counts and records, and asks `classify` first. Calls end after ten seconds. */
-export const clientDefaults = { maxAttempts: 1, requestHandler: { connectionTimeout: 3000, requestTimeout: 10_000 } }
+/** One attempt a call: the guard repeats, counts and records, and asks `classify` first. Calls end after ten seconds; by itself the SDK only warns. */
+export const clientDefaults = {
+  maxAttempts: 1,
+  requestHandler: { connectionTimeout: 3000, requestTimeout: 10_000, throwOnRequestTimeout: true },
+}

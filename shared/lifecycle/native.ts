@@ -9,6 +9,8 @@ import { createTools, type Tools } from './work.js'
 const waitMsMax = 10 * 60_000
 const lookMs = 1000
 const lookMsMax = 15_000
+/** One look may be of before it began. */
+const goneLooks = 3
 
 /**
  * Whoever drives it: our own engine, or a platform that has one, which is started and followed. `say` is told of what is seen meanwhile. held where
@@ -31,7 +33,7 @@ async function follow(tools: Tools, before: SecretState, token: Token, say: (lin
   const { ref } = before
   const giveUpAt = env.now() + waitMsMax
   say(`the platform rotates ${ref.shown} (token ${token})`)
-  let last = ''
+  let [last, gone] = ['', 0]
   for (let waitMs = lookMs; env.now() < giveUpAt && !env.cancelled.aborted; waitMs = Math.min(lookMsMax, waitMs * 1.5)) {
     await env.sleep(waitMs)
     const state = await lookAt(tools, ref)
@@ -39,7 +41,8 @@ async function follow(tools: Tools, before: SecretState, token: Token, say: (lin
     if (line !== last) say(line)
     last = line
     if (state.current?.ours === token && state.pending === undefined) return published(before, state, token)
-    if (state.current?.ours !== token && state.pending?.token !== token) {
+    gone = state.current?.ours !== token && state.pending?.token !== token ? gone + 1 : 0
+    if (gone >= goneLooks) {
       throw new RotationError('token_spent', `The platform gave its rotation of ${ref.shown} up: ${line}.`, {
         next: `Look at the function's log for the token ${token}, then ${nextFor('token_spent', ref.shown).toLowerCase()}`,
       })

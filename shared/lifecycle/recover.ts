@@ -120,6 +120,8 @@ async function tryOne(
     const before = refused.get(id) ?? 0
     if (before >= refusedMax) return { ...rest, id, works: 'unknown', why: `not tried: ${refusedMax} values of ${id} were refused already` }
     if (await rotator.accepted(context, value)) return { ...rest, id, works: 'works' }
+    const late = rest.stage === 'pending' && (rotator.traits.asynchronous === true || context.admin?.hosts !== undefined)
+    if (late) return { ...rest, id, works: 'unknown', why: 'refused for now, which proves nothing: it may take effect later' }
     refused.set(id, before + 1)
     return { ...rest, id, works: 'refused' }
   } catch (cause) {

@@ -134,8 +134,14 @@ async function currentWorks({ rotator, context }: Work): Promise<boolean> {
   }
 }
 
-/** What was set may be refused for a while: by an issuer that spreads it, or by a replica of the database in which it was set. */
-const spreads = ({ rotator, context }: Work): boolean => rotator.traits.propagates || context.admin?.hosts !== undefined
+/** What was set may be refused for a while. */
+const spreads = (work: Work): boolean => work.rotator.traits.propagates || comesLate(work)
+/**
+ * By a control plane that sets it later, or by a replica of the database in which it was set: it is never given up for a refusal, also not where
+ * the outgoing one still works. A value that a person put was set by nobody here.
+ */
+const comesLate = ({ rotator, context, claim }: Work): boolean =>
+  claim.kind !== 'put' && (rotator.traits.asynchronous === true || context.admin?.hosts !== undefined)
 
 /** A new credential may be refused for a while where the issuer spreads it; the deadline counts from staging, not from this attempt. */
 async function verifyPatiently(work: Work, pending: Pending): Promise<readonly Difference[]> {
@@ -146,7 +152,7 @@ async function verifyPatiently(work: Work, pending: Pending): Promise<readonly D
     try {
       return await rotator.verify(context, pending.value)
     } catch (cause) {
-      if (codeOf(cause) !== 'target_auth' || !spreads(work) || env.now() >= giveUpAt) throw cause
+      if (codeOf(cause) !== 'target_auth' || !spreads(work) || (!comesLate(work) && env.now() >= giveUpAt)) throw cause
       if (env.now() + waitMs >= deadline || env.cancelled.aborted) {
         throw new RotationError('not_propagated', `The new credential of ${context.ref.shown} is not accepted everywhere yet.`, {
           cause,

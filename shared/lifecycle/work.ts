@@ -7,7 +7,7 @@ import type { Claim, SecretState, SecretStore } from '../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import { type Configuration, type Deps, noConfiguration } from './deps.js'
-import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from './guard/index.js'
+import { createGuard, createRedactor, type Guard, guarded, guardRotator, guardStore } from './guard/index.js'
 
 /** One invocation's tools, all behind the guard. */
 export interface Tools {
@@ -193,7 +193,9 @@ export async function adminOf(
   rotated: () => Promise<SecretText | undefined>,
 ): Promise<Pick<Context<unknown>, 'admin'>> {
   if (settings.admin === undefined) return {}
-  const admin = await tools.deps.readAdmin(settings.admin, rotated)
+  const { admin: named } = settings
+  const look = { name: 'admin.read', ref: named, effect: false, classify: (cause: unknown) => codeOf(cause) ?? 'internal' } as const
+  const admin = await guarded(tools.guard, look, () => tools.deps.readAdmin(named, rotated))
   tools.guard.redactor.learn(admin.value)
   if (admin.ref.store === ref.store && admin.ref.key === ref.key) {
     throw new RotationError('admin_mismatch', `keyturn-admin of ${ref.shown} names the secret itself.`, {

@@ -123,8 +123,9 @@ export class AwsSecretsManager implements SecretStore {
       return { value, ref: { store: 'aws', key: arn, shown: `aws:${shown}` } }
     } catch (cause) {
       if (!isNotFound(cause)) {
-        const next = 'Allow secretsmanager:GetSecretValue on it if that is missing; otherwise try again.'
-        throw new RotationError(classify(cause), `The secret aws:${name} could not be read (${nameOf(cause)}).`, { cause, next })
+        const code = classify(cause)
+        const next = code === 'denied' ? 'Allow secretsmanager:GetSecretValue on it.' : 'It is read again at the next attempt.'
+        throw new RotationError(code, `The secret aws:${name} could not be read (${nameOf(cause)}).`, { cause, next })
       }
       throw new RotationError('not_found', `There is no secret aws:${name} with a value.`, {
         cause,

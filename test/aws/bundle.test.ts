@@ -92,7 +92,9 @@ describe('the package of the AWS function, offline and without credentials', () 
         )
     }
     assert.deepEqual(statements(all)[1], { Effect: 'Allow', Action: ['secretsmanager:GetSecretValue'], Resource: ['arn:admin'] })
-    assert.match(JSON.stringify(statements(all)[2]?.Condition), /kms:EncryptionContext:SecretARN/)
+    const [decrypt, generate] = statements(all).slice(2, 4)
+    assert.deepEqual([decrypt?.Action, generate?.Action], [['kms:Decrypt'], ['kms:GenerateDataKey']])
+    assert.deepEqual(generate?.Condition, { StringLike: { 'kms:EncryptionContext:SecretARN': [arn] } })
     assert.deepEqual(
       [all, plain].map(({ Resources }) => Resources.RotateLambdaFunction?.Properties.Timeout),
       [60, 60],
@@ -105,14 +107,14 @@ describe('the package of the AWS function, offline and without credentials', () 
 
   it('with rds: what it may do to which database, and longer to wait', async () => {
     const [db, cluster] = ['arn:aws:rds:eu-west-1:123456789012:db:main', 'arn:aws:rds:eu-west-1:123456789012:cluster:main']
-    const made = await template('--param', `RdsArns=${db},${cluster}`, '--param', 'AdminSecretArns=arn:admin')
+    const made = await template('--param', `RdsArns=${db}`, '--param', `RdsLookupArns=${cluster}`, '--param', 'AdminSecretArns=arn:admin')
     assert.deepEqual(
       statements(made)
         .slice(2, 5)
         .map(({ Action, Resource }) => [Action, Resource]),
       [
         [['rds:DescribeDBInstances', 'rds:ModifyDBInstance'], [db]],
-        [['rds:DescribeDBClusters', 'rds:ModifyDBCluster'], [cluster]],
+        [['rds:DescribeDBClusters'], [cluster]],
         [['secretsmanager:DescribeSecret'], ['arn:admin']],
       ],
     )

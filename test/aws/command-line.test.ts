@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Retiring, Seen } from '../../shared/core/ports/store.js'
 import type { CredentialId, VersionId } from '../../shared/core/ports/words.js'
 import { adopt, verifyCurrent } from '../../shared/lifecycle/adopt.js'
@@ -8,7 +9,7 @@ import { rotateOrFollow } from '../../shared/lifecycle/native.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
 import { sweep } from '../../shared/lifecycle/sweep.js'
 import { journalKeys, notesOf, writeNotes } from '../../shared/stores/aws-secrets-manager/tags.js'
-import { AwsWorld, resetRoles } from '../harness/aws-world.js'
+import { AwsWorld, functionArn, resetRoles } from '../harness/aws-world.js'
 import { logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { arrangeRoles } from '../harness/postgres-world.js'
@@ -66,6 +67,23 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     assert.equal(result.outcome, 'published')
     assert.deepEqual(world.stagesOf(arn)[String(result.version)], ['AWSCURRENT'])
     assert.ok(said.length >= 2)
+    await world.close()
+  })
+
+  it('one look that is of before it began is no end of a rotation', async () => {
+    const arn = world.make('slow', world.value('app'))
+    const invoke = world.double.functions.get(functionArn)
+    world.double.functions.set(functionArn, async (event) => {
+      await delay(1500)
+      return invoke?.(event)
+    })
+    let looks = 0
+    world.double.fault = ({ name }) => {
+      if (name === 'RotateSecret') looks = 1
+      return looks > 0 && name === 'DescribeSecret' && looks++ <= 1 ? 'stale' : undefined
+    }
+    assert.equal((await rotateOrFollow(world.deps(), request('aws:slow'))).outcome, 'published')
+    assert.ok(await logsIn(server, 'app', world.loginOf(arn).password))
     await world.close()
   })
 

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { codeOf } from '../../shared/core/errors.js'
 import { recover } from '../../shared/lifecycle/recover.js'
+import { openAws } from '../harness/aws.js'
 import { AwsWorld, type Instances, resetRoles } from '../harness/aws-world.js'
-import { loginsIn, logsIn } from '../harness/postgres-client.js'
+import { asSuper, loginsIn, logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
 
@@ -149,6 +152,42 @@ describe("what locks the vendor's functions out, on a real PostgreSQL", { skip }
         assert.ok(!world.said.join('').includes(password) && !world.said.join('').includes(firstPassword))
       }
     }
+  })
+
+  it('testSecret on a cold instance that is told for seconds that there is no such version: nothing untested is published', async () => {
+    const world = await open({ cold: true, remainingMs: 60_000 })
+    const admin = world.make('admin', world.adminValue())
+    const arn = world.make('plain', world.value('plain', firstPassword, { masterarn: admin }))
+    const invoke = world.invoke.bind(world)
+    let [step, missed] = ['', 0]
+    world.invoke = async (event) => {
+      step = (event as { Step: string }).Step
+      if (step === 'testSecret') await asSuper(server, "alter role plain_clone password 'not-what-was-set-0123456789'")
+      return invoke(event)
+    }
+    world.double.fault = ({ name, input }) =>
+      step === 'testSecret' && name === 'GetSecretValue' && 'VersionId' in input && missed++ < 4
+        ? { type: 'ResourceNotFoundException', message: 'not yet' }
+        : undefined
+    await world.rotate(arn)
+    assert.ok(missed > 4)
+    assert.equal(world.loginOf(arn).username, 'plain', 'what does not log in was not published')
+  })
+
+  it('a service that never answers: an error after ten seconds, not a process that hangs', async () => {
+    const silent = createServer(() => {})
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const { port } = silent.address() as AddressInfo
+    const world = await open()
+    const store = openAws(`http://127.0.0.1:${port}`, world.env)
+    const from = performance.now()
+    await assert.rejects(
+      store.resolve('app').then((ref) => store.describe(ref)),
+      (cause) => store.classify(cause) === 'unavailable',
+    )
+    assert.ok(performance.now() - from > 5000, 'it did wait')
+    silent.closeAllConnections()
+    await new Promise((resolve) => silent.close(resolve))
   })
 
   it('the quota of writes: one call a second is waited for, not failed on', async () => {

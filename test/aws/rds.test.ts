@@ -56,7 +56,11 @@ describe('the master password of RDS, under RotateSecret, on a real PostgreSQL',
       await world.rotate(arn)
       assert.equal(failures(), 0, world.said.join(''))
       assert.equal(modified(), 1)
-      assert.deepEqual(loginsIn(server.log), { accepted: 3, refused: 0 }, 'the stored password, the change itself, the new password')
+      assert.deepEqual(
+        loginsIn(server.log),
+        { accepted: 4, refused: 0 },
+        'the stored password, the change itself, the new password in set and in test',
+      )
       assert.equal(world.valueOf(arn).replace(world.loginOf(arn).password, firstPassword), before_)
       await works(arn)
     })
@@ -74,19 +78,72 @@ describe('the master password of RDS, under RotateSecret, on a real PostgreSQL',
     await works(arn)
   })
 
-  it('the stored password does not log in: nothing is sent; with keyturn-reset=always it is set in any case', async () => {
+  it('the stored password does not log in: nothing is sent, and nothing is marked; with keyturn-reset=always it goes on', async () => {
     const arn = await open()
     await asSuper(server, "alter role app password 'by-hand-0123456789'")
     await world.rotate(arn)
     assert.equal(modified(), 0)
-    assert.match(world.said.join(''), /stuck/)
+    assert.match(world.said.join(''), /target_denied: .*keyturn-reset=always/)
+    assert.ok(!Object.values(world.stagesOf(arn)).flat().includes('KEYTURN_STUCK'))
     assert.equal(world.loginOf(arn).password, firstPassword)
-    await world.close()
-    rds.databases.length = 0
-    const lost = await open(long, {}, { 'keyturn-reset': 'always' })
-    await world.rotate(lost)
+    world.double.do('TagResource', { SecretId: arn, Tags: [{ Key: 'keyturn-reset', Value: 'always' }] })
+    world.crash()
+    await world.again(arn)
     assert.equal(modified(), 1, world.said.join(''))
-    await works(lost)
+    await works(arn)
+  })
+
+  it('the control plane says done, and the server takes it much later: kept as pending until it logs in', async () => {
+    const arn = await open()
+    rds.resettingMs = 150_000
+    let late = ''
+    rds.onEffect = async (_, password) => {
+      late = password
+    }
+    const token = await world.rotate(arn)
+    assert.match(world.said.join(''), /not_propagated/)
+    assert.ok(world.stagesOf(arn)[token]?.includes('AWSPENDING'))
+    await asSuper(server, `alter role app password '${late}'`)
+    await world.again(arn)
+    assert.equal(modified(), 1)
+    await works(arn)
+  })
+
+  it('between two attempts neither password logs in, and the control plane says nothing of it: waited for, never stuck', async () => {
+    const arn = await open({ remainingMs: 30_000 })
+    world.double.now = () => Date.now() + world.skewMs
+    let late = ''
+    rds.onEffect = async (_, password) => {
+      late = password
+      await asSuper(server, "alter role app password 'in-between-0123456789'")
+    }
+    await world.rotate(arn)
+    for (let attempt = 0; attempt < 3; attempt++) {
+      world.skewMs += 60_000
+      await world.again(arn)
+    }
+    assert.ok(!Object.values(world.stagesOf(arn)).flat().includes('KEYTURN_STUCK'), world.said.join(''))
+    await asSuper(server, `alter role app password '${late}'`)
+    await world.again(arn)
+    assert.equal(modified(), 1)
+    await works(arn)
+  })
+
+  it('a control plane that says nothing of the change at first: the login decides', async () => {
+    const arn = await open()
+    rds.silent = true
+    await world.rotate(arn)
+    await works(arn)
+  })
+
+  it('a cluster for which something else waits: held, and nothing is sent that would begin it', async () => {
+    const arn = await open(long, { kind: 'cluster', queued: true })
+    await world.rotate(arn)
+    assert.match(world.said.join(''), /held: .*maintenance window/)
+    assert.equal(modified(), 0)
+    delete rds.databases[0]?.queued
+    await world.again(arn)
+    await works(arn)
   })
 
   const wrongs: readonly (readonly [string, Partial<RdsDatabase>, RegExp])[] = [

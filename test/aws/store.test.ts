@@ -39,7 +39,7 @@ describe('the store of AWS', () => {
     InvalidNextTokenException: 'internal',
     InvalidParameterException: 'bad_event',
     InvalidRequestException: 'bad_event',
-    LimitExceededException: 'too_large',
+    LimitExceededException: 'cap_reached',
     MalformedPolicyDocumentException: 'bad_config',
     PreconditionNotMetException: 'conflict',
     PublicPolicyException: 'bad_config',

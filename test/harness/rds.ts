@@ -13,7 +13,11 @@ export interface RdsDatabase {
   /** An instance that belongs to a cluster. */
   memberOf?: string
   replicaOf?: string
-  replicas?: readonly string[]
+  /** An instance that copies a cluster. */
+  replicaOfCluster?: string
+  region?: string
+  /** Something else waits for the maintenance window. */
+  queued?: boolean
   managedSecret?: string
   dbName?: string
   /** Sent, and not in effect yet. */
@@ -70,7 +74,8 @@ export class RdsDouble {
     if (typeof fault === 'object') return refuse(response, 400, fault.code, fault.message)
     await this.#settle()
     const kind = action.includes('Cluster') ? 'cluster' : 'instance'
-    const database = this.databases.find((one) => one.kind === kind && one.id === id)
+    const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(String(request.headers.authorization))?.[1]
+    const database = this.databases.find((one) => one.kind === kind && one.id === id && (one.region ?? 'eu-west-1') === region)
     if (database === undefined)
       return refuse(response, 404, kind === 'cluster' ? 'DBClusterNotFoundFault' : 'DBInstanceNotFound', `${id} not found`)
     const wrong = action.startsWith('Modify') ? this.#modify(database, form) : undefined
@@ -96,8 +101,10 @@ export class RdsDouble {
     return undefined
   }
 
+  /** It says nothing of a change yet, though one was sent. */
+  silent = false
   #phase({ change }: RdsDatabase): 'pending' | 'resetting' | undefined {
-    if (change === undefined) return undefined
+    if (change === undefined || this.silent) return undefined
     return this.now() < change.sentAt + this.pendingMs ? 'pending' : 'resetting'
   }
   /** What has become due meanwhile. */
@@ -113,8 +120,14 @@ export class RdsDouble {
 
 const tag = (name: string, text: string | number | undefined): string =>
   text === undefined ? '' : `<${name}>${String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;')}</${name}>`
-const pendingXml = (phase: string | undefined): string =>
-  `<PendingModifiedValues>${phase === 'pending' ? '<MasterUserPassword>****</MasterUserPassword>' : ''}</PendingModifiedValues>`
+const pendingXml = ({ queued }: RdsDatabase, phase: string | undefined): string => {
+  const password = phase === 'pending' ? '<MasterUserPassword>****</MasterUserPassword>' : ''
+  return `<PendingModifiedValues>${password}${queued ? '<EngineVersion>17.6</EngineVersion>' : ''}</PendingModifiedValues>`
+}
+const arnXml = ({ kind, id, region = 'eu-west-1' }: RdsDatabase): string =>
+  kind === 'cluster'
+    ? tag('DBClusterArn', `arn:aws:rds:${region}:123456789012:cluster:${id}`)
+    : tag('DBInstanceArn', `arn:aws:rds:${region}:123456789012:db:${id}`)
 const statusOf = ({ status }: RdsDatabase, phase: string | undefined): string =>
   phase === 'resetting' ? 'resetting-master-credentials' : status
 const managedXml = ({ managedSecret }: RdsDatabase): string =>
@@ -123,7 +136,6 @@ const managedXml = ({ managedSecret }: RdsDatabase): string =>
     : `<MasterUserSecret>${tag('SecretArn', managedSecret)}${tag('SecretStatus', 'active')}</MasterUserSecret>`
 
 function instanceXml(one: RdsDatabase, phase: string | undefined): string {
-  const replicas = (one.replicas ?? []).map((id) => tag('ReadReplicaDBInstanceIdentifier', id)).join('')
   return [
     tag('DBInstanceIdentifier', one.id),
     tag('DBInstanceStatus', statusOf(one, phase)),
@@ -133,9 +145,10 @@ function instanceXml(one: RdsDatabase, phase: string | undefined): string {
     `<Endpoint>${tag('Address', one.host)}${tag('Port', one.port)}</Endpoint>`,
     tag('DBClusterIdentifier', one.memberOf),
     tag('ReadReplicaSourceDBInstanceIdentifier', one.replicaOf),
-    `<ReadReplicaDBInstanceIdentifiers>${replicas}</ReadReplicaDBInstanceIdentifiers>`,
+    tag('ReadReplicaSourceDBClusterIdentifier', one.replicaOfCluster),
+    arnXml(one),
     managedXml(one),
-    pendingXml(phase),
+    pendingXml(one, phase),
   ].join('')
 }
 
@@ -150,8 +163,9 @@ function clusterXml(one: RdsDatabase, phase: string | undefined): string {
     tag('ReaderEndpoint', one.reader),
     tag('Port', one.port),
     tag('ReplicationSourceIdentifier', one.replicaOf),
+    arnXml(one),
     managedXml(one),
-    pendingXml(phase),
+    pendingXml(one, phase),
   ].join('')
 }
 

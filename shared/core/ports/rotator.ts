@@ -26,6 +26,8 @@ export interface RotatorTraits {
   readonly mints: boolean
   /** A new credential may be refused for a while though right. */
   readonly propagates: boolean
+  /** The target takes a value some time after it was told to: then a refusal proves nothing against it, however late. */
+  readonly asynchronous?: true
   readonly usage: 'sessions' | 'last-used' | 'none'
   readonly needsAdmin: 'no' | 'optional' | 'yes'
   /** How one goes back: publish the previous value (it is still accepted), set it again, or not at all. */

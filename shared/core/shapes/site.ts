@@ -18,5 +18,9 @@ export function siteOf(value: SecretText): Site | undefined {
   }
 }
 
+/** A port that one of them does not name is no difference. */
 export const isSameSite = (one: Site | undefined, other: Site | undefined): boolean =>
-  one !== undefined && other !== undefined && one.host === other.host && one.port === other.port
+  one !== undefined &&
+  other !== undefined &&
+  one.host === other.host &&
+  (one.port === other.port || one.port === undefined || other.port === undefined)

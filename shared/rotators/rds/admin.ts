@@ -3,7 +3,7 @@ import type { Administrator } from '../../core/ports/rotator.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape } from '../../core/shapes/index.js'
 import { siteOf } from '../../core/shapes/site.js'
-import { type Database, lookAt } from './database.js'
+import { type Database, isSameOrCopy, lookAt } from './database.js'
 import { type Place, placeOf } from './place.js'
 
 /** As RDS tags the secrets that it manages: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html */
@@ -24,6 +24,7 @@ export async function resolveAdmin(
   const place = mine.host === undefined ? placeIn(await tags(), admin) : placeOrNot(admin.value, mine.host)
   if (place === undefined) return admin
   const database = await lookAt(place)
+  if (mine.host !== undefined && !database.hosts.includes(mine.host)) return admin // its identifier is of another database than its host
   const [host, port] = [mine.host ?? database.hosts[0], mine.port ?? database.port]
   if (host === undefined || port === undefined) return admin
   const value = new SecretText(JSON.stringify({ ...Object.fromEntries(shape.fields), host, port }))
@@ -53,11 +54,9 @@ function placeOrNot(value: SecretText, host: string): Place | undefined {
 }
 
 /** A read replica of this very instance or cluster, by what the replica itself says. */
-async function isCopy({ place }: Database, rotated: SecretText, host: string): Promise<boolean> {
+async function isCopy(database: Database, rotated: SecretText, host: string): Promise<boolean> {
   const asked = placeOrNot(rotated, host)
   if (asked === undefined) return false
   const copy = await lookAt(asked)
-  if (!copy.hosts.includes(host)) return false
-  const source = copy.replicaOf?.split(':').at(-1) // an ARN where it is in another region
-  return source === place.id || (copy.place.kind === place.kind && copy.place.id === place.id)
+  return copy.hosts.includes(host) && isSameOrCopy(database, copy)
 }

@@ -60,12 +60,14 @@ export const describeCluster = (place: Place): Promise<DBCluster> =>
   })
 
 /**
- * Takes effect some seconds later. Without ApplyImmediately, which a password does not need and which would also start everything else that waits
- * for the maintenance window: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
+ * Takes effect some seconds later. Of an instance without ApplyImmediately, which a password does not need and which would also start everything
+ * else that waits for the maintenance window. For clusters the pages of AWS contradict one another on that, so it is sent, and whoever calls has
+ * made sure that nothing else waits. https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html
  */
 export async function setMasterPassword({ kind, id, region }: Place, password: SecretText): Promise<void> {
   const MasterUserPassword = password.reveal()
   const client = clientOf(region)
-  if (kind === 'cluster') await client.send(new ModifyDBClusterCommand({ DBClusterIdentifier: id, MasterUserPassword }))
+  if (kind === 'cluster')
+    await client.send(new ModifyDBClusterCommand({ DBClusterIdentifier: id, MasterUserPassword, ApplyImmediately: true }))
   else await client.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, MasterUserPassword }))
 }

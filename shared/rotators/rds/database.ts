@@ -7,6 +7,8 @@ import type { Place } from './place.js'
 export interface Database {
   /** Where its master password is changed: of a cluster's member, the cluster. */
   readonly place: Place
+  /** Region and account included: one name may be in several. */
+  readonly arn: string | undefined
   readonly engine: string
   readonly status: string
   /** Every host name under which it is reached, in lower case. */
@@ -17,10 +19,10 @@ export interface Database {
   readonly changing: boolean
   /** The secret in which RDS itself keeps and rotates the master password. */
   readonly managedBy: string | undefined
-  /** It is a copy of this one, which is written to. */
-  readonly replicaOf: string | undefined
-  /** Copies of it, by identifier or ARN. */
-  readonly replicas: readonly string[]
+  /** Something else waits for the maintenance window. */
+  readonly queued: boolean
+  /** It is a copy of this one, which is written to: by name or ARN. */
+  readonly replicaOf: { readonly kind: 'db' | 'cluster'; readonly source: string } | undefined
 }
 
 const resetting = 'resetting-master-credentials'
@@ -37,6 +39,22 @@ export async function lookAt(place: Place): Promise<Database> {
   return ofCluster(whole, await describeCluster(whole), instance.Endpoint?.Address)
 }
 
+const copyOf = (kind: 'db' | 'cluster', source: string | undefined): Database['replicaOf'] => (source ? { kind, source } : undefined)
+const isQueued = (pending: object | undefined): boolean =>
+  Object.entries(pending ?? {}).some(
+    ([key, value]) => key !== 'MasterUserPassword' && value !== undefined && JSON.stringify(value) !== '[]',
+  )
+
+/** The same database, or a read replica of it by its own word: a bare name is of the replica's own region and account. */
+export function isSameOrCopy(database: Database, other: Database): boolean {
+  if (database.arn === undefined || other.arn === undefined) return false
+  if (database.arn.toLowerCase() === other.arn.toLowerCase()) return true
+  if (other.replicaOf === undefined) return false
+  const { kind, source } = other.replicaOf
+  const whole = source.startsWith('arn:') ? source : `${other.arn.split(':').slice(0, 5).join(':')}:${kind}:${source}`
+  return whole.toLowerCase() === database.arn.toLowerCase()
+}
+
 const ofInstance = (place: Place, instance: DBInstance): Database => ({
   place,
   engine: instance.Engine ?? '',
@@ -46,8 +64,10 @@ const ofInstance = (place: Place, instance: DBInstance): Database => ({
   masterUser: instance.MasterUsername ?? '',
   changing: instance.PendingModifiedValues?.MasterUserPassword !== undefined || instance.DBInstanceStatus === resetting,
   managedBy: instance.MasterUserSecret?.SecretArn,
-  replicaOf: instance.ReadReplicaSourceDBInstanceIdentifier || undefined,
-  replicas: instance.ReadReplicaDBInstanceIdentifiers ?? [],
+  arn: instance.DBInstanceArn,
+  queued: isQueued(instance.PendingModifiedValues),
+  replicaOf:
+    copyOf('db', instance.ReadReplicaSourceDBInstanceIdentifier) ?? copyOf('cluster', instance.ReadReplicaSourceDBClusterIdentifier),
 })
 
 const ofCluster = (place: Place, cluster: DBCluster, member?: string): Database => ({
@@ -59,8 +79,9 @@ const ofCluster = (place: Place, cluster: DBCluster, member?: string): Database 
   masterUser: cluster.MasterUsername ?? '',
   changing: cluster.PendingModifiedValues?.MasterUserPassword !== undefined || cluster.Status === resetting,
   managedBy: cluster.MasterUserSecret?.SecretArn,
-  replicaOf: cluster.ReplicationSourceIdentifier || undefined,
-  replicas: cluster.ReadReplicaIdentifiers ?? [],
+  arn: cluster.DBClusterArn,
+  queued: isQueued(cluster.PendingModifiedValues),
+  replicaOf: copyOf('cluster', cluster.ReplicationSourceIdentifier),
 })
 
 interface Login {
@@ -85,7 +106,7 @@ export function assertOurs(database: Database, { host, port, user }: Login): voi
   if (database.masterUser !== user)
     refuse('username', `has the master user ${database.masterUser}, not ${user}`, 'Use the rotator postgres for any other login')
   if (database.replicaOf !== undefined)
-    refuse('host', `is a read replica of ${database.replicaOf}`, 'Name the source: its password is that of every replica')
+    refuse('host', `is a read replica of ${database.replicaOf.source}`, 'Name the source: its password is that of every replica')
   if (database.managedBy !== undefined)
     refuse(
       'username',

@@ -10,7 +10,7 @@ const codes: Readonly<Record<string, Code>> = {
   InvalidDBClusterStateFault: 'held',
   // What the service says of a password that it does not take; nothing else of ours is in these calls.
   InvalidParameterValue: 'rejected',
-  InvalidParameterCombination: 'rejected',
+  InvalidParameterCombination: 'target_denied',
 }
 
 export const classify = (cause: unknown): Code => classifyAws(cause, codes)

@@ -11,14 +11,16 @@ export interface Place {
 }
 
 /** `<name>[.<cluster->hash].<region>.rds.amazonaws.com`: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html */
-const endpoint = /^([a-z0-9-]+)\.(cluster-ro-|cluster-custom-|cluster-|proxy-)?[a-z0-9]+\.([a-z0-9-]+)\.rds\.amazonaws\.com(\.cn)?$/
+const endpoint =
+  /^([a-z0-9-]+)\.(cluster-ro-|cluster-custom-|cluster-|proxy-)?[a-z0-9]+\.(?:([a-z0-9-]+)\.rds|rds\.(cn-[a-z0-9-]+))\.amazonaws\.com(?:\.cn)?$/
 
 /**
  * The identifier that the secret names (`dbInstanceIdentifier` or `dbClusterIdentifier`, as the vendor's own secrets have them), else the one that
  * its host begins with. bad_value where neither tells.
  */
 export function placeOf(value: SecretText, host: string): Place {
-  const [, name, cluster, region] = endpoint.exec(host.toLowerCase()) ?? []
+  const [, name, cluster, usual, china] = endpoint.exec(host.toLowerCase()) ?? []
+  const region = usual ?? china
   const there = region === undefined ? {} : { region }
   const shape = readShape(value)
   const named = (field: string): string | undefined => {

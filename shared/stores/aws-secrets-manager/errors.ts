@@ -11,7 +11,7 @@ export const codes: Readonly<Record<string, Code>> = {
   InvalidParameterException: 'bad_event',
   InvalidRequestException: 'bad_event',
   InvalidNextTokenException: 'internal',
-  LimitExceededException: 'too_large',
+  LimitExceededException: 'cap_reached', // a quota, such as of versions or labels; a value that is too long is a wrong parameter
   PreconditionNotMetException: 'conflict',
   MalformedPolicyDocumentException: 'bad_config',
   PublicPolicyException: 'bad_config',

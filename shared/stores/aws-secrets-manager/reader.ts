@@ -36,6 +36,8 @@ const keptMax = 1000
 
 /** The service answers not-found for a while for what was just written (sdk-js-v3 #7701): asked again after these pauses. */
 const staleWaitsMs = [150, 400, 1000]
+/** In testSecret nothing found means that only current is to be tested, and then finish publishes what nobody tested: the more certain it must be. */
+const testWaitsMs = [...staleWaitsMs, 2000, 4000]
 
 export interface ReaderParts {
   readonly api: Api
@@ -52,17 +54,17 @@ export class Reader {
     this.#parts = parts
   }
 
-  async value(ref: SecretRef, version: VersionId): Promise<Value> {
+  async value(ref: SecretRef, version: VersionId, waits: 'usual' | 'test' = 'usual'): Promise<Value> {
     const { values, warm, env } = this.#parts
     const known = values?.get(`${ref.key} ${version}`)
     if (known) return known
-    for (const waitMs of [...staleWaitsMs, undefined]) {
+    for (const waitMs of [...(waits === 'test' ? testWaitsMs : staleWaitsMs), undefined]) {
       try {
         return this.#remember(ref, await this.#parts.api.get(ref.key, { version }))
       } catch (cause) {
         if (!isNotFound(cause) || waitMs === undefined) throw cause
         // What was written a moment ago is worth a wait; what nobody is known to have written gets one more look.
-        if (!warm.isFilled(ref, version) && waitMs !== staleWaitsMs[0]) throw cause
+        if (waits === 'usual' && !warm.isFilled(ref, version) && waitMs !== staleWaitsMs[0]) throw cause
         await env.sleep(waitMs)
       }
     }
@@ -94,16 +96,27 @@ export class Reader {
   async stepState(ref: SecretRef, token: Token, step: Step): Promise<SecretState> {
     if (step === 'create') return this.#createState(ref, token)
     if (step === 'finish') return this.#finishState(ref, token)
-    return this.#valueState(ref, token)
+    return this.#valueState(ref, token, step)
   }
 
   /** Whether the placeholder is filled nobody asks: a value that is there shows when another one is put. */
   async #createState(ref: SecretRef, token: Token): Promise<SecretState> {
     const value = await this.staged(ref, label.current)
-    const description = checked(await this.fresh(ref, token), token)
+    const description = await this.#known(ref, token)
     if (value?.id !== description.current) throw changed(ref)
     const known = value === undefined ? {} : { currentCreatedAt: value.createdAt }
     return stateOf(description, { ...known, pendingHasValue: this.#parts.warm.isFilled(ref, token) })
+  }
+
+  /** A token whose value was given up has no label any more; one that the service never gave has no value either. */
+  async #known(ref: SecretRef, token: Token): Promise<Description> {
+    const description = await this.fresh(ref, token)
+    const id = token as string as VersionId
+    if (description.native.enabled && !description.stages.has(id) && (await this.hasValue(ref, id)))
+      throw new RotationError('token_spent', `${ref.shown}: the value of this token was given up.`, {
+        next: 'Start a new rotation, with another token or none.',
+      })
+    return checked(description, token)
   }
 
   /** The service calls finish only after testSecret succeeded with this token, so it vouches for the value; a call by hand is looked at. */
@@ -114,9 +127,9 @@ export class Reader {
   }
 
   /** set, test: the labels come with the value; only what the policy says is taken from an earlier step. */
-  async #valueState(ref: SecretRef, token: Token): Promise<SecretState> {
+  async #valueState(ref: SecretRef, token: Token, step: Step): Promise<SecretState> {
     const id = token as string as VersionId
-    const value = await absentIs(undefined, () => this.value(ref, id))
+    const value = await absentIs(undefined, () => this.value(ref, id, step === 'test' ? 'test' : 'usual'))
     const kept = this.#parts.warm.descriptionOf(ref, token, this.#parts.env.now())
     if (value === undefined) return stateOf(checked(await this.fresh(ref, token)), { pendingHasValue: false })
     const description = kept ?? checked(await this.fresh(ref, token))
