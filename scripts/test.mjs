@@ -12,7 +12,9 @@ const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test 
 process.env.KEYTURN_TEST_CACHE = cache
 const skips = []
 let failed = 0
-const stream = run({ files, concurrency: 2 })
+/** A file that hangs is a failure, not a run without an end. */
+const fileMsMax = 10 * 60_000
+const stream = run({ files, concurrency: 2, timeout: fileMsMax })
 stream.on('test:fail', () => failed++)
 stream.on('test:pass', (event) => {
   if (event.skip !== undefined) skips.push(`${event.name}: ${event.skip === true ? 'no reason given' : event.skip}`)

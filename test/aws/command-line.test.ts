@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, describe, it } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Retiring, Seen } from '../../shared/core/ports/store.js'
 import type { CredentialId, VersionId } from '../../shared/core/ports/words.js'
@@ -27,6 +27,7 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     await resetRoles(server)
     world = await AwsWorld.open(server)
   })
+  afterEach(() => world.close())
   after(async () => {
     await server?.stop()
     await removeCopies()
@@ -48,7 +49,6 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
       world.skewMs += 7_200_000
     }
     assert.deepEqual(Object.values(world.stagesOf(arn)).flat().sort(), ['AWSCURRENT', 'AWSPREVIOUS'])
-    await world.close()
   })
 
   it('goes on with a value that a killed process staged', async () => {
@@ -57,7 +57,6 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     const pending = world.loginOf(arn, 'AWSPENDING').password
     assert.equal((await rotate(world.deps(), request('aws:killed'))).outcome, 'published')
     assert.equal(world.loginOf(arn).password, pending)
-    await world.close()
   })
 
   it("starts the service's own rotation where there is one, and follows it", async () => {
@@ -67,7 +66,6 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     assert.equal(result.outcome, 'published')
     assert.deepEqual(world.stagesOf(arn)[String(result.version)], ['AWSCURRENT'])
     assert.ok(said.length >= 2)
-    await world.close()
   })
 
   it('one look that is of before it began is no end of a rotation', async () => {
@@ -84,7 +82,6 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     }
     assert.equal((await rotateOrFollow(world.deps(), request('aws:slow'))).outcome, 'published')
     assert.ok(await logsIn(server, 'app', world.loginOf(arn).password))
-    await world.close()
   })
 
   it('adopts, announces into tags, rolls back, and reads everything again with all tags deleted', async () => {
@@ -109,7 +106,6 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
       ['AWSCURRENT', 'AWSPREVIOUS'],
       'nothing tells any more what the label was for',
     )
-    await world.close()
   })
 })
 

@@ -122,6 +122,7 @@ export class AwsWorld {
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
     const { ARN } = this.double.do('CreateSecret', { Name: name, SecretString: value, ClientRequestToken: this.double.newId(), Tags })
     const secret = this.double.find({ SecretId: ARN })
+    this.skewMs += 10 // what is asked for in the same millisecond is asked for before it was made
     secret.rotation = { enabled: true, functionArn, rules: { AutomaticallyAfterDays: 30 }, attempts: 0 }
     return String(ARN)
   }
