@@ -29,11 +29,14 @@ export class KubeApi {
   as = (token: string): KubeApi => new KubeApi(this.server, this.ca, token)
 
   call(method: string, path: string, body?: object, type = 'application/json'): Promise<KubeAnswer> {
-    const text = body === undefined ? '' : JSON.stringify(body)
+    return this.send(method, path, body === undefined ? '' : JSON.stringify(body), type)
+  }
+
+  send(method: string, path: string, text: string, type: string): Promise<KubeAnswer> {
     const headers = {
       authorization: `Bearer ${this.token}`,
       // Without its length a DELETE with a body has no framing at all.
-      ...(body === undefined ? {} : { 'content-type': type, 'content-length': String(Buffer.byteLength(text)) }),
+      ...(text === '' ? {} : { 'content-type': type, 'content-length': String(Buffer.byteLength(text)) }),
     }
     return new Promise((resolve, reject) => {
       const sent = request(new URL(path, this.server), { method, headers, ca: this.ca, agent: false }, (answer) => {

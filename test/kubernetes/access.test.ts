@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { create } from '../../shared/notifiers/kubernetes.js'
+import type { KubeApi } from '../harness/kube/api.js'
+import { installOperatorKinds } from '../harness/kube/crd.js'
+import { KubeServer, kubeSkip, until } from '../harness/kube/server.js'
+import { repository } from '../harness/repository.js'
+
+const plurals: Readonly<Record<string, string>> = {
+  ServiceAccount: 'api/v1/namespaces/shop/serviceaccounts',
+  Role: 'apis/rbac.authorization.k8s.io/v1/namespaces/shop/roles',
+  RoleBinding: 'apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings',
+  ValidatingAdmissionPolicy: 'apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies',
+  ValidatingAdmissionPolicyBinding: 'apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings',
+  SecretStore: 'apis/external-secrets.io/v1/namespaces/shop/secretstores',
+  ExternalSecret: 'apis/external-secrets.io/v1/namespaces/shop/externalsecrets',
+  Deployment: 'apis/apps/v1/namespaces/shop/deployments',
+  CronJob: 'apis/batch/v1/namespaces/shop/cronjobs',
+}
+
+describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
+  let server: KubeServer
+  let keyturn: KubeApi
+  before(async () => {
+    server = await KubeServer.start()
+    await installOperatorKinds(server.api)
+    await server.makeNamespace('shop')
+    for (const file of ['access', 'policy', 'example']) await apply(file)
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } }
+    const { status } = await server.api.must('POST', '/api/v1/namespaces/shop/serviceaccounts/keyturn/token', body)
+    keyturn = server.api.as((status as { token: string }).token)
+    for (const [path, body] of [
+      [deployment, { spec: { replicas: 5 } }],
+      [externalSecret, { spec: { refreshInterval: '2h' } }],
+    ] as const)
+      await until('the policy', async () => (await patch(path, body)).status === 403)
+  })
+  after(() => server?.stop())
+
+  /** Each document as it stands, with the server's own strict validation. */
+  async function apply(file: string): Promise<void> {
+    const text = await readFile(join(repository, `infra/kubernetes/${file}.yaml`), 'utf8')
+    for (const document of text.split(/^---$/m)) {
+      const kind = /^kind: (.*)$/m.exec(document)?.[1] ?? ''
+      const answer = await server.api.send('POST', `/${plurals[kind]}?fieldValidation=Strict`, document, 'application/yaml')
+      assert.equal(answer.status, 201, `${kind}: ${JSON.stringify(answer.body)}`)
+    }
+  }
+  const externalSecret = '/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/db'
+  const deployment = '/apis/apps/v1/namespaces/shop/deployments/web'
+  const patch = (path: string, body: object) => keyturn.call('PATCH', path, body, 'application/merge-patch+json')
+  const ours = { 'keyturn/change-id': 'change-1' }
+
+  it('is understood by the server without a warning', async () => {
+    const path = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies'
+    await until('their type check', async () => {
+      const { items = [] } = await server.api.must('GET', path)
+      return items.length === 4 && items.every(({ status }) => status !== undefined)
+    })
+    const { items = [] } = await server.api.must('GET', path)
+    for (const { metadata, status } of items) {
+      const { typeChecking } = status as { typeChecking?: { expressionWarnings?: { warning: string }[] } }
+      assert.deepEqual(typeChecking?.expressionWarnings ?? [], [], metadata?.name)
+    }
+  })
+
+  it('may set its own annotation on both, again too', async () => {
+    for (let turn = 0; turn < 2; turn++) {
+      assert.equal((await patch(externalSecret, { metadata: { annotations: ours } })).status, 200)
+      assert.equal((await patch(deployment, { spec: { template: { metadata: { annotations: ours } } } })).status, 200)
+    }
+  })
+
+  const forbidden: readonly (readonly [string, string, object])[] = [
+    ['another remote secret', externalSecret, { spec: { dataFrom: [{ extract: { key: 'admin' } }] } }],
+    ['another annotation', externalSecret, { metadata: { annotations: { other: 'x' } } }],
+    ['a label', externalSecret, { metadata: { labels: { other: 'x' } } }],
+    ['another image', deployment, { spec: { template: { spec: { containers: [{ name: 'main', image: 'registry.example/other:1' }] } } } }],
+    ['replicas', deployment, { spec: { replicas: 0 } }],
+    ['pause', deployment, { spec: { paused: true } }],
+    ['a template label', deployment, { spec: { template: { metadata: { labels: { other: 'x' } } } } }],
+    ['a template annotation', deployment, { spec: { template: { metadata: { annotations: { other: 'x' } } } } }],
+    ['an annotation of the workload', deployment, { metadata: { annotations: ours } }],
+    ['the strategy', deployment, { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } }],
+  ]
+  for (const [what, path, body] of forbidden) {
+    it(`may not change ${what}`, async () => {
+      const { status, body: said } = await patch(path, body)
+      assert.equal(status, 403, JSON.stringify(said))
+      assert.match(String(said.message), /keyturn-annotates-only/)
+    })
+  }
+
+  it('may read no other object, and list nothing but pods', async () => {
+    for (const path of [
+      '/api/v1/namespaces/shop/secrets/other',
+      '/api/v1/namespaces/shop/secrets',
+      '/apis/apps/v1/namespaces/shop/deployments',
+      '/apis/apps/v1/namespaces/shop/deployments/other',
+      '/api/v1/namespaces/default/pods',
+    ])
+      assert.equal((await keyturn.call('GET', path)).status, 403, path)
+    assert.equal((await keyturn.call('GET', '/api/v1/namespaces/shop/pods')).status, 200)
+  })
+
+  it('everybody else may change them as before', async () => {
+    await server.api.patch(deployment, { spec: { replicas: 3 } })
+  })
+
+  it('is what the notifier asks for: its preflight finds nothing that is missing', async () => {
+    const { SecretText } = await import('../../shared/core/secret-text.js')
+    const { FakeEnv } = await import('../harness/fake-env.js')
+    const settings = {
+      cluster: 'here',
+      namespace: 'shop',
+      externalSecret: 'db',
+      workloads: ['Deployment/web'],
+      access: { inCluster: false, server: server.api.server, ca: server.ca, token: keyturn.token },
+    }
+    const target = { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify(settings)) }
+    const env = new FakeEnv('access', Date.now())
+    assert.deepEqual(await create().preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
+  })
+})
