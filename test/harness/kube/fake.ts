@@ -26,8 +26,8 @@ export class KubeFake {
   readonly api: KubeApi
   readonly ca: string
   readonly store = new FakeStore()
-  /** Asked before each call of anybody but the administrator: a status instead of an answer, or a socket that is cut. */
-  fault: (call: string) => number | 'cut' | undefined = () => undefined
+  /** Asked before each call of anybody but the administrator: a status instead of an answer, a socket that is cut before it is done, or after. */
+  fault: (call: string) => number | 'cut' | 'drop' | undefined = () => undefined
   readonly calls: string[] = []
   readonly #server: Server
   readonly #authority: Authority
@@ -67,6 +67,7 @@ export class KubeFake {
     const url = new URL(request.url ?? '/', 'https://fake')
     const send = (status: number, body: object): void =>
       void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    let lost = false
     try {
       const token = (request.headers.authorization ?? '').replace('Bearer ', '')
       const user = token === admin ? 'admin' : this.#users[token]
@@ -75,10 +76,13 @@ export class KubeFake {
         this.calls.push(`${method} ${url.pathname}`)
         const fault = this.fault(`${method} ${url.pathname}`)
         if (fault === 'cut') return void request.socket.destroy()
-        if (fault !== undefined) throw new Refusal(fault, 'as the test says')
+        if (typeof fault === 'number') throw new Refusal(fault, 'as the test says')
+        lost = fault === 'drop'
       }
       const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
-      send(...this.#answer(method, url, body, request.headers['content-type'] ?? '', user))
+      const answer = this.#answer(method, url, body, request.headers['content-type'] ?? '', user)
+      if (lost) request.socket.destroy()
+      else send(...answer)
     } catch (cause) {
       if (!(cause instanceof Refusal)) throw cause
       send(cause.status, { kind: 'Status', status: 'Failure', message: cause.message, code: cause.status })

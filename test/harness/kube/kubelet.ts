@@ -13,7 +13,7 @@ export class Kubelet {
   endMs: number
   /** Told of each pod when it runs, and when it is gone. */
   onStart: (pod: Pod) => Promise<void> = async () => {}
-  onEnd: (name: string) => Promise<void> = async () => {}
+  onEnd: (pod: Pod) => Promise<void> = async () => {}
   /** New pods never get Ready. */
   broken = false
   readonly #api: KubeApi
@@ -59,7 +59,7 @@ export class Kubelet {
       this.#ending.set(uid, since)
       if (Date.now() - since < this.endMs) return
       const options = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0, preconditions: { uid } }
-      await this.onEnd(name)
+      await this.onEnd(pod)
       await this.#api.call('DELETE', path, options)
     } else if (!this.broken && !pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')) {
       await this.onStart(pod)

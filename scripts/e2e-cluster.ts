@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { systemEnv } from '../shared/core/env.js'
+import type { Target } from '../shared/core/ports/notifier.js'
+import type { SecretRef } from '../shared/core/ports/words.js'
+import { SecretText } from '../shared/core/secret-text.js'
+import type { Deps } from '../shared/lifecycle/deps.js'
+import { noConfiguration } from '../shared/lifecycle/deps.js'
+import { rotate } from '../shared/lifecycle/rotate.js'
+import { sweep } from '../shared/lifecycle/sweep.js'
+import { loadNotifier } from '../shared/notifiers/registry.js'
+import { loadRotator } from '../shared/rotators/registry.js'
+import { makeFolders } from '../shared/stores/file/disk.js'
+import { deriveKeys } from '../shared/stores/file/keys.js'
+import { FileStore } from '../shared/stores/file.js'
+import { type Kind, Lab, type Room } from '../test/harness/kube/lab.js'
+import { managerSkip } from '../test/harness/kube/server.js'
+import { logsIn } from '../test/harness/postgres-client.js'
+import { PostgresServer, removeCopies } from '../test/harness/postgres-server.js'
+import { adminPassword, arrangeRoles, firstPassword } from '../test/harness/postgres-world.js'
+
+/**
+ * `npm run e2e:cluster -- --json`: PostgreSQL, the file store and an API server, real where there is one; each pod is an application that logs in
+ * without pause with what its Secret said when it started. One rotation, from the poke to the end of the old login. Exit 1 where a promise was broken.
+ */
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+const tell = (text: string): void => void (values.json || console.log(text))
+const kinds: readonly Kind[] = ['Deployment', 'StatefulSet', 'DaemonSet']
+const which = managerSkip ? 'fake' : 'real'
+const endMs = 2000
+const sweepsMax = 400
+
+interface Login {
+  readonly username: string
+  readonly password: string
+}
+/** One pod's application, from its start to its end. */
+class Application {
+  logins = 0
+  failures = 0
+  endedAt: number | undefined
+  readonly login: Login
+  readonly #server: PostgresServer
+  readonly #running: Promise<void>
+  constructor(server: PostgresServer, login: Login) {
+    this.#server = server
+    this.login = login
+    this.#running = this.#run()
+  }
+  async #run(): Promise<void> {
+    while (this.endedAt === undefined) {
+      if (await logsIn(this.#server, this.login.username, this.login.password)) this.logins++
+      else this.failures++
+      await delay(50)
+    }
+  }
+  end(): Promise<void> {
+    this.endedAt ??= Date.now()
+    return this.#running
+  }
+}
+
+async function applicationsOf(room: Room, server: PostgresServer): Promise<Map<string, Application>> {
+  const running = new Map<string, Application>()
+  const secret = `/api/v1/namespaces/${room.namespace}/secrets/db`
+  room.kubelet.onStart = async ({ metadata }) => {
+    const uid = metadata.uid ?? '' // a StatefulSet's pods come back under the same name
+    if (running.has(uid)) return
+    const { data } = (await room.lab.api.must('GET', secret)) as { data: Record<string, string> }
+    const read = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString('utf8')
+    running.set(uid, new Application(server, { username: read('username'), password: read('password') }))
+  }
+  room.kubelet.onEnd = async ({ metadata }) => running.get(metadata.uid ?? '')?.end()
+  return running
+}
+
+/** Until the old login is refused, as somebody would notice who tries it every few milliseconds. */
+async function refusedAt(server: PostgresServer, { username, password }: Login, stopped: () => boolean): Promise<number | undefined> {
+  while (!stopped()) {
+    if (!(await logsIn(server, username, password))) return Date.now()
+    await delay(20)
+  }
+  return undefined
+}
+
+const loginAt = (server: PostgresServer, username: string, password: string): string =>
+  JSON.stringify({ engine: 'postgres', host: '127.0.0.1', port: server.port, username, password, dbname: 'postgres', sslmode: 'disable' })
+
+function depsOf(store: FileStore, targets: readonly Target[], server: PostgresServer): Deps {
+  const admin = new SecretText(loginAt(server, 'keyturn_admin', adminPassword))
+  return {
+    store,
+    loadRotator,
+    loadNotifier,
+    infer: () => ({}),
+    configuration: async () => ({ ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }),
+    journal: true,
+    readAdmin: async () => ({ value: admin, ref: { store: 'file', key: 'admin', shown: 'file:admin' } }),
+    env: systemEnv({ log: () => {} }),
+    audit: { write: async () => {} },
+    holder: 'e2e',
+    leaseMs: 60_000,
+    shortGrace: true,
+  }
+}
+
+/** Sweeps until the old login is retired; when every target was seen to be synced. */
+async function sweepToTheEnd(deps: Deps, ref: SecretRef): Promise<{ readonly syncedAt: number; readonly retired: boolean }> {
+  let [syncedAt, said] = [0, '']
+  for (let turn = 0; turn < sweepsMax; turn++) {
+    for await (const { outcome } of sweep(deps)) {
+      if (outcome !== said) tell(outcome)
+      said = outcome
+    }
+    const { journal } = await deps.store.describe(ref)
+    const phases = Object.values(journal?.seen ?? {}).map(({ phase }) => phase)
+    if (syncedAt === 0 && phases.every((phase) => phase !== 'requested' && phase !== 'failed')) syncedAt = Date.now()
+    if (journal?.retiring.length === 0 && journal.announced !== undefined) return { syncedAt, retired: true }
+    await delay(50)
+  }
+  return { syncedAt, retired: false }
+}
+
+async function currentText(store: FileStore, ref: SecretRef): Promise<string> {
+  const { current } = await store.describe(ref)
+  if (current === undefined) throw new Error('the secret has no current version')
+  return (await store.read(ref, current.id)).reveal()
+}
+
+async function play(server: PostgresServer, room: Room, home: string) {
+  const store = new FileStore(home, deriveKeys(randomBytes(32)), systemEnv({ log: () => {} }))
+  const targets = kinds.map((kind) => ({ ...room.target({ workloads: [`${kind}/${kind.toLowerCase()}`] }), key: kind.toLowerCase() }))
+  const policy = {
+    'keyturn-rotator': 'postgres',
+    'keyturn-strategy': 'alternate',
+    'keyturn-pair': 'app_a app_b',
+    'keyturn-admin': 'file:admin',
+  }
+  const told = { 'keyturn-targets': targets.map(({ key }) => key).join(' '), 'keyturn-grace': '1s' }
+  room.value = loginAt(server, 'app_a', firstPassword)
+  room.operator.refresh()
+  const ref = await store.create('db', new SecretText(room.value), { ...policy, ...told })
+  const deps = depsOf(store, targets, server)
+  const applications = await applicationsOf(room, server)
+  await delay(300) // the operator has written the first value
+  for (const kind of kinds) await room.makeWorkload(kind, {}, kind.toLowerCase())
+  while (applications.size < 5) await delay(20)
+  tell('five pods of a Deployment, a StatefulSet and a DaemonSet log in as app_a')
+  for await (const _ of sweep(deps)); // everybody hears of the first value
+  await delay(1100)
+  const old = [...applications.values()]
+  const startedAt = Date.now()
+  await rotate(deps, { kind: 'rotate', ref: 'file:db', at: Date.now() })
+  room.value = await currentText(store, ref)
+  tell('rotated: app_b is current')
+  let stopped = false
+  const refused = refusedAt(server, { username: 'app_a', password: firstPassword }, () => stopped)
+  const pokedAt = Date.now()
+  const { syncedAt, retired } = await sweepToTheEnd(deps, ref)
+  const drainedAt = Math.max(...old.map(({ endedAt = Number.POSITIVE_INFINITY }) => endedAt))
+  const refusedSince = await Promise.race([refused, delay(3000).then(() => undefined)])
+  stopped = true
+  const all = [...applications.values()]
+  await Promise.all(all.map((one) => one.end()))
+  return {
+    logins: all.reduce((sum, { logins }) => sum + logins, 0),
+    loginFailures: all.reduce((sum, { failures }) => sum + failures, 0),
+    retiredAfterDrain: retired && refusedSince !== undefined && refusedSince >= drainedAt,
+    secondsToDrain: Number(((drainedAt - startedAt) / 1000).toFixed(1)),
+    pokeToSyncedMs: syncedAt - pokedAt,
+    pods: all.length,
+    server: which,
+  }
+}
+
+const home = await mkdtemp(join(tmpdir(), 'keyturn-e2e-'))
+const server = await PostgresServer.start()
+const lab = await Lab.open(which)
+try {
+  await makeFolders(home)
+  await arrangeRoles(server)
+  const room = await lab.room(endMs)
+  const result = await play(server, room, home)
+  await room.close()
+  console.log(
+    values.json
+      ? JSON.stringify(result)
+      : Object.entries(result)
+          .map(([key, value]) => `${key} ${value}`)
+          .join(' · '),
+  )
+  if (which === 'fake' && !values.json) console.log(`The API server is a stand-in: ${managerSkip}`)
+  process.exitCode = result.loginFailures === 0 && result.retiredAfterDrain && result.pods === 10 ? 0 : 1
+} finally {
+  await lab.close()
+  await server.stop()
+  await removeCopies()
+  await rm(home, { recursive: true, force: true })
+}

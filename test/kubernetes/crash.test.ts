@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { codeOf } from '../../shared/core/errors.js'
+import type { Change, Target } from '../../shared/core/ports/notifier.js'
+import { create } from '../../shared/notifiers/kubernetes.js'
+import type { KubeFake } from '../harness/kube/fake.js'
+import { Lab, type Room } from '../harness/kube/lab.js'
+import { until } from '../harness/kube/server.js'
+
+/** All that is ever asked of a cluster; infra/kubernetes grants no more. */
+const list = [
+  'GET /apis/external-secrets.io',
+  'GET externalsecrets/db',
+  'PATCH externalsecrets/db',
+  'GET secrets/db',
+  'GET deployments/web',
+  'PATCH deployments/web',
+  'GET pods',
+]
+
+describe('kubernetes: killed at every call, marks wiped, and two at once', () => {
+  let lab: Lab
+  let fake: KubeFake
+  let room: Room
+  const notifier = create()
+  before(async () => {
+    lab = await Lab.open('fake')
+    fake = lab.fake ?? assert.fail()
+  })
+  afterEach(() => {
+    fake.fault = () => undefined
+  })
+  after(() => lab?.close())
+
+  async function open(): Promise<{ readonly target: Target; readonly change: Change; readonly generation: () => Promise<number> }> {
+    room = await lab.room(60)
+    await room.makeWorkload('Deployment')
+    const path = room.workloadPath('Deployment')
+    const generation = async (): Promise<number> => (await lab.api.must('GET', path)).metadata?.generation ?? 0
+    await until('its pods', async () => {
+      const { status } = await lab.api.must('GET', path)
+      return (status as { availableReplicas?: number } | undefined)?.availableReplicas === 2
+    })
+    return { target: room.target(), change: room.publish(), generation }
+  }
+  /** As a sweep after the other; whatever one of them dies of is an error with a code. */
+  async function follow(change: Change, target: Target, between: () => Promise<void> = async () => {}): Promise<void> {
+    for (let looks = 0; looks < 400; looks++) {
+      try {
+        if ((await notifier.advance(change, target, room.context())).phase === 'drained') return
+      } catch (cause) {
+        assert.equal(codeOf(cause), 'delivery_failed', String(cause))
+      }
+      await between()
+      await delay(10)
+    }
+    assert.fail('never drained')
+  }
+  const short = (call: string): string =>
+    call.replace(/\/apis?\/.*\/namespaces\/[^/]+\//, '').replace(/^(\w+) \/api.*\/namespaces\/[^/]+\//, '$1 ')
+
+  it('asks for nothing that is not on the list', async () => {
+    const { target, change, generation } = await open()
+    const first = await generation()
+    fake.calls.length = 0
+    await follow(change, target)
+    assert.deepEqual([...new Set(fake.calls.map(short))].sort(), [...list].sort())
+    assert.equal(await generation(), first + 1)
+    await room.close()
+  })
+
+  for (const fault of ['cut', 'drop', 500, 429] as const) {
+    it(`${fault} at each call: drained all the same, and restarted once`, async () => {
+      for (const call of list) {
+        const { target, change, generation } = await open()
+        const first = await generation()
+        let met = false
+        fake.fault = (one) => {
+          if (met || short(one) !== call) return undefined
+          met = true
+          return fault
+        }
+        await follow(change, target)
+        assert.ok(met, call)
+        assert.equal(await generation(), first + 1, `${fault} at ${call}`)
+        fake.fault = () => undefined
+        await room.close()
+      }
+    })
+  }
+
+  it('the mark on the ExternalSecret wiped between any two looks: restarted once', async () => {
+    for (let at = 1; at <= 6; at++) {
+      const { target, change, generation } = await open()
+      const first = await generation()
+      let looks = 0
+      await follow(change, target, async () => {
+        if (++looks === at)
+          await lab.api.patch(`${room.externalSecrets()}/db`, { metadata: { annotations: { 'keyturn/change-id': null } } })
+      })
+      assert.equal(await generation(), first + 1, `wiped after look ${at}`)
+      await room.close()
+    }
+  })
+
+  it('two sweeps at once: restarted once', async () => {
+    const { target, change, generation } = await open()
+    const first = await generation()
+    await Promise.all([follow(change, target), follow(change, target)])
+    assert.equal(await generation(), first + 1)
+    await room.close()
+  })
+})
