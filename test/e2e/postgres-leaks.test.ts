@@ -79,7 +79,7 @@ onServers(
           await rotator.retire(context, id as ReturnType<typeof rotator.identify>)
         }
         const log = await settledLog(server)
-        assert.match(log, /ALTER ROLE "leak_\w+" PASSWORD 'SCRAM-SHA-256\$/)
+        assert.match(log, /ALTER ROLE "leak_\w+" (LOGIN )?PASSWORD 'SCRAM-SHA-256\$/)
         if (policy['keyturn-admin']) assert.match(log, /ERROR: {2}permission denied[\s\S]*?STATEMENT: {2}BEGIN READ WRITE; ALTER ROLE/)
         assertClean(secrets, log, 'the log of the server')
         assertClean(secrets, world.everythingWritten(), 'logs and audit records')
