@@ -127,8 +127,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/announce.ts',
-        from: '    const told = await tellAll(tools, setup, state, change)\n',
-        to: '    await tools.store.note(state, { announced: current.id })\n    const told = await tellAll(tools, setup, state, change)\n',
+        from: '    const told = await tellAll(tools, setup, state, change, overtaken)\n',
+        to: '    await tools.store.note(state, { announced: current.id })\n    const told = await tellAll(tools, setup, state, change, overtaken)\n',
       },
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/after.test.ts'],
