@@ -12,9 +12,18 @@ const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test 
 process.env.KEYTURN_TEST_CACHE = cache
 const skips = []
 let failed = 0
-/** A file that hangs is a failure, not a run without an end. */
-const fileMsMax = 10 * 60_000
-const stream = run({ files, concurrency: 2, timeout: fileMsMax })
+const stream = run({ files, concurrency: 2 })
+/** A file that hangs is a failure, not a run without an end. (run's own timeout warns of listeners for each file.) */
+const silentMsMax = 10 * 60_000
+let heardAt = Date.now()
+stream.on('data', () => {
+  heardAt = Date.now()
+})
+setInterval(() => {
+  if (Date.now() - heardAt < silentMsMax) return
+  console.error('No test has ended for ten minutes: a file hangs.')
+  process.exit(1)
+}, 10_000).unref()
 stream.on('test:fail', () => failed++)
 stream.on('test:pass', (event) => {
   if (event.skip !== undefined) skips.push(`${event.name}: ${event.skip === true ? 'no reason given' : event.skip}`)
