@@ -217,6 +217,24 @@ describe('hosts of RDS, whose certificates are signed by what only the runtime k
       /admin_mismatch/,
     ],
     [
+      'a replica of a third one',
+      () => {
+        add('main')
+        add('other', { replicaOf: 'third' })
+        return world.make('admin', world.adminValue({ host: `main${ending}`, ssl: true }))
+      },
+      /admin_mismatch/,
+    ],
+    [
+      'a replica of one of the same name in another region',
+      () => {
+        add('main')
+        add('other', { replicaOf: 'arn:aws:rds:us-east-1:123456789012:db:main' })
+        return world.make('admin', world.adminValue({ host: `main${ending}`, ssl: true }))
+      },
+      /admin_mismatch/,
+    ],
+    [
       'an identifier of another database than the host',
       () => {
         add('main')
