@@ -71,6 +71,10 @@ describe('a version id', () => {
 })
 
 describe('splitRef', () => {
+  it('says so where a store is named and no secret', () => {
+    for (const text of ['aws:', 'file:', '']) assert.throws(() => splitRef(text, 'file'), { code: 'bad_event', field: 'ref' })
+  })
+
   it('takes the store in front of the first colon, and everything behind as it is', () => {
     fc.assert(
       fc.property(fc.constantFrom(...storeKinds), fc.string({ unit: 'binary', minLength: 1 }), (store, name) => {
