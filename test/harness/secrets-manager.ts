@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type DoubleEvent, dayMs, notFound, pending, type Secret, ServiceError } from './secrets-manager/model.js'
+import { type DoubleEvent, notFound, pending, type Secret, ServiceError } from './secrets-manager/model.js'
 import { type Input, type Output, operations, text } from './secrets-manager/operations.js'
-import { attemptOnce, cancelRotateSecret, rotateSecret } from './secrets-manager/rotation.js'
+import { attemptOnce, cancelRotateSecret, rotateSecret, startRotation } from './secrets-manager/rotation.js'
+import { startDue, windowOf } from './secrets-manager/schedule.js'
 
 /** drop: done, but the answer is lost · cut: the connection ends before it is done · stale: answered from before the last write. */
 export type Fault =
@@ -33,8 +34,8 @@ export interface Call {
 /**
  * AWS Secrets Manager as a server on loopback: the JSON 1.1 protocol, to the unmodified SDK. Versions, labels, tokens and RotateSecret as the
  * service documents them and as snapshots of it show. Left out: resource policies and IAM (but for what `deny` says), encryption keys,
- * BatchGetSecretValue, GetRandomPassword, binary values, signatures, the schedule's own start of a rotation, and the service's replication delay
- * (a replica is behind until `replicate()`).
+ * BatchGetSecretValue, GetRandomPassword, binary values, signatures, and the service's replication delay (a replica is
+ * behind until `replicate()`). Its clock is the one that it is given: `tick()` starts what is due by it, at a window's opening.
  */
 export class SecretsManagerDouble {
   readonly secrets = new Map<string, Secret>()
@@ -93,6 +94,9 @@ export class SecretsManagerDouble {
     for (let attempt = 1; attempt <= this.attemptsMax; attempt++) if (await attemptOnce(this, secret)) return
     this.record(secret.rotation.testOnly ? 'TestRotationFailed' : 'RotationFailed', secret)
   }
+  /** The service's own schedule, at this moment of its clock: starts what is due and answers which; each once in its window. */
+  tick = (): readonly string[] => startDue(this, (secret, token) => startRotation(this, secret, token))
+
   /** No rotation is running any more. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running.values())
@@ -195,8 +199,8 @@ export class SecretsManagerDouble {
   /** What DescribeSecret and ListSecrets have in common. Times are seconds. */
   entry(secret: Secret): Output {
     const { rotation, rotatedAt } = secret
-    const days = rotation.rules?.AutomaticallyAfterDays
-    const next = rotation.enabled && days !== undefined ? { NextRotationDate: ((rotatedAt ?? secret.createdAt) + days * dayMs) / 1000 } : {}
+    const window = windowOf(secret, this.now())
+    const next = window ? { NextRotationDate: window.closesAt / 1000 } : {} // on or before this date, as the service says it
     return {
       ARN: secret.arn,
       Name: secret.name,

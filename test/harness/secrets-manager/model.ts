@@ -11,6 +11,9 @@ export interface Rotation {
   enabled: boolean
   functionArn?: string
   rules?: RotationRules
+  /** When the rules were given, and when a rotation was last started by them. */
+  setAt?: number
+  triedAt?: number
   /** The attempt that is not finished: its token. */
   inFlight?: string
   /** A test-only run: nothing is kept of it. */
@@ -33,6 +36,8 @@ export interface Secret {
   readonly createdAt: number
   changedAt: number
   rotatedAt?: number
+  /** When somebody last made another value current by hand: the schedule counts from there, too. */
+  putAt?: number
   deletedAt?: number
   owningService?: string
   primaryRegion?: string

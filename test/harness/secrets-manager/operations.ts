@@ -112,9 +112,22 @@ export const operations: Readonly<Record<string, (double: SecretsManagerDouble, 
     if (first) moveStage(secret, current, version)
     secret.changedAt = double.now()
     for (const replica of secret.replicas) replica.Status = 'InProgress'
-    if (!ofRotation) double.abandon(secret)
+    if (!ofRotation) {
+      if (version.stages.has(current)) secret.putAt = double.now()
+      double.abandon(secret)
+    }
     purge(secret, double.now())
     return { ARN: secret.arn, Name: secret.name, VersionId: token, VersionStages: [...version.stages] }
+  },
+
+  /** A value by hand is a PutSecretValue that becomes current; the description is not a value. */
+  UpdateSecret: (double, input) => {
+    const secret = alive(double.find(input))
+    const description = text(input, 'Description')
+    if (description !== undefined) secret.description = description
+    if (text(input, 'SecretString') === undefined) return { ARN: secret.arn, Name: secret.name }
+    const { VersionStages: _, ...rest } = input
+    return operations.PutSecretValue?.(double, rest) ?? {}
   },
 
   GetSecretValue: (double, input) => {

@@ -2,24 +2,11 @@ import { isDeepStrictEqual } from 'node:util'
 import type { SecretsManagerDouble } from '../secrets-manager.js'
 import { badParameter, badRequest, current, holderOf, pending, type RotationRules, type Secret, ServiceError } from './model.js'
 import { type Input, type Output, text } from './operations.js'
+import { checkRules } from './schedule.js'
 
 const rulesOf = (input: Input): RotationRules | undefined => {
   const { RotationRules: rules } = input
   return typeof rules === 'object' && rules !== null ? (rules as RotationRules) : undefined
-}
-
-/** Days or an expression, never both; a duration in hours; rate() from four hours to 999 days. */
-export function checkRules(rules: RotationRules): void {
-  const { AutomaticallyAfterDays: days, ScheduleExpression: expression, Duration: duration } = rules
-  if (days !== undefined && expression !== undefined)
-    throw badParameter('You cannot specify both AutomaticallyAfterDays and ScheduleExpression.')
-  if (days !== undefined && (days < 1 || days > 1000)) throw badParameter('AutomaticallyAfterDays must be between 1 and 1000.')
-  if (duration !== undefined && !/^\d{1,2}h$/.test(duration)) throw badParameter('The Duration must be in hours, such as 3h.')
-  if (expression === undefined) return
-  const rate = /^rate\((\d+) (hours?|days?)\)$/.exec(expression)
-  const hours = rate ? Number(rate[1]) * (rate[2]?.startsWith('day') ? 24 : 1) : undefined
-  if (hours !== undefined && (hours < 4 || hours > 999 * 24)) throw badParameter('The rate must be between 4 hours and 999 days.')
-  if (hours === undefined && !/^cron\([^)]{9,}\)$/.test(expression)) throw badParameter('The ScheduleExpression is not valid.')
 }
 
 /** Asynchronous: makes the placeholder, answers, and then calls the function step by step. */
@@ -44,14 +31,18 @@ export function rotateSecret(double: SecretsManagerDouble, input: Input): Output
   }
   const token = text(input, 'ClientRequestToken') ?? double.newId()
   if (token.length < 32 || token.length > 64) throw badParameter('The ClientRequestToken must be 32-64 characters long.')
-  holder?.stages.delete(pending)
-  const testOnly = input.RotateImmediately === false
+  secret.rotation = { ...secret.rotation, enabled: true, functionArn: arn, ...(rules ? { rules, setAt: double.now() } : {}) }
+  startRotation(double, secret, token, input.RotateImmediately === false)
+  return { ARN: secret.arn, Name: secret.name, VersionId: token }
+}
+
+/** The placeholder, and the attempts; what is asked of the service and what its clock starts are one. */
+export function startRotation(double: SecretsManagerDouble, secret: Secret, token: string, testOnly = false): void {
+  holderOf(secret, pending)?.stages.delete(pending)
   secret.versions.set(token, { id: token, createdAt: double.now(), stages: new Set([pending]) })
-  const keptRules = rules ?? secret.rotation.rules
-  secret.rotation = { enabled: true, functionArn: arn, ...(keptRules ? { rules: keptRules } : {}), inFlight: token, testOnly, attempts: 0 }
+  secret.rotation = { ...secret.rotation, inFlight: token, testOnly, attempts: 0 }
   double.record(testOnly ? 'TestRotationStarted' : 'RotationStarted', secret)
   void double.attempt(secret)
-  return { ARN: secret.arn, Name: secret.name, VersionId: token }
 }
 
 /** Stops the schedule and a rotation in flight; may leave AWSPENDING behind. */
