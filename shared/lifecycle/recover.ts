@@ -146,10 +146,11 @@ export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAct
   const onCurrent = state.pending !== undefined && state.pending.base === state.current?.id
   if (pending?.works === 'works' && onCurrent)
     return { do: 'resume', why: 'the target accepts the pending value: it only has to be published' }
-  if (pending?.works === 'unknown') return { do: 'by hand', why: `the pending value could not be tried: ${pending.why ?? 'unknown'}` }
+  // Also where pending is not known yet: what logs in now is better for consumers than what is refused now, and what takes effect later is found again.
   const working = tried.find((one) => one.works === 'works')
   if (working !== undefined)
     return { do: 'restore', version: working.version, why: `of all stored values only ${working.version} (${working.stage}) logs in` }
+  if (pending?.works === 'unknown') return { do: 'by hand', why: `the pending value could not be tried: ${pending.why ?? 'unknown'}` }
   const unknown = tried.some((one) => one.works === 'unknown')
   return {
     do: 'by hand',

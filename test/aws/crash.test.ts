@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { recover } from '../../shared/lifecycle/recover.js'
+import { Doomed, goOn, type Point, type Trouble, type Way, ways } from '../harness/aws-doomed.js'
 import { AwsWorld, functionArn, resetRoles } from '../harness/aws-world.js'
 import { BrokenLine } from '../harness/pg-wire.js'
 import { logsIn } from '../harness/postgres-client.js'
@@ -8,52 +9,7 @@ import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-se
 import { adminPassword, arrangeRoles, firstPassword } from '../harness/postgres-world.js'
 
 const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS'
-/** The service tries again with the same token · somebody starts a rotation · somebody takes AWSPENDING away and starts one. */
-const ways = ['service', 'anew', 'stripped'] as const
-type Way = (typeof ways)[number]
-type Trouble = 'before' | 'after' | 'tags deleted'
 const strategies = ['replace', 'alternate'] as const
-const laterMs = 2 * 3_600_000
-
-interface Point {
-  readonly at: number
-  readonly of: 'call' | 'message'
-}
-/** One function instance that dies at one call of the service or one message to the database, before or after it got through. */
-class Doomed {
-  calls = 0
-  messages: string[] = []
-  dead = false
-  readonly point: Point | undefined
-  readonly trouble: Trouble
-  readonly onTags: () => void
-  constructor(point: Point | undefined, trouble: Trouble, onTags: () => void) {
-    this.point = point
-    this.trouble = trouble
-    this.onTags = onTags
-  }
-  #meets(of: 'call' | 'message', count: number): boolean {
-    return this.point?.of === of && this.point.at === count
-  }
-  call(): 'cut' | 'drop' | undefined {
-    if (this.dead) return 'cut'
-    if (!this.#meets('call', this.calls++)) return undefined
-    if (this.trouble === 'tags deleted') {
-      this.onTags()
-      return undefined
-    }
-    this.dead = true
-    return this.trouble === 'before' ? 'cut' : 'drop'
-  }
-  message(text: string): 'before' | 'after' | 'never' {
-    if (this.dead) return 'before'
-    const met = this.#meets('message', this.messages.length)
-    this.messages.push(text.includes('ALTER ROLE') ? 'ALTER ROLE' : 'other')
-    if (!met || this.trouble === 'tags deleted') return 'never'
-    this.dead = true
-    return this.trouble
-  }
-}
 
 describe('the rotation function of AWS dies at every call and every message', { skip }, () => {
   let server: PostgresServer
@@ -105,19 +61,6 @@ describe('the rotation function of AWS dies at every call and every message', { 
     assert.ok(accepted.includes(true), `${what}: a stored value works`)
   }
 
-  async function goOn({ world, arn }: Opened, way: Way): Promise<void> {
-    const secret = world.double.find({ SecretId: arn })
-    world.skewMs += laterMs
-    if (secret.rotation.inFlight === undefined) return // it ended, whatever its last answer said
-    if (way === 'service') return world.again(arn)
-    if (way === 'stripped') {
-      for (const version of secret.versions.values()) version.stages.delete('AWSPENDING')
-      delete secret.rotation.inFlight
-    }
-    await world.rotate(arn).catch((cause: Error) => assert.match(cause.message, /reattempted/))
-    await world.double.settled()
-  }
-
   async function point(strategy: (typeof strategies)[number], trouble: Trouble, at: Point, way: Way, what: string): Promise<void> {
     const opened = await open(strategy)
     const { world, arn } = opened
@@ -129,7 +72,7 @@ describe('the rotation function of AWS dies at every call and every message', { 
     if (doomed?.dead) doomed = undefined
     world.crash()
     await checkMeanwhile(opened, strategy, what)
-    await goOn(opened, way)
+    await goOn(world, arn, way)
     const stuck = Object.values(world.stagesOf(arn)).flat().includes('KEYTURN_STUCK')
     if (stuck) {
       assert.equal(way, 'stripped', `${what}: stuck`)

@@ -83,5 +83,5 @@ function assertNothingElse({ place, queued }: Database): void {
 const lost = (user: string): RotationError =>
   new RotationError('target_denied', `RDS has another master password for ${user} than the stored and the new one; nothing was sent.`, {
     field: 'password',
-    next: 'Set the stored password again (aws rds modify-db-instance), or set keyturn-reset=always to have a new one set in any case.',
+    next: 'Let keyturn recover try every stored version. If none logs in, set the stored password again (aws rds modify-db-instance), or set keyturn-reset=always to have a new one set in any case.',
   })
