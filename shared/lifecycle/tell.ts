@@ -1,7 +1,8 @@
 import { optional } from '../core/claims.js'
-import { RotationError } from '../core/errors.js'
+import { codeOf, RotationError } from '../core/errors.js'
 import type { Change, Target } from '../core/ports/notifier.js'
 import type { Seen } from '../core/ports/store.js'
+import type { SecretText } from '../core/secret-text.js'
 import { guardNotifier } from './guard/index.js'
 import type { Tools } from './work.js'
 
@@ -27,6 +28,7 @@ export async function tell(tools: Tools, change: Change, target: Target, before:
     env: tools.guard.env,
     deadline: env.now() + tellMsMax,
     value: () => tools.store.read(change.ref, change.version),
+    before: () => readBefore(tools, change),
     ...optional('receipt', receipt),
   }
   const seenNow = (rest: Omit<Seen, 'version' | 'at'>): Seen => ({ version: change.version, at: env.now(), ...rest })
@@ -40,6 +42,15 @@ export async function tell(tools: Tools, change: Change, target: Target, before:
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.code === 'audit_failed' || cause.code === 'held') throw cause
     return { target, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code, again: laterThan(change, env.now()) }) }
+  }
+}
+
+async function readBefore({ store }: Tools, { ref, previous }: Change): Promise<SecretText | undefined> {
+  try {
+    return previous === null ? undefined : await store.read(ref, previous)
+  } catch (cause) {
+    if (codeOf(cause) === 'not_found') return undefined
+    throw cause
   }
 }
 

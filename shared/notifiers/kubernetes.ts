@@ -1,13 +1,14 @@
 import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
 import type { Change, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
+import { Busy } from './kubernetes/client.js'
 import { Cluster } from './kubernetes/cluster.js'
-import { holds, mappingOf } from './kubernetes/expected.js'
-import type { ExternalSecret, Workload } from './kubernetes/objects.js'
+import type { ExternalSecret } from './kubernetes/objects.js'
 import { preflight } from './kubernetes/preflight.js'
+import { restart, writtenAt } from './kubernetes/restart.js'
 import { type KubernetesSettings, settings, wholeSettings } from './kubernetes/settings.js'
-import { changeKey, forceSyncKey, isSynced, secretNameOf, whyNotWritten } from './kubernetes/sync.js'
-import { isMarked, isRolledOut, isStuck, oldPods, type WorkloadRef, whyNeverDone, workloadRef } from './kubernetes/workload.js'
+import { changeKey, forceSyncKey, isSynced, whyNotWritten } from './kubernetes/sync.js'
+import { whyNotHeld } from './kubernetes/verify.js'
 
 export { settings }
 
@@ -27,8 +28,9 @@ const kubernetes: Notifier = {
     const cluster = await Cluster.open(wanted, context.env)
     try {
       return await step(change, wanted, cluster, context)
-    } finally {
-      cluster.close()
+    } catch (cause) {
+      if (!(cause instanceof Busy)) throw cause
+      return { phase: 'failed', code: cause.code, evidence: cause.message, again: context.env.now() + cause.waitMs }
     }
   },
   classify: (cause) => (cause instanceof RotationError ? cause.code : 'internal'),
@@ -58,7 +60,9 @@ async function step(change: Change, wanted: KubernetesSettings, cluster: Cluster
   if (unwritten !== undefined) return at('requested', unwritten, laterMs)
   const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context)
   if (wrong !== undefined) return at('synced', wrong, laterMs)
-  return wanted.restart === 'none' ? soak(wanted, cluster, externalSecret, env.now()) : restart(change, wanted, cluster, at)
+  return wanted.restart === 'none'
+    ? soak(wanted, cluster, externalSecret, env.now())
+    : restart(change, wanted, cluster, externalSecret, at, env.now())
 }
 
 /** The one write of the first look: our mark on the ExternalSecret, or on the parent that passes it on. */
@@ -78,63 +82,14 @@ async function poke(
     return { state: `${parent} was asked to sync` }
   }
   if (externalSecret === undefined || name === undefined) throw cluster.missing('ExternalSecret', name ?? '')
-  await cluster.markExternalSecret(name, { [key]: change.id })
-  return { state: `${name} was asked to sync` }
-}
-
-async function whyNotHeld(
-  { ref }: Change,
-  externalSecret: ExternalSecret,
-  wanted: KubernetesSettings,
-  cluster: Cluster,
-  { value }: NotifierContext,
-): Promise<string | undefined> {
-  const mapping = mappingOf(externalSecret, wanted.remoteKey ?? ref.shown.replace(/^[a-z0-9]+:/, ''))
-  if ('why' in mapping) return `synced, but not to be verified: ${mapping.why}`
-  const name = secretNameOf(externalSecret)
-  const secret = await cluster.secret(name)
-  if (secret === undefined) return `the Secret ${name} is not there`
-  if (value === undefined) return 'synced, but not to be verified: the value is not known here'
-  return holds(secret, mapping, await value()) ? undefined : `the Secret ${name} holds another value`
-}
-
-/** One workload a look; then whether all of them are rolled out, and no pod of before is left. */
-async function restart(
-  change: Change,
-  { workloads }: KubernetesSettings,
-  cluster: Cluster,
-  at: (phase: TargetState['phase'], evidence: string, waitMs?: number) => TargetState,
-): Promise<TargetState> {
-  const found: { readonly ref: WorkloadRef; readonly workload: Workload }[] = []
-  for (const ref of workloads.map(workloadRef)) {
-    const workload = await cluster.workload(ref)
-    if (isMarked(workload, change.id)) found.push({ ref, workload })
-    else {
-      await cluster.restart(ref, change.id)
-      return at('verified', `${ref.shown} is restarted`)
-    }
-  }
-  const waiting: string[] = []
-  for (const { ref, workload } of found) {
-    const never = whyNeverDone(workload) ?? (isStuck(workload) ? 'has passed its progress deadline' : undefined)
-    if (never !== undefined) waiting.push(`${ref.shown} ${never}`)
-    else if (!isRolledOut(ref.kind, workload)) waiting.push(`${ref.shown} is being rolled out`)
-    const old = oldPods(await cluster.pods(workload), change.id)
-    if (old.length > 0)
-      waiting.push(`${ref.shown} has ${old.length} pod${old.length === 1 ? '' : 's'} of before (${old.slice(0, 3).join(', ')})`)
-  }
-  return waiting.length === 0
-    ? { phase: 'drained', evidence: `no pod of before is left of ${workloads.join(', ')}` }
-    : at('restarted', waiting.join('; '))
+  const marked = await cluster.markExternalSecret(externalSecret, change.id)
+  return { state: marked ? `${name} was asked to sync` : `${name} changed meanwhile, and is looked at again` }
 }
 
 /** Pods read the mounted file by themselves: counted from the last write of the Secret, by the server's clock. */
 async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret: ExternalSecret, now: number): Promise<TargetState> {
-  const secret = await cluster.secret(secretNameOf(externalSecret))
-  const written = Math.max(
-    ...(secret?.metadata.managedFields ?? []).map(({ time }) => Date.parse(time ?? '')).filter((time) => !Number.isNaN(time)),
-  )
-  if (!Number.isFinite(written))
+  const written = await writtenAt(cluster, externalSecret)
+  if (written === undefined)
     return { phase: 'verified', evidence: 'the server does not say when the Secret was written', again: now + laterMs }
   const until = written + wanted.soakSeconds * 1000
   return now >= until

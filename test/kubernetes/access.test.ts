@@ -25,7 +25,7 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
   let keyturn: KubeApi
   before(async () => {
     server = await KubeServer.start()
-    await installOperatorKinds(server.api)
+    await installOperatorKinds(server.api, 'v1')
     await server.makeNamespace('shop')
     for (const file of ['access', 'policy', 'example']) await apply(file)
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } }

@@ -48,6 +48,8 @@ export interface NotifierContext {
   readonly receipt?: Seen
   /** The published value, for a notifier that compares it with what a consumer got; read only when it is asked for, and audited. */
   value?(): Promise<SecretText>
+  /** The value that was current before it; undefined where it cannot be read any more. */
+  before?(): Promise<SecretText | undefined>
 }
 
 /** refuse: certainly mis-set. unknown: not reachable now, which blocks nothing. */

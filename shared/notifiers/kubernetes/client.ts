@@ -1,10 +1,12 @@
-import { readFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, request } from 'node:https'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import type { Code } from '../../core/ports/errors.js'
 import { SecretText } from '../../core/secret-text.js'
+import { type Access, accessOf } from './access.js'
+import { asIssuedToken } from './objects.js'
 import type { ClusterSettings } from './settings.js'
 
 export interface Answer {
@@ -12,16 +14,25 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders
   readonly body: unknown
 }
-export type Method = 'GET' | 'POST' | 'PATCH'
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
-const account = '/var/run/secrets/kubernetes.io/serviceaccount'
 const answerBytesMax = 8 * 1024 * 1024
-const tokenMsMax = 60_000
+const waitMsMax = 3_600_000
+/** Of tokens that are asked for: an hour, renewed when four fifths of what was given are over. The server gives none under ten minutes. */
+const issuedSeconds = 3600
+const clientsMax = 32
+/** After that files and clocks are looked at anew, and so are certificates that were renewed meanwhile. */
+const clientMsMax = 600_000
+const idleMsMax = 60_000
+const clients = new Map<string, Client>()
 
-interface Access {
-  readonly server: string
-  readonly ca: string | undefined
-  token(): Promise<SecretText>
+/** The server asked to be left alone for a while (Retry-After). */
+export class Busy extends RotationError {
+  waitMs = 0
+}
+
+interface Clock {
+  env: Env
 }
 
 /** About ten REST calls; a client of its own because the vendor's runs on no Node 20 and takes no CA of one cluster with fetch. */
@@ -29,19 +40,46 @@ export class Client {
   readonly cluster: string
   readonly #access: Access
   readonly #agent: Agent
+  readonly #settings: ClusterSettings
   readonly #timeoutMs: number
+  readonly #clock: Clock
+  readonly #madeAt: number
+  #issued: { readonly token: SecretText; readonly renewAt: number } | undefined
 
-  private constructor(cluster: string, access: Access, timeoutMs: number) {
+  private constructor(cluster: string, access: Access, settings: ClusterSettings, clock: Clock, timeoutMs: number) {
     this.cluster = cluster
     this.#access = access
+    this.#settings = settings
+    this.#clock = clock
+    this.#madeAt = clock.env.now()
     this.#timeoutMs = timeoutMs
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 4, ...(access.ca === undefined ? {} : { ca: access.ca }) })
+    const { ca, cert, key, servername } = access
+    this.#agent = new Agent({
+      keepAlive: true,
+      timeout: idleMsMax,
+      maxSockets: 4,
+      ...(ca === undefined ? {} : { ca }),
+      ...(servername === undefined ? {} : { servername }),
+      ...(cert === undefined || key === undefined ? {} : { cert, key: key.reveal() }),
+    })
   }
+  /** One a cluster and process: connections and issued tokens are kept over looks. Idle connections keep no process alive. */
   static async open(cluster: string, settings: ClusterSettings, env: Env, timeoutMs: number): Promise<Client> {
-    return new Client(cluster, await accessOf(cluster, settings, env), timeoutMs)
-  }
-  close(): void {
-    this.#agent.destroy()
+    const key = createHash('sha256')
+      .update(JSON.stringify([cluster, settings, timeoutMs]))
+      .digest('base64')
+    const there = clients.get(key)
+    if (there !== undefined && Math.abs(env.now() - there.#madeAt) < clientMsMax) {
+      there.#clock.env = env
+      return there
+    }
+    const clock: Clock = { env }
+    const client = new Client(cluster, await accessOf(cluster, settings, () => clock.env.now()), settings, clock, timeoutMs)
+    clients.delete(key)
+    clients.set(key, client)
+    const [oldest] = clients.keys()
+    if (clients.size > clientsMax && oldest !== undefined) clients.delete(oldest)
+    return client
   }
 
   /** undefined for what is not there. denied, delivery_failed. */
@@ -49,17 +87,24 @@ export class Client {
     const { status, body } = await this.#call('GET', path)
     return status === 404 ? undefined : body
   }
+  /** undefined where the object changed since the resource version that the body names (409). */
   async patch(path: string, body: object): Promise<unknown> {
     const answer = await this.#call('PATCH', path, body)
+    if (answer.status === 409) return undefined
     if (answer.status === 404) throw this.#error('delivery_failed', path, 'is not there any more', 'It is looked for again.')
     return answer.body
   }
   async post(path: string, body: object): Promise<unknown> {
-    return (await this.#call('POST', path, body)).body
+    const answer = await this.#call('POST', path, body)
+    if (answer.status === 404) throw this.#error('denied', path, 'is not there (404)', 'Correct the name.')
+    return answer.body
+  }
+  async delete(path: string): Promise<void> {
+    await this.#call('DELETE', path)
   }
 
-  async #call(method: Method, path: string, body?: object): Promise<Answer> {
-    const answer = await this.#send(method, path, body === undefined ? undefined : JSON.stringify(body)).catch((cause: unknown) => {
+  async #call(method: Method, path: string, body?: object, own = false): Promise<Answer> {
+    const answer = await this.#send(method, path, body === undefined ? undefined : JSON.stringify(body), own).catch((cause: unknown) => {
       if (cause instanceof RotationError) throw cause
       const why = cause instanceof Error && cause.name === 'TimeoutError' ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
       throw this.#error(
@@ -71,7 +116,7 @@ export class Client {
       )
     })
     const { status } = answer
-    if (status === 404 || (status >= 200 && status < 300)) return answer
+    if (status === 404 || (status === 409 && method === 'PATCH') || (status >= 200 && status < 300)) return answer
     throw this.#refused(method, path, status, answer.headers)
   }
 
@@ -91,20 +136,44 @@ export class Client {
         `may not be ${method === 'GET' ? 'read' : 'changed'} (403)`,
         'Grant it in the Role of this account; infra/kubernetes has one.',
       )
-    const wait = headers['retry-after']
-    const why = `answered ${status}${wait === undefined ? '' : `, again after ${wait} s`}`
-    return this.#error('delivery_failed', path, why, 'It is tried again later.')
+    const waitMs = this.#waitOf(headers['retry-after'])
+    if (waitMs === undefined) return this.#error('delivery_failed', path, `answered ${status}`, 'It is tried again later.')
+    const what = `${path} in cluster ${this.cluster} answered ${status}, again after ${Math.ceil(waitMs / 1000)} s.`
+    return Object.assign(new Busy('delivery_failed', what, { next: 'It is tried again then.', field: `clusters.${this.cluster}` }), {
+      waitMs,
+    })
+  }
+  /** RFC 9110 10.2.3: seconds or a date; at most an hour is believed. */
+  #waitOf(given: string | undefined): number | undefined {
+    if (given === undefined) return undefined
+    const ms = /^\d{1,6}$/.test(given) ? Number(given) * 1000 : Date.parse(given) - this.#clock.env.now()
+    return Number.isNaN(ms) ? undefined : Math.min(waitMsMax, Math.max(1000, ms))
   }
   #error(code: Code, path: string, why: string, next: string, cause?: unknown): RotationError {
     return new RotationError(code, `${path} in cluster ${this.cluster} ${why}.`, { next, field: `clusters.${this.cluster}`, cause })
   }
 
-  async #send(method: Method, path: string, body: string | undefined): Promise<Answer> {
-    const token = await this.#access.token()
+  /** Who we are in the calls: the account that is named, by a token that is asked for with what we have, else what we have. */
+  async #token(): Promise<SecretText | undefined> {
+    const { serviceAccount } = this.#settings
+    if (serviceAccount === undefined) return this.#access.token?.()
+    const now = this.#clock.env.now()
+    if (this.#issued !== undefined && now < this.#issued.renewAt) return this.#issued.token
+    const [namespace, name] = serviceAccount.split('/')
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: issuedSeconds } }
+    const { status } = asIssuedToken((await this.#call('POST', path, body, true)).body)
+    const lastsMs = Math.max(0, Date.parse(status.expirationTimestamp) - now)
+    this.#issued = { token: new SecretText(status.token), renewAt: now + lastsMs * 0.8 }
+    return this.#issued.token
+  }
+
+  async #send(method: Method, path: string, body: string | undefined, own: boolean): Promise<Answer> {
+    const token = await (own ? this.#access.token?.() : this.#token())
     const content = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
     const headers = {
       accept: 'application/json',
-      authorization: `Bearer ${token.reveal()}`,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }),
       'user-agent': 'keyturn',
       ...(body === undefined ? {} : { 'content-type': content, 'content-length': String(Buffer.byteLength(body)) }),
     }
@@ -137,45 +206,5 @@ function jsonOf(text: string): unknown {
   } catch (cause) {
     if (cause instanceof SyntaxError) return undefined
     throw cause
-  }
-}
-
-async function accessOf(cluster: string, settings: ClusterSettings, env: Env): Promise<Access> {
-  if (!settings.inCluster) {
-    const { server, ca, token, tokenFile } = settings
-    return {
-      server: server ?? '',
-      ca,
-      token: tokenFile === undefined ? async () => new SecretText(token ?? '') : fileToken(cluster, tokenFile, env),
-    }
-  }
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env
-  if (host === undefined || port === undefined) {
-    throw new RotationError('bad_config', `The cluster ${cluster} is set to inCluster, and this is no pod of one.`, {
-      field: `clusters.${cluster}.inCluster`,
-      next: 'Set server, ca and tokenFile, or run it as a CronJob in that cluster.',
-    })
-  }
-  const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
-  return { server, ca: await readText(cluster, `${account}/ca.crt`), token: fileToken(cluster, `${account}/token`, env) }
-}
-
-function fileToken(cluster: string, file: string, env: Env): Access['token'] {
-  let known: { readonly token: SecretText; readonly at: number } | undefined
-  return async () => {
-    if (known === undefined || env.now() - known.at > tokenMsMax)
-      known = { token: new SecretText((await readText(cluster, file)).trim()), at: env.now() }
-    return known.token
-  }
-}
-
-async function readText(cluster: string, file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    throw new RotationError('bad_config', `The file ${file} of cluster ${cluster} could not be read (${systemCodeOf(cause) ?? 'error'}).`, {
-      field: `clusters.${cluster}.tokenFile`,
-      next: 'Correct the path, or mount the token there.',
-    })
   }
 }

@@ -5,18 +5,22 @@ import {
   asApiGroup,
   asClusterExternalSecret,
   asExternalSecret,
+  asJob,
+  asPod,
   asPods,
   asReview,
   asSecret,
   asStore,
   asWorkload,
   type ExternalSecret,
+  type Job,
+  type Pod,
   type Pods,
   type Secret,
   type Workload,
 } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
-import { forceSyncKey } from './sync.js'
+import { beforeKey, changeKey, forceSyncKey } from './sync.js'
 import { markTemplate, resourceOf, selectorText, type WorkloadRef } from './workload.js'
 
 const group = 'external-secrets.io'
@@ -34,9 +38,6 @@ export class Cluster {
   }
   static async open(settings: KubernetesSettings, env: Env): Promise<Cluster> {
     return new Cluster(await Client.open(settings.cluster, settings.access, env, settings.timeoutMs), settings)
-  }
-  close(): void {
-    this.#client.close()
   }
 
   /** v1 is preferred; clusters before 0.17 serve v1beta1 alone. */
@@ -60,8 +61,12 @@ export class Cluster {
     const found = await this.#client.get(await this.#operator(this.#in(`externalsecrets/${name}`)))
     return found === undefined ? undefined : asExternalSecret(found)
   }
-  async markExternalSecret(name: string, annotations: Readonly<Record<string, string>>): Promise<void> {
-    await this.#client.patch(await this.#operator(this.#in(`externalsecrets/${name}`)), { metadata: { annotations } })
+  /** Our mark, and what was synced before it, in one write; false where the object changed since it was read. */
+  async markExternalSecret({ metadata, status }: ExternalSecret, change: string): Promise<boolean> {
+    const annotations = { [changeKey]: change, [beforeKey]: status?.syncedResourceVersion ?? '' }
+    const { name, resourceVersion } = metadata
+    const path = await this.#operator(this.#in(`externalsecrets/${name}`))
+    return (await this.#client.patch(path, { metadata: { ...(resourceVersion ? { resourceVersion } : {}), annotations } })) !== undefined
   }
   async #parent(name: string) {
     const found = await this.#client.get(await this.#operator(`clusterexternalsecrets/${name}`))
@@ -100,6 +105,21 @@ export class Cluster {
   }
   async restart(ref: WorkloadRef, change: string): Promise<void> {
     await this.#client.patch(this.#workloadPath(ref), markTemplate(change))
+  }
+  async job(ref: WorkloadRef): Promise<Job> {
+    const found = await this.#client.get(`/apis/batch/v1/${this.#in(`jobs/${ref.name}`)}`)
+    if (found === undefined) throw this.missing(ref.kind, ref.name)
+    return asJob(found)
+  }
+  async pod(ref: WorkloadRef): Promise<Pod> {
+    const found = await this.#client.get(`/api/v1/${this.#in(`pods/${ref.name}`)}`)
+    if (found === undefined) throw this.missing(ref.kind, ref.name)
+    return asPod(found)
+  }
+  /** Ends all pods of these templates at once, with their grace: one call, however many they are. */
+  async endPods(workload: Workload, label: string, templates: readonly string[]): Promise<void> {
+    const selector = `${selectorText(workload)},${label} in (${templates.join(',')})`
+    await this.#client.delete(`/api/v1/${this.#in('pods')}?labelSelector=${encodeURIComponent(selector)}`)
   }
   /** All of them: more than one page cannot be said to be drained by its first. */
   async pods(workload: Workload): Promise<Pods> {

@@ -36,6 +36,15 @@ export function holds(secret: Secret, mapping: Exclude<Mapping, { readonly why: 
   return wanted.size > 0 && [...wanted].every(([key, one]) => one !== undefined && isSame(secret.data[key], one))
 }
 
+/** One field of a JSON value, as the operator writes it. */
+export function fieldOf(value: SecretText, name: string): string | undefined {
+  const text = value.reveal()
+  const field = looksLikeJson(text) ? jsonFields(text).find((one) => one.name === name) : undefined
+  return field === undefined ? undefined : asText(field.value)
+}
+export const isSameText = (a: string, b: string): boolean =>
+  timingSafeEqual(digestOf(Buffer.from(a, 'utf8')), digestOf(Buffer.from(b, 'utf8')))
+
 /** As the operator writes a field that is no text: compact JSON. */
 const asText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 const digestOf = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest()

@@ -6,6 +6,8 @@ const texts = v.optional(v.record(v.string(), v.string()), {})
 const metadata = v.object({
   name: v.string(),
   uid: v.optional(v.string()),
+  resourceVersion: v.optional(v.string()),
+  creationTimestamp: v.optional(v.string()),
   generation: v.optional(v.number(), 0),
   annotations: texts,
   labels: texts,
@@ -75,6 +77,7 @@ const workload = v.object({
     replicas: v.optional(v.number(), 1),
     paused: v.optional(v.boolean(), false),
     selector,
+    strategy: v.optional(v.object({ type: v.optional(v.string()) })),
     updateStrategy: v.optional(
       v.object({ type: v.optional(v.string()), rollingUpdate: v.optional(v.nullable(v.object({ partition: v.optional(v.number(), 0) }))) }),
     ),
@@ -98,9 +101,22 @@ const workload = v.object({
 })
 export type Workload = v.InferOutput<typeof workload>
 
+const pod = v.object({ metadata, status: v.optional(v.object({ phase: v.optional(v.string(), '') })) })
+export type Pod = v.InferOutput<typeof pod>
+const job = v.object({
+  metadata,
+  status: v.optional(
+    v.object({
+      startTime: v.optional(v.string()),
+      conditions: v.optional(v.array(v.object({ type: v.string(), status: v.string() })), []),
+    }),
+  ),
+})
+export type Job = v.InferOutput<typeof job>
+
 const pods = v.object({
   metadata: v.object({ continue: v.optional(v.string(), '') }),
-  items: v.array(v.object({ metadata, status: v.optional(v.object({ phase: v.optional(v.string(), '') })) })),
+  items: v.array(pod),
 })
 export type Pods = v.InferOutput<typeof pods>
 
@@ -110,6 +126,7 @@ export type Secret = v.InferOutput<typeof secret>
 const clusterExternalSecret = v.object({ metadata, spec: v.object({ externalSecretName: v.optional(v.string()) }) })
 const apiGroup = v.object({ versions: v.array(v.object({ version: v.string() })) })
 const review = v.object({ status: v.object({ allowed: v.boolean() }) })
+const issuedToken = v.object({ status: v.object({ token: v.string(), expirationTimestamp: v.string() }) })
 const store = v.object({
   status: v.optional(v.object({ conditions: v.optional(v.array(v.object({ type: v.string(), status: v.string() })), []) })),
 })
@@ -128,7 +145,10 @@ export const asExternalSecret = reader(externalSecret, 'ExternalSecret')
 export const asClusterExternalSecret = reader(clusterExternalSecret, 'ClusterExternalSecret')
 export const asWorkload = reader(workload, 'workload')
 export const asPods = reader(pods, 'list of pods')
+export const asPod = reader(pod, 'Pod')
+export const asJob = reader(job, 'Job')
 export const asSecret = reader(secret, 'Secret')
 export const asApiGroup = reader(apiGroup, 'API group')
 export const asReview = reader(review, 'access review')
+export const asIssuedToken = reader(issuedToken, 'token')
 export const asStore = reader(store, 'SecretStore')

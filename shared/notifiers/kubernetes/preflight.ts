@@ -5,7 +5,7 @@ import { mappingOf } from './expected.js'
 import type { ExternalSecret } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
-import { resourceOf, whyNeverDone, workloadRef } from './workload.js'
+import { isRestartable, resourceOf, whyNeverDone, workloadRef } from './workload.js'
 
 type Refusal = Extract<Preflight, { readonly verdict: 'refuse' }>
 const refuse = (why: string, next: string): Refusal => ({ verdict: 'refuse', why, next })
@@ -26,8 +26,6 @@ export async function preflight(wanted: KubernetesSettings, { env }: NotifierCon
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
     return cause.code === 'delivery_failed' ? { verdict: 'unknown', why: cause.message } : refuse(cause.message, cause.next)
-  } finally {
-    cluster.close()
   }
 }
 
@@ -56,10 +54,10 @@ function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: Kub
       'Take the generator out, or do not name this target.',
     )
   const mapping = mappingOf({ metadata, spec, ...rest }, wanted.remoteKey ?? '')
-  return 'why' in mapping && wanted.remoteKey !== undefined
+  return 'why' in mapping && wanted.remoteKey !== undefined && wanted.marker === undefined
     ? refuse(
         `What ${shown} writes could not be verified: ${mapping.why}.`,
-        'Use dataFrom.extract or data with the name of a field, without a template.',
+        'Use dataFrom.extract or data with the name of a field, without a template; or name a marker.',
       )
     : undefined
 }
@@ -70,9 +68,9 @@ async function whyNoStore({ spec }: ExternalSecret, cluster: Cluster): Promise<R
   return refuse(`The ${kind} ${name} is not Ready.`, 'Look at its conditions (kubectl describe), and mend its access.')
 }
 
-async function whyNoWorkload({ workloads }: KubernetesSettings, cluster: Cluster): Promise<Refusal | undefined> {
-  for (const ref of workloads.map(workloadRef)) {
-    const never = whyNeverDone(await cluster.workload(ref))
+async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster: Cluster): Promise<Refusal | undefined> {
+  for (const ref of workloads.map(workloadRef).filter(isRestartable)) {
+    const never = whyNeverDone(ref.kind, await cluster.workload(ref), restart)
     if (never !== undefined) return refuse(`${ref.shown} ${never}.`, 'Change that, or take it out of this target.')
   }
   return undefined
@@ -86,8 +84,11 @@ async function whyNoRight(externalSecret: ExternalSecret, wanted: KubernetesSett
       : ['patch', operator, 'clusterexternalsecrets', wanted.clusterExternalSecret],
     ['get', '', 'secrets', secretNameOf(externalSecret)],
   ]
-  for (const ref of wanted.restart === 'none' ? [] : wanted.workloads.map(workloadRef))
-    rights.push(['patch', 'apps', resourceOf(ref), ref.name])
+  for (const ref of wanted.restart === 'none' ? [] : wanted.workloads.map(workloadRef)) {
+    if (isRestartable(ref)) rights.push(['patch', 'apps', resourceOf(ref), ref.name])
+    else rights.push(['get', ref.kind === 'Job' ? 'batch' : '', resourceOf(ref), ref.name])
+  }
+  if (wanted.restart === 'together') rights.push(['deletecollection', '', 'pods'])
   if (rights.some(([, group]) => group === 'apps')) rights.push(['list', '', 'pods'])
   for (const [verb, group, resource, name] of rights)
     if (!(await cluster.may(verb, group, resource, name)))

@@ -3,21 +3,27 @@ import type { ExternalSecret } from './objects.js'
 
 /** Our own mark on what we poke, restart and look at: the change's id, so that a repeat is a no-op. */
 export const changeKey = 'keyturn/change-id'
+/** What the operator had synced when our mark was written. Kept in the cluster, so that it is known after a crash, too. */
+export const beforeKey = 'keyturn/synced-before'
 /** The one annotation that the operator passes on from a ClusterExternalSecret to its children (0.20 and later). */
 export const forceSyncKey = 'external-secrets.io/force-sync'
 
 /**
- * The operator notes `<generation>-<hash of annotations and labels>` of what it has synced: if that is the hash of what stands there now, our mark
- * included, then a sync that began after the mark was stored has ended well. Exact, without a clock. The form is not documented: MD5 up to 0.16.1,
- * SHA3-224 after. https://github.com/external-secrets/external-secrets, pkg/controllers/util
+ * Whether a sync that began after our mark was stored has ended well; without a clock. The operator notes what it has synced as
+ * `<generation>-<hash of annotations and labels>`, with optimistic locking: what was begun before the mark is refused and done again, so that any
+ * other note than the one that stood there when the mark was written is of a sync after it. The hash recomputed from what stands there now is the
+ * second opinion, and the only one for children of a ClusterExternalSecret. Its form is not documented: MD5 up to 0.16.1, SHA3-224 after; one of
+ * another form says nothing. https://github.com/external-secrets/external-secrets, pkg/controllers/util
  */
 export function isSynced({ metadata, status }: ExternalSecret): boolean {
-  const [generation, ...rest] = (status?.syncedResourceVersion ?? '').split('-')
-  const noted = rest.join('-')
-  const algorithm = noted.length === 56 ? 'sha3-224' : noted.length === 32 ? 'md5' : undefined
-  if (algorithm === undefined || generation !== String(metadata.generation)) return false
+  const noted = status?.syncedResourceVersion ?? ''
+  const before = metadata.annotations[beforeKey]
+  if (noted === '' || noted === before) return false
+  const [generation, ...rest] = noted.split('-')
+  const algorithm = { 56: 'sha3-224', 32: 'md5' }[rest.join('-').length]
+  if (algorithm === undefined) return before !== undefined
   const text = `{annotations:${mapText(metadata.annotations)} labels:${mapText(metadata.labels)}}`
-  return createHash(algorithm).update(text).digest('hex') === noted
+  return generation === String(metadata.generation) && createHash(algorithm).update(text).digest('hex') === rest.join('-')
 }
 
 /** As Go prints a map: keys in byte order. */

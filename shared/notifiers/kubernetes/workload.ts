@@ -1,4 +1,4 @@
-import type { Pods, Workload } from './objects.js'
+import type { Pod, Pods, Workload } from './objects.js'
 import type { WorkloadKind } from './settings.js'
 import { changeKey } from './sync.js'
 
@@ -8,12 +8,20 @@ export interface WorkloadRef {
   readonly name: string
   readonly shown: string
 }
-const plurals: Readonly<Record<WorkloadKind, string>> = { Deployment: 'deployments', StatefulSet: 'statefulsets', DaemonSet: 'daemonsets' }
+const plurals: Readonly<Record<WorkloadKind, string>> = {
+  Deployment: 'deployments',
+  StatefulSet: 'statefulsets',
+  DaemonSet: 'daemonsets',
+  Job: 'jobs',
+  Pod: 'pods',
+}
+/** Nobody but whoever made them can start them anew: they are looked at, and named while they go on with what they read. */
+export const isRestartable = ({ kind }: WorkloadRef): boolean => kind !== 'Job' && kind !== 'Pod'
 export const resourceOf = ({ kind }: WorkloadRef): string => plurals[kind]
 
 export function workloadRef(shown: string): WorkloadRef {
   const [kind = '', name = ''] = shown.split('/')
-  return { kind: kind as WorkloadKind, name, shown } // the settings allow these three only
+  return { kind: kind as WorkloadKind, name, shown } // the settings allow these only
 }
 
 export const isMarked = ({ spec }: Workload, change: string): boolean => spec.template.metadata?.annotations[changeKey] === change
@@ -21,9 +29,13 @@ export const isMarked = ({ spec }: Workload, change: string): boolean => spec.te
 export const markTemplate = (change: string): object => ({ spec: { template: { metadata: { annotations: { [changeKey]: change } } } } })
 
 /** Why its pods are never all replaced by themselves. */
-export function whyNeverDone({ spec }: Workload): string | undefined {
+export function whyNeverDone(kind: WorkloadKind, { spec }: Workload, restart: 'rolling' | 'together' | 'none'): string | undefined {
   if (spec.paused) return 'is paused'
-  if (spec.updateStrategy?.type === 'OnDelete') return 'has the update strategy OnDelete: delete its pods yourself'
+  // The ReplicaSet of before would make again what is ended; Recreate is the server's own way of this.
+  if (restart === 'together' && kind === 'Deployment' && spec.strategy?.type !== 'Recreate')
+    return 'restarts one after the other: with "restart": "together" it needs the strategy Recreate'
+  if (spec.updateStrategy?.type === 'OnDelete' && restart !== 'together')
+    return 'has the update strategy OnDelete: delete its pods yourself'
   return (spec.updateStrategy?.rollingUpdate?.partition ?? 0) > 0 ? 'has a partition: pods below it keep the old template' : undefined
 }
 
@@ -32,6 +44,9 @@ export function isRolledOut(kind: WorkloadKind, { metadata, spec, status }: Work
   if (status === undefined || status.observedGeneration < metadata.generation) return false
   if (kind === 'DaemonSet')
     return status.updatedNumberScheduled === status.desiredNumberScheduled && status.numberAvailable === status.desiredNumberScheduled
+  // With OnDelete its controller never calls the new revision the current one; that no pod of before is left is asked besides.
+  if (kind === 'StatefulSet' && spec.updateStrategy?.type === 'OnDelete')
+    return status.replicas === spec.replicas && status.readyReplicas === spec.replicas
   if (kind === 'StatefulSet')
     return (
       status.updatedReplicas === spec.replicas && status.readyReplicas === spec.replicas && status.currentRevision === status.updateRevision
@@ -55,7 +70,19 @@ export function selectorText({ spec }: Workload): string {
 }
 
 /** Pods that started before the restart, those that are ending included; those that ended for good stay as objects and use nothing. */
-export const oldPods = ({ items }: Pods, change: string): readonly string[] =>
-  items
-    .filter(({ metadata, status }) => metadata.annotations[changeKey] !== change && !['Failed', 'Succeeded'].includes(status?.phase ?? ''))
-    .map(({ metadata }) => metadata.name)
+export const oldPods = ({ items }: Pods, change: string): readonly Pod[] =>
+  items.filter((pod) => !isOver(pod) && pod.metadata.annotations[changeKey] !== change)
+export const isOver = ({ status }: Pod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '')
+export const shownPod = ({ metadata }: Pod): string =>
+  metadata.ownerReferences.length > 0 ? metadata.name : `${metadata.name}, which no workload owns: delete it yourself`
+
+const templateLabels = ['pod-template-hash', 'controller-revision-hash'] as const
+/** By what label and values all old pods that were not told to end yet can be told at once; undefined where there are none. */
+export function templatesOf(old: readonly Pod[]): { readonly label: string; readonly templates: readonly string[] } | undefined {
+  const staying = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined && metadata.ownerReferences.length > 0)
+  for (const label of templateLabels) {
+    const templates = [...new Set(staying.flatMap(({ metadata }) => metadata.labels[label] ?? []))].sort()
+    if (templates.length > 0) return { label, templates }
+  }
+  return undefined
+}

@@ -14,6 +14,7 @@ export interface Meta {
   readonly annotations?: Readonly<Record<string, string>>
   readonly labels?: Readonly<Record<string, string>>
   readonly deletionTimestamp?: string
+  readonly ownerReferences?: readonly { readonly kind: string; readonly name: string }[]
 }
 
 /** An administrator's plain calls, for what a test sets up and for stand-ins of operator and kubelet. */

@@ -4,7 +4,7 @@ import { until } from './server.js'
 const group = 'external-secrets.io'
 
 /** Our own minimal forms of the operator's kinds: what is written and read here, everything else kept as it is. */
-function crd(kind: string, plural: string, scope: 'Namespaced' | 'Cluster') {
+function crd(kind: string, plural: string, scope: 'Namespaced' | 'Cluster', version: string) {
   const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
@@ -16,7 +16,7 @@ function crd(kind: string, plural: string, scope: 'Namespaced' | 'Cluster') {
       names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
       versions: [
         {
-          name: 'v1',
+          name: version,
           served: true,
           storage: true,
           subresources: { status: {} },
@@ -27,13 +27,14 @@ function crd(kind: string, plural: string, scope: 'Namespaced' | 'Cluster') {
   }
 }
 
-export async function installOperatorKinds(api: KubeApi): Promise<void> {
+export async function installOperatorKinds(api: KubeApi, version: string): Promise<void> {
   const kinds = [
     ['ExternalSecret', 'externalsecrets', 'Namespaced'],
     ['SecretStore', 'secretstores', 'Namespaced'],
     ['ClusterExternalSecret', 'clusterexternalsecrets', 'Cluster'],
   ] as const
   for (const [kind, plural, scope] of kinds)
-    await api.must('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd(kind, plural, scope))
-  for (const [, plural] of kinds) await until(plural, async () => (await api.call('GET', `/apis/${group}/v1/${plural}`)).status === 200)
+    await api.must('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd(kind, plural, scope, version))
+  for (const [, plural] of kinds)
+    await until(plural, async () => (await api.call('GET', `/apis/${group}/${version}/${plural}`)).status === 200)
 }

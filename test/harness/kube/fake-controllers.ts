@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { FakeObject, FakeStore } from './fake-store.js'
 
 interface Spec {
   readonly replicas?: number
   readonly paused?: boolean
+  readonly strategy?: { readonly type?: string }
   readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } }
   readonly template: {
     readonly metadata?: { readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> }
@@ -36,6 +38,10 @@ function rollOut(store: FakeStore, collection: string, kind: (typeof kinds)[numb
   const first = own().length === 0
   if (!frozen || first) {
     const fresh = own().filter((pod) => isNew(pod) && !isEnding(pod))
+    if (spec.strategy?.type === 'Recreate' && own().some((pod) => !isNew(pod))) {
+      for (const pod of own()) if (!isNew(pod) && !isEnding(pod)) tellToEnd(store, pods, pod)
+      return
+    }
     const target = first ? wanted : wanted - kept
     for (let count = fresh.length; count < target; count++) makePod(store, pods, workload, spec, template)
     const leaving = own().filter((pod) => !isNew(pod) && !isEnding(pod))
@@ -62,8 +68,10 @@ function makePod(store: FakeStore, pods: string, { metadata, kind = '' }: FakeOb
   const { labels = {}, annotations = {} } = spec.template.metadata ?? {}
   const name = `${metadata.name}-${++made}`
   const ownerReferences = [{ kind, name: metadata.name, uid: metadata.uid }]
-  store.create(pods, { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels, annotations, ownerReferences }, spec: {}, template })
+  const hash = createHash('sha256').update(template).digest('hex').slice(0, 10)
+  const own = { ...labels, [kind === 'Deployment' ? 'pod-template-hash' : 'controller-revision-hash']: hash }
+  store.create(pods, { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels: own, annotations, ownerReferences }, spec: {}, template })
 }
-function tellToEnd(store: FakeStore, pods: string, pod: FakeObject): void {
+export function tellToEnd(store: FakeStore, pods: string, pod: FakeObject): void {
   store.put(pods, pod, { ...pod, metadata: { ...pod.metadata, deletionTimestamp: new Date().toISOString() } })
 }

@@ -3,11 +3,11 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Authority } from '../pg-certificates.js'
 import { KubeApi } from './api.js'
-import { control } from './fake-controllers.js'
+import { control, tellToEnd } from './fake-controllers.js'
 import { type FakeObject, FakeStore, Refusal } from './fake-store.js'
 
 const admin = 'token-of-the-admin-0123456789'
-const groups = ['external-secrets.io', 'apps', 'rbac.authorization.k8s.io', 'authorization.k8s.io']
+const groups = ['external-secrets.io', 'apps', 'batch', 'rbac.authorization.k8s.io', 'authorization.k8s.io']
 
 interface Place {
   readonly collection: string
@@ -29,6 +29,13 @@ export class KubeFake {
   /** Asked before each call of anybody but the administrator: a status instead of an answer, a socket that is cut before it is done, or after. */
   fault: (call: string) => number | 'cut' | 'drop' | undefined = () => undefined
   readonly calls: string[] = []
+  /** Sent with a status that the fault says. */
+  retryAfter: string | undefined
+  /** Of the operator's kinds. */
+  operatorVersions: readonly string[] = ['v1']
+  connections = 0
+  /** Tokens that were issued: until when, and for whom. */
+  readonly #issued = new Map<string, { readonly user: string; readonly until: number }>()
   readonly #server: Server
   readonly #authority: Authority
   readonly #users: Readonly<Record<string, string>>
@@ -41,6 +48,7 @@ export class KubeFake {
     this.ca = authority.ca
     this.api = new KubeApi(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, authority.ca, admin)
     server.on('request', (request: IncomingMessage, response: ServerResponse) => void this.#serve(request, response))
+    server.on('secureConnection', () => void this.connections++)
     this.#timer = setInterval(() => control(this.store), 20)
   }
   static async start(users: Readonly<Record<string, string>> = {}): Promise<KubeFake> {
@@ -66,11 +74,17 @@ export class KubeFake {
     const { method = 'GET' } = request
     const url = new URL(request.url ?? '/', 'https://fake')
     const send = (status: number, body: object): void =>
-      void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      void response
+        .writeHead(status, {
+          'content-type': 'application/json',
+          ...(status >= 400 && this.retryAfter ? { 'retry-after': this.retryAfter } : {}),
+        })
+        .end(JSON.stringify(body))
     let lost = false
     try {
       const token = (request.headers.authorization ?? '').replace('Bearer ', '')
-      const user = token === admin ? 'admin' : this.#users[token]
+      const issued = this.#issued.get(token)
+      const user = token === admin ? 'admin' : (this.#users[token] ?? (issued && Date.now() < issued.until ? issued.user : undefined))
       if (user === undefined) throw new Refusal(401, 'Unauthorized')
       if (user !== 'admin') {
         this.calls.push(`${method} ${url.pathname}`)
@@ -92,13 +106,22 @@ export class KubeFake {
   #answer(method: string, url: URL, body: Record<string, unknown>, type: string, user: string): [number, object] {
     if (url.pathname === '/readyz') return [200, {}]
     const group = /^\/apis\/([^/]+)$/.exec(url.pathname)?.[1]
-    if (group === 'external-secrets.io') return [200, { kind: 'APIGroup', name: group, versions: [{ version: 'v1' }] }]
+    if (group === 'external-secrets.io')
+      return [200, { kind: 'APIGroup', name: group, versions: this.operatorVersions.map((version) => ({ version })) }]
     const place = placeOf(url.pathname)
     if (place.resource === 'selfsubjectaccessreviews') {
       const { resourceAttributes: at } = body.spec as { resourceAttributes: Record<string, string> }
       return [201, { status: { allowed: this.#may(user, at.verb ?? '', at.group ?? '', at.resource ?? '', at.name, at.namespace) } }]
     }
-    const verb = { GET: place.name === undefined ? 'list' : 'get', POST: 'create', PATCH: 'patch', DELETE: 'delete' }[method] ?? method
+    const version = /^\/apis\/external-secrets\.io\/([^/]+)/.exec(url.pathname)?.[1]
+    if (version !== undefined && !this.operatorVersions.includes(version)) throw new Refusal(404, '404 page not found')
+    const verb =
+      {
+        GET: place.name === undefined ? 'list' : 'get',
+        POST: 'create',
+        PATCH: 'patch',
+        DELETE: place.name === undefined ? 'deletecollection' : 'delete',
+      }[method] ?? method
     const resource = place.part === undefined ? place.resource : `${place.resource}/${place.part}`
     if (!this.#may(user, verb, place.group, resource, place.name, place.namespace))
       throw new Refusal(403, `User "${user}" cannot ${verb} resource "${resource}" in API group "${place.group}"`)
@@ -111,9 +134,15 @@ export class KubeFake {
       const pod = this.store.must(collection, name ?? '')
       return this.store.put(collection, pod, { ...pod, spec: { ...pod.spec, nodeName: 'here' } })
     }
+    if (method === 'POST' && part === 'token') return this.#issue(place, body)
     if (method === 'POST') {
       if (place.namespace !== undefined) this.store.must('/api/v1/namespaces', place.namespace)
       return this.store.create(collection, body)
+    }
+    if (name === undefined && method === 'DELETE') {
+      for (const pod of selected(this.store.list(collection), url.searchParams.get('labelSelector')))
+        if (pod.metadata.deletionTimestamp === undefined) tellToEnd(this.store, collection, pod)
+      return { kind: 'Status', status: 'Success' }
     }
     if (name === undefined)
       return { kind: 'List', metadata: {}, items: selected(this.store.list(collection), url.searchParams.get('labelSelector')) }
@@ -126,14 +155,34 @@ export class KubeFake {
     return this.store.patch(collection, name, body, part === 'status' ? 'status' : 'main')
   }
 
+  #rolesOf(user: string, bindings: string, roles: string): readonly (FakeObject | undefined)[] {
+    type Subject = { kind?: string; name: string; namespace?: string }
+    const nameOf = (one: Subject): string =>
+      one.kind === 'ServiceAccount' ? `system:serviceaccount:${one.namespace}:${one.name}` : one.name
+    const own = this.store.list(bindings).filter(({ subjects }) => (subjects as Subject[]).some((one) => nameOf(one) === user))
+    return own.map(({ roleRef }) => this.store.find(roles, (roleRef as { name: string }).name))
+  }
+  #issue({ namespace = '', name = '' }: Place, body: Record<string, unknown>): object {
+    const { expirationSeconds: seconds = 0 } = body.spec as { expirationSeconds?: number }
+    if (seconds < 600) throw new Refusal(422, 'spec.expirationSeconds: may not specify a duration less than 10 minutes')
+    const token = `issued-${this.#issued.size + 1}-0123456789`
+    const until = Date.now() + seconds * 1000
+    this.#issued.set(token, { user: `system:serviceaccount:${namespace}:${name}`, until })
+    return { kind: 'TokenRequest', status: { token, expirationTimestamp: new Date(until).toISOString() } }
+  }
+  /** As if it had ended. */
+  expireIssued(): void {
+    for (const [token, { user }] of this.#issued) this.#issued.set(token, { user, until: 0 })
+  }
+
   /** Roles of the namespace, by resource names; the administrator may do everything. */
   #may(user: string, verb: string, group: string, resource: string, name?: string, namespace?: string): boolean {
     if (user === 'admin') return true
-    const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`
-    const roles = this.store
-      .list(`${rbac}/rolebindings`)
-      .filter(({ subjects }) => (subjects as { name: string }[]).some((subject) => subject.name === user))
-      .map(({ roleRef }) => this.store.find(`${rbac}/roles`, (roleRef as { name: string }).name))
+    const rbac = '/apis/rbac.authorization.k8s.io/v1'
+    const roles = [
+      ...this.#rolesOf(user, `${rbac}/namespaces/${namespace}/rolebindings`, `${rbac}/namespaces/${namespace}/roles`),
+      ...this.#rolesOf(user, `${rbac}/clusterrolebindings`, `${rbac}/clusterroles`),
+    ]
     type Rule = { apiGroups: string[]; resources: string[]; verbs: string[]; resourceNames?: string[] }
     return roles
       .flatMap((role) => (role?.rules ?? []) as Rule[])
@@ -158,6 +207,9 @@ function placeOf(path: string): Place {
 
 function selected(all: readonly FakeObject[], selector: string | null): readonly FakeObject[] {
   if (selector === null || selector === '') return all
-  const pairs = selector.split(',').map((pair) => pair.split('='))
-  return all.filter(({ metadata }) => pairs.every(([key = '', value]) => metadata.labels?.[key] === value))
+  const terms = selector.split(/,(?![^(]*\))/).map((term) => {
+    const [, key = '', values = ''] = /^(\S+) in \((.*)\)$/.exec(term) ?? []
+    return key === '' ? ([term.split('=')[0] ?? '', [term.split('=')[1] ?? '']] as const) : ([key, values.split(',')] as const)
+  })
+  return all.filter(({ metadata }) => terms.every(([key, values]) => values.includes(metadata.labels?.[key] ?? '')))
 }

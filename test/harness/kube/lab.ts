@@ -11,7 +11,9 @@ import { KubeServer } from './server.js'
 
 export const rotatorToken = 'token-of-keyturn-0123456789'
 export const strangerToken = 'token-of-a-stranger-0123456789'
-const users = { [rotatorToken]: 'keyturn', [strangerToken]: 'stranger' }
+/** May only ask for tokens of an account. */
+export const minterToken = 'token-of-a-minter-0123456789'
+const users = { [rotatorToken]: 'keyturn', [strangerToken]: 'stranger', [minterToken]: 'minter' }
 const apps = '/apis/apps/v1/namespaces'
 const ref: SecretRef = { store: 'file', key: 'db', shown: 'file:db' }
 export type Kind = 'Deployment' | 'StatefulSet' | 'DaemonSet'
@@ -21,9 +23,10 @@ const plurals = { Deployment: 'deployments', StatefulSet: 'statefulsets', Daemon
 export const rules = [
   { apiGroups: ['external-secrets.io'], resources: ['externalsecrets'], verbs: ['get', 'patch'] },
   { apiGroups: ['external-secrets.io'], resources: ['secretstores'], verbs: ['get'] },
-  { apiGroups: [''], resources: ['secrets'], resourceNames: ['db'], verbs: ['get'] },
+  { apiGroups: [''], resources: ['secrets'], resourceNames: ['db', 'rendered'], verbs: ['get'] },
   { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['get', 'patch'] },
-  { apiGroups: [''], resources: ['pods'], verbs: ['list'] },
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'get', 'deletecollection'] },
+  { apiGroups: ['batch'], resources: ['jobs'], verbs: ['get'] },
 ]
 
 /** One API server for all tests of a file; each test has a namespace of its own with operator and kubelet. */
@@ -33,17 +36,21 @@ export class Lab {
   /** Its faults can be set where it is the stand-in. */
   readonly fake: KubeFake | undefined
   readonly #server: KubeServer | KubeFake
+  /** Of the operator's kinds. */
+  readonly version: string
   #namespaces = 0
 
-  private constructor(server: KubeServer | KubeFake) {
+  private constructor(server: KubeServer | KubeFake, version: string) {
+    this.version = version
     this.fake = server instanceof KubeFake ? server : undefined
     this.#server = server
     this.api = server.api
     this.ca = server.ca
   }
-  static async open(which: 'real' | 'fake'): Promise<Lab> {
-    const lab = new Lab(await (which === 'real' ? KubeServer : KubeFake).start(users))
-    if (which === 'real') await installOperatorKinds(lab.api)
+  static async open(which: 'real' | 'fake', version: 'v1' | 'v1beta1' = 'v1'): Promise<Lab> {
+    const lab = new Lab(await (which === 'real' ? KubeServer : KubeFake).start(users), version)
+    if (which === 'real') await installOperatorKinds(lab.api, version)
+    if (lab.fake) lab.fake.operatorVersions = [version]
     await new Kubelet(lab.api, 'default', 0).makeNode()
     return lab
   }
@@ -77,6 +84,7 @@ export class Room {
     this.lab = lab
     this.namespace = namespace
     this.operator = new Operator(lab.api, namespace, () => ({ now: this.value, before: this.before }))
+    this.operator.version = lab.version
     this.kubelet = new Kubelet(lab.api, namespace, endMs)
   }
   async open(): Promise<void> {
@@ -89,13 +97,53 @@ export class Room {
     await this.kubelet.stop()
   }
 
-  readonly externalSecrets = (): string => `/apis/external-secrets.io/v1/namespaces/${this.namespace}/externalsecrets`
+  readonly externalSecrets = (): string => `/apis/external-secrets.io/${this.lab.version}/namespaces/${this.namespace}/externalsecrets`
   async makeExternalSecret(spec: object = {}, name = 'db', metadata: object = {}): Promise<void> {
     const store = { secretStoreRef: { name: 'vault', kind: 'SecretStore' }, refreshInterval: '1h' }
     const whole = { ...store, target: { name: 'db' }, dataFrom: [{ extract: { key: 'db' } }], ...spec }
-    const kind = { apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret' }
+    const kind = { apiVersion: `external-secrets.io/${this.lab.version}`, kind: 'ExternalSecret' }
     await this.lab.api.must('POST', this.externalSecrets(), { ...kind, metadata: { name, ...metadata }, spec: whole })
   }
+  /** A ClusterExternalSecret and the child that it would make here, with the rights of the rotator. */
+  async makeParent(name: string): Promise<void> {
+    const root = `/apis/external-secrets.io/${this.lab.version}/clusterexternalsecrets`
+    const { api } = this.lab
+    const kind = { apiVersion: `external-secrets.io/${this.lab.version}`, kind: 'ClusterExternalSecret' }
+    const made = await api.must('POST', root, { ...kind, metadata: { name }, spec: { externalSecretName: `${name}-child` } })
+    const owner = { ...kind, name, uid: made.metadata?.uid, controller: true }
+    await this.makeExternalSecret({}, `${name}-child`, { ownerReferences: [owner] })
+    const rbac = '/apis/rbac.authorization.k8s.io/v1'
+    const rule = {
+      apiGroups: ['external-secrets.io'],
+      resources: ['clusterexternalsecrets'],
+      resourceNames: [name],
+      verbs: ['get', 'patch'],
+    }
+    await api.must('POST', `${rbac}/clusterroles`, { metadata: { name }, rules: [rule] })
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name }
+    await api.must('POST', `${rbac}/clusterrolebindings`, { metadata: { name }, roleRef, subjects: [{ kind: 'User', name: 'keyturn' }] })
+  }
+  /** An account with the rotator's rights here, for which the rotator may ask for tokens. */
+  async makeAccount(name: string): Promise<void> {
+    const { api } = this.lab
+    const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${this.namespace}`
+    await api.must('POST', `/api/v1/namespaces/${this.namespace}/serviceaccounts`, {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name },
+    })
+    const bind = async (binding: string, role: string, subject: object): Promise<unknown> =>
+      api.must('POST', `${rbac}/rolebindings`, {
+        metadata: { name: binding },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: role },
+        subjects: [subject],
+      })
+    const rule = { apiGroups: [''], resources: ['serviceaccounts/token'], resourceNames: [name], verbs: ['create'] }
+    await api.must('POST', `${rbac}/roles`, { metadata: { name: `${name}-tokens` }, rules: [rule] })
+    await bind(`${name}-tokens`, `${name}-tokens`, { kind: 'User', name: 'minter' })
+    await bind(name, 'keyturn', { kind: 'ServiceAccount', name, namespace: this.namespace })
+  }
+
   async makeStore(ready: boolean): Promise<void> {
     const path = `/apis/external-secrets.io/v1/namespaces/${this.namespace}/secretstores`
     const kind = { apiVersion: 'external-secrets.io/v1', kind: 'SecretStore' }
@@ -131,7 +179,7 @@ export class Room {
       id: `change-${this.namespace}-${count}`,
       ref,
       version: `v-${count}` as VersionId,
-      previous: null,
+      previous: `v-${count - 1}` as VersionId,
       sequence: this.env.time,
       cause: 'rotation',
     }
@@ -142,6 +190,7 @@ export class Room {
     return { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify({ ...own, access: reached })) }
   }
   context(): NotifierContext {
-    return { env: this.env, deadline: this.env.time + 60_000, value: async () => new SecretText(this.value) }
+    const [value, before] = [this.value, this.before].map((text) => async () => new SecretText(text))
+    return { env: this.env, deadline: this.env.time + 60_000, ...(value && before ? { value, before } : {}) }
   }
 }

@@ -6,8 +6,12 @@ import type { Json, KubeApi } from './api.js'
  *  empty: says synced and writes nothing · missing, retained: as the operator says of a target it left alone. */
 export type OperatorFault = 'stale' | 'fail' | 'skip' | 'strip' | 'empty' | 'missing' | 'retained'
 
-const path = (namespace: string, plural: string, name = ''): string =>
-  `/apis/external-secrets.io/v1/namespaces/${namespace}/${plural}${name === '' ? '' : `/${name}`}`
+const path = (version: string, namespace: string, plural: string, name = ''): string =>
+  `/apis/external-secrets.io/${version}/namespaces/${namespace}/${plural}${name === '' ? '' : `/${name}`}`
+interface WrittenTo {
+  readonly name?: string
+  readonly template?: { readonly data?: Readonly<Record<string, string>> }
+}
 const goMap = (map: Readonly<Record<string, string>> = {}): string =>
   `map[${Object.entries(map)
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -18,6 +22,9 @@ const goMap = (map: Readonly<Record<string, string>> = {}): string =>
 export class Operator {
   fault: OperatorFault | undefined
   syncs = 0
+  version = 'v1'
+  /** The form of what it notes is not the one that is known. */
+  otherHash = false
   readonly #api: KubeApi
   readonly #namespace: string
   /** What the provider holds now, and held before. */
@@ -45,18 +52,30 @@ export class Operator {
 
   async #loop(): Promise<void> {
     while (!this.#stopped) {
-      const { items = [] } = await this.#api.must('GET', path(this.#namespace, 'externalsecrets'))
+      const { items = [] } = await this.#api.must('GET', path(this.version, this.#namespace, 'externalsecrets'))
+      for (const item of items) await this.#passOn(item)
       for (const item of items) await this.#visit(item)
       await delay(20)
     }
   }
 
+  /** A child has its parent's annotation and no other, whatever somebody wrote there. */
+  async #passOn({ metadata }: Json): Promise<void> {
+    const parent = metadata?.ownerReferences?.find(({ kind }) => kind === 'ClusterExternalSecret')
+    if (parent === undefined || metadata === undefined) return
+    const found = await this.#api.get(`/apis/external-secrets.io/${this.version}/clusterexternalsecrets/${parent.name}`)
+    const wanted = found?.metadata?.annotations?.['external-secrets.io/force-sync']
+    const strip = Object.fromEntries(Object.keys(metadata.annotations ?? {}).map((key) => [key, null]))
+    const annotations = { ...strip, 'external-secrets.io/force-sync': wanted ?? null }
+    await this.#api.patch(path(this.version, this.#namespace, 'externalsecrets', metadata.name), { metadata: { annotations } })
+  }
+
   async #visit(item: Json): Promise<void> {
-    const { metadata, spec } = item as { metadata: NonNullable<Json['metadata']>; spec: { target?: { name?: string } } }
+    const { metadata, spec } = item as { metadata: NonNullable<Json['metadata']>; spec: { target?: WrittenTo } }
     const seen = `${metadata.generation} ${goMap(metadata.annotations)} ${goMap(metadata.labels)}`
     if (this.fault === 'skip' || this.#synced.get(metadata.name) === seen) return
     if (this.fault === 'strip' && metadata.annotations?.['keyturn/change-id'] !== undefined) {
-      await this.#api.patch(path(this.#namespace, 'externalsecrets', metadata.name), {
+      await this.#api.patch(path(this.version, this.#namespace, 'externalsecrets', metadata.name), {
         metadata: { annotations: { 'keyturn/change-id': null } },
       })
       return
@@ -64,17 +83,17 @@ export class Operator {
     this.#synced.set(metadata.name, seen)
     this.syncs++
     const writes = this.fault === undefined || this.fault === 'stale'
-    if (writes)
-      await this.#write(spec.target?.name ?? metadata.name, this.fault === 'stale' ? this.#provider().before : this.#provider().now)
+    if (writes) await this.#write(spec.target, metadata.name, this.fault === 'stale' ? this.#provider().before : this.#provider().now)
     const hash = createHash('sha3-224')
       .update(`{annotations:${goMap(metadata.annotations)} labels:${goMap(metadata.labels)}}`)
       .digest('hex')
-    const version = this.fault === 'fail' ? {} : { syncedResourceVersion: `${metadata.generation}-${hash}` }
+    const noted = this.otherHash ? hash.slice(0, 40) : hash
+    const version = this.fault === 'fail' ? {} : { syncedResourceVersion: `${metadata.generation}-${noted}` }
     // With its resource version: a status that was computed from older metadata is refused, and done again.
     const status = { metadata: { resourceVersion: metadata.resourceVersion }, status: { ...version, conditions: [this.#condition()] } }
     const answer = await this.#api.call(
       'PATCH',
-      `${path(this.#namespace, 'externalsecrets', metadata.name)}/status`,
+      `${path(this.version, this.#namespace, 'externalsecrets', metadata.name)}/status`,
       status,
       'application/merge-patch+json',
     )
@@ -95,10 +114,18 @@ export class Operator {
     return this.fault === 'retained' ? { ...ok, message: 'secret retained due to DeletionPolicy=Retain' } : ok
   }
 
-  async #write(name: string, text: string): Promise<void> {
+  async #write(target: WrittenTo | undefined, own: string, text: string): Promise<void> {
+    const name = target?.name ?? own
     const value = JSON.parse(text) as Record<string, unknown>
+    const rendered = Object.entries(target?.template?.data ?? {}).map(([key, one]): [string, unknown] => [
+      key,
+      one.replace(/\{\{ \.(\w+) \}\}/g, (_, field: string) => String(value[field])),
+    ])
     const data = Object.fromEntries(
-      Object.entries(value).map(([key, one]) => [key, Buffer.from(typeof one === 'string' ? one : JSON.stringify(one)).toString('base64')]),
+      (rendered.length > 0 ? rendered : Object.entries(value)).map(([key, one]) => [
+        key,
+        Buffer.from(typeof one === 'string' ? one : JSON.stringify(one)).toString('base64'),
+      ]),
     )
     const secrets = `/api/v1/namespaces/${this.#namespace}/secrets`
     if (await this.#api.get(`${secrets}/${name}`)) await this.#api.patch(`${secrets}/${name}`, { data })

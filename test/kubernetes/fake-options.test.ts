@@ -1,0 +1,3 @@
+import { kubernetesOptions } from './options.js'
+
+kubernetesOptions('fake', false)

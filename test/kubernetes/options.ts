@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, describe, it } from 'node:test'
+import type { Notifier } from '../../shared/core/ports/notifier.js'
+import { create } from '../../shared/notifiers/kubernetes.js'
+import type { Json } from '../harness/kube/api.js'
+import { Lab, minterToken, type Room, rotatorToken } from '../harness/kube/lab.js'
+import { until } from '../harness/kube/server.js'
+import { follow, never } from './looks.js'
+
+/** What targets can ask for, the same against the stand-in and a real API server. */
+export function kubernetesOptions(which: 'real' | 'fake', skip: string | false): void {
+  describe(`kubernetes, options (${which} API server)`, { skip }, () => {
+    let lab: Lab
+    let room: Room
+    const notifier: Notifier = create()
+    before(async () => {
+      lab = await Lab.open(which)
+    })
+    afterEach(() => room.close())
+    after(() => lab?.close())
+    const open = async (endMs?: number): Promise<void> => {
+      room = await lab.room(endMs)
+    }
+    const running = async (): Promise<readonly Json[]> =>
+      (await room.pods()).filter(({ metadata, status }) => {
+        const { conditions = [] } = (status ?? {}) as { conditions?: { type: string; status: string }[] }
+        return metadata?.deletionTimestamp === undefined && conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True')
+      })
+    const ready = (count: number): Promise<void> => until(`${count} pods`, async () => (await running()).length === count)
+
+    it('ClusterExternalSecret: the parent is asked, its child synced, and the workload restarted once', async () => {
+      await open()
+      await room.makeParent(`all-${which}`)
+      await room.makeWorkload('Deployment')
+      await ready(2)
+      const target = room.target({ externalSecret: undefined, clusterExternalSecret: `all-${which}` })
+      const change = room.publish()
+      const seen = await follow(notifier, room, change, target, 'drained')
+      assert.match(seen[0]?.evidence ?? '', /all-\w+ was asked to sync/)
+      const child = await lab.api.must('GET', `${room.externalSecrets()}/all-${which}-child`)
+      assert.deepEqual(child.metadata?.annotations, { 'external-secrets.io/force-sync': change.id })
+      const named = await notifier.preflight(room.target({ externalSecret: `all-${which}-child` }), room.context())
+      assert.ok(named.verdict === 'refuse' && /made by the ClusterExternalSecret/.test(named.why), JSON.stringify(named))
+    })
+
+    it('an operator whose hash has another form: confirmed by what was noted when the mark was written', async () => {
+      await open()
+      await until('the first sync', async () => (await lab.api.get(`/api/v1/namespaces/${room.namespace}/secrets/db`)) !== undefined)
+      const target = room.target({ workloads: [], restart: 'none', soakSeconds: 0 })
+      room.operator.otherHash = true
+      room.env.time = Date.now() + 60_000
+      room.operator.fault = 'skip'
+      const change = room.publish()
+      assert.match(await never(notifier, room, change, target, 'verified'), /not synced/)
+      room.operator.fault = undefined
+      await follow(notifier, room, change, target, 'drained')
+    })
+
+    it('a rendered Secret: never verified without a marker, and only by a marker that this publication changed', async () => {
+      await open()
+      const template = { data: { url: 'postgres://{{ .username }}:{{ .password }}@db', id: '{{ .password }}', name: '{{ .username }}' } }
+      await room.makeExternalSecret({ target: { name: 'rendered', template } }, 'rendered')
+      const change = room.publish()
+      room.env.time = Date.now() + 60_000
+      const base = { externalSecret: 'rendered', workloads: [], restart: 'none', soakSeconds: 0 }
+      const says = (settings: object) => never(notifier, room, change, room.target({ ...base, ...settings }), 'drained')
+      assert.match(await says({}), /not to be verified: its target has a template/)
+      assert.match(await says({ marker: { key: 'name', field: 'username' } }), /username is the same in the version before/)
+      assert.match(await says({ marker: { key: 'id', field: 'absent' } }), /no field absent/)
+      assert.match(await says({ marker: { key: 'url', field: 'password' } }), /another marker/)
+      const marked = room.target({ ...base, marker: { key: 'id', field: 'password' } })
+      await follow(notifier, room, change, marked, 'drained')
+      room.operator.fault = 'stale'
+      assert.match(await never(notifier, room, room.publish(), marked, 'drained'), /another marker/)
+    })
+
+    for (const [kind, spec] of [
+      ['Deployment', { strategy: { type: 'Recreate' } }],
+      ['DaemonSet', {}],
+      ['StatefulSet', { updateStrategy: { type: 'OnDelete' } }],
+    ] as const) {
+      it(`together (${kind}): all pods of before end at once, once, and only in the window`, async () => {
+        await open(400)
+        await room.makeWorkload(kind, kind === 'DaemonSet' ? spec : { ...spec, replicas: 3 })
+        await ready(kind === 'DaemonSet' ? 1 : 3)
+        const old = new Set((await room.pods()).map(({ metadata }) => metadata?.uid))
+        const target = room.target({ workloads: [`${kind}/web`], restart: 'together', window: 'sun 02:00-04:00' })
+        const change = room.publish()
+        room.env.time = Date.UTC(2026, 0, 17, 12) // a Saturday
+        assert.match(await never(notifier, room, change, target, 'restarted'), /wait for their window \(sun 02:00-04:00\)/)
+        assert.ok((await room.pods()).every(({ metadata }) => old.has(metadata?.uid)))
+        room.env.time = Date.UTC(2026, 0, 18, 3)
+        const seen = await follow(notifier, room, change, target, 'drained')
+        const ended = seen.filter(({ evidence }) => /ended at once/.test(evidence))
+        // Recreate does it by itself, and the one pod of one node may be ended by either.
+        const wanted = { Deployment: [0], StatefulSet: [1], DaemonSet: [0, 1] }[kind]
+        assert.ok(wanted.includes(ended.length), JSON.stringify(seen))
+        assert.ok((await room.pods()).every(({ metadata }) => !old.has(metadata?.uid)))
+      })
+    }
+
+    it('together of a Deployment that rolls: named, and nothing is ended', async () => {
+      await open()
+      await room.makeStore(true)
+      await room.makeWorkload('Deployment')
+      await ready(2)
+      const target = room.target({ restart: 'together' })
+      const checked = await notifier.preflight(target, room.context())
+      assert.ok(checked.verdict === 'refuse' && /strategy Recreate/.test(checked.why), JSON.stringify(checked))
+    })
+
+    it('together, but paused: nothing is ended, since the same old template would come again', async () => {
+      await open()
+      await room.makeWorkload('Deployment')
+      await ready(2)
+      await lab.api.patch(room.workloadPath('Deployment'), { spec: { paused: true } })
+      const change = room.publish()
+      const target = room.target({ restart: 'together' })
+      assert.match(await never(notifier, room, change, target, 'drained'), /is paused/)
+      assert.equal((await running()).length, 2)
+    })
+
+    it('Jobs and bare pods: not drained, by name, until they end; those that started later do not count', async () => {
+      await open()
+      const { api } = lab
+      const spec = { containers: [{ name: 'main', image: 'app:1' }], restartPolicy: 'Never' }
+      await until('the first sync', async () => (await api.get(`/api/v1/namespaces/${room.namespace}/secrets/db`)) !== undefined)
+      const jobs = `/apis/batch/v1/namespaces/${room.namespace}/jobs`
+      const podKind = { apiVersion: 'v1', kind: 'Pod' }
+      await api.must('POST', jobs, { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'import' }, spec: { template: { spec } } })
+      await api.must('POST', `/api/v1/namespaces/${room.namespace}/pods`, { ...podKind, metadata: { name: 'shell' }, spec })
+      const change = room.publish()
+      const target = room.target({ workloads: ['Job/import', 'Pod/shell'] })
+      await follow(notifier, room, change, target, 'restarted')
+      assert.match(
+        await never(notifier, room, change, target, 'drained'),
+        /Job\/import started before.*Pod\/shell started before: delete it/,
+      )
+      const at = new Date().toISOString().replace(/\.\d+/, '')
+      const done = {
+        startTime: at,
+        completionTime: at,
+        succeeded: 1,
+        conditions: [
+          { type: 'SuccessCriteriaMet', status: 'True' },
+          { type: 'Complete', status: 'True' },
+        ],
+      }
+      await api.patch(`${jobs}/import/status`, { status: done })
+      assert.match(await never(notifier, room, change, target, 'drained'), /^Pod\/shell started before/)
+      const path = `/api/v1/namespaces/${room.namespace}/pods/shell`
+      await api.patch(`${path}/status`, { status: { phase: 'Succeeded' } })
+      await follow(notifier, room, change, target, 'drained')
+      const absent = notifier.advance(change, room.target({ workloads: ['Job/absent'] }), room.context())
+      await assert.rejects(absent, /no Job absent/)
+    })
+
+    it('a bare pod that a selector finds is named', async () => {
+      await open()
+      await room.makeWorkload('Deployment')
+      await ready(2)
+      const spec = { containers: [{ name: 'main', image: 'app:1' }] }
+      const bare = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'by-hand', labels: { app: 'web' } }, spec }
+      await lab.api.must('POST', `/api/v1/namespaces/${room.namespace}/pods`, bare)
+      const change = room.publish()
+      await follow(notifier, room, change, room.target(), 'restarted')
+      const says = await never(notifier, room, change, room.target(), 'drained')
+      assert.match(says, /by-hand, which no workload owns/)
+    })
+
+    it('tokens of an account are asked for, used, and renewed; the asking credential does nothing else', async () => {
+      await open()
+      await room.makeAccount('narrow')
+      await room.makeWorkload('Deployment')
+      await ready(2)
+      const target = room.target({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
+      const change = room.publish()
+      await follow(notifier, room, change, target, 'drained')
+      if (lab.fake === undefined) return
+      const asked = () => lab.fake?.calls.filter((call) => call.endsWith('/serviceaccounts/narrow/token')).length ?? 0
+      assert.equal(asked(), 1, 'one token for all looks')
+      room.env.time += 50 * 60_000
+      assert.equal((await notifier.advance(change, target, room.context())).phase, 'drained')
+      assert.equal(asked(), 2, 'renewed before it ends')
+    })
+
+    it('kubeconfig: tokens and certificates of the context that is named; what would run a program or trust anybody is refused', async () => {
+      await open()
+      const folder = await mkdtemp(join(tmpdir(), 'keyturn-kubeconfig-'))
+      const file = join(folder, 'config')
+      const cluster = { server: lab.api.server, 'certificate-authority-data': Buffer.from(lab.ca).toString('base64') }
+      const whole = (user: object = { token: rotatorToken }, place: object = cluster, contexts = ['here']) => ({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'here',
+        clusters: [{ name: 'c', cluster: place }],
+        users: [{ name: 'u', user }],
+        contexts: contexts.map((name) => ({ name, context: { cluster: 'c', user: 'u' } })),
+      })
+      const target = room.target(
+        { workloads: [], restart: 'none', soakSeconds: 0 },
+        { server: undefined, ca: undefined, token: undefined, kubeconfig: file },
+      )
+      await writeFile(join(folder, 'ca.crt'), lab.ca)
+      await writeFile(join(folder, 'token'), `${rotatorToken}\n`)
+      const change = room.publish()
+      room.env.time = Date.now() + 60_000
+      for (const config of [whole(), whole({ tokenFile: 'token' }, { server: lab.api.server, 'certificate-authority': 'ca.crt' })]) {
+        await writeFile(file, JSON.stringify(config)) // JSON is YAML
+        await follow(notifier, room, change, target, 'drained')
+        room.env.time += 3_600_000
+      }
+      for (const [config, says] of [
+        [whole({ exec: { command: 'aws' } }), /exec plugin/],
+        [whole({ 'auth-provider': { name: 'gcp' } }), /auth-provider/],
+        [whole({ username: 'a', password: 'b' }), /password/],
+        [whole({}), /neither a token nor/],
+        [whole({ token: 'x', as: 'admin' }), /impersonates/],
+        [whole(undefined, { ...cluster, 'insecure-skip-tls-verify': true }), /insecure-skip-tls-verify/],
+        [whole(undefined, { ...cluster, 'proxy-url': 'http://p' }), /proxy/],
+        [whole(undefined, { server: 'http://plain' }), /mis-set at clusters\.0\.cluster\.server/],
+        [whole(undefined, undefined, ['other']), /no context here/],
+        [whole(undefined, undefined, ['here', 'here']), /2 entries for the context here/],
+        ['token: [unclosed secret-0123456789', /is no YAML/],
+      ] as const) {
+        await writeFile(file, typeof config === 'string' ? config : JSON.stringify(config))
+        room.env.time += 3_600_000
+        const cause = await notifier.advance(change, target, room.context()).then(
+          () => assert.fail('it went well'),
+          (thrown: Error & { code?: string; field?: string; next?: string }) => thrown,
+        )
+        assert.equal(cause.code, 'bad_config', cause.message)
+        assert.match(cause.message, says)
+        assert.ok(cause.field?.startsWith('clusters.test.') && (cause.next ?? '').length > 5)
+        assert.ok(!`${cause.message}${cause.stack}${cause.next}`.includes('secret-0123456789'))
+      }
+      await rm(folder, { recursive: true })
+    })
+  })
+}
