@@ -6,6 +6,7 @@ import { type CredentialType, credentialTypes } from '../../shared/core/ports/ro
 import { type RotationRequest, type Step, steps } from '../../shared/core/ports/words.js'
 import type { RotationResult } from '../../shared/lifecycle/deps.js'
 import { rotateOrFollow } from '../../shared/lifecycle/native.js'
+import { preflightPass } from '../../shared/lifecycle/preflight.js'
 import { statusOf } from '../../shared/lifecycle/status.js'
 import { announceAfter, announcedJson, type Pass } from '../announced.js'
 import { action, type Run } from '../context.js'
@@ -61,6 +62,7 @@ export const rotate = (): Command =>
           ])
           return
         }
+        if (request.kind === 'rotate') await preflightPass(deps, refText)
         const result = await rotateOrFollow(deps, request, (line) => output.note(`· ${line}`))
         const pass: Pass =
           result.outcome === 'step' ? { ref: result.ref, outcome: 'none', told: [] } : await announceAfter(deps, refText, output)

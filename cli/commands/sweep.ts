@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
 import { parseDuration } from '../../shared/core/policy/index.js'
 import { type Code, codes } from '../../shared/core/ports/errors.js'
+import { follow } from '../../shared/lifecycle/follow.js'
 import { type Swept, sweep as sweepOnce } from '../../shared/lifecycle/sweep.js'
 import type { Run } from '../context.js'
 import { action } from '../context.js'
@@ -10,7 +11,9 @@ interface SweepOptions {
   readonly store: string
   readonly loop?: boolean
   readonly every: string
+  readonly follow?: string
 }
+const followMs = 600_000
 
 export const sweep = (): Command =>
   new Command('sweep')
@@ -18,24 +21,39 @@ export const sweep = (): Command =>
     .option('--store <kind>', 'which store', 'file')
     .option('--loop', 'again and again, until interrupted')
     .option('--every <duration>', 'with --loop: how long between two passes', '5m')
-    .addHelpText('after', '\nExample:\n  keyturn sweep\n  keyturn sweep --loop --every 1m')
+    .option('--follow <duration>', 'how long to go on looking at rollouts that are on their way (default: 10m in a terminal, else not)')
+    .addHelpText('after', '\nExample:\n  keyturn sweep\n  keyturn sweep --follow 4m\n  keyturn sweep --loop --every 1m')
     .action(
       action(async (run, options: SweepOptions) => {
-        const everyMs = parseDuration(options.every)
-        if (everyMs === undefined)
-          throw new RotationError('bad_event', `"${options.every}" is no duration.`, {
-            field: 'every',
-            next: 'Write for example --every 5m.',
-          })
+        const everyMs = durationOf('every', options.every)
+        const lookMs = options.follow === undefined ? (process.stderr.isTTY ? followMs : 0) : durationOf('follow', options.follow)
         const { env } = run.app
-        let last = await onePass(run, options.store)
+        const pass = async (ms: number): Promise<readonly Swept[]> => {
+          const done = await onePass(run, options.store)
+          await showRollouts(run, options.store, ms)
+          return done
+        }
+        let last = await pass(lookMs)
         while (options.loop && !env.cancelled.aborted) {
           await env.sleep(everyMs)
-          if (!env.cancelled.aborted) last = await onePass(run, options.store)
+          if (!env.cancelled.aborted) last = await pass(Math.min(lookMs, everyMs))
         }
         answer(run, last)
       }),
     )
+
+function durationOf(field: string, text: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined) return ms
+  throw new RotationError('bad_event', `"${text}" is no duration.`, { field, next: `Write for example --${field} 5m.` })
+}
+
+/** As it goes, a line whenever a consumer is further. */
+async function showRollouts({ app, output }: Run, store: string, ms: number): Promise<void> {
+  if (ms === 0) return
+  for await (const { ref, target, phase, evidence } of follow(await app.deps(`${store}:any`), app.env.now() + ms))
+    output.note(`${ref}  ${target} ${phase}: ${evidence}`)
+}
 
 async function onePass({ app, output }: Run, store: string): Promise<readonly Swept[]> {
   const done: Swept[] = []

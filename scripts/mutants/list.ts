@@ -134,6 +134,17 @@ export const mutants: readonly Mutant[] = [
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/after.test.ts'],
   },
   {
+    name: 'a rollout is poked and never followed',
+    edits: [
+      {
+        file: 'shared/lifecycle/announce.ts',
+        from: ' || isOnItsWay(state, deps.env.now())',
+        to: '',
+      },
+    ],
+    tests: ['lifecycle/follow.test.ts'],
+  },
+  {
     name: 'retire without asking again',
     edits: [
       {

@@ -1,6 +1,6 @@
 import { codeOf } from '../core/errors.js'
 import type { Change } from '../core/ports/notifier.js'
-import type { SecretState } from '../core/ports/store.js'
+import type { SecretState, Seen } from '../core/ports/store.js'
 import type { SecretRef, VersionId } from '../core/ports/words.js'
 import { changeOf, isDue } from './change.js'
 import type { Deps } from './deps.js'
@@ -31,7 +31,7 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
     const state = await tools.store.describe(ref)
     const { current } = state
     const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
-    const due = isDue(state) || refusedBefore(state, deps.env.now())
+    const due = isDue(state) || refusedBefore(state, deps.env.now()) || isOnItsWay(state, deps.env.now())
     if (current === undefined || !(due || overtaken.length > 0)) return { ref, outcome: 'none', told: [] }
     const setup = await understand(tools, state)
     assertTargets(setup)
@@ -55,6 +55,12 @@ export const refusedBefore = ({ journal, current }: SecretState, now: number): b
     ({ version, code, again }) => version === current?.id && code === 'delivery_refused' && again !== undefined && again <= now,
   )
 
+/** Somebody was told and is on the way: it is looked how far, whether or not a credential waits for it. A rollout has no other driver. */
+export const isOnItsWay = ({ journal, current }: SecretState, now: number): boolean =>
+  Object.values(journal?.seen ?? {}).some((seen) => seen.version === current?.id && mayMove(seen, now))
+const mayMove = ({ phase, code, again }: Seen, now: number): boolean =>
+  again !== undefined && again <= now && phase !== 'drained' && code !== 'delivery_refused'
+
 /** Those that took it already are not told again, and those that asked to wait are not yet. */
 async function tellAll(
   tools: Tools,
@@ -70,7 +76,7 @@ async function tellAll(
     const waits = (same?.again ?? 0) > tools.deps.env.now()
     const refused = same?.code === 'delivery_refused' && target.required && !waits
     const older = overtaken.some((one) => one.target.key === target.key)
-    const settled = same !== undefined && !refused && !older && (wasTold(same) || waits)
+    const settled = same !== undefined && !refused && !older && !mayMove(same, tools.deps.env.now()) && (wasTold(same) || waits)
     told.push(settled ? { target, seen: same, evidence: 'as noted before' } : await tell(tools, change, target, same))
   }
   return told
@@ -79,6 +85,14 @@ async function tellAll(
 async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, told: readonly Told[]): Promise<'announced' | 'waiting'> {
   const { current } = state
   const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
+  if (current !== undefined && state.journal?.announced === current.id) {
+    const moved = told.some(({ target, seen: now }) => {
+      const noted = state.journal?.seen?.[target.key]
+      return noted?.phase !== now.phase || noted.code !== now.code
+    })
+    if (moved) await tools.store.note(state, seen)
+    return 'announced'
+  }
   const leftBehind = setup.settings.forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + setup.settings.forceAfterMs
   if (current === undefined || !(leftBehind || told.every((one) => wasTold(one.seen)))) {
     if (told.some((one) => one.seen !== state.journal?.seen?.[one.target.key])) await tools.store.note(state, seen)

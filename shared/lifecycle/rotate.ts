@@ -13,6 +13,7 @@ import { type Configuration, type Deps, noConfiguration, type RotationResult } f
 import { entriesDue, identityOf } from './entries.js'
 import { freeSlot } from './free.js'
 import { endLease } from './lease.js'
+import { isRefusing } from './preflight.js'
 import { dropPut, probe } from './probe.js'
 import { putUntested } from './put-untested.js'
 import { nextFor, remedies } from './remedies.js'
@@ -117,9 +118,7 @@ export function factsOf(
   const { env } = tools.deps
   const frozen = frozenNow(settings, configuration, env.now())
   const seen = state.journal?.seen ?? {}
-  const refused = targets
-    .filter(({ key, required }) => required && seen[key]?.code === 'delivery_refused' && seen[key]?.version === state.current?.id)
-    .map(({ key }) => key)
+  const refused = targets.filter(({ key, required }) => required && isRefusing(seen[key], state)).map(({ key }) => key)
   return {
     now: env.now(),
     slots: rotator ? rotator.traits.slots(policy) : 1,

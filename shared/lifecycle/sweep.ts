@@ -2,9 +2,10 @@ import { codeOf, messageOf, RotationError } from '../core/errors.js'
 import type { Code } from '../core/ports/errors.js'
 import type { SecretState } from '../core/ports/store.js'
 import { verifyCurrent } from './adopt.js'
-import { announce, refusedBefore } from './announce.js'
+import { announce, isOnItsWay, refusedBefore } from './announce.js'
 import { isDue } from './change.js'
 import type { Deps } from './deps.js'
+import { preflightPass } from './preflight.js'
 import { nextFor } from './remedies.js'
 import { retirePass } from './retire.js'
 import { frozenNow, rotate } from './rotate.js'
@@ -31,7 +32,7 @@ export async function dueActions(deps: Deps, state: SecretState): Promise<readon
   const resume = state.drivenBy === 'engine' && (open || (leftover && (rotation?.leaseUntil ?? 0) <= now))
   const due: SweepAction[] = []
   if (resume) due.push('resume')
-  if (deps.journal && (isDue(state) || refusedBefore(state, now))) due.push('announce')
+  if (deps.journal && (isDue(state) || refusedBefore(state, now) || isOnItsWay(state, now))) due.push('announce')
   if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
   if (state.journal?.code !== undefined) return due
   const { settings, rotator, configuration } = await understand(createTools(deps), state)
@@ -90,6 +91,7 @@ async function act(deps: Deps, { ref }: SecretState, action: SweepAction, at: nu
     const { entries } = await retirePass(deps, ref.shown)
     return entries.length === 0 ? undefined : entries.map(({ id, state, why }) => `${id} ${state}: ${why}`).join('; ')
   }
+  if (action === 'start') await preflightPass(deps, ref.shown)
   const { outcome, version } = await rotate(deps, { kind: action === 'resume' ? 'resume' : 'rotate', ref: ref.shown, at })
   if (outcome === 'published') await announce(deps, ref.shown)
   return version === undefined ? outcome : `${outcome} ${version}`
@@ -97,6 +99,7 @@ async function act(deps: Deps, { ref }: SecretState, action: SweepAction, at: nu
 
 /** Drift: the stored value does not log in any more, long before a rotation would find out. */
 async function check(deps: Deps, shown: string): Promise<string> {
+  await preflightPass(deps, shown)
   const { accepted, ref } = await verifyCurrent(deps, shown)
   const { store } = createTools(deps)
   const state = await store.describe(ref)

@@ -38,7 +38,9 @@ export async function tell(tools: Tools, change: Change, target: Target, before:
     const refused = code === 'delivery_refused' // it wants none: asked again only where somebody waits for it
     const again = !refused ? told.again : target.required ? (told.again ?? laterThan(change, env.now())) : undefined
     const received = receipt?.received && receipt.phase === phase ? { received: true as const } : {}
-    return { target, evidence, seen: seenNow({ phase, ...optional('again', again), ...optional('code', code), ...received }) }
+    // Mis-set, as its last preflight said: that it is told all the same does not mend it.
+    const misset = receipt?.code === 'bad_config' && receipt.phase !== 'failed' ? receipt.code : undefined
+    return { target, evidence, seen: seenNow({ phase, ...optional('again', again), ...optional('code', code ?? misset), ...received }) }
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.code === 'audit_failed' || cause.code === 'held') throw cause
     return { target, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code, again: laterThan(change, env.now()) }) }

@@ -55,8 +55,8 @@ export function hold(look: Look): Action | undefined {
   if (facts.refused !== undefined && facts.refused.length > 0)
     return refuse(
       'held',
-      `a required target refuses announcements: ${facts.refused.join(', ')}`,
-      'Correct it in the configuration secret, then run keyturn retire <ref>.',
+      `a required target refuses announcements, or is mis-set: ${facts.refused.join(', ')}`,
+      'keyturn doctor says why. Correct it, then run keyturn sweep.',
     )
   const graceEnd = state.publishedAt + facts.graceMs
   if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { RotationError } from '../../shared/core/errors.js'
+import type { Notifier, Preflight, Target, TargetPhase } from '../../shared/core/ports/notifier.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+import { announce } from '../../shared/lifecycle/announce.js'
+import { type Deps, noConfiguration } from '../../shared/lifecycle/deps.js'
+import { follow, type Progress } from '../../shared/lifecycle/follow.js'
+import { statusOf } from '../../shared/lifecycle/status.js'
+import { type Swept, sweep } from '../../shared/lifecycle/sweep.js'
+import { profiles } from '../../shared/stores/memory/profiles.js'
+import { MemoryStore } from '../../shared/stores/memory.js'
+import { type MemoryClass, World } from '../harness/world.js'
+
+const phases: readonly TargetPhase[] = ['requested', 'synced', 'verified', 'restarted', 'drained']
+const minuteMs = 60_000
+const weekMs = 7 * 24 * 60 * minuteMs
+
+async function collect<T>(from: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const one of from) all.push(one)
+  return all
+}
+
+/** Rollouts that are one phase further at each look, and clusters that cannot be reached. */
+class Rollouts {
+  readonly world: World
+  readonly at = new Map<string, number>()
+  readonly looks: string[] = []
+  readonly down = new Set<string>()
+  readonly misset = new Set<string>()
+  checked = (key: string): Preflight =>
+    this.down.has(key)
+      ? { verdict: 'unknown', why: 'out of reach' }
+      : this.misset.has(key)
+        ? { verdict: 'refuse', why: `${key} is created once`, next: 'Set refreshPolicy.' }
+        : { verdict: 'ok' }
+  private constructor(world: World) {
+    this.world = world
+  }
+  static async open(rotator: MemoryClass, names: readonly string[], policy: Readonly<Record<string, string>> = {}): Promise<Rollouts> {
+    const all = { 'keyturn-targets': names.join(' '), 'keyturn-grace': '30m', ...policy }
+    const world = await World.open(
+      rotator,
+      (env, effects) => new MemoryStore(env, profiles.k8s, effects),
+      `follow-${names.join()}-${rotator}`,
+      all,
+    )
+    const rollouts = new Rollouts(world)
+    const targets = names.map((key): Target => ({ key, kind: 'memory', required: true, settings: new SecretText('{}') }))
+    world.configuration = { ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }
+    const notifier: Notifier = {
+      kind: 'memory',
+      traits: { proves: 'drained' },
+      preflight: async ({ key }) => rollouts.checked(key),
+      advance: async ({ version }, { key }) => rollouts.#advance(`${key} ${version}`, key),
+      classify: (cause) => (cause instanceof RotationError ? cause.code : 'internal'),
+    }
+    world.loadNotifier = async () => notifier
+    await rollouts.act((deps) => announce(deps, world.ref.shown))
+    return rollouts
+  }
+  #advance(publication: string, key: string) {
+    this.looks.push(key)
+    if (this.down.has(key)) throw new RotationError('delivery_failed', `${key} cannot be reached.`, { next: 'Wait.' })
+    const next = Math.min(phases.length - 1, this.at.has(publication) ? (this.at.get(publication) ?? 0) + 1 : 0)
+    this.at.set(publication, next)
+    const phase = phases[next] ?? 'requested'
+    return { phase, evidence: `${key} is ${phase}`, ...(phase === 'drained' ? {} : { again: this.world.env.time + 2000 }) }
+  }
+  act = <T>(what: (deps: Deps) => Promise<T>): Promise<T> => this.world.act(this.world.newProcess(), what)
+  sweep = (laterMs = 5 * minuteMs): Promise<Swept[]> => {
+    this.world.env.time += laterMs
+    return this.act((deps) => collect(sweep(deps)))
+  }
+  async phaseOf(key: string): Promise<string | undefined> {
+    const { journal, current } = await this.world.store.describe(this.world.ref)
+    const seen = journal?.seen?.[key]
+    return seen?.version === current?.id ? seen?.phase : undefined
+  }
+}
+
+describe('consumers that are on their way', () => {
+  for (const rotator of ['a', 'b'] as const) {
+    it(`class ${rotator}: each sweep looks how far they are until they have arrived, whether or not a credential waits for them; then no more`, async () => {
+      const rollouts = await Rollouts.open(rotator, ['web'])
+      for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+      assert.equal(await rollouts.phaseOf('web'), 'drained')
+      await rollouts.world.run(rollouts.world.newProcess())
+      const seen: (string | undefined)[] = []
+      for (let pass = 0; pass < 8; pass++) {
+        await rollouts.sweep()
+        seen.push(await rollouts.phaseOf('web'))
+      }
+      assert.equal(seen.at(-1), 'drained', String(seen))
+      rollouts.looks.length = 0
+      await rollouts.sweep()
+      assert.deepEqual(rollouts.looks, [])
+    })
+  }
+
+  it('one that could not be reached on its way is looked at again, and arrives', async () => {
+    const rollouts = await Rollouts.open('a', ['web'])
+    await rollouts.sweep()
+    rollouts.down.add('web')
+    await rollouts.sweep()
+    assert.equal(await rollouts.phaseOf('web'), 'failed')
+    rollouts.down.clear()
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep(61 * minuteMs)
+    assert.equal(await rollouts.phaseOf('web'), 'drained')
+  })
+
+  it('follow: one pass goes on until they have arrived, tells each step once, and then retires', async () => {
+    const rollouts = await Rollouts.open('b', ['web', 'jobs'])
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+    await rollouts.world.run(rollouts.world.newProcess())
+    await rollouts.act((deps) => announce(deps, rollouts.world.ref.shown))
+    rollouts.world.env.time += 31 * minuteMs
+    const said: Progress[] = await rollouts.act((deps) => collect(follow(deps, rollouts.world.env.time + 10 * minuteMs)))
+    assert.deepEqual(
+      said.filter(({ target }) => target === 'web').map(({ phase }) => phase),
+      ['synced', 'verified', 'restarted', 'drained'],
+    )
+    assert.match(said.at(-1)?.evidence ?? '', /^retired/)
+    assert.deepEqual(await rollouts.act((deps) => collect(follow(deps, rollouts.world.env.time + 10 * minuteMs))), [])
+  })
+
+  it('follow ends when its time is over', async () => {
+    const rollouts = await Rollouts.open('a', ['web'])
+    rollouts.down.add('web')
+    const from = rollouts.world.env.time
+    await rollouts.act((deps) => collect(follow(deps, from + 5 * minuteMs)))
+    assert.ok(rollouts.world.env.time <= from + 6 * minuteMs)
+  })
+
+  it('two clusters, one down for a week: the other arrives, nothing is retired or rotated again, and it is named; force is audited', async () => {
+    const rollouts = await Rollouts.open('b', ['near', 'far'], { 'keyturn-drain': 'force after 7d', 'keyturn-every': '1d' })
+    const { world } = rollouts
+    for (let pass = 0; pass < 8; pass++) await rollouts.sweep(10 * minuteMs)
+    rollouts.down.add('far')
+    const { current: first } = await world.store.describe(world.ref)
+    await world.run(world.newProcess())
+    const { current } = await world.store.describe(world.ref)
+    assert.notEqual(current?.id, first?.id)
+    const until = world.env.time + weekMs - 3 * 60 * minuteMs
+    const said: Swept[] = []
+    while (world.env.time < until) said.push(...(await rollouts.sweep(60 * minuteMs)))
+    assert.equal(await rollouts.phaseOf('near'), 'drained', 'the one that is there is not held back')
+    assert.equal((await world.store.describe(world.ref)).current?.id, current?.id, 'not rotated again')
+    assert.ok(said.some(({ action, code }) => action === 'start' && code === 'held'))
+    const { next, targets } = await rollouts.act((deps) => statusOf(deps, world.ref.shown))
+    assert.equal(targets.length, 2)
+    assert.ok(next.do === 'refuse' && next.code === 'held', JSON.stringify(next))
+    assert.ok(
+      said.some(({ outcome }) => /far/.test(outcome)),
+      'by name',
+    )
+    assert.ok(!said.some(({ outcome }) => /retired/.test(outcome)))
+    for (let pass = 0; pass < 8; pass++) said.push(...(await rollouts.sweep(60 * minuteMs)))
+    assert.ok(
+      said.some(({ outcome }) => /keyturn-drain: force, although .*far/.test(outcome)),
+      JSON.stringify(said.slice(-6)),
+    )
+  })
+
+  it('a consumer that is mis-set holds the next rotation, also where no cluster can be reached; unknown does not; it goes on when it is mended', async () => {
+    const rollouts = await Rollouts.open('a', ['web'], { 'keyturn-every': '1d' })
+    const { world } = rollouts
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+    const { current } = await world.store.describe(world.ref)
+    rollouts.misset.add('web')
+    const said: Swept[] = []
+    for (let pass = 0; pass < 30; pass++) said.push(...(await rollouts.sweep(60 * minuteMs)))
+    assert.equal((await world.store.describe(world.ref)).current?.id, current?.id)
+    assert.equal(await rollouts.phaseOf('web'), 'drained', 'how far it is stays')
+    const held = said.find(({ action }) => action === 'start')
+    assert.ok(held?.code === 'held' && /mis-set: web/.test(held.outcome), JSON.stringify(held))
+    // As in a function that reaches no cluster: what was noted decides.
+    await assert.rejects(world.run(world.newProcess()), { code: 'held' })
+    rollouts.misset.clear()
+    rollouts.down.add('web')
+    await rollouts.sweep(60 * minuteMs)
+    assert.equal((await world.store.describe(world.ref)).current?.id, current?.id, 'unknown takes nothing back')
+    rollouts.down.clear()
+    for (let pass = 0; pass < 3; pass++) await rollouts.sweep(60 * minuteMs)
+    assert.notEqual((await world.store.describe(world.ref)).current?.id, current?.id)
+  })
+})
