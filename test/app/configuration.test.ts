@@ -20,6 +20,9 @@ const good = {
   paused: false,
 }
 const parse = (value: unknown) => parseConfiguration(new SecretText(typeof value === 'string' ? value : JSON.stringify(value)))
+const clusters = { prod: { server: 'https://api.example', token: 'canary-token-0123456789' } }
+const kube = { kind: 'kubernetes', cluster: 'prod', namespace: 'shop', externalSecret: 'db', workloads: ['Deployment/web'] }
+const inCluster = (more: object, all: object = clusters) => ({ clusters: all, targets: { a: { ...kube, ...more } } })
 const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] = [
   ['an unknown field', { targetz: {} }, /targetz is unknown/],
   ['an unknown kind', { targets: { a: { kind: 'pigeon' } } }, /targets\.a\.kind/],
@@ -32,6 +35,27 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   ],
   ['another scheme', { targets: { a: { ...webhook, url: 'file:///etc/passwd' } } }, /targets\.a\.url/],
   ['a network that is none', { targets: { a: { ...webhook, allow: ['10.0.0.0/99'] } } }, /targets\.a\.allow\.0/],
+  ['a cluster that nobody set', inCluster({ cluster: 'prid' }), /targets\.a.*prid|prid.*Known: prod/],
+  [
+    'a kind of workload that is misspelt',
+    inCluster({ workloads: ['Deploymant/web'] }),
+    /targets\.a\.workloads\.0 must be Deployment\/name/,
+  ],
+  ['a workload without its kind, which may be two', inCluster({ workloads: ['web'] }), /targets\.a\.workloads\.0 must be Deployment\/name/],
+  ['a target without workloads', inCluster({ workloads: [] }), /no workloads to restart/],
+  ['two secrets for one target', inCluster({ clusterExternalSecret: 'all' }), /one of externalSecret and clusterExternalSecret/],
+  ['a namespace that no server takes', inCluster({ namespace: 'Shop_1' }), /targets\.a\.namespace/],
+  ['a restart that nobody knows', inCluster({ restart: 'all' }), /targets\.a\.restart/],
+  ['a window for restarts that is none', inCluster({ window: 'at night' }), /targets\.a\.window/],
+  ['a marker that names two places', inCluster({ marker: { key: 'a', annotation: 'b', field: 'c' } }), /one of key and annotation/],
+  ['two ways into a cluster', inCluster({}, { prod: { ...clusters.prod, kubeconfig: '/k' } }), /clusters\.prod must have one way in/],
+  ['a context without its file', inCluster({}, { prod: { ...clusters.prod, context: 'x' } }), /clusters\.prod must have one way in/],
+  [
+    'an account that is no name',
+    inCluster({}, { prod: { ...clusters.prod, serviceAccount: 'keyturn' } }),
+    /clusters\.prod\.serviceAccount/,
+  ],
+  ['a server without TLS', inCluster({}, { prod: { ...clusters.prod, server: 'http://api.example' } }), /clusters\.prod\.server/],
   ['the name none', { targets: { none: { kind: 'log' } } }, /none/],
   [
     'a freeze that ends first',

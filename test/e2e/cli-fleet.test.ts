@@ -40,6 +40,9 @@ describe('a fleet on a real PostgreSQL', { skip }, () => {
       ['one', 'three', 'two'].map((name) => [`file:${name}`, 'would start', 'database']),
     )
     assert.deepEqual(await keyturn.ok(['sweep']), { ok: true, actions: [], failed: 0 })
+    assert.deepEqual(await keyturn.ok(['sweep', '--follow', '1s']), { ok: true, actions: [], failed: 0 }, 'nobody is on the way')
+    const odd = await keyturn.run(['--json', 'sweep', '--follow', 'long'])
+    assert.match(odd.stdout, /"code":"bad_event".*"field":"follow"/)
   })
 
   it('rotate --all: one first, then the rest, each verified; --type picks; a name beside it is refused', async () => {

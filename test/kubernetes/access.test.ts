@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import type { VersionId } from '../../shared/core/ports/words.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import type { KubeApi } from '../harness/kube/api.js'
 import { installOperatorKinds } from '../harness/kube/crd.js'
-import { KubeServer, kubeSkip, until } from '../harness/kube/server.js'
+import { Kubelet } from '../harness/kube/kubelet.js'
+import { Operator } from '../harness/kube/operator.js'
+import { KubeServer, kubeSkip, managerSkip, until } from '../harness/kube/server.js'
 import { repository } from '../harness/repository.js'
 
 const plurals: Readonly<Record<string, string>> = {
@@ -122,5 +125,54 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
     const target = { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify(settings)) }
     const env = new FakeEnv('access', Date.now())
     assert.deepEqual(await create().preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
+  })
+
+  it('a whole rollout under this Role and these policies: the server noted nothing that is not on the list', {
+    skip: managerSkip,
+  }, async () => {
+    const { SecretText } = await import('../../shared/core/secret-text.js')
+    const { FakeEnv } = await import('../harness/fake-env.js')
+    const values = ['first', 'second'].map((word) => JSON.stringify({ username: 'app', password: `${word}-password-0123456789` }))
+    const [before_ = '', now = ''] = values
+    const operator = new Operator(server.api, 'shop', () => ({ now, before: before_ }))
+    const kubelet = new Kubelet(server.api, 'shop', 50)
+    operator.start()
+    kubelet.start()
+    const settings = {
+      cluster: 'here',
+      namespace: 'shop',
+      externalSecret: 'db',
+      workloads: ['Deployment/web'],
+      access: { inCluster: false, server: server.api.server, ca: server.ca, token: keyturn.token },
+    }
+    const target = { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify(settings)) }
+    const env = new FakeEnv('audit', Date.now())
+    const ref = { store: 'file', key: 'db', shown: 'file:db' } as const
+    const change = {
+      id: 'change-2',
+      ref,
+      version: 'v-2' as VersionId,
+      previous: 'v-1' as VersionId,
+      sequence: 1,
+      cause: 'rotation',
+    } as const
+    const account = 'system:serviceaccount:shop:keyturn'
+    const already = (await server.askedBy(account)).length
+    const notifier = create()
+    await until('the end of the rollout', async () => {
+      const context = { env, deadline: env.time + 60_000, value: async () => new SecretText(now) }
+      return (await notifier.advance(change, target, context)).phase === 'drained'
+    })
+    await operator.stop()
+    await kubelet.stop()
+    assert.deepEqual([...new Set((await server.askedBy(account)).slice(already))].sort(), [
+      'get /apis/external-secrets.io',
+      'get apps/deployments web',
+      'get external-secrets.io/externalsecrets db',
+      'get secrets db',
+      'list pods',
+      'patch apps/deployments web',
+      'patch external-secrets.io/externalsecrets db',
+    ])
   })
 })

@@ -93,6 +93,35 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
     })
   }
 
+  it('a server that is busy is left alone for as long as it asks (Retry-After), at most an hour', async () => {
+    const { target, change } = await open()
+    for (const [given, waitMs] of [
+      ['7', 7000],
+      ['99999', 3_600_000],
+      [new Date(Math.floor(room.env.time / 1000) * 1000 + 90_000).toUTCString(), 90_000],
+    ] as const) {
+      fake.retryAfter = given
+      fake.fault = () => 429
+      const { phase, again = 0, code, evidence } = await notifier.advance(change, target, room.context())
+      assert.deepEqual([phase, code], ['failed', 'delivery_failed'])
+      assert.match(evidence, /answered 429, again after \d+ s/)
+      assert.ok(Math.abs(again - room.env.time - waitMs) <= 1000, `${given}: ${again - room.env.time}`)
+    }
+    fake.retryAfter = undefined
+    fake.fault = () => undefined
+    await room.close()
+  })
+
+  it('connections are kept over looks', async () => {
+    const { target, change } = await open()
+    await notifier.advance(change, target, room.context())
+    const [calls, connections] = [fake.calls.length, fake.ours.size]
+    await follow(change, target)
+    assert.ok(fake.calls.length - calls > 10)
+    assert.ok(fake.ours.size - connections <= 1, `${fake.ours.size - connections} new connections`)
+    await room.close()
+  })
+
   it('the mark on the ExternalSecret wiped between any two looks: restarted once', async () => {
     for (let at = 1; at <= 6; at++) {
       const { target, change, generation } = await open()

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { Authority } from '../pg-certificates.js'
 import { KubeApi } from './api.js'
 import { control, tellToEnd } from './fake-controllers.js'
@@ -33,7 +33,8 @@ export class KubeFake {
   retryAfter: string | undefined
   /** Of the operator's kinds. */
   operatorVersions: readonly string[] = ['v1']
-  connections = 0
+  /** Connections by which anybody but the administrator asked. */
+  readonly ours = new Set<Socket>()
   /** Tokens that were issued: until when, and for whom. */
   readonly #issued = new Map<string, { readonly user: string; readonly until: number }>()
   readonly #server: Server
@@ -48,7 +49,6 @@ export class KubeFake {
     this.ca = authority.ca
     this.api = new KubeApi(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, authority.ca, admin)
     server.on('request', (request: IncomingMessage, response: ServerResponse) => void this.#serve(request, response))
-    server.on('secureConnection', () => void this.connections++)
     this.#timer = setInterval(() => control(this.store), 20)
   }
   static async start(users: Readonly<Record<string, string>> = {}): Promise<KubeFake> {
@@ -88,6 +88,7 @@ export class KubeFake {
       if (user === undefined) throw new Refusal(401, 'Unauthorized')
       if (user !== 'admin') {
         this.calls.push(`${method} ${url.pathname}`)
+        this.ours.add(request.socket)
         const fault = this.fault(`${method} ${url.pathname}`)
         if (fault === 'cut') return void request.socket.destroy()
         if (typeof fault === 'number') throw new Refusal(fault, 'as the test says')

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,6 +74,7 @@ export class KubeServer {
     await writeFile(file('tls.crt'), certificate.cert)
     await writeFile(file('tls.key'), certificate.key)
     await writeFile(file('ca.crt'), authority.ca)
+    await writeFile(file('audit.json'), JSON.stringify(auditPolicy))
     await writeFile(file('tokens.csv'), `${tokens.join('\n')}\n`)
     const url = `https://127.0.0.1:${secure}`
     await writeFile(file('manager.conf'), JSON.stringify(kubeconfig(url, authority.ca, admin)))
@@ -107,6 +108,9 @@ export class KubeServer {
       '--authorization-mode=Node,RBAC',
       '--anonymous-auth=false',
       '--endpoint-reconciler-type=none',
+      `--audit-policy-file=${file('audit.json')}`,
+      `--audit-log-path=${file('audit.log')}`,
+      '--audit-log-mode=blocking',
     )
     const api = new KubeApi(url, authority.ca, admin)
     await until('the API server', async () => (await api.call('GET', '/readyz')).status === 200, children)
@@ -140,6 +144,26 @@ export class KubeServer {
       )
   }
 
+  /** What one user asked for, as the server itself noted it: `verb group/resource name`. */
+  async askedBy(user: string): Promise<readonly string[]> {
+    interface Entry {
+      readonly verb: string
+      readonly user: { readonly username: string }
+      readonly objectRef?: { readonly apiGroup?: string; readonly resource?: string; readonly subresource?: string; readonly name?: string }
+      readonly requestURI: string
+    }
+    const lines = (await readFile(join(this.folder, 'audit.log'), 'utf8')).trim().split('\n')
+    return lines
+      .map((line) => JSON.parse(line) as Entry)
+      .filter((entry) => entry.user.username === user)
+      .map(({ verb, objectRef, requestURI }) => {
+        if (objectRef === undefined) return `${verb} ${requestURI}`
+        const { apiGroup = '', resource = '', subresource, name } = objectRef
+        const what = `${apiGroup === '' ? '' : `${apiGroup}/`}${resource}${subresource === undefined ? '' : `/${subresource}`}`
+        return `${verb} ${what}${name === undefined ? '' : ` ${name}`}`
+      })
+  }
+
   async stop(): Promise<void> {
     for (const child of [...this.#children].reverse()) {
       if (child.exitCode !== null || child.signalCode !== null) continue
@@ -152,6 +176,12 @@ export class KubeServer {
   }
 }
 
+const auditPolicy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata' }],
+}
 const kubeconfig = (server: string, ca: string, token: string) => ({
   apiVersion: 'v1',
   kind: 'Config',
