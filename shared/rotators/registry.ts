@@ -6,6 +6,7 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 export const rotators = {
   postgres: () => import('./postgres.js').then(({ create }) => create()),
   rds: () => import('./rds.js').then(async ({ create }) => create((await import('./postgres.js')).create())),
+  random: () => import('./random.js').then(({ create }) => create()),
   'memory-a': () => import('./memory.js').then(({ create }) => create('A')),
   'memory-b': () => import('./memory.js').then(({ create }) => create('B')),
   'memory-c': () => import('./memory.js').then(({ create }) => create('C')),

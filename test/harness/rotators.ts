@@ -147,6 +147,21 @@ function rds(name: string, kind: RdsDatabase['kind']): NamedRotator {
   }
 }
 
+const random = (name: string, policy: Policy, more: object = {}): NamedRotator => ({
+  name: `random (${name})`,
+  overlaps: true,
+  bornValid: true,
+  outside: false,
+  skip: false,
+  open: async () => ({
+    rotator: await loadRotator('random'),
+    policy: { 'keyturn-field': 'password', ...policy },
+    current: new SecretText(JSON.stringify({ note: 'stays', password: 'first-password-0123456789', ...more })),
+    context: contextOf({ 'keyturn-field': 'password', ...policy }, new FakeEnv()),
+    close: async () => {},
+  }),
+})
+
 const pairOf = (pair: string): Policy => ({ 'keyturn-strategy': 'alternate', 'keyturn-pair': pair, 'keyturn-admin': 'memory:admin' })
 
 /** One line a registered rotator: a rotator without one does not compile. */
@@ -160,6 +175,10 @@ export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly NamedRotato
     postgres('replace by an administrator', 'app', false, { 'keyturn-admin': 'memory:admin' }, true),
     postgres('alternate, acting pair', 'app_a', true, pairOf('app_a app_b'), true),
     postgres('alternate, plain pair', 'plain', true, pairOf('plain plain_clone'), true),
+  ],
+  random: [
+    random('replace', {}),
+    random('overlap', { 'keyturn-strategy': 'overlap' }, { password_previous: 'older-0123456789', password_id: 'abc' }),
   ],
   rds: [rds('instance', 'instance'), rds('cluster', 'cluster')],
 }

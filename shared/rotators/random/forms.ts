@@ -1,0 +1,105 @@
+import { crc32 } from 'node:zlib'
+import { wordlist } from '@scure/bip39/wordlists/english.js'
+import { defaultRule, generatePassword } from '../../core/password.js'
+import type { Env } from '../../core/ports/env.js'
+
+/** How a key looks. `size`: bytes of randomness, or words of a passphrase; where it is undefined the form has one length only. */
+export interface Form {
+  readonly title: string
+  readonly size?: { readonly least: number; readonly most: number; readonly default: number; readonly of: 'bytes' | 'words' }
+  make(random: Env['random'], size: number, prefix: string): string
+  /** Whether a text has this form; its length is not judged, since that is a wish of today. */
+  has(text: string, prefix: string): boolean
+}
+
+const bytes = { least: 16, most: 256, default: 32, of: 'bytes' } as const
+const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const bodyLength = 30
+const checkLength = 6
+const cookieLength = 32
+
+/** Uniform: bytes that would favour the first characters are left out. */
+function draw(alphabet: string, count: number, random: Env['random']): string {
+  const limit = 256 - (256 % alphabet.length)
+  let text = ''
+  while (text.length < count)
+    for (const byte of random(2 * (count - text.length))) if (byte < limit && text.length < count) text += alphabet[byte % alphabet.length]
+  return text
+}
+
+/** CRC-32 of what stands before it, in six digits of base 62: a scanner knows a key from chance, and a typo is refused without asking anybody. */
+export function checkDigits(text: string): string {
+  let rest = crc32(text)
+  let out = ''
+  for (let count = 0; count < checkLength; count++) {
+    out = digits[rest % 62] + out
+    rest = Math.floor(rest / 62)
+  }
+  return out
+}
+
+const wordAt = (pair: Uint8Array): string => wordlist[(((pair[0] ?? 0) << 8) | (pair[1] ?? 0)) % wordlist.length] ?? ''
+
+export const forms = {
+  token: {
+    title: 'base64url without padding, for a Bearer header (RFC 6750)',
+    size: bytes,
+    make: (random, size) => Buffer.from(random(size)).toString('base64url'),
+    has: (text) => /^[A-Za-z0-9_-]{22,}$/.test(text),
+  },
+  'api-key': {
+    title: 'prefix, 30 characters of base 62 (178 bits), and 6 check digits',
+    make: (random, _size, prefix) => {
+      const body = `${prefix}_${draw(digits, bodyLength, random)}`
+      return body + checkDigits(body)
+    },
+    has: (text, prefix) => text.startsWith(`${prefix}_`) && checkDigits(text.slice(0, -checkLength)) === text.slice(-checkLength),
+  },
+  webhook: {
+    title: 'whsec_ and base64, as Standard Webhooks has it',
+    size: { ...bytes, least: 24, most: 64 },
+    make: (random, size) => `whsec_${Buffer.from(random(size)).toString('base64')}`,
+    has: (text) => /^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(text),
+  },
+  cookie: {
+    title: '32 capital letters (150 bits), as an Erlang node takes it',
+    make: (random) => draw('ABCDEFGHIJKLMNOPQRSTUVWXYZ', cookieLength, random),
+    has: (text) => /^[A-Za-z0-9_@]{1,255}$/.test(text),
+  },
+  uuid: {
+    title: 'version 4 (RFC 9562), 122 bits',
+    make: (random) => {
+      const all = Buffer.from(random(16))
+      all[6] = ((all[6] ?? 0) & 0x0f) | 0x40
+      all[8] = ((all[8] ?? 0) & 0x3f) | 0x80
+      return all.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+    },
+    has: (text) => /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i.test(text),
+  },
+  passphrase: {
+    title: 'English words of a list of 2,048 (11 bits each), with hyphens',
+    size: { least: 12, most: 24, default: 12, of: 'words' },
+    make: (random, size) => Array.from({ length: size }, () => wordAt(random(2))).join('-'),
+    has: (text) => /^[a-z]+(-[a-z]+)*$/.test(text),
+  },
+  hex: {
+    title: 'hexadecimal, an exact number of bytes',
+    size: bytes,
+    make: (random, size) => Buffer.from(random(size)).toString('hex'),
+    has: (text) => /^([0-9a-f]{2})+$/i.test(text),
+  },
+  base64: {
+    title: 'base64 with padding, an exact number of bytes',
+    size: bytes,
+    make: (random, size) => Buffer.from(random(size)).toString('base64'),
+    has: (text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text),
+  },
+  password: {
+    title: 'as the passwords of databases: 32 of A-Z a-z 0-9 _ -, beginning with a letter',
+    make: (random) => generatePassword(defaultRule, random),
+    has: (text) => text.length > 0,
+  },
+} as const satisfies Record<string, Form>
+
+export type FormName = keyof typeof forms
+export const formNames = Object.keys(forms) as FormName[]

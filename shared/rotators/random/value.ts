@@ -1,0 +1,73 @@
+import { applyEdits, modify } from 'jsonc-parser'
+import { RotationError } from '../../core/errors.js'
+import type { Policy } from '../../core/ports/words.js'
+import { SecretText } from '../../core/secret-text.js'
+import { readShape } from '../../core/shapes/index.js'
+import { looksLikeJson } from '../../core/shapes/json.js'
+import { fieldOf, overlaps } from './policy.js'
+
+/** A bare text is the key itself. In JSON the one before and a public name stand beside it, as `<field>_previous` and `<field>_id`. */
+export interface RandomValue {
+  /** undefined: the whole text. */
+  readonly field: string | undefined
+  readonly key: SecretText
+  /** With overlap: what verifiers still accept. */
+  readonly previous?: SecretText
+  /** With overlap: not secret and never derived from the key; tells one key from the next. */
+  readonly id?: string
+}
+
+/** Names that are taken for the key where the policy names none; one of them only may be there. */
+const usual = ['key', 'api_key', 'apiKey', 'token', 'secret', 'password', 'cookie', 'value']
+
+/** bad_value with the field; bad_policy where it is not said which field is meant. */
+export function parseRandomValue(value: SecretText, policy: Policy): RandomValue {
+  const shape = readShape(value)
+  if (shape.kind !== 'json') {
+    if (fieldOf(policy) === undefined && !overlaps(policy)) return { field: undefined, key: value }
+    const what = overlaps(policy) ? 'strategy overlap' : 'keyturn-field'
+    throw missing('value', `is no JSON, and ${what} needs a place beside the key`)
+  }
+  const field = fieldOf(policy) ?? onlyOf([...shape.fields.keys()])
+  const key = shape.fields.get(field)
+  if (typeof key !== 'string' || key === '') throw missing(field, `has no text in its field ${field}`)
+  if (!overlaps(policy)) return { field, key: new SecretText(key) }
+  const previous = shape.fields.get(`${field}_previous`)
+  const id = shape.fields.get(`${field}_id`)
+  return {
+    field,
+    key: new SecretText(key),
+    ...(typeof previous === 'string' && previous !== '' ? { previous: new SecretText(previous) } : {}),
+    ...(typeof id === 'string' && id !== '' ? { id } : {}),
+  }
+}
+
+function onlyOf(names: readonly string[]): string {
+  const [first, second] = usual.filter((name) => names.includes(name))
+  if (first !== undefined && second === undefined) return first
+  const why = first === undefined ? 'none of its fields is called as a key usually is' : `both ${first} and ${second} may be the key`
+  throw new RotationError('bad_policy', `It is not said which field is the key: ${why}.`, {
+    field: 'keyturn-field',
+    next: 'Name it: keyturn policy <ref> field=…',
+  })
+}
+
+const missing = (field: string, why: string): RotationError =>
+  new RotationError('bad_value', `The value ${why}.`, { field, next: 'Put the value again as JSON with the key in that field.' })
+
+/** Every other byte stays as it is. A field that was not there comes at the end. */
+export function renderRandomValue(shape: SecretText, { field, key, previous, id }: RandomValue): SecretText {
+  const text = shape.reveal()
+  if (field === undefined || !looksLikeJson(text)) return key
+  const wanted: readonly (readonly [string, string | undefined])[] = [
+    [field, key.reveal()],
+    [`${field}_previous`, previous?.reveal()],
+    [`${field}_id`, id],
+  ]
+  return new SecretText(
+    wanted.reduce(
+      (out, [name, one]) => (one === undefined ? out : applyEdits(out, modify(out, [name], one, { formattingOptions: {} }))),
+      text,
+    ),
+  )
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Keyturn } from '../harness/cli-process.js'
+
+const program = new URL('../../cli/main.js', import.meta.url)
+
+describe('self-issued keys from the command line', () => {
+  let keyturn: Keyturn
+  before(async () => {
+    keyturn = await Keyturn.open(program)
+    keyturn.env = { KEYTURN_SHORT_GRACE: '1' }
+    await keyturn.ok(['init'])
+  })
+  after(() => keyturn?.close())
+  const fields = async (name: string) => JSON.parse(await keyturn.value(name)) as Record<string, string>
+
+  it('replace: a bare text, and a field of JSON; the rest of it stays', async () => {
+    await keyturn.ok(['put', 'file:cookie'], { stdin: 'OLDCOOKIE' })
+    await keyturn.ok(['adopt', 'file:cookie', '--rotator', 'random'])
+    await keyturn.ok(['policy', 'file:cookie', 'form=cookie'])
+    await keyturn.ok(['rotate', 'file:cookie'])
+    assert.match(await keyturn.value('cookie'), /^[A-Z]{32}$/)
+    await keyturn.ok(['put', 'file:api'], { stdin: '{"api_key": "old", "url": "https://api.example"}' })
+    await keyturn.ok(['adopt', 'file:api', '--rotator', 'random'])
+    await keyturn.ok(['policy', 'file:api', 'form=api-key', 'prefix=shop'])
+    const before_ = await fields('api')
+    await keyturn.ok(['rotate', 'file:api'])
+    const now = await fields('api')
+    assert.match(now.api_key ?? '', /^shop_[0-9A-Za-z]{36}$/)
+    assert.deepEqual({ ...now, api_key: 'old' }, before_)
+    await keyturn.ok(['rollback', 'file:api', '--reason', 'a test'])
+    assert.deepEqual(await fields('api'), before_)
+  })
+
+  it('overlap: the one before stays for a whole interval; the next rotation waits for grace, and then drops the oldest', async () => {
+    await keyturn.ok(['put', 'file:hook'], { stdin: '{"secret": "whsec_first"}' })
+    await keyturn.ok(['adopt', 'file:hook', '--rotator', 'random'])
+    await keyturn.ok(['policy', 'file:hook', 'strategy=overlap', 'form=webhook', 'grace=2s'])
+    await keyturn.ok(['rotate', 'file:hook'])
+    const one = await fields('hook')
+    assert.equal(one.secret_previous, 'whsec_first')
+    assert.match(one.secret ?? '', /^whsec_/)
+    await keyturn.fails(['rotate', 'file:hook'], 'held')
+    await delay(2100)
+    await keyturn.ok(['retire', 'file:hook'])
+    await keyturn.ok(['rotate', 'file:hook'])
+    const two = await fields('hook')
+    assert.equal(two.secret_previous, one.secret)
+    assert.notEqual(two.secret_id, one.secret_id)
+    assert.ok(!JSON.stringify(two).includes('whsec_first'))
+  })
+
+  it('what does not fit is refused by name, and nothing is changed', async () => {
+    await keyturn.ok(['put', 'file:odd'], { stdin: '{"key": "a-value-0123456789", "token": "another-0123456789"}' })
+    await keyturn.fails(['adopt', 'file:odd', '--rotator', 'random'], 'bad_policy', 'keyturn-field')
+    await keyturn.ok(['policy', 'file:odd', 'rotator=random', 'field=key', 'form=hex'])
+    await keyturn.fails(['policy', 'file:odd', 'form=rot13'], 'bad_policy', 'keyturn-form')
+    await keyturn.fails(['policy', 'file:odd', 'size=8'], 'bad_policy', 'keyturn-size')
+    await keyturn.fails(['policy', 'file:odd', 'field=absent'], 'bad_value', 'absent')
+    assert.equal((await fields('odd')).key, 'a-value-0123456789')
+    assert.ok(!keyturn.said.includes('a-value-0123456789'))
+  })
+})
