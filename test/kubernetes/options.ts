@@ -112,6 +112,18 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false):
       assert.ok(checked.verdict === 'refuse' && /strategy Recreate/.test(checked.why), JSON.stringify(checked))
     })
 
+    it('a store of another controller class, which is skipped without a word: preflight refuses it', async () => {
+      await open()
+      const path = `/apis/external-secrets.io/v1/namespaces/${room.namespace}/secretstores`
+      const kind = { apiVersion: 'external-secrets.io/v1', kind: 'SecretStore' }
+      await lab.api.must('POST', path, { ...kind, metadata: { name: 'vault' }, spec: { controller: 'other', provider: { fake: {} } } })
+      const target = room.target({ workloads: [], restart: 'none' })
+      const checked = await notifier.preflight(target, room.context())
+      assert.ok(checked.verdict === 'refuse' && /controller class other/.test(checked.why), JSON.stringify(checked))
+      await lab.api.patch(`${path}/vault/status`, { status: { conditions: [{ type: 'Ready', status: 'True' }] } })
+      assert.deepEqual(await notifier.preflight(target, room.context()), { verdict: 'ok' })
+    })
+
     it('together, but paused: nothing is ended, since the same old template would come again', async () => {
       await open()
       await room.makeWorkload('Deployment')
@@ -238,6 +250,24 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false):
         assert.ok(!`${cause.message}${cause.stack}${cause.next}`.includes('secret-0123456789'))
       }
       await rm(folder, { recursive: true })
+    })
+  })
+
+  describe(`kubernetes with an operator before 0.17 (${which} API server)`, { skip }, () => {
+    let lab: Lab
+    before(async () => {
+      lab = await Lab.open(which, 'v1beta1')
+    })
+    after(() => lab?.close())
+
+    it('v1beta1 alone is served: asked, synced, compared, restarted, drained', async () => {
+      const room = await lab.room()
+      await room.makeWorkload('Deployment')
+      const change = room.publish()
+      await follow(create(), room, change, room.target(), 'drained')
+      const { apiVersion, metadata } = await lab.api.must('GET', `${room.externalSecrets()}/db`)
+      assert.deepEqual([apiVersion, metadata?.annotations?.['keyturn/change-id']], ['external-secrets.io/v1beta1', change.id])
+      await room.close()
     })
   })
 }

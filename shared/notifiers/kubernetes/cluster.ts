@@ -88,13 +88,14 @@ export class Cluster {
     const found = await this.#client.get(`/api/v1/${this.#in(`secrets/${name}`)}`)
     return found === undefined ? undefined : asSecret(found)
   }
-  /** undefined: it has no status, so that nobody can say. */
-  async storeReady(kind: string, name: string): Promise<boolean | undefined> {
+  /** `ready` undefined: it has no status; `controller`: the one class of operators that takes it up. */
+  async storeState(kind: string, name: string): Promise<{ readonly ready: boolean | undefined; readonly controller: string }> {
     const path = kind === 'ClusterSecretStore' ? `clustersecretstores/${name}` : this.#in(`secretstores/${name}`)
     const found = await this.#client.get(await this.#operator(path))
     if (found === undefined) throw this.missing(kind, name)
-    const ready = asStore(found).status?.conditions.find(({ type }) => type === 'Ready')
-    return ready === undefined ? undefined : ready.status === 'True'
+    const { spec, status } = asStore(found)
+    const condition = status?.conditions.find(({ type }) => type === 'Ready')
+    return { ready: condition && condition.status === 'True', controller: spec.controller }
   }
 
   #workloadPath = (ref: WorkloadRef): string => `/apis/apps/v1/${this.#in(`${resourceOf(ref)}/${ref.name}`)}`

@@ -128,6 +128,7 @@ const apiGroup = v.object({ versions: v.array(v.object({ version: v.string() }))
 const review = v.object({ status: v.object({ allowed: v.boolean() }) })
 const issuedToken = v.object({ status: v.object({ token: v.string(), expirationTimestamp: v.string() }) })
 const store = v.object({
+  spec: v.optional(v.object({ controller: v.optional(v.string(), '') }), {}),
   status: v.optional(v.object({ conditions: v.optional(v.array(v.object({ type: v.string(), status: v.string() })), []) })),
 })
 

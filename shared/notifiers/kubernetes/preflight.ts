@@ -64,7 +64,15 @@ function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: Kub
 
 async function whyNoStore({ spec }: ExternalSecret, cluster: Cluster): Promise<Refusal | undefined> {
   const { name, kind = 'SecretStore' } = spec.secretStoreRef ?? {}
-  if (name === undefined || (await cluster.storeReady(kind, name)) !== false) return undefined
+  if (name === undefined) return undefined
+  const { ready, controller } = await cluster.storeState(kind, name)
+  // An operator of another class skips it without a word.
+  if (ready === undefined && controller !== '')
+    return refuse(
+      `The ${kind} ${name} is for the controller class ${controller}, and no operator has taken it up.`,
+      'Start an operator with that --controller-class, or take spec.controller out.',
+    )
+  if (ready !== false) return undefined
   return refuse(`The ${kind} ${name} is not Ready.`, 'Look at its conditions (kubectl describe), and mend its access.')
 }
 
