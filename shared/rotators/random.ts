@@ -37,18 +37,21 @@ const random: Rotator<RandomValue> = {
   render: renderRandomValue,
   // One slot is one credential with a new value; a digest of a key would be a way to guess it.
   identify: ({ field, id }) => (id === undefined ? (field ?? firstId) : `${field} ${id}`) as CredentialId,
-  check: ({ policy }, pending) => {
-    const { form, prefix } = wishOf(policy)
-    if (pending === undefined || form.has(pending.key.reveal(), prefix)) return
-    throw new RotationError('bad_value', `The new value has not the form that keyturn-form asks for (${form.title}).`, {
-      field: pending.field ?? 'value',
-      next: 'Put a value of that form, or change keyturn-form.',
-    })
-  },
+  check: ({ policy }) => void wishOf(policy),
   propose: (context) => propose(context),
   apply: async () => ({ done: true }),
   accepted: async () => true,
-  verify: async () => [],
+  // Nobody outside could refuse it: what a person puts is at least of the form that was asked for. The first value was there before.
+  verify: async (context, { key, field }) => {
+    const { policy, current } = context
+    const { form, prefix } = wishOf(policy)
+    if (form.has(key.reveal(), prefix) || current?.key.equals(key)) return []
+    if ((await context.previous?.())?.key.equals(key)) return [] // back to it
+    throw new RotationError('bad_value', `The new value has not the form that keyturn-form asks for: ${form.title}.`, {
+      field: field ?? 'value',
+      next: 'Put a value of that form, or change keyturn-form.',
+    })
+  },
   retire: async () => ({ done: true }),
   classify: (cause): Code => (cause instanceof RotationError ? cause.code : 'internal'),
 }

@@ -7,6 +7,7 @@ export const rotators = {
   postgres: () => import('./postgres.js').then(({ create }) => create()),
   rds: () => import('./rds.js').then(async ({ create }) => create((await import('./postgres.js')).create())),
   random: () => import('./random.js').then(({ create }) => create()),
+  'secret-list': () => import('./secret-list.js').then(({ create }) => create()),
   'memory-a': () => import('./memory.js').then(({ create }) => create('A')),
   'memory-b': () => import('./memory.js').then(({ create }) => create('B')),
   'memory-c': () => import('./memory.js').then(({ create }) => create('C')),

@@ -51,6 +51,35 @@ describe('self-issued keys from the command line', () => {
     assert.ok(!JSON.stringify(two).includes('whsec_first'))
   })
 
+  it('secret-list: a new one in front, as long as the first, the last one leaves; what signs now is never dropped', async () => {
+    const [one, two] = ['a'.repeat(32), 'b'.repeat(32)]
+    await keyturn.ok(['put', 'file:kratos'], { stdin: JSON.stringify({ domain: 'shop', cookie: [one, two] }) })
+    await keyturn.ok(['adopt', 'file:kratos', '--rotator', 'secret-list'])
+    await keyturn.ok(['policy', 'file:kratos', 'grace=2s'])
+    await keyturn.ok(['rotate', 'file:kratos'])
+    const { cookie, domain, ...rest } = JSON.parse(await keyturn.value('kratos')) as { cookie: string[]; domain: string }
+    assert.deepEqual([cookie.length, cookie[1], cookie[0]?.length, domain], [2, one, 32, 'shop'])
+    assert.deepEqual(Object.keys(rest), ['cookie_id'])
+    await keyturn.fails(['rotate', 'file:kratos'], 'held')
+    await keyturn.fails(['policy', 'file:kratos', 'count=1'], 'bad_policy', 'keyturn-count')
+    await keyturn.ok(['policy', 'file:kratos', 'count=3'])
+    await delay(2100)
+    await keyturn.ok(['retire', 'file:kratos'])
+    await keyturn.ok(['rotate', 'file:kratos'])
+    const grown = JSON.parse(await keyturn.value('kratos')) as { cookie: string[] }
+    assert.deepEqual(grown.cookie.slice(1), cookie)
+    await delay(2100)
+    await keyturn.ok(['retire', 'file:kratos'])
+    await keyturn.ok(['put', 'file:lists'], { stdin: JSON.stringify({ a: ['x'.repeat(32)], b: ['short'], c: [7], d: ['y', 'y'] }) })
+    await keyturn.fails(['adopt', 'file:lists', '--rotator', 'secret-list'], 'bad_policy', 'keyturn-field')
+    for (const [field, code, where] of [
+      ['b', 'bad_policy', 'keyturn-length'],
+      ['c', 'bad_value', 'c'],
+      ['d', 'bad_value', 'd'],
+    ] as const)
+      await keyturn.fails(['policy', 'file:lists', 'rotator=secret-list', `field=${field}`], code, where)
+  })
+
   it('what does not fit is refused by name, and nothing is changed', async () => {
     await keyturn.ok(['put', 'file:odd'], { stdin: '{"key": "a-value-0123456789", "token": "another-0123456789"}' })
     await keyturn.fails(['adopt', 'file:odd', '--rotator', 'random'], 'bad_policy', 'keyturn-field')
@@ -58,7 +87,10 @@ describe('self-issued keys from the command line', () => {
     await keyturn.fails(['policy', 'file:odd', 'form=rot13'], 'bad_policy', 'keyturn-form')
     await keyturn.fails(['policy', 'file:odd', 'size=8'], 'bad_policy', 'keyturn-size')
     await keyturn.fails(['policy', 'file:odd', 'field=absent'], 'bad_value', 'absent')
+    await keyturn.fails(['put', 'file:odd'], 'bad_value', 'key', { stdin: '{"key": "no-hex-at-all-0123", "token": "x"}' })
     assert.equal((await fields('odd')).key, 'a-value-0123456789')
+    await keyturn.ok(['put', 'file:odd'], { stdin: `{"key": "${'0a'.repeat(32)}", "token": "x"}` })
+    assert.equal((await fields('odd')).token, 'x')
     assert.ok(!keyturn.said.includes('a-value-0123456789'))
   })
 })

@@ -162,6 +162,16 @@ const random = (name: string, policy: Policy, more: object = {}): NamedRotator =
   }),
 })
 
+const secretList: NamedRotator = {
+  ...random('', {}),
+  name: 'secret-list',
+  open: async () => ({
+    ...(await random('', {}).open()),
+    rotator: await loadRotator('secret-list'),
+    current: new SecretText(JSON.stringify({ note: 'stays', password: ['a'.repeat(32), 'b'.repeat(32)], password_id: 'abc' })),
+  }),
+}
+
 const pairOf = (pair: string): Policy => ({ 'keyturn-strategy': 'alternate', 'keyturn-pair': pair, 'keyturn-admin': 'memory:admin' })
 
 /** One line a registered rotator: a rotator without one does not compile. */
@@ -180,5 +190,6 @@ export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly NamedRotato
     random('replace', {}),
     random('overlap', { 'keyturn-strategy': 'overlap' }, { password_previous: 'older-0123456789', password_id: 'abc' }),
   ],
+  'secret-list': [secretList],
   rds: [rds('instance', 'instance'), rds('cluster', 'cluster')],
 }

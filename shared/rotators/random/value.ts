@@ -48,7 +48,7 @@ function onlyOf(names: readonly string[]): string {
   const why = first === undefined ? 'none of its fields is called as a key usually is' : `both ${first} and ${second} may be the key`
   throw new RotationError('bad_policy', `It is not said which field is the key: ${why}.`, {
     field: 'keyturn-field',
-    next: 'Name it: keyturn policy <ref> field=…',
+    next: 'Name it with keyturn policy <ref> field=….',
   })
 }
 

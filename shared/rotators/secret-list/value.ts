@@ -1,0 +1,93 @@
+import { applyEdits, modify } from 'jsonc-parser'
+import { RotationError } from '../../core/errors.js'
+import { policyText } from '../../core/policy/index.js'
+import type { PolicyKey } from '../../core/ports/rotator.js'
+import type { Policy } from '../../core/ports/words.js'
+import { SecretText } from '../../core/secret-text.js'
+import { readShape } from '../../core/shapes/index.js'
+
+/** Ordered: the first signs or encrypts, every one is still accepted. */
+export interface ListValue {
+  readonly field: string
+  readonly secrets: readonly SecretText[]
+  /** Not secret and never derived from one; tells one first secret from the next. */
+  readonly id?: string
+}
+
+const lengthMin = 22
+const whole = (least: number, most: number) => (value: string) =>
+  /^\d{1,3}$/.test(value) && Number(value) >= least && Number(value) <= most ? undefined : `must be a whole number from ${least} to ${most}`
+
+const fieldKey: PolicyKey = {
+  name: 'field',
+  help: 'the field of the JSON value that is the list; the rest stays as it is',
+  check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
+}
+const countKey: PolicyKey = {
+  name: 'count',
+  help: 'how many secrets the list has at most; as many as it has now, and two at least',
+  check: whole(2, 50),
+}
+const lengthKey: PolicyKey = {
+  name: 'length',
+  help: 'characters of a new secret, exactly; as many as the first one has now',
+  check: whole(lengthMin, 256),
+}
+export const policyKeys: readonly PolicyKey[] = [fieldKey, countKey, lengthKey]
+
+/** Below two the secret that signed until now would be dropped while it is in use. */
+export const countOf = (policy: Policy, { secrets }: ListValue): number =>
+  Number(policyText(policy, countKey) ?? Math.max(2, secrets.length))
+
+/** bad_policy where the present one is so short that its length cannot be kept. */
+export function lengthOf(policy: Policy, { secrets, field }: ListValue): number {
+  const asked = policyText(policy, lengthKey)
+  const length = asked === undefined ? (secrets[0]?.reveal().length ?? 0) : Number(asked)
+  if (length >= lengthMin && length <= 256) return length
+  throw new RotationError(
+    'bad_policy',
+    `The first secret of ${field} has a length that a new one cannot have (${lengthMin} to 256 characters).`,
+    {
+      field: 'keyturn-length',
+      next: 'Say how long a new one is, for example keyturn policy <ref> length=32.',
+    },
+  )
+}
+
+/** bad_value with the field; bad_policy where it is not said which field is meant. */
+export function parseListValue(value: SecretText, policy: Policy): ListValue {
+  const shape = readShape(value)
+  if (shape.kind !== 'json') throw wrong('value', 'is no JSON')
+  const lists = [...shape.fields].filter(([, one]) => Array.isArray(one)).map(([name]) => name)
+  const field = policyText(policy, fieldKey) ?? (lists.length === 1 ? lists[0] : undefined)
+  if (field === undefined)
+    throw new RotationError('bad_policy', `It is not said which field is the list: ${lists.length} of them are lists.`, {
+      field: 'keyturn-field',
+      next: 'Name it with keyturn policy <ref> field=….',
+    })
+  const list: unknown = shape.fields.get(field)
+  if (!Array.isArray(list) || list.length === 0 || !list.every((one) => typeof one === 'string' && one !== ''))
+    throw wrong(field, `has no list of texts in its field ${field}`)
+  if (new Set(list).size !== list.length) throw wrong(field, `has one text twice in its field ${field}`)
+  const id = shape.fields.get(`${field}_id`)
+  return { field, secrets: list.map((one) => new SecretText(String(one))), ...(typeof id === 'string' && id !== '' ? { id } : {}) }
+}
+
+const wrong = (field: string, why: string): RotationError =>
+  new RotationError('bad_value', `The value ${why}.`, { field, next: 'Put it again as JSON, for example {"cookie": ["…"]}.' })
+
+/** Every other byte stays; the public name comes at the end where it was not there. */
+export function renderListValue(shape: SecretText, { field, secrets, id }: ListValue): SecretText {
+  const options = { formattingOptions: {} }
+  const text = shape.reveal()
+  const listed = applyEdits(
+    text,
+    modify(
+      text,
+      [field],
+      secrets.map((one) => one.reveal()),
+      options,
+    ),
+  )
+  return new SecretText(id === undefined ? listed : applyEdits(listed, modify(listed, [`${field}_id`], id, options)))
+}
