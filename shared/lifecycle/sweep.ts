@@ -85,7 +85,10 @@ async function act(deps: Deps, { ref }: SecretState, action: SweepAction, at: nu
   if (action === 'announce') {
     const { outcome, told } = await announce(deps, ref.shown)
     const behind = told.filter(({ seen }) => seen.phase === 'failed').map(({ target, evidence }) => `${target.key}: ${evidence}`)
-    return outcome === 'none' ? undefined : [outcome, ...behind].join('; ')
+    const moving = told
+      .filter(({ seen }) => seen.phase !== 'failed' && seen.at >= at)
+      .map(({ target, seen }) => `${target.key} ${seen.phase}`)
+    return outcome === 'none' ? undefined : [outcome, ...moving, ...behind].join('; ')
   }
   if (action === 'retire') {
     const { entries } = await retirePass(deps, ref.shown)

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { after, before, describe, it } from 'node:test'
+import { Keyturn } from '../harness/cli-process.js'
+import { Lab, type Room, rotatorToken } from '../harness/kube/lab.js'
+import { until } from '../harness/kube/server.js'
+
+const program = new URL('../../cli/main.js', import.meta.url)
+const hasTerminal = (): boolean => {
+  try {
+    execFileSync('script', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+describe('the command itself and a cluster', () => {
+  let lab: Lab
+  let room: Room
+  let keyturn: Keyturn
+  before(async () => {
+    lab = await Lab.open('fake')
+    room = await lab.room(3000)
+    await room.makeStore(true)
+    await room.makeWorkload('Deployment')
+    keyturn = await Keyturn.open(program)
+    keyturn.env = { KEYTURN_SHORT_GRACE: '1', KEYTURN_CONFIG: 'file:config' }
+    await keyturn.ok(['init'])
+    const cluster = { server: lab.api.server, ca: lab.ca, token: rotatorToken }
+    const target = {
+      kind: 'kubernetes',
+      cluster: 'shop',
+      namespace: room.namespace,
+      externalSecret: 'db',
+      workloads: ['Deployment/web'],
+      required: true,
+    }
+    await keyturn.ok(['put', 'file:config'], { stdin: JSON.stringify({ clusters: { shop: cluster }, targets: { web: target } }) })
+    await keyturn.ok(['put', 'file:db'], { stdin: room.value })
+    await keyturn.ok(['adopt', 'file:db', '--rotator', 'random'])
+    await keyturn.ok(['policy', 'file:db', 'field=password', 'form=hex', 'targets=web'])
+  })
+  after(async () => {
+    await keyturn?.close()
+    await room?.close()
+    await lab?.close()
+    assert.ok(!keyturn.said.includes(rotatorToken) && !keyturn.said.includes(room.before))
+  })
+  const rotated = async (): Promise<void> => {
+    await keyturn.ok(['rotate', 'file:db'])
+    room.before = room.value
+    room.value = await keyturn.value('db')
+    room.operator.refresh()
+  }
+
+  it('sweep --follow goes on looking until the workload has arrived, and says each step', async () => {
+    await keyturn.ok(['sweep', '--follow', '1m'])
+    await rotated()
+    const { stderr } = await keyturn.run(['sweep', '--follow', '1m'])
+    assert.match(stderr, /file:db {2}web restarted: .*of before/)
+    assert.match(stderr, /file:db {2}web drained: no pod of before is left/)
+    const { stdout } = await keyturn.run(['status', 'file:db'])
+    assert.match(stdout, /web[^\n]*drained/)
+  })
+
+  it('in a terminal that is the default', { skip: hasTerminal() ? false : 'no script(1) of util-linux' }, async () => {
+    await rotated()
+    const { stdout } = await keyturn.terminal(['sweep'])
+    assert.match(stdout, /web restarted: .*\r?\n[\s\S]*web drained: /)
+  })
+
+  it('a consumer that is certainly mis-set holds a rotation before a key is made, until it is mended', async () => {
+    const path = `${room.externalSecrets()}/db`
+    await lab.api.patch(path, { spec: { refreshPolicy: 'CreatedOnce' } })
+    const { message } = await keyturn.fails(['rotate', 'file:db'], 'held')
+    assert.match(message, /mis-set: web/)
+    assert.equal(await keyturn.value('db'), room.value)
+    const { stdout, stderr } = await keyturn.run(['doctor'])
+    assert.match(stdout + stderr, /created once and never again/)
+    await lab.api.patch(path, { spec: { refreshPolicy: null } })
+    await until('the operator', async () => (await keyturn.json(['rotate', 'file:db'])).code === 0)
+  })
+})
