@@ -86,11 +86,15 @@ async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, tol
   const { current } = state
   const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
   if (current !== undefined && state.journal?.announced === current.id) {
+    const named = (key: string): boolean => told.some(({ target }) => target.key === key)
+    // Of a consumer that is not named any more nobody hears again: its entry would keep the sweep looking for ever.
+    const kept = Object.fromEntries(Object.entries(seen.seen ?? state.journal.seen ?? {}).filter(([key]) => named(key)))
+    const gone = Object.keys(state.journal.seen ?? {}).some((key) => !named(key))
     const moved = told.some(({ target, seen: now }) => {
       const noted = state.journal?.seen?.[target.key]
       return noted?.phase !== now.phase || noted.code !== now.code
     })
-    if (moved) await tools.store.note(state, seen)
+    if (moved || gone) await tools.store.note(state, { seen: kept })
     return 'announced'
   }
   const leftBehind = setup.settings.forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + setup.settings.forceAfterMs

@@ -32,13 +32,16 @@ export async function* follow(deps: Deps, until: number): AsyncIterable<Progress
   const last = new Map<string, string>()
   while (open.length > 0 && deps.env.now() < until && !deps.env.cancelled.aborted) {
     for (const ref of [...open]) {
-      for (const one of await look(deps, ref.shown)) {
+      const found = await look(deps, ref.shown)
+      for (const one of found) {
         const key = `${one.ref} ${one.target}`
         if (last.get(key) !== `${one.phase} ${one.evidence}`) yield one
         last.set(key, `${one.phase} ${one.evidence}`)
       }
-      if (isMoving(await store.describe(ref), until)) continue
+      const failed = found.some(({ target }) => target === '') // not of a consumer's: it will not be different in a second
+      if (!failed && isMoving(await store.describe(ref), until)) continue
       open.splice(open.indexOf(ref), 1)
+      if (failed) continue
       const { entries } = await retirePass(deps, ref.shown)
       for (const { id, state, why } of entries) yield { ref: ref.shown, target: id, phase: 'retire', evidence: `${state}: ${why}` }
     }

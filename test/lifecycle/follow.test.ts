@@ -125,6 +125,18 @@ describe('consumers that are on their way', () => {
     assert.deepEqual(await rollouts.act((deps) => collect(follow(deps, rollouts.world.env.time + 10 * minuteMs))), [])
   })
 
+  it('one that is not named any more is forgotten, not looked for at every sweep', async () => {
+    const rollouts = await Rollouts.open('a', ['web', 'jobs'])
+    await rollouts.sweep()
+    await rollouts.world.store.setPolicy(rollouts.world.ref, { 'keyturn-targets': 'web' })
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+    assert.deepEqual(Object.keys((await rollouts.world.store.describe(rollouts.world.ref)).journal?.seen ?? {}), ['web'])
+    assert.deepEqual(
+      (await rollouts.sweep()).filter(({ action }) => action === 'announce'),
+      [],
+    )
+  })
+
   it('follow ends when its time is over', async () => {
     const rollouts = await Rollouts.open('a', ['web'])
     rollouts.down.add('web')
