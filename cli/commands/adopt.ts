@@ -15,7 +15,7 @@ export const adopt = (): Command =>
         const patch = { ...(options.rotator === undefined ? {} : { 'keyturn-rotator': options.rotator }), ...keyValues(words) }
         const { ref, rotator } = await adoptSecret(await app.deps(refText), await app.admin(refText), refText, patch)
         output.result({ ref: ref.shown, rotator, accepted: true }, [
-          `${ref.shown} is a ${rotator} login that works. Next: keyturn rotate ${ref.shown}`,
+          `${ref.shown} is a ${rotator} credential that works. Next: keyturn rotate ${ref.shown}`,
         ])
       }),
     )
