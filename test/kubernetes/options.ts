@@ -51,6 +51,11 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false):
       await until('the first sync', async () => (await lab.api.get(`/api/v1/namespaces/${room.namespace}/secrets/db`)) !== undefined)
       const target = room.target({ workloads: [], restart: 'none', soakSeconds: 0 })
       room.operator.otherHash = true
+      room.operator.refresh()
+      await until('a note of the other form', async () => {
+        const { status } = await lab.api.must('GET', `${room.externalSecrets()}/db`)
+        return (status as { syncedResourceVersion?: string } | undefined)?.syncedResourceVersion?.length === '1-'.length + 40
+      })
       room.env.time = Date.now() + 60_000
       room.operator.fault = 'skip'
       const change = room.publish()
