@@ -194,7 +194,8 @@ try {
           .join(' · '),
   )
   if (which === 'fake' && !values.json) console.log(`The API server is a stand-in: ${managerSkip}`)
-  process.exitCode = result.loginFailures === 0 && result.retiredAfterDrain && result.pods === 10 ? 0 : 1
+  const asWanted = which === 'real' || process.env.CI === undefined || process.env.KEYTURN_MAY_SKIP !== undefined
+  process.exitCode = asWanted && result.loginFailures === 0 && result.retiredAfterDrain && result.pods === 10 ? 0 : 1
 } finally {
   await lab.close()
   await server.stop()

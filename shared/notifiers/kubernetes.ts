@@ -5,9 +5,9 @@ import { Busy } from './kubernetes/client.js'
 import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
 import { preflight } from './kubernetes/preflight.js'
-import { restart, writtenAt } from './kubernetes/restart.js'
+import { restart, stillResting, writtenAt } from './kubernetes/restart.js'
 import { type KubernetesSettings, settings, wholeSettings } from './kubernetes/settings.js'
-import { changeKey, forceSyncKey, isSynced, whyNotWritten } from './kubernetes/sync.js'
+import { forceSyncKey, hasToken, isMarkedBy, isSynced, type Mark, markOf, whyNotWritten } from './kubernetes/sync.js'
 import { whyNotHeld } from './kubernetes/verify.js'
 
 export { settings }
@@ -25,7 +25,7 @@ const kubernetes: Notifier = {
   preflight: async (target, context) => preflight(settingsOf(target), context),
   advance: async (change, target, context) => {
     const wanted = settingsOf(target)
-    const cluster = await Cluster.open(wanted, context.env)
+    const cluster = await Cluster.open(wanted, context)
     try {
       return await step(change, wanted, cluster, context)
     } catch (cause) {
@@ -52,49 +52,53 @@ async function step(change: Change, wanted: KubernetesSettings, cluster: Cluster
     evidence,
     again: env.now() + waitMs,
   })
-  const poked = await poke(change, wanted, cluster)
+  const mark = markOf(change, wanted.clusterExternalSecret ?? wanted.externalSecret ?? '')
+  const poked = await poke(mark, wanted, cluster)
   if ('state' in poked) return at('requested', poked.state)
   const { externalSecret } = poked
-  if (!isSynced(externalSecret)) return at('requested', 'not synced since it was asked to')
+  if (!isSynced(externalSecret, mark)) return at('requested', 'not synced since it was asked to')
   const unwritten = whyNotWritten(externalSecret)
   if (unwritten !== undefined) return at('requested', unwritten, laterMs)
   const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context)
   if (wrong !== undefined) return at('synced', wrong, laterMs)
   return wanted.restart === 'none'
     ? soak(wanted, cluster, externalSecret, env.now())
-    : restart(change, wanted, cluster, externalSecret, at, env.now())
+    : restart(mark, wanted, cluster, externalSecret, at, env.now())
 }
 
 /** The one write of the first look: our mark on the ExternalSecret, or on the parent that passes it on. */
 async function poke(
-  change: Change,
+  mark: Mark,
   wanted: KubernetesSettings,
   cluster: Cluster,
 ): Promise<{ readonly state: string } | { readonly externalSecret: ExternalSecret }> {
   const parent = wanted.clusterExternalSecret
-  const key = parent === undefined ? changeKey : forceSyncKey
   const name = parent === undefined ? wanted.externalSecret : await cluster.childName(parent)
   const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
-  if (externalSecret?.metadata.annotations[key] === change.id) return { externalSecret }
-  if (parent !== undefined) {
-    if ((await cluster.parentMark(parent)) === change.id) return { state: `${parent} is marked, its ExternalSecret not yet` }
-    await cluster.markParent(parent, { [key]: change.id })
-    return { state: `${parent} was asked to sync` }
-  }
+  const annotations = externalSecret?.metadata.annotations
+  const asked = parent === undefined ? isMarkedBy(annotations, mark) : hasToken(annotations?.[forceSyncKey], mark)
+  if (externalSecret && asked) return { externalSecret }
+  if (parent !== undefined)
+    return {
+      state: (await cluster.markParent(parent, mark)) ? `${parent} was asked to sync` : `${parent} is marked, its ExternalSecret not yet`,
+    }
   if (externalSecret === undefined || name === undefined) throw cluster.missing('ExternalSecret', name ?? '')
-  const marked = await cluster.markExternalSecret(externalSecret, change.id)
+  const marked = await cluster.markExternalSecret(externalSecret, mark)
   return { state: marked ? `${name} was asked to sync` : `${name} changed meanwhile, and is looked at again` }
 }
 
-/** Pods read the mounted file by themselves: counted from the last write of the Secret, by the server's clock. */
+/** Pods read the mounted file by themselves: counted from the last write of the Secret, both by the server's clock. Jobs and bare pods do not. */
 async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret: ExternalSecret, now: number): Promise<TargetState> {
   const written = await writtenAt(cluster, externalSecret)
-  if (written === undefined)
+  const serverNow = cluster.serverNow
+  if (written === undefined || serverNow === undefined)
     return { phase: 'verified', evidence: 'the server does not say when the Secret was written', again: now + laterMs }
-  const until = written + wanted.soakSeconds * 1000
-  return now >= until
+  const waiting = await stillResting(wanted, cluster, written)
+  const leftMs = written + wanted.soakSeconds * 1000 - serverNow
+  if (leftMs > 0) waiting.push(`drained in ${Math.ceil(leftMs / 1000)} s`)
+  return waiting.length === 0
     ? { phase: 'drained', evidence: `the Secret has held it for ${wanted.soakSeconds} s` }
-    : { phase: 'verified', evidence: `drained at ${new Date(until).toISOString()}`, again: until }
+    : { phase: 'verified', evidence: waiting.join('; '), again: now + Math.max(leftMs, laterMs) }
 }
 
 export const create = (): Notifier => kubernetes

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import type { Target } from '../../shared/core/ports/notifier.js'
 import type { VersionId } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
+import { FakeEnv } from '../harness/fake-env.js'
 import type { KubeApi } from '../harness/kube/api.js'
 import { installOperatorKinds } from '../harness/kube/crd.js'
 import { Kubelet } from '../harness/kube/kubelet.js'
@@ -12,6 +15,8 @@ import { KubeServer, kubeSkip, managerSkip, until } from '../harness/kube/server
 import { repository } from '../harness/repository.js'
 
 const plurals: Readonly<Record<string, string>> = {
+  ClusterRole: 'apis/rbac.authorization.k8s.io/v1/clusterroles',
+  ClusterRoleBinding: 'apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
   ServiceAccount: 'api/v1/namespaces/shop/serviceaccounts',
   Role: 'apis/rbac.authorization.k8s.io/v1/namespaces/shop/roles',
   RoleBinding: 'apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings',
@@ -30,13 +35,21 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
     server = await KubeServer.start()
     await installOperatorKinds(server.api, 'v1')
     await server.makeNamespace('shop')
-    for (const file of ['access', 'policy', 'example']) await apply(file)
+    for (const file of ['access', 'policy', 'cluster-wide', 'example']) await apply(file)
+    const whole = {
+      apiVersion: 'external-secrets.io/v1',
+      kind: 'ClusterExternalSecret',
+      metadata: { name: 'db' },
+      spec: { externalSecretName: 'db' },
+    }
+    await server.api.must('POST', '/apis/external-secrets.io/v1/clusterexternalsecrets', whole)
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } }
     const { status } = await server.api.must('POST', '/api/v1/namespaces/shop/serviceaccounts/keyturn/token', body)
     keyturn = server.api.as((status as { token: string }).token)
     for (const [path, body] of [
       [deployment, { spec: { replicas: 5 } }],
       [externalSecret, { spec: { refreshInterval: '2h' } }],
+      [parent, { spec: { externalSecretName: 'other' } }],
     ] as const)
       await until('the policy', async () => (await patch(path, body)).status === 403)
   })
@@ -51,16 +64,28 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
       assert.equal(answer.status, 201, `${kind}: ${JSON.stringify(answer.body)}`)
     }
   }
+  function targetHere(): Target {
+    const settings = {
+      cluster: 'here',
+      namespace: 'shop',
+      externalSecret: 'db',
+      workloads: ['Deployment/web'],
+      access: { inCluster: false, server: server.api.server, ca: server.ca, token: keyturn.token },
+    }
+    return { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify(settings)) }
+  }
   const externalSecret = '/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/db'
   const deployment = '/apis/apps/v1/namespaces/shop/deployments/web'
   const patch = (path: string, body: object) => keyturn.call('PATCH', path, body, 'application/merge-patch+json')
-  const ours = { 'keyturn/change-id': 'change-1' }
+  const ours = { 'keyturn/change-0123456789ab': 'change-1' }
+  const parent = '/apis/external-secrets.io/v1/clusterexternalsecrets/db'
+  const orphan = { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: 'nobody' }] }
 
   it('is understood by the server without a warning', async () => {
     const path = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies'
     await until('their type check', async () => {
       const { items = [] } = await server.api.must('GET', path)
-      return items.length === 4 && items.every(({ status }) => status !== undefined)
+      return items.length === 5 && items.every(({ status }) => status !== undefined)
     })
     const { items = [] } = await server.api.must('GET', path)
     for (const { metadata, status } of items) {
@@ -71,7 +96,8 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
 
   it('may set its own annotation on both, again too', async () => {
     for (let turn = 0; turn < 2; turn++) {
-      assert.equal((await patch(externalSecret, { metadata: { annotations: ours } })).status, 200)
+      assert.equal((await patch(externalSecret, { metadata: { annotations: { ...ours, 'keyturn/before-0123456789ab': '' } } })).status, 200)
+      assert.equal((await patch(parent, { metadata: { annotations: { 'external-secrets.io/force-sync': `${turn}` } } })).status, 200)
       assert.equal((await patch(deployment, { spec: { template: { metadata: { annotations: ours } } } })).status, 200)
     }
   })
@@ -80,6 +106,13 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
     ['another remote secret', externalSecret, { spec: { dataFrom: [{ extract: { key: 'admin' } }] } }],
     ['another annotation', externalSecret, { metadata: { annotations: { other: 'x' } } }],
     ['a label', externalSecret, { metadata: { labels: { other: 'x' } } }],
+    ['its owners', externalSecret, { metadata: orphan }],
+    ['its finalizers', externalSecret, { metadata: { finalizers: ['example.test/keep'] } }],
+    ['another annotation of a parent', parent, { metadata: { annotations: { other: 'x' } } }],
+    ['what a parent makes', parent, { spec: { externalSecretName: 'other' } }],
+    ['the owners of a parent', parent, { metadata: orphan }],
+    ['the owners of a workload', deployment, { metadata: orphan }],
+    ['what was synced, on a template', deployment, { spec: { template: { metadata: { annotations: { 'keyturn/before-x': 'y' } } } } }],
     ['another image', deployment, { spec: { template: { spec: { containers: [{ name: 'main', image: 'registry.example/other:1' }] } } } }],
     ['replicas', deployment, { spec: { replicas: 0 } }],
     ['pause', deployment, { spec: { paused: true } }],
@@ -113,16 +146,7 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
   })
 
   it('is what the notifier asks for: its preflight finds nothing that is missing', async () => {
-    const { SecretText } = await import('../../shared/core/secret-text.js')
-    const { FakeEnv } = await import('../harness/fake-env.js')
-    const settings = {
-      cluster: 'here',
-      namespace: 'shop',
-      externalSecret: 'db',
-      workloads: ['Deployment/web'],
-      access: { inCluster: false, server: server.api.server, ca: server.ca, token: keyturn.token },
-    }
-    const target = { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify(settings)) }
+    const target = targetHere()
     const env = new FakeEnv('access', Date.now())
     assert.deepEqual(await create().preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
   })
@@ -130,22 +154,13 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
   it('a whole rollout under this Role and these policies: the server noted nothing that is not on the list', {
     skip: managerSkip,
   }, async () => {
-    const { SecretText } = await import('../../shared/core/secret-text.js')
-    const { FakeEnv } = await import('../harness/fake-env.js')
     const values = ['first', 'second'].map((word) => JSON.stringify({ username: 'app', password: `${word}-password-0123456789` }))
     const [before_ = '', now = ''] = values
     const operator = new Operator(server.api, 'shop', () => ({ now, before: before_ }))
     const kubelet = new Kubelet(server.api, 'shop', 50)
     operator.start()
     kubelet.start()
-    const settings = {
-      cluster: 'here',
-      namespace: 'shop',
-      externalSecret: 'db',
-      workloads: ['Deployment/web'],
-      access: { inCluster: false, server: server.api.server, ca: server.ca, token: keyturn.token },
-    }
-    const target = { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify(settings)) }
+    const target = targetHere()
     const env = new FakeEnv('audit', Date.now())
     const ref = { store: 'file', key: 'db', shown: 'file:db' } as const
     const change = {
@@ -159,6 +174,7 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
     const account = 'system:serviceaccount:shop:keyturn'
     const already = (await server.askedBy(account)).length
     const notifier = create()
+    assert.deepEqual(await notifier.preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
     await until('the end of the rollout', async () => {
       const context = { env, deadline: env.time + 60_000, value: async () => new SecretText(now) }
       return (await notifier.advance(change, target, context)).phase === 'drained'
@@ -166,9 +182,11 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
     await operator.stop()
     await kubelet.stop()
     assert.deepEqual([...new Set((await server.askedBy(account)).slice(already))].sort(), [
+      'create authorization.k8s.io/selfsubjectaccessreviews',
       'get /apis/external-secrets.io',
       'get apps/deployments web',
       'get external-secrets.io/externalsecrets db',
+      'get external-secrets.io/secretstores vault',
       'get secrets db',
       'list pods',
       'patch apps/deployments web',

@@ -6,7 +6,7 @@ import { codeOf } from '../../shared/core/errors.js'
 import type { Change, Target } from '../../shared/core/ports/notifier.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import type { KubeFake } from '../harness/kube/fake.js'
-import { Lab, type Room } from '../harness/kube/lab.js'
+import { Lab, minterToken, type Room } from '../harness/kube/lab.js'
 import { until } from '../harness/kube/server.js'
 
 /** All that is ever asked of a cluster; infra/kubernetes grants no more. */
@@ -112,6 +112,17 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
     await room.close()
   })
 
+  it('a token that the server does not take any more is asked for anew at the next look', async () => {
+    const { target: _, change } = await open()
+    await room.makeAccount('narrow')
+    const target = room.target({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
+    await notifier.advance(change, target, room.context())
+    fake.expireIssued() // its ServiceAccount was made anew, for example
+    await assert.rejects(notifier.advance(change, target, room.context()), { code: 'denied', message: /401/ })
+    await follow(change, target)
+    await room.close()
+  })
+
   it('connections are kept over looks', async () => {
     const { target, change } = await open()
     await notifier.advance(change, target, room.context())
@@ -128,8 +139,7 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
       const first = await generation()
       let looks = 0
       await follow(change, target, async () => {
-        if (++looks === at)
-          await lab.api.patch(`${room.externalSecrets()}/db`, { metadata: { annotations: { 'keyturn/change-id': null } } })
+        if (++looks === at) await room.wipeMarks()
       })
       assert.equal(await generation(), first + 1, `wiped after look ${at}`)
       await room.close()

@@ -44,23 +44,27 @@ export class Client {
   readonly #timeoutMs: number
   readonly #clock: Clock
   readonly #madeAt: number
+  readonly #key: string
+  /** By the date of its last answer, whole seconds. */
+  serverNow: number | undefined
   #issued: { readonly token: SecretText; readonly renewAt: number } | undefined
 
-  private constructor(cluster: string, access: Access, settings: ClusterSettings, clock: Clock, timeoutMs: number) {
+  private constructor(cluster: string, access: Access, settings: ClusterSettings, clock: Clock, timeoutMs: number, key: string) {
+    this.#key = key
     this.cluster = cluster
     this.#access = access
     this.#settings = settings
     this.#clock = clock
     this.#madeAt = clock.env.now()
     this.#timeoutMs = timeoutMs
-    const { ca, cert, key, servername } = access
+    const { ca, cert, key: clientKey, servername } = access
     this.#agent = new Agent({
       keepAlive: true,
       timeout: idleMsMax,
       maxSockets: 4,
       ...(ca === undefined ? {} : { ca }),
       ...(servername === undefined ? {} : { servername }),
-      ...(cert === undefined || key === undefined ? {} : { cert, key: key.reveal() }),
+      ...(cert === undefined || clientKey === undefined ? {} : { cert, key: clientKey.reveal() }),
     })
   }
   /** One a cluster and process: connections and issued tokens are kept over looks. Idle connections keep no process alive. */
@@ -74,7 +78,7 @@ export class Client {
       return there
     }
     const clock: Clock = { env }
-    const client = new Client(cluster, await accessOf(cluster, settings, () => clock.env.now()), settings, clock, timeoutMs)
+    const client = new Client(cluster, await accessOf(cluster, settings, () => clock.env.now()), settings, clock, timeoutMs, key)
     clients.delete(key)
     clients.set(key, client)
     const [oldest] = clients.keys()
@@ -83,38 +87,43 @@ export class Client {
   }
 
   /** undefined for what is not there. denied, delivery_failed. */
-  async get(path: string): Promise<unknown> {
-    const { status, body } = await this.#call('GET', path)
+  async get(path: string, deadline: number): Promise<unknown> {
+    const { status, body } = await this.#call('GET', path, deadline)
     return status === 404 ? undefined : body
   }
   /** undefined where the object changed since the resource version that the body names (409). */
-  async patch(path: string, body: object): Promise<unknown> {
-    const answer = await this.#call('PATCH', path, body)
+  async patch(path: string, body: object, deadline: number): Promise<unknown> {
+    const answer = await this.#call('PATCH', path, deadline, body)
     if (answer.status === 409) return undefined
     if (answer.status === 404) throw this.#error('delivery_failed', path, 'is not there any more', 'It is looked for again.')
     return answer.body
   }
-  async post(path: string, body: object): Promise<unknown> {
-    const answer = await this.#call('POST', path, body)
+  async post(path: string, body: object, deadline: number): Promise<unknown> {
+    const answer = await this.#call('POST', path, deadline, body)
     if (answer.status === 404) throw this.#error('denied', path, 'is not there (404)', 'Correct the name.')
     return answer.body
   }
-  async delete(path: string): Promise<void> {
-    await this.#call('DELETE', path)
+  async delete(path: string, deadline: number): Promise<void> {
+    await this.#call('DELETE', path, deadline)
   }
 
-  async #call(method: Method, path: string, body?: object, own = false): Promise<Answer> {
-    const answer = await this.#send(method, path, body === undefined ? undefined : JSON.stringify(body), own).catch((cause: unknown) => {
-      if (cause instanceof RotationError) throw cause
-      const why = cause instanceof Error && cause.name === 'TimeoutError' ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
-      throw this.#error(
-        'delivery_failed',
-        path,
-        `could not be asked for (${why})`,
-        'Check that the API server can be reached from here.',
-        cause,
-      )
-    })
+  async #call(method: Method, path: string, deadline: number, body?: object, own = false): Promise<Answer> {
+    const answer = await this.#send(method, path, deadline, body === undefined ? undefined : JSON.stringify(body), own).catch(
+      (cause: unknown) => {
+        if (cause instanceof RotationError) throw cause
+        const why =
+          cause instanceof Error && ['TimeoutError', 'AbortError'].includes(cause.name)
+            ? 'no answer in time'
+            : (systemCodeOf(cause) ?? 'no answer')
+        throw this.#error(
+          'delivery_failed',
+          path,
+          `could not be asked for (${why})`,
+          'Check that the API server can be reached from here.',
+          cause,
+        )
+      },
+    )
     const { status } = answer
     if (status === 404 || (status === 409 && method === 'PATCH') || (status >= 200 && status < 300)) return answer
     throw this.#refused(method, path, status, answer.headers)
@@ -122,19 +131,23 @@ export class Client {
 
   /** The server's own message is never passed on: of a failed patch it can hold the whole object, values included. */
   #refused(method: Method, path: string, status: number, headers: IncomingHttpHeaders): RotationError {
-    if (status === 401)
+    if (status === 401) {
+      // A renewed token or certificate is not the one that was kept.
+      this.#issued = undefined
+      clients.delete(this.#key)
       return this.#error(
         'denied',
         path,
         'was refused (401): the token is not valid',
         'Renew the token of this cluster, or correct tokenFile.',
       )
+    }
     if (status === 403)
       return this.#error(
         'denied',
         path,
         `may not be ${method === 'GET' ? 'read' : 'changed'} (403)`,
-        'Grant it in the Role of this account; infra/kubernetes has one.',
+        'Grant it in the Role of this account, or for cluster-wide kinds in a ClusterRole; infra/kubernetes has both.',
       )
     const waitMs = this.#waitOf(headers['retry-after'])
     if (waitMs === undefined) return this.#error('delivery_failed', path, `answered ${status}`, 'It is tried again later.')
@@ -154,7 +167,7 @@ export class Client {
   }
 
   /** Who we are in the calls: the account that is named, by a token that is asked for with what we have, else what we have. */
-  async #token(): Promise<SecretText | undefined> {
+  async #token(deadline: number): Promise<SecretText | undefined> {
     const { serviceAccount } = this.#settings
     if (serviceAccount === undefined) return this.#access.token?.()
     const now = this.#clock.env.now()
@@ -162,14 +175,26 @@ export class Client {
     const [namespace, name] = serviceAccount.split('/')
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`
     const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: issuedSeconds } }
-    const { status } = asIssuedToken((await this.#call('POST', path, body, true)).body)
+    const answer = await this.#call('POST', path, deadline, body, true)
+    if (answer.status === 404)
+      throw new RotationError('bad_config', `There is no ServiceAccount ${serviceAccount} in cluster ${this.cluster}.`, {
+        field: `clusters.${this.cluster}.serviceAccount`,
+        next: 'Correct its namespace or name, or create it.',
+      })
+    const { status } = asIssuedToken(answer.body)
     const lastsMs = Math.max(0, Date.parse(status.expirationTimestamp) - now)
     this.#issued = { token: new SecretText(status.token), renewAt: now + lastsMs * 0.8 }
     return this.#issued.token
   }
 
-  async #send(method: Method, path: string, body: string | undefined, own: boolean): Promise<Answer> {
-    const token = await (own ? this.#access.token?.() : this.#token())
+  #msUntil = (deadline: number): number => Math.max(1, Math.min(this.#timeoutMs, deadline - this.#clock.env.now()))
+  /** A server behind a path (a proxy for several clusters) keeps it: without it another one would answer. */
+  #urlOf(path: string): URL {
+    return new URL(`${this.#access.server.replace(/\/+$/, '')}${path}`)
+  }
+
+  async #send(method: Method, path: string, deadline: number, body: string | undefined, own: boolean): Promise<Answer> {
+    const token = await (own ? this.#access.token?.() : this.#token(deadline))
     const content = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
     const headers = {
       accept: 'application/json',
@@ -177,9 +202,9 @@ export class Client {
       'user-agent': 'keyturn',
       ...(body === undefined ? {} : { 'content-type': content, 'content-length': String(Buffer.byteLength(body)) }),
     }
-    const options = { method, headers, agent: this.#agent, signal: AbortSignal.timeout(this.#timeoutMs) }
+    const options = { method, headers, agent: this.#agent, signal: AbortSignal.timeout(this.#msUntil(deadline)) }
     return new Promise((resolve, reject) => {
-      const sent = request(new URL(path, this.#access.server), options, (answer) => {
+      const sent = request(this.#urlOf(path), options, (answer) => {
         const chunks: Buffer[] = []
         let bytes = 0
         answer.on('data', (chunk: Buffer) => {
@@ -190,6 +215,7 @@ export class Client {
         answer.on('error', reject)
         answer.on('end', () => {
           const text = Buffer.concat(chunks).toString('utf8')
+          this.serverNow = Date.parse(answer.headers.date ?? '') || undefined
           resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: jsonOf(text) })
         })
       })

@@ -1,27 +1,25 @@
-import { RotationError } from '../../core/errors.js'
-import type { Env } from '../../core/ports/env.js'
+import { codeOf, RotationError } from '../../core/errors.js'
+import type { NotifierContext } from '../../core/ports/notifier.js'
 import { Client } from './client.js'
 import {
   asApiGroup,
   asClusterExternalSecret,
   asExternalSecret,
-  asJob,
-  asPod,
   asPods,
+  asResting,
   asReview,
   asSecret,
   asStore,
   asWorkload,
   type ExternalSecret,
-  type Job,
-  type Pod,
   type Pods,
+  type Resting,
   type Secret,
   type Workload,
 } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
-import { beforeKey, changeKey, forceSyncKey } from './sync.js'
-import { markTemplate, resourceOf, selectorText, type WorkloadRef } from './workload.js'
+import { forceSyncKey, hasToken, type Mark, withToken } from './sync.js'
+import { markTemplate, resourceOf, revisionLabel, selectorText, type WorkloadRef } from './workload.js'
 
 const group = 'external-secrets.io'
 const podsMax = 500
@@ -30,20 +28,29 @@ const podsMax = 500
 export class Cluster {
   readonly #client: Client
   readonly #settings: KubernetesSettings
+  readonly #deadline: number
   #version: string | undefined
 
-  private constructor(client: Client, settings: KubernetesSettings) {
+  private constructor(client: Client, settings: KubernetesSettings, deadline: number) {
     this.#client = client
     this.#settings = settings
+    this.#deadline = deadline
   }
-  static async open(settings: KubernetesSettings, env: Env): Promise<Cluster> {
-    return new Cluster(await Client.open(settings.cluster, settings.access, env, settings.timeoutMs), settings)
+  /** No call goes on after the deadline, however many of them a look needs. */
+  static async open(settings: KubernetesSettings, { env, deadline }: NotifierContext): Promise<Cluster> {
+    return new Cluster(await Client.open(settings.cluster, settings.access, env, settings.timeoutMs), settings, deadline)
+  }
+  #get = (path: string): Promise<unknown> => this.#client.get(path, this.#deadline)
+  #patch = (path: string, body: object): Promise<unknown> => this.#client.patch(path, body, this.#deadline)
+  /** The server's clock, as its last answer said it; undefined where it says none. */
+  get serverNow(): number | undefined {
+    return this.#client.serverNow
   }
 
   /** v1 is preferred; clusters before 0.17 serve v1beta1 alone. */
   async #operator(path: string): Promise<string> {
     if (this.#version === undefined) {
-      const found = await this.#client.get(`/apis/${group}`)
+      const found = await this.#get(`/apis/${group}`)
       if (found === undefined) {
         throw new RotationError('bad_config', `The cluster ${this.#settings.cluster} does not serve ${group}.`, {
           field: `clusters.${this.#settings.cluster}`,
@@ -58,18 +65,18 @@ export class Cluster {
   #in = (path: string): string => `namespaces/${this.#settings.namespace}/${path}`
 
   async externalSecret(name: string): Promise<ExternalSecret | undefined> {
-    const found = await this.#client.get(await this.#operator(this.#in(`externalsecrets/${name}`)))
+    const found = await this.#get(await this.#operator(this.#in(`externalsecrets/${name}`)))
     return found === undefined ? undefined : asExternalSecret(found)
   }
   /** Our mark, and what was synced before it, in one write; false where the object changed since it was read. */
-  async markExternalSecret({ metadata, status }: ExternalSecret, change: string): Promise<boolean> {
-    const annotations = { [changeKey]: change, [beforeKey]: status?.syncedResourceVersion ?? '' }
+  async markExternalSecret({ metadata, status }: ExternalSecret, mark: Mark): Promise<boolean> {
+    const annotations = { [mark.key]: mark.change, [mark.before]: status?.syncedResourceVersion ?? '' }
     const { name, resourceVersion } = metadata
     const path = await this.#operator(this.#in(`externalsecrets/${name}`))
-    return (await this.#client.patch(path, { metadata: { ...(resourceVersion ? { resourceVersion } : {}), annotations } })) !== undefined
+    return (await this.#patch(path, { metadata: { ...(resourceVersion ? { resourceVersion } : {}), annotations } })) !== undefined
   }
   async #parent(name: string) {
-    const found = await this.#client.get(await this.#operator(`clusterexternalsecrets/${name}`))
+    const found = await this.#get(await this.#operator(`clusterexternalsecrets/${name}`))
     if (found === undefined) throw this.missing('ClusterExternalSecret', name)
     return asClusterExternalSecret(found)
   }
@@ -77,50 +84,54 @@ export class Cluster {
     const { metadata, spec } = await this.#parent(parent)
     return spec.externalSecretName ?? metadata.name
   }
-  async parentMark(parent: string): Promise<string | undefined> {
-    return (await this.#parent(parent)).metadata.annotations[forceSyncKey]
-  }
-  async markParent(parent: string, annotations: Readonly<Record<string, string>>): Promise<void> {
-    await this.#client.patch(await this.#operator(`clusterexternalsecrets/${parent}`), { metadata: { annotations } })
+  /** Our token on the parent, beside those of other secrets. false: it stands there already, or the parent changed since it was read. */
+  async markParent(name: string, mark: Mark): Promise<boolean> {
+    const { metadata } = await this.#parent(name)
+    if (hasToken(metadata.annotations[forceSyncKey], mark)) return false
+    const annotations = { [forceSyncKey]: withToken(metadata.annotations[forceSyncKey], mark) }
+    const path = await this.#operator(`clusterexternalsecrets/${name}`)
+    const { resourceVersion } = metadata
+    return (await this.#patch(path, { metadata: { ...(resourceVersion ? { resourceVersion } : {}), annotations } })) !== undefined
   }
 
   async secret(name: string): Promise<Secret | undefined> {
-    const found = await this.#client.get(`/api/v1/${this.#in(`secrets/${name}`)}`)
+    const found = await this.#get(`/api/v1/${this.#in(`secrets/${name}`)}`)
     return found === undefined ? undefined : asSecret(found)
   }
-  /** `ready` undefined: it has no status; `controller`: the one class of operators that takes it up. */
+  /** `ready` undefined: it has no status, or may not be looked at; `controller`: the one class of operators that takes it up. */
   async storeState(kind: string, name: string): Promise<{ readonly ready: boolean | undefined; readonly controller: string }> {
     const path = kind === 'ClusterSecretStore' ? `clustersecretstores/${name}` : this.#in(`secretstores/${name}`)
-    const found = await this.#client.get(await this.#operator(path))
-    if (found === undefined) throw this.missing(kind, name)
-    const { spec, status } = asStore(found)
-    const condition = status?.conditions.find(({ type }) => type === 'Ready')
-    return { ready: condition && condition.status === 'True', controller: spec.controller }
+    try {
+      const found = await this.#get(await this.#operator(path))
+      if (found === undefined) throw this.missing(kind, name)
+      const { spec, status } = asStore(found)
+      const condition = status?.conditions.find(({ type }) => type === 'Ready')
+      return { ready: condition && condition.status === 'True', controller: spec.controller }
+    } catch (cause) {
+      if (codeOf(cause) !== 'denied') throw cause
+      return { ready: undefined, controller: '' } // a second opinion: no right to it is needed to follow a rotation
+    }
   }
 
   #workloadPath = (ref: WorkloadRef): string => `/apis/apps/v1/${this.#in(`${resourceOf(ref)}/${ref.name}`)}`
   async workload(ref: WorkloadRef): Promise<Workload> {
-    const found = await this.#client.get(this.#workloadPath(ref))
+    const found = await this.#get(this.#workloadPath(ref))
     if (found === undefined) throw this.missing(ref.kind, ref.name)
     return asWorkload(found)
   }
-  async restart(ref: WorkloadRef, change: string): Promise<void> {
-    await this.#client.patch(this.#workloadPath(ref), markTemplate(change))
+  async restart(ref: WorkloadRef, mark: Mark): Promise<void> {
+    await this.#patch(this.#workloadPath(ref), markTemplate(mark))
   }
-  async job(ref: WorkloadRef): Promise<Job> {
-    const found = await this.#client.get(`/apis/batch/v1/${this.#in(`jobs/${ref.name}`)}`)
-    if (found === undefined) throw this.missing(ref.kind, ref.name)
-    return asJob(found)
+  /** undefined: it is not there, which says nothing of whether it ever was. */
+  async resting(ref: WorkloadRef): Promise<Resting | undefined> {
+    const group = ref.kind === 'Job' ? '/apis/batch/v1' : '/api/v1'
+    const found = await this.#get(`${group}/${this.#in(`${resourceOf(ref)}/${ref.name}`)}`)
+    return found === undefined ? undefined : asResting(found)
   }
-  async pod(ref: WorkloadRef): Promise<Pod> {
-    const found = await this.#client.get(`/api/v1/${this.#in(`pods/${ref.name}`)}`)
-    if (found === undefined) throw this.missing(ref.kind, ref.name)
-    return asPod(found)
-  }
-  /** Ends all pods of these templates at once, with their grace: one call, however many they are. */
-  async endPods(workload: Workload, label: string, templates: readonly string[]): Promise<void> {
-    const selector = `${selectorText(workload)},${label} in (${templates.join(',')})`
-    await this.#client.delete(`/api/v1/${this.#in('pods')}?labelSelector=${encodeURIComponent(selector)}`)
+  /** Ends all pods of these revisions at once, with their grace: one call, however many they are. */
+  async endPods(workload: Workload, revisions: readonly string[]): Promise<void> {
+    const selector = `${selectorText(workload)},${revisionLabel} in (${revisions.join(',')})`
+    await this.#client.delete(`/api/v1/${this.#in('pods')}?labelSelector=${encodeURIComponent(selector)}`, this.#deadline)
   }
   /** All of them: more than one page cannot be said to be drained by its first. */
   async pods(workload: Workload): Promise<Pods> {
@@ -128,7 +139,7 @@ export class Cluster {
     const items: Pods['items'] = []
     for (let next = ''; ; ) {
       const page = asPods(
-        await this.#client.get(`/api/v1/${this.#in('pods')}?${query}${next === '' ? '' : `&continue=${encodeURIComponent(next)}`}`),
+        await this.#get(`/api/v1/${this.#in('pods')}?${query}${next === '' ? '' : `&continue=${encodeURIComponent(next)}`}`),
       )
       items.push(...page.items)
       next = page.metadata.continue
@@ -138,9 +149,10 @@ export class Cluster {
 
   /** Whether this account may do it; asking needs no right. */
   async may(verb: string, apiGroup: string, resource: string, name?: string): Promise<boolean> {
-    const attributes = { namespace: this.#settings.namespace, verb, group: apiGroup, resource, ...(name === undefined ? {} : { name }) }
+    const where = resource.startsWith('cluster') ? {} : { namespace: this.#settings.namespace }
+    const attributes = { ...where, verb, group: apiGroup, resource, ...(name === undefined ? {} : { name }) }
     const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: attributes } }
-    return asReview(await this.#client.post('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body)).status.allowed
+    return asReview(await this.#client.post('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body, this.#deadline)).status.allowed
   }
 
   missing(kind: string, name: string): RotationError {

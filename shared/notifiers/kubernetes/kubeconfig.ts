@@ -9,7 +9,7 @@ const text = v.optional(v.string())
 const named = <const S extends v.GenericSchema>(key: string, schema: S) =>
   v.optional(v.array(v.object({ name: v.string(), [key]: schema })), [])
 const clusterForm = v.object({
-  server: v.pipe(v.string(), v.regex(/^https:\/\//i, 'must be an https URL')),
+  server: v.pipe(v.string(), v.regex(/^https:\/\/[^?#@]+$/i, 'must be an https URL without a user, a query or a fragment')),
   'certificate-authority': text,
   'certificate-authority-data': text,
   'insecure-skip-tls-verify': v.optional(v.boolean(), false),

@@ -12,7 +12,10 @@ const metadata = v.object({
   annotations: texts,
   labels: texts,
   deletionTimestamp: v.optional(v.string()),
-  ownerReferences: v.optional(v.array(v.object({ kind: v.string(), name: v.string(), uid: v.optional(v.string()) })), []),
+  ownerReferences: v.optional(
+    v.array(v.object({ kind: v.string(), name: v.string(), uid: v.optional(v.string()), controller: v.optional(v.boolean(), false) })),
+    [],
+  ),
   managedFields: v.optional(v.array(v.object({ time: v.optional(v.string()) })), []),
 })
 const remoteRef = v.object({
@@ -103,17 +106,18 @@ export type Workload = v.InferOutput<typeof workload>
 
 const pod = v.object({ metadata, status: v.optional(v.object({ phase: v.optional(v.string(), '') })) })
 export type Pod = v.InferOutput<typeof pod>
-const job = v.object({
+/** A Job or a bare pod, as far as one sees when it started and whether it has ended. */
+const resting = v.object({
   metadata,
   status: v.optional(
     v.object({
+      phase: v.optional(v.string(), ''),
       startTime: v.optional(v.string()),
       conditions: v.optional(v.array(v.object({ type: v.string(), status: v.string() })), []),
     }),
   ),
 })
-export type Job = v.InferOutput<typeof job>
-
+export type Resting = v.InferOutput<typeof resting>
 const pods = v.object({
   metadata: v.object({ continue: v.optional(v.string(), '') }),
   items: v.array(pod),
@@ -146,8 +150,7 @@ export const asExternalSecret = reader(externalSecret, 'ExternalSecret')
 export const asClusterExternalSecret = reader(clusterExternalSecret, 'ClusterExternalSecret')
 export const asWorkload = reader(workload, 'workload')
 export const asPods = reader(pods, 'list of pods')
-export const asPod = reader(pod, 'Pod')
-export const asJob = reader(job, 'Job')
+export const asResting = reader(resting, 'Job or Pod')
 export const asSecret = reader(secret, 'Secret')
 export const asApiGroup = reader(apiGroup, 'API group')
 export const asReview = reader(review, 'access review')

@@ -5,14 +5,14 @@ import { mappingOf } from './expected.js'
 import type { ExternalSecret } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
-import { isRestartable, resourceOf, whyNeverDone, workloadRef } from './workload.js'
+import { isRestartable, ownerOf, resourceOf, whyNeverDone, workloadRef } from './workload.js'
 
 type Refusal = Extract<Preflight, { readonly verdict: 'refuse' }>
 const refuse = (why: string, next: string): Refusal => ({ verdict: 'refuse', why, next })
 
 /** Looks at everything that an announcement will meet, and sends nothing. What is certainly wrong is refused, what cannot be reached is unknown. */
-export async function preflight(wanted: KubernetesSettings, { env }: NotifierContext): Promise<Preflight> {
-  const cluster = await Cluster.open(wanted, env)
+export async function preflight(wanted: KubernetesSettings, context: NotifierContext): Promise<Preflight> {
+  const cluster = await Cluster.open(wanted, context)
   try {
     const name = wanted.clusterExternalSecret === undefined ? wanted.externalSecret : await cluster.childName(wanted.clusterExternalSecret)
     const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
@@ -40,7 +40,7 @@ function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: Kub
     )
   if (spec.refreshPolicy === 'CreatedOnce')
     return refuse(`${shown} is created once and never again (refreshPolicy).`, 'Set refreshPolicy to Periodic or OnChange.')
-  if (spec.refreshPolicy === 'Periodic' && /^0+[a-z]*$/.test(spec.refreshInterval))
+  if (spec.refreshPolicy === 'Periodic' && !/[1-9]/.test(spec.refreshInterval))
     return refuse(
       `${shown} has refreshInterval 0, with which the operator ignores requests.`,
       'Set refreshInterval to 1h, or refreshPolicy to OnChange.',
@@ -77,8 +77,19 @@ async function whyNoStore({ spec }: ExternalSecret, cluster: Cluster): Promise<R
 }
 
 async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster: Cluster): Promise<Refusal | undefined> {
-  for (const ref of workloads.map(workloadRef).filter(isRestartable)) {
-    const never = whyNeverDone(ref.kind, await cluster.workload(ref), restart)
+  for (const ref of workloads.map(workloadRef)) {
+    if (!isRestartable(ref)) {
+      if ((await cluster.resting(ref)) !== undefined) continue
+      return refuse(`There is no ${ref.shown} in this namespace.`, 'Take it out of this target, or correct its name.')
+    }
+    const workload = await cluster.workload(ref)
+    const owner = restart === 'none' ? undefined : ownerOf(workload)
+    if (owner !== undefined)
+      return refuse(
+        `${ref.shown} is made by ${owner}, which would take our mark away.`,
+        'Restart it there, and name it with "restart": "none".',
+      )
+    const never = restart === 'none' ? undefined : whyNeverDone(ref.kind, workload, restart)
     if (never !== undefined) return refuse(`${ref.shown} ${never}.`, 'Change that, or take it out of this target.')
   }
   return undefined
@@ -92,7 +103,8 @@ async function whyNoRight(externalSecret: ExternalSecret, wanted: KubernetesSett
       : ['patch', operator, 'clusterexternalsecrets', wanted.clusterExternalSecret],
     ['get', '', 'secrets', secretNameOf(externalSecret)],
   ]
-  for (const ref of wanted.restart === 'none' ? [] : wanted.workloads.map(workloadRef)) {
+  for (const ref of wanted.workloads.map(workloadRef)) {
+    if (isRestartable(ref) && wanted.restart === 'none') continue
     if (isRestartable(ref)) rights.push(['patch', 'apps', resourceOf(ref), ref.name])
     else rights.push(['get', ref.kind === 'Job' ? 'batch' : '', resourceOf(ref), ref.name])
   }
@@ -102,7 +114,7 @@ async function whyNoRight(externalSecret: ExternalSecret, wanted: KubernetesSett
     if (!(await cluster.may(verb, group, resource, name)))
       return refuse(
         `This account may not ${verb} ${resource}${name === undefined ? '' : ` ${name}`} in ${wanted.namespace}.`,
-        'Grant it in its Role; infra/kubernetes has one.',
+        'Grant it in its Role, or for cluster-wide kinds in a ClusterRole; infra/kubernetes has both.',
       )
   return undefined
 }

@@ -1,18 +1,18 @@
 import { inWindow, parseWindow } from '../../core/policy/window.js'
-import type { Change, TargetState } from '../../core/ports/notifier.js'
+import type { TargetState } from '../../core/ports/notifier.js'
 import type { Cluster } from './cluster.js'
-import type { ExternalSecret, Workload } from './objects.js'
+import type { ExternalSecret, Resting, Workload } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
-import { secretNameOf } from './sync.js'
+import { type Mark, secretNameOf } from './sync.js'
 import {
   isMarked,
-  isOver,
   isRestartable,
   isRolledOut,
   isStuck,
   oldPods,
+  ownerOf,
+  revisionsOf,
   shownPod,
-  templatesOf,
   type WorkloadRef,
   whyNeverDone,
   workloadRef,
@@ -24,7 +24,7 @@ const windowMs = 15 * 60_000
 
 /** One write a look: the mark of one workload, or with `together` the end of all its old pods. Then whether everything is rolled out, and no pod of before is left. */
 export async function restart(
-  change: Change,
+  mark: Mark,
   wanted: KubernetesSettings,
   cluster: Cluster,
   externalSecret: ExternalSecret,
@@ -35,24 +35,29 @@ export async function restart(
   const found: { readonly ref: WorkloadRef; readonly workload: Workload }[] = []
   for (const ref of refs.filter(isRestartable)) {
     const workload = await cluster.workload(ref)
-    if (isMarked(workload, change.id)) found.push({ ref, workload })
+    const owner = ownerOf(workload)
+    if (isMarked(workload, mark)) found.push({ ref, workload })
+    else if (owner !== undefined)
+      return at('verified', `${ref.shown} is made by ${owner}, which would take the mark away: restart it there`, windowMs)
     else if (!isOpen(wanted.window, now)) return at('verified', `restarts wait for their window (${wanted.window})`, windowMs)
     else {
-      await cluster.restart(ref, change.id)
+      await cluster.restart(ref, mark)
       return at('verified', `${ref.shown} is restarted`)
     }
   }
   const waiting: string[] = []
   for (const { ref, workload } of found) {
     const never = whyNeverDone(ref.kind, workload, wanted.restart) ?? (isStuck(workload) ? 'has passed its progress deadline' : undefined)
-    const old = oldPods(await cluster.pods(workload), change.id)
+    const old = oldPods(await cluster.pods(workload), mark)
     // Before its controller has seen the mark it would make pods of the old template again; of a workload that makes none of the new one, too.
     const seen = (workload.status?.observedGeneration ?? 0) >= workload.metadata.generation
-    const end = wanted.restart === 'together' && ref.kind !== 'Deployment' && never === undefined && seen ? templatesOf(old) : undefined
-    if (end !== undefined) {
-      await cluster.endPods(workload, end.label, end.templates)
+    const together = wanted.restart === 'together' && ref.kind !== 'Deployment' && never === undefined && seen
+    const revisions = together ? revisionsOf(old, workload) : []
+    if (revisions.length > 0 && isOpen(wanted.window, now)) {
+      await cluster.endPods(workload, revisions)
       return at('restarted', `all pods of before of ${ref.shown} are ended at once`)
     }
+    if (revisions.length > 0) waiting.push(`the end of its pods waits for its window (${wanted.window})`)
     if (never !== undefined) waiting.push(`${ref.shown} ${never}`)
     else if (!isRolledOut(ref.kind, workload)) waiting.push(`${ref.shown} is being rolled out`)
     if (old.length > 0)
@@ -60,8 +65,7 @@ export async function restart(
         `${ref.shown} has ${old.length} pod${old.length === 1 ? '' : 's'} of before (${old.slice(0, 3).map(shownPod).join(', ')})`,
       )
   }
-  const resting = refs.filter((ref) => !isRestartable(ref))
-  if (resting.length > 0) waiting.push(...(await stillResting(resting, cluster, await writtenAt(cluster, externalSecret))))
+  waiting.push(...(await stillResting(wanted, cluster, await writtenAt(cluster, externalSecret))))
   return waiting.length === 0
     ? { phase: 'drained', evidence: `no pod of before is left of ${wanted.workloads.join(', ')}` }
     : at('restarted', waiting.join('; '))
@@ -73,21 +77,26 @@ function isOpen(text: string | undefined, now: number): boolean {
 }
 
 /** Jobs and bare pods read the Secret when they start, and nobody starts them anew: those that started before it was written, by name. */
-async function stillResting(refs: readonly WorkloadRef[], cluster: Cluster, written: number | undefined): Promise<readonly string[]> {
+export async function stillResting({ workloads }: KubernetesSettings, cluster: Cluster, written: number | undefined): Promise<string[]> {
   const waiting: string[] = []
   const isNew = (time: string | undefined): boolean => written !== undefined && time !== undefined && Date.parse(time) > written
-  for (const ref of refs) {
-    if (ref.kind === 'Pod') {
-      const pod = await cluster.pod(ref)
-      if (!isOver(pod) && !isNew(pod.metadata.creationTimestamp)) waiting.push(`${ref.shown} started before: delete it, and start another`)
-      continue
-    }
-    const { metadata, status } = await cluster.job(ref)
-    const ended = status?.conditions.some(({ type, status: is }) => ['Complete', 'Failed'].includes(type) && is === 'True') === true
-    if (!ended && !isNew(status?.startTime ?? metadata.creationTimestamp)) waiting.push(`${ref.shown} started before, and has not ended`)
+  for (const ref of workloads.map(workloadRef).filter((one) => !isRestartable(one))) {
+    const found = await cluster.resting(ref)
+    // That it is not there is no proof that it has ended: the name may be wrong.
+    if (found === undefined) waiting.push(`${ref.shown} is not there: take it out of this target, or correct its name`)
+    else if (
+      !hasEnded(found) &&
+      !isNew(ref.kind === 'Job' ? (found.status?.startTime ?? found.metadata.creationTimestamp) : found.metadata.creationTimestamp)
+    )
+      waiting.push(
+        `${ref.shown} started before, and has not ended${ref.kind === 'Pod' ? ': delete it, and start another of that name' : ''}`,
+      )
   }
   return waiting
 }
+const hasEnded = ({ status }: Resting): boolean =>
+  ['Failed', 'Succeeded'].includes(status?.phase ?? '') ||
+  status?.conditions.some(({ type, status: is }) => ['Complete', 'Failed'].includes(type) && is === 'True') === true
 
 /** By the server's clock; undefined where it does not say. */
 export async function writtenAt(cluster: Cluster, externalSecret: ExternalSecret): Promise<number | undefined> {

@@ -14,7 +14,14 @@ export const clusterSettings = v.pipe(
     /** A kubeconfig file, and which of its contexts; its current one where none is named. */
     kubeconfig: v.optional(v.pipe(v.string(), v.nonEmpty())),
     context: v.optional(v.pipe(v.string(), v.nonEmpty())),
-    server: v.optional(v.pipe(v.string(), v.url(), v.regex(/^https:\/\//i, 'must be an https URL'), v.maxLength(2000))),
+    server: v.optional(
+      v.pipe(
+        v.string(),
+        v.url(),
+        v.regex(/^https:\/\/[^?#@]+$/i, 'must be an https URL without a user, a query or a fragment'),
+        v.maxLength(2000),
+      ),
+    ),
     ca: v.optional(pem),
     /** Read anew when it is a minute old: bound tokens are renewed by whoever mounts them. */
     tokenFile: v.optional(v.pipe(v.string(), v.nonEmpty())),

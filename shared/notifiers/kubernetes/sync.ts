@@ -1,29 +1,55 @@
 import { createHash } from 'node:crypto'
+import type { Change } from '../../core/ports/notifier.js'
 import type { ExternalSecret } from './objects.js'
 
-/** Our own mark on what we poke, restart and look at: the change's id, so that a repeat is a no-op. */
-export const changeKey = 'keyturn/change-id'
-/** What the operator had synced when our mark was written. Kept in the cluster, so that it is known after a crash, too. */
-export const beforeKey = 'keyturn/synced-before'
+/** Our marks for one secret behind one ExternalSecret: another secret in the same workload, or the same one behind another, has others. */
+export interface Mark {
+  /** On the ExternalSecret and on the templates: the change's id, so that a repeat is a no-op. */
+  readonly key: string
+  /** What the operator had synced when the mark was written. Kept in the cluster, so that it is known after a crash, too. */
+  readonly before: string
+  readonly change: string
+}
+const markPrefix = 'keyturn/change-'
+const beforePrefix = 'keyturn/before-'
+const markDigits = 12
+
+/** `source`: the ExternalSecret, or the parent that makes it. */
+export function markOf({ id, ref }: Change, source: string): Mark {
+  const hash = createHash('sha256').update(`${ref.store}:${ref.key}\n${source}`).digest('hex').slice(0, markDigits)
+  return { key: markPrefix + hash, before: beforePrefix + hash, change: id }
+}
+export const isMarkedBy = (annotations: Readonly<Record<string, string>> | undefined, { key, change }: Mark): boolean =>
+  annotations?.[key] === change
+
+/** The one annotation of a parent holds a token of each secret, so that two of them do not take turns in asking. */
+const tokenOf = ({ key, change }: Mark): string => `${key.slice(markPrefix.length)}=${change}`
+export const hasToken = (text: string | undefined, mark: Mark): boolean => (text ?? '').split(',').includes(tokenOf(mark))
+export function withToken(text: string | undefined, mark: Mark): string {
+  const own = tokenOf(mark).slice(0, markDigits + 1)
+  return [...(text ?? '').split(',').filter((one) => one.includes('=') && !one.startsWith(own)), tokenOf(mark)].join(',')
+}
+
 /** The one annotation that the operator passes on from a ClusterExternalSecret to its children (0.20 and later). */
 export const forceSyncKey = 'external-secrets.io/force-sync'
 
 /**
  * Whether a sync that began after our mark was stored has ended well; without a clock. The operator notes what it has synced as
  * `<generation>-<hash of annotations and labels>`, with optimistic locking: what was begun before the mark is refused and done again, so that any
- * other note than the one that stood there when the mark was written is of a sync after it. The hash recomputed from what stands there now is the
- * second opinion, and the only one for children of a ClusterExternalSecret. Its form is not documented: MD5 up to 0.16.1, SHA3-224 after; one of
- * another form says nothing. https://github.com/external-secrets/external-secrets, pkg/controllers/util
+ * other note than the one that stood there when the mark was written is of a sync after it. Children of a ClusterExternalSecret lose what we note:
+ * there the hash, recomputed from what stands there now, is the proof. Its form is not documented: MD5 up to 0.16.1, SHA3-224 after; one of another
+ * form proves nothing. https://github.com/external-secrets/external-secrets, pkg/controllers/util
  */
-export function isSynced({ metadata, status }: ExternalSecret): boolean {
+export function isSynced({ metadata, status }: ExternalSecret, mark: Mark): boolean {
   const noted = status?.syncedResourceVersion ?? ''
-  const before = metadata.annotations[beforeKey]
-  if (noted === '' || noted === before) return false
+  const before = metadata.annotations[mark.before]
+  if (noted === '') return false
+  if (before !== undefined) return noted !== before
   const [generation, ...rest] = noted.split('-')
   const algorithm = { 56: 'sha3-224', 32: 'md5' }[rest.join('-').length]
-  if (algorithm === undefined) return before !== undefined
+  if (algorithm === undefined || generation !== String(metadata.generation)) return false
   const text = `{annotations:${mapText(metadata.annotations)} labels:${mapText(metadata.labels)}}`
-  return generation === String(metadata.generation) && createHash(algorithm).update(text).digest('hex') === rest.join('-')
+  return createHash(algorithm).update(text).digest('hex') === rest.join('-')
 }
 
 /** As Go prints a map: keys in byte order. */
@@ -34,7 +60,10 @@ export const mapText = (map: Readonly<Record<string, string>>): string =>
     .join(' ')}]`
 
 /** Why a sync that ended says nothing of the Secret: undefined where it was written. Ready=True alone is also said of old data. */
-export function whyNotWritten({ status }: ExternalSecret): string | undefined {
+export function whyNotWritten({ spec, status }: ExternalSecret): string | undefined {
+  // Both are called synced, and the Secret is left as it is.
+  if (spec.target?.immutable) return 'its target is immutable'
+  if (spec.target?.creationPolicy === 'None') return 'it writes no Secret (creationPolicy None)'
   const ready = status?.conditions.find(({ type }) => type === 'Ready')
   if (ready === undefined) return 'the operator has said nothing yet'
   if (ready.status !== 'True') return `the operator could not sync it (${ready.reason})`

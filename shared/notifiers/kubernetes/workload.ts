@@ -1,6 +1,6 @@
 import type { Pod, Pods, Workload } from './objects.js'
 import type { WorkloadKind } from './settings.js'
-import { changeKey } from './sync.js'
+import { isMarkedBy, type Mark } from './sync.js'
 
 /** `Deployment/web` in words and in the API. */
 export interface WorkloadRef {
@@ -24,9 +24,15 @@ export function workloadRef(shown: string): WorkloadRef {
   return { kind: kind as WorkloadKind, name, shown } // the settings allow these only
 }
 
-export const isMarked = ({ spec }: Workload, change: string): boolean => spec.template.metadata?.annotations[changeKey] === change
+export const isMarked = ({ spec }: Workload, mark: Mark): boolean => isMarkedBy(spec.template.metadata?.annotations, mark)
 /** A new template is a new rollout; the same again changes nothing. */
-export const markTemplate = (change: string): object => ({ spec: { template: { metadata: { annotations: { [changeKey]: change } } } } })
+export const markTemplate = ({ key, change }: Mark): object => ({ spec: { template: { metadata: { annotations: { [key]: change } } } } })
+
+/** What makes a workload keeps its template as it wants it: our mark would be taken away, and set again, and each is a rollout. */
+export function ownerOf({ metadata }: Workload): string | undefined {
+  const owner = metadata.ownerReferences.find(({ controller }) => controller)
+  return owner && `${owner.kind}/${owner.name}`
+}
 
 /** Why its pods are never all replaced by themselves. */
 export function whyNeverDone(kind: WorkloadKind, { spec }: Workload, restart: 'rolling' | 'together' | 'none'): string | undefined {
@@ -70,19 +76,19 @@ export function selectorText({ spec }: Workload): string {
 }
 
 /** Pods that started before the restart, those that are ending included; those that ended for good stay as objects and use nothing. */
-export const oldPods = ({ items }: Pods, change: string): readonly Pod[] =>
-  items.filter((pod) => !isOver(pod) && pod.metadata.annotations[changeKey] !== change)
+export const oldPods = ({ items }: Pods, mark: Mark): readonly Pod[] =>
+  items.filter((pod) => !isOver(pod) && !isMarkedBy(pod.metadata.annotations, mark))
 export const isOver = ({ status }: Pod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '')
 export const shownPod = ({ metadata }: Pod): string =>
   metadata.ownerReferences.length > 0 ? metadata.name : `${metadata.name}, which no workload owns: delete it yourself`
 
-const templateLabels = ['pod-template-hash', 'controller-revision-hash'] as const
-/** By what label and values all old pods that were not told to end yet can be told at once; undefined where there are none. */
-export function templatesOf(old: readonly Pod[]): { readonly label: string; readonly templates: readonly string[] } | undefined {
-  const staying = old.filter(({ metadata }) => metadata.deletionTimestamp === undefined && metadata.ownerReferences.length > 0)
-  for (const label of templateLabels) {
-    const templates = [...new Set(staying.flatMap(({ metadata }) => metadata.labels[label] ?? []))].sort()
-    if (templates.length > 0) return { label, templates }
-  }
-  return undefined
+/** What StatefulSets and DaemonSets write on their pods: which template they are of. */
+export const revisionLabel = 'controller-revision-hash'
+/** The revisions by which this workload's own pods of before can be told to end at once; none where all of them were told already. */
+export function revisionsOf(old: readonly Pod[], { metadata, status }: Workload): readonly string[] {
+  const own = old.filter(
+    (pod) => pod.metadata.deletionTimestamp === undefined && pod.metadata.ownerReferences.some(({ uid }) => uid === metadata.uid),
+  )
+  const revisions = own.flatMap((pod) => pod.metadata.labels[revisionLabel] ?? [])
+  return [...new Set(revisions)].filter((revision) => revision !== status?.updateRevision).sort()
 }

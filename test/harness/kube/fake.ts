@@ -165,6 +165,7 @@ export class KubeFake {
   }
   #issue({ namespace = '', name = '' }: Place, body: Record<string, unknown>): object {
     const { expirationSeconds: seconds = 0 } = body.spec as { expirationSeconds?: number }
+    this.store.must(`/api/v1/namespaces/${namespace}/serviceaccounts`, name)
     if (seconds < 600) throw new Refusal(422, 'spec.expirationSeconds: may not specify a duration less than 10 minutes')
     const token = `issued-${this.#issued.size + 1}-0123456789`
     const until = Date.now() + seconds * 1000

@@ -170,6 +170,19 @@ export class Room {
     return (await this.lab.api.must('GET', `/api/v1/namespaces/${this.namespace}/pods`)).items ?? []
   }
 
+  /** What our marks on the ExternalSecret say. */
+  async marks(name = 'db'): Promise<Readonly<Record<string, string>>> {
+    const { metadata } = await this.lab.api.must('GET', `${this.externalSecrets()}/${name}`)
+    return Object.fromEntries(Object.entries(metadata?.annotations ?? {}).filter(([key]) => key.startsWith('keyturn/change-')))
+  }
+  /** As somebody who takes away what he does not know. */
+  async wipeMarks(name = 'db'): Promise<void> {
+    const { metadata } = await this.lab.api.must('GET', `${this.externalSecrets()}/${name}`)
+    const ours = Object.keys(metadata?.annotations ?? {}).filter((key) => key.startsWith('keyturn/'))
+    const annotations = Object.fromEntries(ours.map((key) => [key, null]))
+    await this.lab.api.patch(`${this.externalSecrets()}/${name}`, { metadata: { annotations } })
+  }
+
   /** Another value is published. */
   publish(): Change {
     this.before = this.value

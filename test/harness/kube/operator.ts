@@ -74,9 +74,10 @@ export class Operator {
     const { metadata, spec } = item as { metadata: NonNullable<Json['metadata']>; spec: { target?: WrittenTo } }
     const seen = `${metadata.generation} ${goMap(metadata.annotations)} ${goMap(metadata.labels)}`
     if (this.fault === 'skip' || this.#synced.get(metadata.name) === seen) return
-    if (this.fault === 'strip' && metadata.annotations?.['keyturn/change-id'] !== undefined) {
+    const marks = Object.keys(metadata.annotations ?? {}).filter((key) => key.startsWith('keyturn/'))
+    if (this.fault === 'strip' && marks.length > 0) {
       await this.#api.patch(path(this.version, this.#namespace, 'externalsecrets', metadata.name), {
-        metadata: { annotations: { 'keyturn/change-id': null } },
+        metadata: { annotations: Object.fromEntries(marks.map((key) => [key, null])) },
       })
       return
     }

@@ -1,0 +1,3 @@
+import { kubernetesNeighbours } from './neighbours.js'
+
+kubernetesNeighbours('fake', false)

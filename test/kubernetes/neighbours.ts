@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Change, Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { SecretRef } from '../../shared/core/ports/words.js'
+import { create } from '../../shared/notifiers/kubernetes.js'
+import { Lab, minterToken, type Room, rotatorToken } from '../harness/kube/lab.js'
+import { until } from '../harness/kube/server.js'
+import { follow, never } from './looks.js'
+
+const api: SecretRef = { store: 'file', key: 'api', shown: 'file:api' }
+
+/** Several secrets, targets and owners around the same objects; the same against the stand-in and a real API server. */
+export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | false): void {
+  describe(`kubernetes, neighbours (${which} API server)`, { skip }, () => {
+    let lab: Lab
+    let room: Room
+    const notifier: Notifier = create()
+    before(async () => {
+      lab = await Lab.open(which)
+    })
+    afterEach(() => room.close())
+    after(() => lab?.close())
+
+    async function open(kind: 'Deployment' | 'StatefulSet' = 'Deployment'): Promise<void> {
+      room = await lab.room(200)
+      await room.makeStore(true)
+      await room.makeWorkload(kind)
+      await until('its pods', async () => (await room.pods()).length === 2 && (await generation(kind)) > 0)
+    }
+    const generation = async (kind: 'Deployment' | 'StatefulSet' = 'Deployment'): Promise<number> =>
+      (await lab.api.must('GET', room.workloadPath(kind))).metadata?.generation ?? 0
+    const other = (change: Change): Change => ({ ...change, id: `${change.id}-of-api`, ref: api })
+    /** Both looked at in turn until both have arrived, and a while longer. */
+    async function both(one: readonly [Change, Target], two: readonly [Change, Target]): Promise<void> {
+      const arrived = async ([change, target]: readonly [Change, Target]): Promise<boolean> =>
+        (await notifier.advance(change, target, room.context())).phase === 'drained'
+      for (let looks = 0, quiet = 0; quiet < 10; looks++) {
+        const all = [await arrived(one), await arrived(two)]
+        quiet = all.every(Boolean) ? quiet + 1 : 0
+        assert.ok(looks < 400, 'never both drained')
+        await delay(20)
+      }
+    }
+
+    it('two secrets in one workload and one ExternalSecret: each restarts it once, and both arrive', async () => {
+      await open()
+      const first = await generation()
+      const change = room.publish()
+      const target = room.target({ remoteKey: 'db' })
+      await both([change, target], [other(change), target])
+      assert.equal(await generation(), first + 2)
+      assert.deepEqual(Object.values(await room.marks()).sort(), [change.id, other(change).id].sort())
+    })
+
+    it('two secrets behind one ClusterExternalSecret: neither takes the request of the other away', async () => {
+      await open()
+      await room.makeParent(`both-${which}`)
+      const first = await generation()
+      const change = room.publish()
+      const target = room.target({ externalSecret: undefined, clusterExternalSecret: `both-${which}`, remoteKey: 'db' })
+      await both([change, target], [other(change), target])
+      assert.equal(await generation(), first + 2)
+    })
+
+    it('one secret behind two ExternalSecrets of one workload: the restart for the first proves nothing of the second', async () => {
+      await open()
+      await room.makeExternalSecret({ target: { name: 'rendered' } }, 'second')
+      await until('both Secrets', async () => (await lab.api.get(`/api/v1/namespaces/${room.namespace}/secrets/rendered`)) !== undefined)
+      const change = room.publish()
+      const second = room.target({ externalSecret: 'second' })
+      await follow(notifier, room, change, room.target(), 'drained')
+      const at = await generation()
+      await follow(notifier, room, change, second, 'verified')
+      await follow(notifier, room, change, second, 'drained')
+      assert.equal(await generation(), at + 1, 'its own restart')
+    })
+
+    it('together ends the pods of its own workload alone, however many the selector finds', async () => {
+      await open('StatefulSet')
+      const labels = { app: 'web', tier: 'front' }
+      const spec = { replicas: 1, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: container } }
+      await room.makeWorkload('Deployment', spec, 'neighbour')
+      const foreign = async () => (await room.pods()).filter(({ metadata }) => metadata?.labels?.tier === 'front')
+      await until('the pod of the neighbour', async () => (await foreign()).length === 1)
+      const [neighbour] = await foreign()
+      const target = room.target({ workloads: ['StatefulSet/web'], restart: 'together' })
+      assert.match(await never(notifier, room, room.publish(), target, 'drained'), /StatefulSet\/web/)
+      await until('the new pods', async () => (await room.pods()).length === 3)
+      const [still, ...rest] = await foreign()
+      assert.deepEqual([still?.metadata?.uid, rest.length], [neighbour?.metadata?.uid, 0])
+    })
+
+    it('a workload that something else makes is not restarted, and named; preflight refuses it', async () => {
+      await open()
+      const maker = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'maker' } }
+      const made = await lab.api.must('POST', `/api/v1/namespaces/${room.namespace}/configmaps`, maker)
+      const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'maker', uid: made.metadata?.uid, controller: true }
+      await lab.api.patch(room.workloadPath('Deployment'), { metadata: { ownerReferences: [owner] } })
+      const checked = await notifier.preflight(room.target(), room.context())
+      assert.ok(checked.verdict === 'refuse' && /made by ConfigMap\/maker/.test(checked.why), JSON.stringify(checked))
+      const at = await generation()
+      assert.match(await never(notifier, room, room.publish(), room.target(), 'restarted'), /made by ConfigMap\/maker/)
+      assert.equal(await generation(), at)
+    })
+
+    it('a target that became immutable, or that the operator leaves alone, is never verified, marker or not', async () => {
+      await open()
+      for (const [spec, says] of [
+        [{ target: { name: 'db', immutable: true } }, /immutable/],
+        [{ target: { name: 'db', creationPolicy: 'None' } }, /None/],
+      ] as const) {
+        await lab.api.patch(`${room.externalSecrets()}/db`, { spec: { target: { ...spec.target } } })
+        const target = room.target({ marker: { key: 'username', field: 'username' }, workloads: [], restart: 'none', soakSeconds: 0 })
+        assert.match(await never(notifier, room, room.publish(), target, 'synced'), says)
+        await lab.api.patch(`${room.externalSecrets()}/db`, { spec: { target: { immutable: null, creationPolicy: null } } })
+      }
+    })
+
+    it('an account that is not there is said to be one, by its field', async () => {
+      await open()
+      // Its rights are there, so that the server looks for it.
+      await room.makeAccount('narrow')
+      await lab.api.must('DELETE', `/api/v1/namespaces/${room.namespace}/serviceaccounts/narrow`)
+      const target = room.target({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
+      await assert.rejects(notifier.advance(room.publish(), target, room.context()), {
+        code: 'bad_config',
+        field: 'clusters.test.serviceAccount',
+        message: /no ServiceAccount shop-\d+\/narrow/,
+      })
+    })
+
+    it('a server behind a path is asked behind it, and never without', async () => {
+      await open()
+      const target = room.target({}, { server: `${lab.api.server}/k8s/clusters/c-1/`, token: rotatorToken })
+      const cause = await notifier.advance(room.publish(), target, room.context()).then(
+        () => assert.fail('another server answered'),
+        (thrown: Error & { code?: string }) => thrown,
+      )
+      assert.ok(['bad_config', 'denied'].includes(cause.code ?? ''), cause.message)
+      assert.deepEqual(await room.marks(), {})
+    })
+
+    it('a look ends at its deadline, however long the cluster may take', async () => {
+      await open()
+      const context = { ...room.context(), deadline: room.env.time - 1 }
+      await assert.rejects(notifier.advance(room.publish(), room.target(), context), {
+        code: 'delivery_failed',
+        message: /no answer in time/,
+      })
+    })
+  })
+}
+const container = { containers: [{ name: 'main', image: 'app:1' }] }
