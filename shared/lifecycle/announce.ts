@@ -82,6 +82,13 @@ async function tellAll(
   return told
 }
 
+/** Worth a write: another phase or obstacle, or somebody who asks to be left alone for longer. That it was looked once more is not. */
+function hasMoved({ target, seen }: Told, { journal }: SecretState): boolean {
+  const before = journal?.seen?.[target.key]
+  if (before?.version !== seen.version || before.phase !== seen.phase || before.code !== seen.code) return true
+  return seen.phase === 'failed' && (seen.again ?? 0) > (before.again ?? 0)
+}
+
 async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, told: readonly Told[]): Promise<'announced' | 'waiting'> {
   const { current } = state
   const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
@@ -90,16 +97,12 @@ async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, tol
     // Of a consumer that is not named any more nobody hears again: its entry would keep the sweep looking for ever.
     const kept = Object.fromEntries(Object.entries(seen.seen ?? state.journal.seen ?? {}).filter(([key]) => named(key)))
     const gone = Object.keys(state.journal.seen ?? {}).some((key) => !named(key))
-    const moved = told.some(({ target, seen: now }) => {
-      const noted = state.journal?.seen?.[target.key]
-      return noted?.phase !== now.phase || noted.code !== now.code
-    })
-    if (moved || gone) await tools.store.note(state, { seen: kept })
+    if (gone || told.some((one) => hasMoved(one, state))) await tools.store.note(state, { seen: kept })
     return 'announced'
   }
   const leftBehind = setup.settings.forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + setup.settings.forceAfterMs
   if (current === undefined || !(leftBehind || told.every((one) => wasTold(one.seen)))) {
-    if (told.some((one) => one.seen !== state.journal?.seen?.[one.target.key])) await tools.store.note(state, seen)
+    if (told.some((one) => hasMoved(one, state))) await tools.store.note(state, seen)
     return 'waiting'
   }
   const { rotator } = setup

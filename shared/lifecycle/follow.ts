@@ -1,6 +1,6 @@
 import { codeOf, messageOf, RotationError } from '../core/errors.js'
 import type { TargetPhase } from '../core/ports/notifier.js'
-import type { SecretState } from '../core/ports/store.js'
+import type { SecretState, Seen } from '../core/ports/store.js'
 import { announce } from './announce.js'
 import type { Deps } from './deps.js'
 import { retirePass } from './retire.js'
@@ -15,47 +15,69 @@ export interface Progress {
 }
 const pauseMs = 1000
 
+const mayMoveBefore = ({ phase, again, code }: Seen, until: number): boolean =>
+  phase !== 'drained' && code !== 'delivery_refused' && again !== undefined && again < until
 const isMoving = ({ journal, current }: SecretState, until: number): boolean =>
-  Object.values(journal?.seen ?? {}).some(
-    ({ version, phase, again, code }) =>
-      version === current?.id && phase !== 'drained' && code !== 'delivery_refused' && again !== undefined && again < until,
-  )
+  Object.values(journal?.seen ?? {}).some((seen) => seen.version === current?.id && mayMoveBefore(seen, until))
 
 /**
- * Looks again and again at the consumers that are on their way, until all of them have arrived, nothing moves before `until`, or it is cancelled;
- * and then at what can be retired. Each look is one announce pass, so that others may do the same at the same time.
+ * Looks again and again at the consumers that are on their way, none of them sooner than it said, until all have arrived, nothing moves before
+ * `until`, or it is cancelled; and then at what can be retired. Each look is one announce pass, so that others may do the same at the same time.
+ * What one secret fails of is said, and ends neither the others nor the caller.
  */
 export async function* follow(deps: Deps, until: number): AsyncIterable<Progress> {
   const { store } = createTools(deps)
-  const open: SecretState['ref'][] = []
-  for await (const state of store.list({ managed: true }, () => undefined)) if (isMoving(state, until)) open.push(state.ref)
+  const next = new Map<string, number>()
+  for await (const state of store.list({ managed: true }, () => undefined)) if (isMoving(state, until)) next.set(state.ref.shown, 0)
   const last = new Map<string, string>()
-  while (open.length > 0 && deps.env.now() < until && !deps.env.cancelled.aborted) {
-    for (const ref of [...open]) {
-      const found = await look(deps, ref.shown)
-      for (const one of found) {
-        const key = `${one.ref} ${one.target}`
+  while (next.size > 0 && deps.env.now() < until && !deps.env.cancelled.aborted) {
+    for (const [ref, at] of [...next]) {
+      if (at > deps.env.now()) continue
+      const { progress, again } = await attempt(ref, () => look(deps, ref, until))
+      for (const one of progress) {
+        const key = `${ref} ${one.target}`
         if (last.get(key) !== `${one.phase} ${one.evidence}`) yield one
         last.set(key, `${one.phase} ${one.evidence}`)
       }
-      const failed = found.some(({ target }) => target === '') // not of a consumer's: it will not be different in a second
-      if (!failed && isMoving(await store.describe(ref), until)) continue
-      open.splice(open.indexOf(ref), 1)
-      if (failed) continue
-      const { entries } = await retirePass(deps, ref.shown)
-      for (const { id, state, why } of entries) yield { ref: ref.shown, target: id, phase: 'retire', evidence: `${state}: ${why}` }
+      if (again === undefined) next.delete(ref)
+      else next.set(ref, again)
     }
-    if (open.length > 0) await deps.env.sleep(pauseMs)
+    const soonest = Math.min(...next.values())
+    if (next.size > 0) await deps.env.sleep(Math.max(pauseMs, Math.min(soonest, until) - deps.env.now()))
   }
 }
 
-/** What one secret's pass fails of is said, and does not end those of the others. */
-async function look(deps: Deps, ref: string): Promise<readonly Progress[]> {
+/** `again`: when to look next, where somebody is still on the way; undefined where this secret is done. */
+interface Looked {
+  readonly progress: readonly Progress[]
+  readonly again?: number
+}
+
+async function look(deps: Deps, ref: string, until: number): Promise<Looked> {
+  const { told } = await announce(deps, ref)
+  const progress = told.map(({ target, seen, evidence }) => ({ ref, target: target.key, phase: seen.phase, evidence }))
+  // Where nothing was due yet what was noted stands; else what was said just now, which is not noted unless somebody got further.
+  const seen = told.length > 0 ? told.map((one) => one.seen) : await noted(deps, ref)
+  const times = seen.filter((one) => mayMoveBefore(one, until)).map(({ again = 0 }) => again)
+  if (times.length > 0) return { progress, again: Math.min(...times) }
+  const retired = await attempt(ref, async () => {
+    const { entries } = await retirePass(deps, ref)
+    return { progress: entries.map(({ id, state, why }) => ({ ref, target: id, phase: 'retire' as const, evidence: `${state}: ${why}` })) }
+  })
+  return { progress: [...progress, ...retired.progress] }
+}
+
+async function noted(deps: Deps, shown: string): Promise<readonly Seen[]> {
+  const { store } = createTools(deps)
+  const { journal, current } = await store.describe(await store.resolve(shown))
+  return Object.values(journal?.seen ?? {}).filter(({ version }) => version === current?.id)
+}
+
+async function attempt(ref: string, act: () => Promise<Looked>): Promise<Looked> {
   try {
-    const { told } = await announce(deps, ref)
-    return told.map(({ target, seen, evidence }) => ({ ref, target: target.key, phase: seen.phase, evidence }))
+    return await act()
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
-    return [{ ref, target: '', phase: 'failed', evidence: `${codeOf(cause) ?? 'internal'}: ${messageOf(cause)}` }]
+    return { progress: [{ ref, target: '', phase: 'failed', evidence: `${codeOf(cause) ?? 'internal'}: ${messageOf(cause)}` }] }
   }
 }

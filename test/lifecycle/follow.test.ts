@@ -29,6 +29,12 @@ class Rollouts {
   readonly looks: string[] = []
   readonly down = new Set<string>()
   readonly misset = new Set<string>()
+  /** No rollout gets further than this phase. */
+  stuckAt = phases.length - 1
+  pauseMs = 2000
+  get arrived(): boolean {
+    return [...this.at.values()].at(-1) === phases.length - 1
+  }
   checked = (key: string): Preflight =>
     this.down.has(key)
       ? { verdict: 'unknown', why: 'out of reach' }
@@ -63,10 +69,10 @@ class Rollouts {
   #advance(publication: string, key: string) {
     this.looks.push(key)
     if (this.down.has(key)) throw new RotationError('delivery_failed', `${key} cannot be reached.`, { next: 'Wait.' })
-    const next = Math.min(phases.length - 1, this.at.has(publication) ? (this.at.get(publication) ?? 0) + 1 : 0)
+    const next = Math.min(this.stuckAt, this.at.has(publication) ? (this.at.get(publication) ?? 0) + 1 : 0)
     this.at.set(publication, next)
     const phase = phases[next] ?? 'requested'
-    return { phase, evidence: `${key} is ${phase}`, ...(phase === 'drained' ? {} : { again: this.world.env.time + 2000 }) }
+    return { phase, evidence: `${key} is ${phase}`, ...(phase === 'drained' ? {} : { again: this.world.env.time + this.pauseMs }) }
   }
   act = <T>(what: (deps: Deps) => Promise<T>): Promise<T> => this.world.act(this.world.newProcess(), what)
   sweep = (laterMs = 5 * minuteMs): Promise<Swept[]> => {
@@ -137,6 +143,49 @@ describe('consumers that are on their way', () => {
     )
   })
 
+  it('looking costs no write: only a step further, or a longer wait, is noted', async () => {
+    const rollouts = await Rollouts.open('a', ['near', 'far'])
+    rollouts.down.add('far')
+    rollouts.stuckAt = 3
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+    const looks = rollouts.looks.length
+    for (let pass = 0; pass < 5; pass++) {
+      rollouts.world.env.time += 3000
+      const process = rollouts.world.newProcess()
+      await rollouts.world.act(process, (deps) => collect(sweep(deps)))
+      assert.deepEqual(
+        process.effects.filter((name) => /note/.test(name)),
+        [],
+      )
+    }
+    assert.ok(rollouts.looks.length > looks)
+  })
+
+  it('follow asks nobody sooner than it said', async () => {
+    const rollouts = await Rollouts.open('a', ['web'])
+    rollouts.stuckAt = 3
+    rollouts.pauseMs = 30_000
+    for (let pass = 0; pass < 5; pass++) await rollouts.sweep()
+    rollouts.looks.length = 0
+    await rollouts.act((deps) => collect(follow(deps, rollouts.world.env.time + 5 * minuteMs)))
+    assert.ok(rollouts.looks.length >= 8 && rollouts.looks.length <= 11, String(rollouts.looks.length))
+  })
+
+  it('follow: what one secret fails of at its end is said, and ends nothing else', async () => {
+    const rollouts = await Rollouts.open('b', ['web'])
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+    await rollouts.world.run(rollouts.world.newProcess())
+    await rollouts.act((deps) => announce(deps, rollouts.world.ref.shown))
+    const said = await rollouts.act((deps) => {
+      const loadRotator: Deps['loadRotator'] = async (kind) => {
+        if (rollouts.arrived) throw new RotationError('locked', 'Somebody else is at work.', { next: 'Wait.' })
+        return deps.loadRotator(kind)
+      }
+      return collect(follow({ ...deps, loadRotator }, rollouts.world.env.time + 10 * minuteMs))
+    })
+    assert.match(said.at(-1)?.evidence ?? '', /^locked: Somebody else/)
+  })
+
   it('follow ends when its time is over', async () => {
     const rollouts = await Rollouts.open('a', ['web'])
     rollouts.down.add('web')
@@ -159,14 +208,14 @@ describe('consumers that are on their way', () => {
     while (world.env.time < until) said.push(...(await rollouts.sweep(60 * minuteMs)))
     assert.equal(await rollouts.phaseOf('near'), 'drained', 'the one that is there is not held back')
     assert.equal((await world.store.describe(world.ref)).current?.id, current?.id, 'not rotated again')
-    assert.ok(said.some(({ action, code }) => action === 'start' && code === 'held'))
+    const held = said.filter(({ action, code }) => action === 'start' && code === 'held')
+    assert.ok(
+      held.length > 100 && held.every(({ outcome }) => /far/.test(outcome) && !/near/.test(outcome)),
+      `by name: ${held[0]?.outcome}`,
+    )
     const { next, targets } = await rollouts.act((deps) => statusOf(deps, world.ref.shown))
     assert.equal(targets.length, 2)
-    assert.ok(next.do === 'refuse' && next.code === 'held', JSON.stringify(next))
-    assert.ok(
-      said.some(({ outcome }) => /far/.test(outcome)),
-      'by name',
-    )
+    assert.ok(next.do === 'refuse' && next.code === 'held' && /far could not be told/.test(next.why), JSON.stringify(next))
     assert.ok(!said.some(({ outcome }) => /retired/.test(outcome)))
     for (let pass = 0; pass < 8; pass++) said.push(...(await rollouts.sweep(60 * minuteMs)))
     assert.ok(

@@ -42,6 +42,12 @@ function waitingFor({ journal, current }: Look['state']): string {
   return ids.length > 0 ? ` (${ids.join(', ')}${names})` : ''
 }
 
+/** By name: who could not be told of what is current. */
+function untold({ journal, current }: Look['state']): string {
+  const names = Object.entries(journal?.seen ?? {}).filter(([, seen]) => seen.version === current?.id && seen.phase === 'failed')
+  return names.length > 0 ? `: ${names.map(([key]) => key).join(', ')} could not be told` : ''
+}
+
 /** Rows 23 to 26: what holds a new rotation. */
 export function hold(look: Look): Action | undefined {
   const { state, request, facts } = look
@@ -49,7 +55,7 @@ export function hold(look: Look): Action | undefined {
   if (facts.journal && facts.targets && (state.journal?.announced ?? null) !== look.base)
     return refuse(
       'held',
-      'the last publication is not announced to every target yet',
+      `the last publication is not announced to every target yet${untold(state)}`,
       'Run keyturn retire <ref>: it tells them, and says who could not be told.',
     )
   if (facts.refused !== undefined && facts.refused.length > 0)
