@@ -1,23 +1,13 @@
 import { RotationError } from '../core/errors.js'
-import type { Code } from '../core/ports/errors.js'
-import type { AnyRotator, Context, Rotator, RotatorTraits } from '../core/ports/rotator.js'
+import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
+import { currentOf, newId, selfIssued } from '../core/self-issued.js'
 import { overlaps, policyKeys, wishOf } from './random/policy.js'
 import { parseRandomValue, type RandomValue, renderRandomValue } from './random/value.js'
 
-const traits: RotatorTraits = {
-  class: 'F',
-  slots: (policy) => (overlaps(policy) ? 2 : 1),
-  mints: false,
-  propagates: false,
-  usage: 'none',
-  needsAdmin: 'no',
-  rollback: () => 'publish',
-}
 /** Of a key that was never rotated with overlap. */
 const firstId = 'first'
-const idBytes = 6
 
 /**
  * Keys that their owner makes up, and that nobody has to be told but by the secret itself: API keys, bearer tokens, webhook secrets, Erlang
@@ -25,6 +15,7 @@ const idBytes = 6
  * next rotation, which waits for whoever has to be seen on the new one.
  */
 const random: Rotator<RandomValue> = {
+  ...selfIssued((policy) => (overlaps(policy) ? 2 : 1)),
   about: {
     kind: 'random',
     title: 'self-issued key: API key, token, webhook secret, cookie',
@@ -32,15 +23,12 @@ const random: Rotator<RandomValue> = {
     strategies: ['replace', 'overlap'],
     policy: policyKeys,
   },
-  traits,
   parse: parseRandomValue,
   render: renderRandomValue,
   // One slot is one credential with a new value; a digest of a key would be a way to guess it.
   identify: ({ field, id }) => (id === undefined ? (field ?? firstId) : `${field} ${id}`) as CredentialId,
   check: ({ policy }) => void wishOf(policy),
-  propose: (context) => propose(context),
-  apply: async () => ({ done: true }),
-  accepted: async () => true,
+  propose,
   // Nobody outside could refuse it: what a person puts is at least of the form that was asked for. The first value was there before.
   verify: async (context, { key, field }) => {
     const { policy, current } = context
@@ -52,16 +40,15 @@ const random: Rotator<RandomValue> = {
       next: 'Put a value of that form, or change keyturn-form.',
     })
   },
-  retire: async () => ({ done: true }),
-  classify: (cause): Code => (cause instanceof RotationError ? cause.code : 'internal'),
 }
 
-function propose({ current, policy, env }: Context<RandomValue>): RandomValue {
-  if (current === undefined) throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
+function propose(context: Context<RandomValue>): RandomValue {
+  const { policy, env } = context
+  const current = currentOf(context)
   const { form, size, prefix } = wishOf(policy)
   const fresh = { field: current.field, key: new SecretText(form.make(env.random, size, prefix)) }
   if (!overlaps(policy)) return fresh
-  return { ...fresh, previous: current.key, id: Buffer.from(env.random(idBytes)).toString('hex') }
+  return { ...fresh, previous: current.key, id: newId(context) }
 }
 
 /** The value's type is the rotator's own business: callers only carry values from one method to the next. */

@@ -1,0 +1,32 @@
+import { RotationError } from './errors.js'
+import type { Code } from './ports/errors.js'
+import type { Context, Rotator, RotatorTraits } from './ports/rotator.js'
+
+const idBytes = 6
+/** A public name for a new credential: never derived from it, since a digest would be a way to guess it. */
+export const newId = ({ env }: Context<unknown>): string => Buffer.from(env.random(idBytes)).toString('hex')
+
+/** What proposals begin with. */
+export function currentOf<V>({ current }: Context<V>): V {
+  if (current !== undefined) return current
+  throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
+}
+
+/** Class F: nobody outside accepts, refuses or keeps such a credential, so that there is nothing to set, to ask or to end. */
+export const selfIssued = (slots: RotatorTraits['slots']) =>
+  ({
+    traits: {
+      class: 'F',
+      slots,
+      mints: false,
+      propagates: false,
+      usage: 'none',
+      needsAdmin: 'no',
+      rollback: () => 'publish',
+    },
+    apply: async () => ({ done: true }),
+    accepted: async () => true,
+    verify: async () => [],
+    retire: async () => ({ done: true }),
+    classify: (cause: unknown): Code => (cause instanceof RotationError ? cause.code : 'internal'),
+  }) as const satisfies Pick<Rotator<never>, 'traits' | 'apply' | 'accepted' | 'verify' | 'retire' | 'classify'>
