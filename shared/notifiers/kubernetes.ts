@@ -80,7 +80,9 @@ async function poke(
   if (externalSecret && asked) return { externalSecret }
   if (parent !== undefined)
     return {
-      state: (await cluster.markParent(parent, mark)) ? `${parent} was asked to sync` : `${parent} is marked, its ExternalSecret not yet`,
+      state: (await cluster.markParent(parent, mark))
+        ? `${parent} was asked to sync`
+        : `${parent} is marked, its ExternalSecret not yet (an operator before 0.20 never passes it on)`,
     }
   if (externalSecret === undefined || name === undefined) throw cluster.missing('ExternalSecret', name ?? '')
   const marked = await cluster.markExternalSecret(externalSecret, mark)

@@ -7,7 +7,7 @@ import { sweep } from '../../shared/lifecycle/sweep.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import { profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
-import { Lab, type Room } from '../harness/kube/lab.js'
+import { type Kind, Lab, type Room } from '../harness/kube/lab.js'
 import { until } from '../harness/kube/server.js'
 import { laterMs, World } from '../harness/world.js'
 
@@ -20,20 +20,21 @@ describe('sweeps that roll out in a cluster', () => {
     await lab.close()
   })
 
-  async function open(rotator: 'a' | 'b') {
+  async function open(rotator: 'a' | 'b', kind: Kind = 'Deployment') {
     lab = await Lab.open('fake')
     room = await lab.room(40)
     const policy = { 'keyturn-targets': 'web', 'keyturn-grace': '30m' }
     const world = await World.open(rotator, (env, effects) => new MemoryStore(env, profiles.k8s, effects), `kube-${rotator}`, policy)
     room.value = world.firstValue
     room.operator.refresh()
-    await room.makeWorkload('Deployment')
-    const path = room.workloadPath('Deployment')
+    await room.makeWorkload(kind)
+    const path = room.workloadPath(kind)
     await until('its pods', async () => {
       const { status } = await lab.api.must('GET', path)
-      return (status as { availableReplicas?: number } | undefined)?.availableReplicas === 2
+      const { availableReplicas, numberAvailable } = (status ?? {}) as { availableReplicas?: number; numberAvailable?: number }
+      return (kind === 'DaemonSet' ? numberAvailable : availableReplicas) === (kind === 'DaemonSet' ? 1 : 2)
     })
-    const target = room.target({ remoteKey: 'db' })
+    const target = room.target({ remoteKey: 'db', workloads: [`${kind}/web`] })
     world.configuration = { ...noConfiguration, targets: { web: target } }
     const notifier = create()
     world.loadNotifier = async () => notifier
@@ -43,9 +44,9 @@ describe('sweeps that roll out in a cluster', () => {
       })
     const phase = async (): Promise<string | undefined> => (await world.store.describe(world.ref)).journal?.seen?.web?.phase
     /** Until it has arrived, with what is done before each sweep. */
-    const arrive = async (meanwhile: (pass: number) => void = () => {}): Promise<void> => {
+    const arrive = async (meanwhile: (pass: number) => Promise<void> = async () => {}): Promise<void> => {
       for (let pass = 0; pass < 300; pass++) {
-        meanwhile(pass)
+        await meanwhile(pass)
         world.env.time += laterMs
         await once()
         if ((await phase()) === 'drained') return
@@ -76,24 +77,26 @@ describe('sweeps that roll out in a cluster', () => {
     })
   }
 
-  it('each call fails once, and the journal is wiped after each sweep: restarted once', async () => {
-    const { arrive, publish, generation, world } = await open('a')
-    await arrive()
-    const before = await generation()
-    await publish()
-    const failed = new Set<string>()
-    await arrive((pass) => {
-      ;(world.store as MemoryStore).wipeJournal(world.ref)
-      if (!lab.fake) return
-      lab.fake.fault = (call) => {
-        if (failed.has(call)) return undefined
-        failed.add(call)
-        return pass % 2 === 0 ? 'cut' : 'drop'
-      }
+  for (const kind of ['Deployment', 'StatefulSet', 'DaemonSet'] as const)
+    it(`${kind}: each call fails once, and journal and marks are wiped between sweeps: restarted once`, async () => {
+      const { arrive, publish, generation, world } = await open('a', kind)
+      await arrive()
+      const before = await generation()
+      await publish()
+      const failed = new Set<string>()
+      await arrive(async (pass) => {
+        ;(world.store as MemoryStore).wipeJournal(world.ref)
+        if ([2, 4, 7].includes(pass)) await room.wipeMarks()
+        if (!lab.fake) return
+        lab.fake.fault = (call) => {
+          if (failed.has(call)) return undefined
+          failed.add(call)
+          return pass % 2 === 0 ? 'cut' : 'drop'
+        }
+      })
+      assert.equal(failed.size, 7, `each call of the list was met once: ${[...failed]}`)
+      assert.equal(await generation(), before + 1)
     })
-    assert.equal(failed.size, 7, `each call of the list was met once: ${[...failed]}`)
-    assert.equal(await generation(), before + 1)
-  })
 
   it('two sweeps at once: restarted once', async () => {
     const { arrive, publish, generation, once, world } = await open('b')

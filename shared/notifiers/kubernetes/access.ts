@@ -3,7 +3,8 @@ import { RotationError, systemCodeOf } from '../../core/errors.js'
 import { SecretText } from '../../core/secret-text.js'
 import type { ClusterSettings } from './settings.js'
 
-const account = '/var/run/secrets/kubernetes.io/serviceaccount'
+/** Where every pod has its account: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
+const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 const tokenMsMax = 60_000
 
 /** Where an API server is, and who we are there. */
@@ -24,7 +25,7 @@ export async function accessOf(cluster: string, settings: ClusterSettings, now: 
     const { fromKubeconfig } = await import('./kubeconfig.js')
     return fromKubeconfig(cluster, settings.kubeconfig, settings.context, now)
   }
-  if (settings.inCluster) return inCluster(cluster, now)
+  if (settings.inCluster) return inCluster(cluster, now, process.env, accountFolder)
   const { server = '', ca, token = '', tokenFile } = settings
   return {
     server,
@@ -33,8 +34,13 @@ export async function accessOf(cluster: string, settings: ClusterSettings, now: 
   }
 }
 
-async function inCluster(cluster: string, now: () => number): Promise<Access> {
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env
+/** As a pod finds it in its environment and its folder. */
+export async function inCluster(
+  cluster: string,
+  now: () => number,
+  { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port }: NodeJS.ProcessEnv,
+  account: string,
+): Promise<Access> {
   if (host === undefined || port === undefined) {
     throw new RotationError('bad_config', `The cluster ${cluster} is set to inCluster, and this is no pod of one.`, {
       field: `clusters.${cluster}.inCluster`,
