@@ -19,12 +19,12 @@ if ! cmp -s test/servers/package-lock.json test/servers/node_modules/.keyturn-lo
   (cd test/servers && npm ci --no-audit --no-fund)
   cp test/servers/package-lock.json test/servers/node_modules/.keyturn-lock
 fi
-# An emulator of AWS that others wrote; where there is no Python 3, its tests are skipped and say so.
-moto=5.2.5
-if command -v python3 >/dev/null && [ "$(cat .cache/moto/version 2>/dev/null)" != "$moto" ]; then
+# An emulator of AWS, and a library of tokens, that others wrote; where there is no Python 3, their tests are skipped and say so.
+moto=5.2.5 pyjwt=2.15.1
+if command -v python3 >/dev/null && [ "$(cat .cache/moto/version 2>/dev/null)" != "$moto $pyjwt" ]; then
   rm -rf .cache/moto
   python3 -m venv .cache/moto
-  .cache/moto/bin/pip install --quiet --disable-pip-version-check "moto==$moto" flask flask-cors
-  echo "$moto" >.cache/moto/version
+  .cache/moto/bin/pip install --quiet --disable-pip-version-check "moto==$moto" flask flask-cors "pyjwt[crypto]==$pyjwt"
+  echo "$moto $pyjwt" >.cache/moto/version
 fi
 echo "test servers are ready"

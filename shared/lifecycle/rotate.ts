@@ -19,6 +19,7 @@ import { putUntested } from './put-untested.js'
 import { nextFor, remedies } from './remedies.js'
 import { runSteps } from './run-steps.js'
 import { finishForService, isFilled, isServiceStep, lookFor, needsOf, stepDone } from './service-step.js'
+import { assertNotTooEarly } from './too-early.js'
 import { assertTargets, createTools, lookContext, openWork, type Setup, type Tools, understand } from './work.js'
 
 const roundsMax = 6
@@ -182,6 +183,7 @@ async function go(
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
   const mayNote = tools.store.stepState === undefined || !isServiceStep(state, request) // a function under a platform's role writes no notes
   if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'anew'
+  if (request.kind === 'rotate' && action.from === 'create') await assertNotTooEarly(tools, setup, state)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {
     token,

@@ -33,7 +33,7 @@ async function newValue(work: Work): Promise<SecretText> {
   if (baseText === undefined)
     throw new RotationError('internal', 'A rotation has no base value.', { next: 'Report it; nothing was changed.' })
   if (work.checkable) rotator.check(context)
-  const next = rotator.mint ? await rotator.mint(context) : rotator.propose(context)
+  const next = rotator.mint ? await rotator.mint(context) : await rotator.propose(context)
   const text = rotator.render(baseText, next)
   if (text.equals(baseText)) {
     throw new RotationError('internal', `The rotator ${rotator.about.kind} made the same value again.`, {

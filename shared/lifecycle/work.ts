@@ -150,6 +150,8 @@ export async function openWork(
     previous: once(() => readPrevious(tools, rotator, policy, state, claim.base)),
     live: [...(base === undefined ? [] : [rotator.identify(base)]), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
     env: tools.guard.env,
+    publishedAt: state.publishedAt,
+    ...(claim.kind === 'emergency' ? { emergency: true as const } : {}),
     ...(stagedAt === undefined ? {} : { stagedAt }),
     ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),
   }

@@ -43,12 +43,12 @@ const random: Rotator<RandomValue> = {
 }
 
 function propose(context: Context<RandomValue>): RandomValue {
-  const { policy, env } = context
+  const { policy, env, emergency } = context
   const current = currentOf(context)
   const { form, size, prefix } = wishOf(policy)
   const fresh = { field: current.field, key: new SecretText(form.make(env.random, size, prefix)) }
   if (!overlaps(policy)) return fresh
-  return { ...fresh, previous: current.key, id: newId(context) }
+  return { ...fresh, ...(emergency ? {} : { previous: current.key }), id: newId(context) }
 }
 
 /** The value's type is the rotator's own business: callers only carry values from one method to the next. */

@@ -69,8 +69,8 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
         })
       }
     },
-    propose: (context) => {
-      const login = inner.propose(within(context))
+    propose: async (context) => {
+      const login = await inner.propose(within(context))
       if (login.password.reveal().length > passwordLengthMax) {
         const next = 'Set keyturn-length, or PASSWORD_LENGTH, to 41 or less.'
         throw new RotationError('bad_policy', `RDS takes at most ${passwordLengthMax} characters.`, { field: 'keyturn-length', next })

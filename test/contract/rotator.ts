@@ -20,7 +20,7 @@ export function rotatorContract(named: NamedRotator): void {
     const make = async () => {
       const { rotator } = harness
       const context = harness.context(current)
-      const next = rotator.mint ? await rotator.mint(context) : rotator.propose(context)
+      const next = rotator.mint ? await rotator.mint(context) : await rotator.propose(context)
       return rotator.parse(rotator.render(harness.current, next), harness.policy)
     }
 

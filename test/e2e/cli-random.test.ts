@@ -49,6 +49,10 @@ describe('self-issued keys from the command line', () => {
     assert.equal(two.secret_previous, one.secret)
     assert.notEqual(two.secret_id, one.secret_id)
     assert.ok(!JSON.stringify(two).includes('whsec_first'))
+    await keyturn.ok(['rotate', 'file:hook', '--emergency', '--reason', 'it leaked'])
+    const three = await fields('hook')
+    assert.deepEqual(Object.keys(three), ['secret', 'secret_id'])
+    assert.notEqual(three.secret, two.secret)
   })
 
   it('secret-list: a new one in front, as long as the first, the last one leaves; what signs now is never dropped', async () => {

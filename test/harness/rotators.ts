@@ -172,6 +172,20 @@ const secretList: NamedRotator = {
   }),
 }
 
+const signingKeys: NamedRotator = {
+  ...random('', {}),
+  name: 'jwt',
+  open: async () => {
+    const policy = { 'keyturn-field': 'password', 'keyturn-algorithm': 'ES256' }
+    const [rotator, { context }] = [await loadRotator('jwt'), await random('', policy).open()]
+    const empty = new SecretText(JSON.stringify({ note: 'stays', password: {} }))
+    const env = new FakeEnv()
+    env.time = 0 // so that its next key was announced long ago
+    const first = await rotator.propose({ ...context(rotator.parse(empty, policy)), env })
+    return { rotator, policy, context, current: rotator.render(empty, first), close: async () => {} }
+  },
+}
+
 const pairOf = (pair: string): Policy => ({ 'keyturn-strategy': 'alternate', 'keyturn-pair': pair, 'keyturn-admin': 'memory:admin' })
 
 /** One line a registered rotator: a rotator without one does not compile. */
@@ -191,5 +205,6 @@ export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly NamedRotato
     random('overlap', { 'keyturn-strategy': 'overlap' }, { password_previous: 'older-0123456789', password_id: 'abc' }),
   ],
   'secret-list': [secretList],
+  jwt: [signingKeys],
   rds: [rds('instance', 'instance'), rds('cluster', 'cluster')],
 }

@@ -1,3 +1,4 @@
+import type { PublicText } from '../public-key.js'
 import type { SecretText } from '../secret-text.js'
 import type { Env } from './env.js'
 import type { Code } from './errors.js'
@@ -59,8 +60,10 @@ export interface Context<V> {
   readonly admin?: Administrator
   /** For the audit log: why a gate was passed by force. */
   readonly reason?: string
-  /** When current became current; for retire and usage. */
+  /** When current became current. */
   readonly publishedAt?: number
+  /** The outgoing credential leaked: nothing of it stays, and nobody is waited for. */
+  readonly emergency?: true
   /** retire: whether open sessions of the outgoing credential are ended too. */
   readonly endSessions?: boolean
   /** current, pending, previous, retiring: nothing here may be deleted. */
@@ -102,8 +105,10 @@ export interface Rotator<V> {
   identify(value: V): CredentialId
   /** What is certainly wrong before anything is touched: admin = rotated account, admin host ≠ host, pending names another host. admin_mismatch, bad_policy, bad_value. */
   check(context: Context<V>, pending?: V): void
-  /** Pure apart from env.random. held when it is too early. */
-  propose(context: Context<V>): V
+  /** Why it is too early for a new value, where that depends on the value itself: asked before anything is claimed. undefined: it is not. */
+  tooEarly?(context: Context<V>): string | undefined
+  /** Pure apart from chance. held when it is too early. */
+  propose(context: Context<V>): V | Promise<V>
   /** Classes C and D only: the call carries the token as tag. Never deletes. cap_reached. */
   mint?(context: Context<V>): Promise<V>
   /** Idempotent; tries current (or admin) first, only if refused pending, then previous. rejected, target_*. */
@@ -115,6 +120,8 @@ export interface Rotator<V> {
   usage?(context: Context<V>, id: CredentialId): Promise<Usage>
   /** Works from the id alone where it can. Gone already is done. Never called for current or pending. */
   retire(context: Context<V>, id: CredentialId): Promise<Progress>
+  /** What everybody may read of a value: the public halves of its keys. For companions; where there is none there is nothing public. */
+  publicSet?(value: V, policy: Policy): PublicText
   /** Ends sessions of `id` that began before `context.publishedAt`: a revocation where the outgoing credential itself died with the rotation. */
   endSessions?(context: Context<V>, id: CredentialId): Promise<void>
   /** The driver's own answer to "what is this error". */

@@ -1,5 +1,5 @@
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
-import type { CredentialId } from '../../core/ports/words.js'
+import type { CredentialId, Policy } from '../../core/ports/words.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
 
 /** The same rotator behind limits, audit, retry and redaction; every value that it parses or makes is known to the redactor. */
@@ -22,7 +22,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     token: context.token,
     ...(context.reason === undefined ? {} : { reason: context.reason }),
   })
-  const { mint, usage, endSessions } = rotator
+  const { mint, usage, endSessions, tooEarly, publicSet } = rotator
   return {
     about: rotator.about,
     traits: rotator.traits,
@@ -30,7 +30,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     render: (shape, next) => learned(rotator.render(shape, next)),
     identify: (value) => rotator.identify(value),
     check: (context, pending) => rotator.check(context, pending),
-    propose: (context) => learned(rotator.propose(context)),
+    propose: async (context) => learned(await rotator.propose(context)),
     ...(mint
       ? {
           mint: async (context: Context<unknown>) =>
@@ -48,6 +48,8 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
             guarded(guard, change('endSessions', context), () => endSessions.call(rotator, context, id)),
         }
       : {}),
+    ...(tooEarly ? { tooEarly: (context: Context<unknown>) => tooEarly.call(rotator, context) } : {}),
+    ...(publicSet ? { publicSet: (value: unknown, policy: Policy) => publicSet.call(rotator, value, policy) } : {}),
     classify,
   }
 }

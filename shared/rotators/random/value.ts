@@ -61,13 +61,8 @@ export function renderRandomValue(shape: SecretText, { field, key, previous, id 
   if (field === undefined || !looksLikeJson(text)) return key
   const wanted: readonly (readonly [string, string | undefined])[] = [
     [field, key.reveal()],
-    [`${field}_previous`, previous?.reveal()],
-    [`${field}_id`, id],
+    // With overlap and nothing before it (it leaked), the place of the one before is taken away.
+    ...(id === undefined ? [] : [[`${field}_previous`, previous?.reveal()] as const, [`${field}_id`, id] as const]),
   ]
-  return new SecretText(
-    wanted.reduce(
-      (out, [name, one]) => (one === undefined ? out : applyEdits(out, modify(out, [name], one, { formattingOptions: {} }))),
-      text,
-    ),
-  )
+  return new SecretText(wanted.reduce((out, [name, one]) => applyEdits(out, modify(out, [name], one, { formattingOptions: {} })), text))
 }

@@ -1,0 +1,97 @@
+import { RotationError } from '../core/errors.js'
+import type { AnyRotator, Context, Difference, Rotator } from '../core/ports/rotator.js'
+import type { CredentialId } from '../core/ports/words.js'
+import { currentOf, selfIssued } from '../core/self-issued.js'
+import { former, named, newKey, publicOf, signsFor } from './jwt/keys.js'
+import { isVerifiable, policyKeys, slackMs, wishOf } from './jwt/policy.js'
+import { type JwtValue, parseJwtValue, publicSetOf, renderJwtValue } from './jwt/value.js'
+
+/**
+ * Signing keys of tokens. The value carries the key that signs, the next one, which verifiers know already, and the public half of the one before:
+ * a rotation is one publication in which each moves on by one. It is held until every verifier knows the key that would sign. The first one of a key
+ * that was adopted alone only announces.
+ */
+const jwt: Rotator<JwtValue> = {
+  ...selfIssued(() => null), // the one before leaves by its time and takes no slot
+  about: {
+    kind: 'jwt',
+    title: 'signing keys of tokens (JWT), with their public set',
+    type: 'jwt',
+    strategies: ['overlap'],
+    policy: policyKeys,
+  },
+  parse: parseJwtValue,
+  render: renderJwtValue,
+  identify: ({ current }) => (current === undefined ? 'none' : (current.kid ?? 'adopted')) as CredentialId,
+  check: ({ policy }) => void wishOf(policy),
+  tooEarly,
+  propose,
+  publicSet: (value) => publicSetOf(value),
+  verify,
+}
+
+/** Not usable as the next one: to be announced first. */
+const mustAnnounce = ({ policy }: Context<JwtValue>, { next }: JwtValue): boolean =>
+  next === undefined || !isVerifiable(wishOf(policy), next.algorithm)
+
+/** It counts from the publication that announced it, also where that came later than it was proposed; and from the waits that hold today. */
+function tooEarly(context: Context<JwtValue>): string | undefined {
+  const { policy, env, publishedAt = 0 } = context
+  const value = currentOf(context)
+  const { current, next, previous } = value
+  if (current === undefined || next === undefined || mustAnnounce(context, value)) return undefined
+  const announced = Math.max(next.notBefore, publishedAt + wishOf(policy).announceMs)
+  if (env.now() < announced)
+    return `the next key is announced only until ${new Date(announced).toISOString()}: a verifier that does not know it yet would refuse its tokens`
+  if (previous !== undefined && env.now() < previous.notAfter)
+    return `tokens of the key before are valid until ${new Date(previous.notAfter).toISOString()}, and it would leave the public set`
+  return undefined
+}
+
+async function propose(context: Context<JwtValue>): Promise<JwtValue> {
+  const { policy, env, emergency } = context
+  const value = currentOf(context)
+  const { field, current, next, previous } = value
+  const { algorithm, bits, announceMs, overlapMs } = wishOf(policy)
+  const now = env.now()
+  const fresh = await newKey(algorithm, bits, now + announceMs)
+  // Both halves of both keys stood in the secret that leaked.
+  if (current === undefined || emergency) return { field, current: await newKey(algorithm, bits, now), next: fresh }
+  const signing = await named(current)
+  if (next === undefined || mustAnnounce(context, value)) return { ...value, current: signing, next: fresh }
+  const early = tooEarly(context)
+  if (early !== undefined)
+    throw new RotationError('held', `It is too early: ${early}.`, {
+      next: 'Wait until then. --emergency does not wait; tokens are refused then.',
+    })
+  const left = former(signing, now + overlapMs) ?? previous
+  return { field, current: { ...next, notBefore: now }, next: fresh, ...(left ? { previous: left } : {}) }
+}
+
+/** Signs with the new key and checks that with its public half. Who will not know it is said, and stops nothing: it was asked for. */
+async function verify({ policy, current: base, env }: Context<JwtValue>, { current, next }: JwtValue): Promise<readonly Difference[]> {
+  for (const key of [current, next]) {
+    const half = key && publicOf(key)
+    if (key && half && !(await signsFor(key, half)))
+      throw new RotationError('bad_value', 'The private key does not sign for its own public half.', {
+        field: key === current ? 'current' : 'next',
+        next: 'Put a whole key.',
+      })
+  }
+  if (current === undefined || base?.current === undefined) return []
+  const known = [base.current, base.next, base.previous].some((key) => key?.kid !== undefined && key.kid === current.kid)
+  if (known || base.current.kid === undefined) {
+    const stale = base.next?.kid === current.kid && env.now() > current.notBefore + slackMs
+    if (!stale) return []
+    throw new RotationError('target_auth', 'This value was made so long ago that the times in it are over.', { next: 'A new one is made.' })
+  }
+  return wishOf(policy).verifiers.map(({ shown, refreshMs, looksAgain }) => ({
+    what: `verifier ${shown}`,
+    outgoing: base.current?.kid ?? 'none',
+    incoming: `${current.kid} is refused for up to ${Math.ceil(refreshMs / 1000)} s${looksAgain ? ' after its last look' : ''}`,
+    fatal: false,
+  }))
+}
+
+/** The value's type is the rotator's own business: callers only carry values from one method to the next. */
+export const create = (): AnyRotator => jwt
