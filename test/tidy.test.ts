@@ -31,8 +31,26 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ['shared/aws/', ['shared/core/'], 'what every client of AWS shares'],
   ['shared/stores/', ['shared/core/', 'shared/aws/'], 'a store is told what to keep; it decides nothing'],
   ['shared/rotators/', ['shared/core/', 'shared/aws/'], 'a rotator gets values passed in; reading the store is a lifecycle step'],
-  ['shared/notifiers/', ['shared/core/'], 'a notifier tells one target; who is told, and what follows, is the lifecycle'],
-  ['shared/app/', ['shared/core/', 'shared/lifecycle/', 'shared/stores/', 'shared/rotators/', 'shared/notifiers/'], 'the composition root'],
+  ['shared/kubernetes/', ['shared/core/'], 'what every client of a cluster shares'],
+  [
+    'shared/notifiers/',
+    ['shared/core/', 'shared/kubernetes/'],
+    'a notifier tells one target; who is told, and what follows, is the lifecycle',
+  ],
+  ['shared/artefacts/', ['shared/core/', 'shared/kubernetes/'], 'an artefact takes what is public and knows nothing of secrets'],
+  [
+    'shared/app/',
+    [
+      'shared/core/',
+      'shared/artefacts/',
+      'shared/kubernetes/',
+      'shared/lifecycle/',
+      'shared/stores/',
+      'shared/rotators/',
+      'shared/notifiers/',
+    ],
+    'the composition root',
+  ],
   [
     'functions/aws/',
     ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'shared/stores/aws-secrets-manager'],

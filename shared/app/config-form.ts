@@ -2,7 +2,9 @@ import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
 import { commonKeys, parsePolicy, prefix } from '../core/policy/index.js'
 import { credentialTypes } from '../core/ports/rotator.js'
-import { clusterSettings, settings as kubernetesSettings, whyNot as whyNotKubernetes } from '../notifiers/kubernetes/settings.js'
+import { clusterSettings } from '../kubernetes/settings.js'
+import { companionContents } from '../lifecycle/deps.js'
+import { settings as kubernetesSettings, whyNot as whyNotKubernetes } from '../notifiers/kubernetes/settings.js'
 import { settings as logSettings } from '../notifiers/log.js'
 import { settings as manualSettings } from '../notifiers/manual.js'
 import type { NotifierKind } from '../notifiers/registry.js'
@@ -36,8 +38,29 @@ const name = v.pipe(
   v.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be of a-z 0-9 . _ -, at most 63 characters'),
   v.check((text) => text !== 'none', 'must not be "none", which stands for no target'),
 )
+const companion = v.pipe(
+  v.strictObject({
+    content: v.picklist(companionContents, `must be one of ${companionContents.join(', ')}`),
+    /** A secret, or path:FILE, or configmap:CLUSTER/NAMESPACE/NAME#KEY for what is public. */
+    at: v.pipe(
+      v.string(),
+      v.regex(/^[a-z0-9]+:.+$/, 'must be a secret such as file:db-url, path:/srv/jwks.json or configmap:cluster/namespace/name#key'),
+    ),
+    order: v.optional(v.picklist(['before', 'after'])),
+    /** path: replaced by a rename, or written in place. */
+    write: v.optional(v.picklist(['rename', 'plain']), 'rename'),
+  }),
+  v.check(
+    ({ content, order }) => content !== 'public-set' || order !== 'after',
+    'is a public set, which is always published before its source',
+  ),
+  v.check(
+    ({ content, at }) => content === 'public-set' || !/^(path|configmap):/.test(at),
+    'is no public set, and only that may stand outside the stores',
+  ),
+)
 const time = v.pipe(v.string(), v.isoTimestamp('must be a time such as 2026-12-20T00:00:00Z'))
-const defaultKeys = commonKeys.map((key) => key.name).filter((key) => !['rotator', 'admin', 'at', 'parts'].includes(key))
+const defaultKeys = commonKeys.map((key) => key.name).filter((key) => !['rotator', 'admin', 'at', 'parts', 'companions'].includes(key))
 const defaults = v.pipe(
   v.record(v.picklist(defaultKeys, `must be one of ${defaultKeys.join(', ')}`), v.string()),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -63,6 +86,8 @@ export const configForm = v.strictObject({
   targets: v.optional(v.record(name, target), {}),
   /** API servers that targets of the kind kubernetes name. */
   clusters: v.optional(v.record(name, clusterSettings), {}),
+  /** Other secrets and artefacts that carry a secret's credential; secrets name them in keyturn-companions. */
+  companions: v.optional(v.record(name, companion), {}),
   /** Policy keys by credential type, without keyturn- in front; a secret's own policy wins. */
   defaults: v.optional(v.record(v.picklist(credentialTypes), defaults), {}),
   /** No rotation starts between from and to; an emergency and what is open go on. */

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { codeOf, messageOf, RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
 import { SecretText } from '../core/secret-text.js'
+import { configMapPlace } from '../kubernetes/settings.js'
 import { type Configuration, noConfiguration } from '../lifecycle/deps.js'
 import { type ConfigText, configForm, policyOf } from './config-form.js'
 
@@ -15,10 +16,17 @@ export function parseConfiguration(text: SecretText): Configuration {
       next: 'Correct it, try it with keyturn config check -f FILE, then put it again. keyturn schema config prints what is allowed.',
     })
   }
-  const { targets, clusters, defaults, freezes, paused } = result.output
+  const { targets, companions, clusters, defaults, freezes, paused } = result.output
   assertKnown(Object.keys(targets), defaults)
   assertClusters(targets, clusters)
+  assertCompanions(result.output)
   return {
+    companions: Object.fromEntries(
+      Object.entries(companions).map(([name, { content, at, order = content === 'public-set' ? 'before' : 'after', write }]) => [
+        name,
+        { name, content, at, order, settings: new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] })) },
+      ]),
+    ),
     targets: Object.fromEntries(
       Object.entries(targets).map(([key, { kind, required, ...settings }]) => [
         key,
@@ -43,6 +51,30 @@ function assertKnown(known: readonly string[], defaults: ConfigText['defaults'])
         next: `Add it under targets, or correct the name. Known: ${known.join(', ') || 'none'}.`,
       },
     )
+  }
+}
+
+const clusterOf = (at: string): string => configMapPlace(at.replace(/^configmap:/, ''))?.cluster ?? ''
+const placeless = (at: string, clusters: ConfigText['clusters']): string | undefined =>
+  at.startsWith('configmap:') && !Object.hasOwn(clusters, clusterOf(at))
+    ? `${at} is not cluster/namespace/name#key with a cluster of this configuration`
+    : undefined
+
+/** Both are named in one list of who is on what, and one place has one source. */
+function assertCompanions({ companions, targets, clusters }: Pick<ConfigText, 'companions' | 'targets' | 'clusters'>): void {
+  const all = Object.entries(companions)
+  for (const [name, { at }] of all) {
+    const other = all.find(([each, one]) => each !== name && one.at === at)
+    const why = Object.hasOwn(targets, name)
+      ? `${name} is a target, too`
+      : other === undefined
+        ? placeless(at, clusters)
+        : `${other[0]} has the same place`
+    if (why === undefined) continue
+    throw new RotationError('bad_config', `The configuration is wrong: companions.${name}: ${why}.`, {
+      field: `companions.${name}`,
+      next: 'Give each its own name and place.',
+    })
   }
 }
 

@@ -14,6 +14,7 @@ import type { Config } from './config.js'
 import { ConfigurationSource, withoutConfiguration } from './configuration.js'
 import { inferPolicy } from './infer.js'
 import { masterKey } from './master-key.js'
+import { placeOpener } from './places.js'
 
 /** Everything wired once: the one place, beside a function's handler, that names implementations. */
 export interface App {
@@ -45,7 +46,7 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
   const configuration = config.configuration
     ? new ConfigurationSource((stage) => readConfigurationSecret(store, config.configuration ?? '', stage), env)
     : { get: withoutConfiguration }
-  const deps = async (refText: string): Promise<Deps> => ({
+  const deps: App['deps'] = async (refText) => ({
     store: await store(refText),
     loadRotator,
     infer: inferPolicy,
@@ -56,6 +57,7 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
     env,
     configuration: () => configuration.get(),
     loadNotifier,
+    openPlace: placeOpener(deps),
     journal: config.journal,
     audit,
     holder,

@@ -1,3 +1,5 @@
+import { SecretText } from './secret-text.js'
+
 /** The public half of a signing key: RFC 7517 members that verifiers need, and no place for any other. `exp`: until when tokens of it may be accepted, in seconds. */
 export interface PublicJwk {
   readonly kty: 'RSA' | 'EC' | 'OKP'
@@ -42,6 +44,10 @@ export class PublicText {
     const keys = set.keys.flatMap((key: Readonly<Record<string, unknown>>) => publicJwk(key ?? {}) ?? [])
     const served = keys.filter(({ exp }) => exp === undefined || exp * 1000 > now)
     return PublicText.ofKeys(served.map(({ exp: _, ...key }) => key))
+  }
+  /** For a store, which keeps values. */
+  asValue(): SecretText {
+    return new SecretText(this.#text)
   }
   toString(): string {
     return this.#text

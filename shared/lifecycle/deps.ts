@@ -1,3 +1,4 @@
+import type { Artefact } from '../core/ports/artefact.js'
 import type { Env } from '../core/ports/env.js'
 import type { Notifier, Target } from '../core/ports/notifier.js'
 import type { Administrator, AnyRotator, CredentialType, Difference } from '../core/ports/rotator.js'
@@ -12,15 +13,31 @@ export interface Freeze {
   readonly reason: string
 }
 
+export const companionContents = ['credential', 'copy', 'public-set'] as const
+/** Another secret, or an artefact outside the stores, that has to carry the same credential. From the configuration secret. */
+export interface Companion {
+  readonly name: string
+  /** credential: written into what stands there, whose shape stays · copy: the same value · public-set: public halves only. */
+  readonly content: (typeof companionContents)[number]
+  /** A secret of any store, or the place of an artefact. */
+  readonly at: string
+  readonly order: 'before' | 'after'
+  /** How an artefact is reached, as JSON. */
+  readonly settings: SecretText
+}
+/** Where a companion is written: another secret, with what its store needs, or an artefact. */
+export type Place = { readonly deps: Deps } | { readonly artefact: Artefact }
+
 /** Targets, freezes, defaults and the global pause: one secret for the whole installation. */
 export interface Configuration {
   readonly targets: Readonly<Record<string, Target>>
+  readonly companions: Readonly<Record<string, Companion>>
   readonly freezes: readonly Freeze[]
   readonly paused: boolean
   /** Policy keys by credential type (`database`), under those of the secret itself. */
   readonly defaults: Readonly<Partial<Record<CredentialType, Policy>>>
 }
-export const noConfiguration: Configuration = { targets: {}, freezes: [], paused: false, defaults: {} }
+export const noConfiguration: Configuration = { targets: {}, companions: {}, freezes: [], paused: false, defaults: {} }
 
 /** What the composition root gives: the only names of implementations stay there. */
 export interface Deps {
@@ -41,6 +58,8 @@ export interface Deps {
   configuration(): Promise<Configuration>
   /** bad_config for an unknown kind. */
   loadNotifier(kind: string): Promise<Notifier>
+  /** Where companions are written; absent where this role writes none. bad_config. */
+  openPlace?(companion: Companion): Promise<Place>
   /** False where this role may not write notes (KEYTURN_JOURNAL=off): grace alone holds, nothing is retired. */
   readonly journal: boolean
   readonly env: Env

@@ -2,7 +2,7 @@ import { codeOf } from '../core/errors.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../core/ports/store.js'
 import type { CredentialId, VersionId } from '../core/ports/words.js'
-import type { Setup, Tools } from './work.js'
+import { companionKind, type Setup, type Tools } from './work.js'
 
 type Known = Setup & { readonly rotator: AnyRotator }
 
@@ -42,7 +42,9 @@ export async function entriesDue(
   state: SecretState,
   currentId: CredentialId | undefined,
 ): Promise<readonly Retiring[]> {
-  const required = setup.targets.some((target) => target.required)
+  // Of what is self-issued and takes no slot nothing is ever ended: it leaves the value by itself.
+  if (setup.rotator.traits.class === 'F' && setup.rotator.traits.slots(setup.policy) === null) return []
+  const required = setup.targets.some(({ required: asked, kind }) => asked && kind !== companionKind)
   const added: Retiring[] = []
   for (const version of leftVersions(state)) {
     const id = await identityOf(tools, setup, state, version)

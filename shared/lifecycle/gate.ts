@@ -3,7 +3,7 @@ import type { AnyRotator, Context, Usage } from '../core/ports/rotator.js'
 import type { Retiring, SecretState, Seen } from '../core/ports/store.js'
 import { changeOf } from './change.js'
 import { type Told, tell } from './tell.js'
-import type { Setup, Tools } from './work.js'
+import { companionKind, type Setup, type Tools } from './work.js'
 
 /** Whether a credential that left may be retired, and what was found out about it. `entry` carries the evidence on. */
 export interface Verdict {
@@ -37,7 +37,9 @@ export async function askGate(
   const closed = (phase: 'waiting' | 'undeclared', why: string): Verdict => forcedOr(setup, now, { ...after, state: phase }, told, why)
   if (behind.length > 0) return closed('waiting', `not yet on the current version: ${behind.map(({ target }) => target.key).join(', ')}`)
   if (use?.inUse === true) return closed('waiting', `still in use: ${use.evidence}`)
-  if (required.length > 0) return { open: true, forced: false, why: 'every required target is drained', entry: after, told }
+  // A companion that is written proves nothing of who reads it: it closes the gate, and never opens it.
+  if (required.some(({ target }) => target.kind !== companionKind))
+    return { open: true, forced: false, why: 'every required target is drained', entry: after, told }
   const reason = unusedFor(after, use, setup.settings.graceMs, now)
   if (reason !== undefined) return { open: true, forced: false, why: reason, entry: after, told }
   const lasting = after.seenInUse !== undefined && after.unusedSince !== undefined

@@ -3,6 +3,7 @@ import type { Preflight } from '../core/ports/notifier.js'
 import type { SecretState, Seen } from '../core/ports/store.js'
 import type { Deps } from './deps.js'
 import { guardNotifier } from './guard/index.js'
+import { notifierFor } from './tell.js'
 import { createTools, type Tools, understand } from './work.js'
 
 export interface Checked {
@@ -26,7 +27,7 @@ export async function preflightPass(deps: Deps, refText: string): Promise<readon
   const setup = await understand(tools, state)
   const checked: Checked[] = []
   for (const target of setup.targets.filter(({ required }) => required)) {
-    const notifier = guardNotifier(await deps.loadNotifier(target.kind), tools.guard, ref.shown)
+    const notifier = guardNotifier(await notifierFor(tools, target.kind), tools.guard, ref.shown)
     const context = { env: tools.guard.env, deadline: deps.env.now() + checkMsMax }
     checked.push({ target: target.key, found: await attempt(() => notifier.preflight(target, context)) })
   }

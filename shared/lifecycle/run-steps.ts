@@ -4,10 +4,11 @@ import type { SecretState } from '../core/ports/store.js'
 import type { Step } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import type { Action } from './action.js'
+import { publishBefore } from './companions.js'
 import type { RotationResult } from './deps.js'
 import { endLease } from './lease.js'
 import { createSecret, finishSecret, type Pending, readPending, setSecret, testAlone, testPut, testSecret } from './steps.js'
-import type { Work } from './work.js'
+import { assertTargets, type Work } from './work.js'
 
 type Go = Extract<Action, { do: 'go' }>
 
@@ -48,7 +49,13 @@ export async function runSteps(
     if (state.drivenBy === 'engine') await endLease(work.tools, work.context.ref)
     return stepOnly(work, done, differences, action, pending)
   }
-  const info = await finishSecret(work, pending?.version ?? versionOf(action))
+  const version = pending?.version ?? versionOf(action)
+  if (work.setup.settings.companions.length > 0) {
+    if (action.kind !== 'rollback') assertTargets(work.setup) // one that nobody knows may be a public set that has to come first
+    const text = await work.tools.store.read(state.ref, version)
+    await publishBefore(work.tools, work.setup, state.ref, text)
+  }
+  const info = await finishSecret(work, version)
   ended('finish')
   const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
   const oneSlot = work.rotator.traits.slots(work.context.policy) === 1 && work.rotator.traits.class === 'A'

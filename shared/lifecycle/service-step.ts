@@ -1,12 +1,14 @@
 import { RotationError } from '../core/errors.js'
+import { prefix } from '../core/policy/index.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
-import type { RotationRequest, SecretRef, Step } from '../core/ports/words.js'
+import type { RotationRequest, SecretRef, Step, VersionId } from '../core/ports/words.js'
+import { publishBefore } from './companions.js'
 import { decide } from './decide.js'
 import type { RotationResult } from './deps.js'
 import { nextFor } from './remedies.js'
 import { finishSecret } from './steps.js'
-import type { Needs, Setup, Tools } from './work.js'
+import { assertTargets, type Needs, type Setup, type Tools, understand } from './work.js'
 
 /** A platform called for one step: it serialises the steps, so that no lease is kept and nothing but the values is written. */
 export const isServiceStep = ({ drivenBy }: SecretState, { step }: RotationRequest): boolean => drivenBy === 'service' && step !== undefined
@@ -42,6 +44,16 @@ export const stepDone = ({ ref, pending }: SecretState, { kind }: RotationReques
   ...(pending === undefined ? {} : { token: pending.token, version: pending.id }),
 })
 
+/** Only a secret that names companions is understood and read here: a platform's finish needs neither otherwise. */
+async function companionsBefore(tools: Tools, state: SecretState, version: VersionId): Promise<void> {
+  const named = state.policy[companionsKey] ?? tools.deps.environment?.[companionsKey]
+  if (named === undefined || named === 'none') return
+  const setup = await understand(tools, state)
+  assertTargets(setup)
+  await publishBefore(tools, setup, state.ref, await tools.store.read(state.ref, version))
+}
+const companionsKey = `${prefix}companions`
+
 /** finishSecret needs no value and no rotator: the platform calls it after testSecret succeeded. */
 export async function finishForService(tools: Tools, state: SecretState, request: RotationRequest): Promise<RotationResult> {
   const { ref } = state
@@ -55,6 +67,7 @@ export async function finishForService(tools: Tools, state: SecretState, request
   }
   const { holder, leaseMs } = tools.deps
   const claim = await tools.store.claim(state, { token: action.token, kind: action.kind, holder, leaseMs })
+  await companionsBefore(tools, state, action.version)
   const info = await finishSecret({ tools, claim: { ...claim, base: action.base } }, action.version)
   const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
   return {

@@ -4,6 +4,7 @@ import type { SecretState } from '../core/ports/store.js'
 import { verifyCurrent } from './adopt.js'
 import { announce, isOnItsWay, refusedBefore } from './announce.js'
 import { isDue } from './change.js'
+import { healCompanions } from './companions.js'
 import type { Deps } from './deps.js'
 import { preflightPass } from './preflight.js'
 import { nextFor } from './remedies.js'
@@ -12,7 +13,7 @@ import { frozenNow, rotate } from './rotate.js'
 import { isCheckDue, isStartDue } from './schedule.js'
 import { createTools, understand } from './work.js'
 
-export const sweepActions = ['resume', 'announce', 'retire', 'start', 'check'] as const
+export const sweepActions = ['resume', 'announce', 'retire', 'companions', 'start', 'check'] as const
 export type SweepAction = (typeof sweepActions)[number]
 
 /** One worker call and how it ended; `code` where it failed or has to wait. */
@@ -35,8 +36,9 @@ export async function dueActions(deps: Deps, state: SecretState): Promise<readon
   if (deps.journal && (isDue(state) || refusedBefore(state, now) || isOnItsWay(state, now))) due.push('announce')
   if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
   if (state.journal?.code !== undefined) return due
-  const { settings, rotator, configuration } = await understand(createTools(deps), state)
+  const { settings, rotator, configuration, companions } = await understand(createTools(deps), state)
   if (rotator === undefined) return due
+  if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
   const { window: _, ...always } = settings
   if (!resume && !open && isStartDue(state, settings, now)) due.push('start')
   if (deps.journal && !due.includes('resume') && isCheckDue(state, now) && frozenNow(always, configuration, now) === undefined)
@@ -80,7 +82,8 @@ const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => 
 }
 
 /** `at`: when it was looked; what was published since answers it. undefined: there was nothing to do after all. */
-async function act(deps: Deps, { ref }: SecretState, action: SweepAction, at: number): Promise<string | undefined> {
+async function act(deps: Deps, listed: SecretState, action: SweepAction, at: number): Promise<string | undefined> {
+  const { ref } = listed
   if (action === 'check') return check(deps, ref.shown)
   if (action === 'announce') {
     const { outcome, told } = await announce(deps, ref.shown)
@@ -93,6 +96,10 @@ async function act(deps: Deps, { ref }: SecretState, action: SweepAction, at: nu
   if (action === 'retire') {
     const { entries } = await retirePass(deps, ref.shown)
     return entries.length === 0 ? undefined : entries.map(({ id, state, why }) => `${id} ${state}: ${why}`).join('; ')
+  }
+  if (action === 'companions') {
+    const healed = await healCompanions(deps, ref.shown, isCheckDue(listed, at))
+    return healed.length === 0 ? undefined : healed.map(({ companion, says }) => `${companion}: ${says}`).join('; ')
   }
   if (action === 'start') await preflightPass(deps, ref.shown)
   const { outcome, version } = await rotate(deps, { kind: action === 'resume' ? 'resume' : 'rotate', ref: ref.shown, at })

@@ -1,10 +1,11 @@
 import { optional } from '../core/claims.js'
 import { codeOf, RotationError } from '../core/errors.js'
-import type { Change, Target } from '../core/ports/notifier.js'
+import type { Change, Notifier, Target } from '../core/ports/notifier.js'
 import type { Seen } from '../core/ports/store.js'
 import type { SecretText } from '../core/secret-text.js'
+import { companionNotifier } from './companions.js'
 import { guardNotifier } from './guard/index.js'
-import type { Tools } from './work.js'
+import { companionKind, type Tools } from './work.js'
 
 /** What one target said when it was told or asked. */
 export interface Told {
@@ -33,7 +34,7 @@ export async function tell(tools: Tools, change: Change, target: Target, before:
   }
   const seenNow = (rest: Omit<Seen, 'version' | 'at'>): Seen => ({ version: change.version, at: env.now(), ...rest })
   try {
-    const notifier = guardNotifier(await tools.deps.loadNotifier(target.kind), tools.guard, change.ref.shown)
+    const notifier = guardNotifier(await notifierFor(tools, target.kind), tools.guard, change.ref.shown)
     const { phase, code, evidence, ...told } = await notifier.advance(change, target, context)
     const refused = code === 'delivery_refused' // it wants none: asked again only where somebody waits for it
     const again = !refused ? told.again : target.required ? (told.again ?? laterThan(change, env.now())) : undefined
@@ -46,6 +47,10 @@ export async function tell(tools: Tools, change: Change, target: Target, before:
     return { target, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code, again: laterThan(change, env.now()) }) }
   }
 }
+
+/** A companion is written with the rotator of its source, so that it is the lifecycle's own to tell. */
+export const notifierFor = async (tools: Tools, kind: string): Promise<Notifier> =>
+  kind === companionKind ? companionNotifier(tools) : tools.deps.loadNotifier(kind)
 
 async function readBefore({ store }: Tools, { ref, previous }: Change): Promise<SecretText | undefined> {
   try {

@@ -6,7 +6,7 @@ import type { AnyRotator, Context } from '../core/ports/rotator.js'
 import type { Claim, SecretState, SecretStore } from '../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
-import { type Configuration, type Deps, noConfiguration } from './deps.js'
+import { type Companion, type Configuration, type Deps, noConfiguration } from './deps.js'
 import { createGuard, createRedactor, type Guard, guarded, guardRotator, guardStore } from './guard/index.js'
 
 /** One invocation's tools, all behind the guard. */
@@ -27,31 +27,43 @@ export interface Setup {
   readonly settings: Settings
   readonly policy: Policy
   readonly rotator?: AnyRotator
-  /** Those that the policy names, from the configuration. */
+  /** Those that the policy names, from the configuration: companions first, which are told like consumers. */
   readonly targets: readonly Target[]
+  readonly companions: readonly Companion[]
   /** Named by the policy, but not there. */
   readonly unknownTargets: readonly string[]
   readonly configuration: Configuration
 }
 
-const targetsOf = ({ targets }: Configuration, { targets: names }: Settings): Pick<Setup, 'targets' | 'unknownTargets'> => ({
-  targets: names.flatMap((name) => targets[name] ?? []),
-  unknownTargets: names.filter((name) => targets[name] === undefined),
-})
+/** A companion is a target: told of each publication, asked by the gate, looked after by the sweep. */
+export const companionKind = 'companion'
+const targetsOf = (
+  { targets, companions }: Configuration,
+  { targets: names, companions: others }: Settings,
+): Pick<Setup, 'targets' | 'companions' | 'unknownTargets'> => {
+  const named = others.flatMap((name) => companions[name] ?? [])
+  const asTargets = named.map(({ name: key, settings }) => ({ key, kind: companionKind, required: true, settings }))
+  return {
+    targets: [...asTargets, ...names.flatMap((name) => targets[name] ?? [])],
+    companions: named,
+    unknownTargets: [...names.filter((name) => !targets[name]), ...others.filter((name) => !companions[name])],
+  }
+}
 
 /**
  * bad_config for a name that the configuration secret does not have: an announcement that reaches nobody must not look like one that did. Asked
  * where something is told, gated or begun; never on a way back or where something is finished.
  */
-export function assertTargets({ unknownTargets, configuration }: Setup): void {
+export function assertTargets({ unknownTargets, configuration, settings }: Setup): void {
   if (unknownTargets.length === 0) return
-  const known = Object.keys(configuration.targets).join(', ') || 'none'
+  const known = [...Object.keys(configuration.companions), ...Object.keys(configuration.targets)].join(', ') || 'none'
+  const key = unknownTargets.every((name) => settings.companions.includes(name)) ? 'companions' : 'targets'
   throw new RotationError(
     'bad_config',
-    `keyturn-targets names ${unknownTargets.join(', ')}, which the configuration secret does not have.`,
+    `${prefix}${key} names ${unknownTargets.join(', ')}, which the configuration secret does not have.`,
     {
-      field: `${prefix}targets`,
-      next: `Add it to the configuration secret (KEYTURN_CONFIG), or set keyturn-targets=none. Known: ${known}.`,
+      field: `${prefix}${key}`,
+      next: `Add it to the configuration secret (KEYTURN_CONFIG), or set ${prefix}${key}=none. Known: ${known}.`,
     },
   )
 }
@@ -111,6 +123,7 @@ const marginMs = 30_000
 /** One claimed rotation: what the steps share. Values are read at most once. */
 export interface Work {
   readonly tools: Tools
+  readonly setup: Setup
   readonly rotator: AnyRotator
   readonly claim: Claim
   readonly context: Context<unknown>
@@ -156,7 +169,7 @@ export async function openWork(
     ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),
   }
   const checkable = needs.admin || setup.settings.admin === undefined
-  const work: Work = { tools, rotator, claim, context, ...(baseText ? { baseText } : {}), checkable, whole: async () => work }
+  const work: Work = { tools, setup, rotator, claim, context, ...(baseText ? { baseText } : {}), checkable, whole: async () => work }
   if (needs.base && checkable) return work
   return { ...work, whole: once(() => openWork(tools, setup, state, claim)) }
 }

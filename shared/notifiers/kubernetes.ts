@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
 import type { Change, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
-import { Busy } from './kubernetes/client.js'
+import { Busy } from '../kubernetes/client.js'
 import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
 import { preflight } from './kubernetes/preflight.js'

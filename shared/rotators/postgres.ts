@@ -3,7 +3,7 @@ import { generatePassword } from '../core/password.js'
 import type { Progress, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
-import { writeLogin } from '../core/shapes/index.js'
+import { readShape, writeLogin } from '../core/shapes/index.js'
 import { change } from './postgres/change.js'
 import { check } from './postgres/check.js'
 import { verify } from './postgres/compare.js'
@@ -31,8 +31,8 @@ const postgres: Rotator<PostgresValue> = {
   },
   parse: parsePostgres,
   render: (shape, next) => {
-    // The policy only matters for a bare value, whose user does not change.
-    const from = shape.reveal() === '' || next.shape === 'bare' ? { user: next.user, password: shape.reveal() } : loginIn(shape)
+    // The policy only matters for a bare value, which holds no user.
+    const from = shape.reveal() === '' || readShape(shape).kind === 'bare' ? { user: next.user, password: shape.reveal() } : loginIn(shape)
     return writeLogin(shape, from, { user: next.user, password: next.password.reveal() })
   },
   identify: ({ user }) => user as CredentialId,

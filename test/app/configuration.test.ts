@@ -56,6 +56,41 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
     /clusters\.prod\.serviceAccount/,
   ],
   ['a server without TLS', inCluster({}, { prod: { ...clusters.prod, server: 'http://api.example' } }), /clusters\.prod\.server/],
+  [
+    'a companion that is no public set in a file',
+    { companions: { a: { content: 'copy', at: 'path:/srv/db.json' } } },
+    /companions\.a is no public set/,
+  ],
+  [
+    'a companion that leaks a login into a ConfigMap',
+    { clusters, companions: { a: { content: 'credential', at: 'configmap:prod/a/b#c' } } },
+    /companions\.a is no public set/,
+  ],
+  [
+    'a public set that comes too late',
+    { companions: { a: { content: 'public-set', at: 'file:a', order: 'after' } } },
+    /companions\.a is a public set, which is always/,
+  ],
+  [
+    'a template of a companion',
+    { companions: { a: { content: 'copy', at: 'file:a', template: '{{ .private }}' } } },
+    /companions\.a\.template is unknown/,
+  ],
+  [
+    'a ConfigMap in a cluster that nobody set',
+    { clusters, companions: { a: { content: 'public-set', at: 'configmap:prid/a/b#c' } } },
+    /companions\.a: configmap:prid\/a\/b#c is not/,
+  ],
+  [
+    'two companions in one place',
+    { companions: { a: { content: 'copy', at: 'file:x' }, b: { content: 'copy', at: 'file:x' } } },
+    /companions\.a: b has the same place/,
+  ],
+  [
+    'a companion and a target of one name',
+    { targets: { a: { kind: 'log' } }, companions: { a: { content: 'copy', at: 'file:x' } } },
+    /a is a target, too/,
+  ],
   ['the name none', { targets: { none: { kind: 'log' } } }, /none/],
   [
     'a freeze that ends first',

@@ -46,6 +46,12 @@ export const commonKeys: readonly PolicyKey[] = [
     check: anything,
   },
   {
+    name: 'companions',
+    default: 'none',
+    help: 'other secrets and artefacts that have to carry the same credential, by their names in the configuration secret',
+    check: anything,
+  },
+  {
     name: 'drain',
     default: 'hold',
     help: 'what happens while a consumer stays on the outgoing credential',

@@ -20,6 +20,7 @@ export interface Settings {
   readonly mode: 'auto' | 'manual' | 'paused'
   readonly admin?: string
   readonly targets: readonly string[]
+  readonly companions: readonly string[]
   /** After this long a consumer that stays on the outgoing credential is left behind; absent: never. */
   readonly forceAfterMs?: number
   readonly owner?: string
@@ -50,7 +51,7 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
     refuse('every', 'must be longer than keyturn-grace', 'A rotation cannot start before the grace of the last one is over.')
   const window = parseWindow(text('window') ?? '')
   const forceAfterMs = parseDuration((text('drain') ?? '').replace('force after ', ''))
-  const targets = (text('targets') ?? 'none').split(/ +/).filter((name) => name !== 'none' && name !== '')
+  const names = (key: string) => (text(key) ?? 'none').split(/ +/).filter((name) => name !== 'none' && name !== '')
   const optional = {
     rotator: text('rotator'),
     strategy: text('strategy') as Strategy | undefined,
@@ -64,7 +65,8 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
     ...(forceAfterMs === undefined ? {} : { forceAfterMs }),
     graceMs,
     mode: (text('mode') ?? 'auto') as Settings['mode'],
-    targets,
+    targets: names('targets'),
+    companions: names('companions'),
   }
 }
 

@@ -1,6 +1,6 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import type { NotifierContext } from '../../core/ports/notifier.js'
-import { Client } from './client.js'
+import { Client } from '../../kubernetes/client.js'
 import {
   asApiGroup,
   asClusterExternalSecret,

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { RotationError } from '../../core/errors.js'
+import { reader } from '../../kubernetes/objects.js'
 
 /** What is read of the cluster's objects; everything else in them is somebody else's. */
 const texts = v.optional(v.record(v.string(), v.string()), {})
@@ -130,22 +130,11 @@ export type Secret = v.InferOutput<typeof secret>
 const clusterExternalSecret = v.object({ metadata, spec: v.object({ externalSecretName: v.optional(v.string()) }) })
 const apiGroup = v.object({ versions: v.array(v.object({ version: v.string() })) })
 const review = v.object({ status: v.object({ allowed: v.boolean() }) })
-const issuedToken = v.object({ status: v.object({ token: v.string(), expirationTimestamp: v.string() }) })
 const store = v.object({
   spec: v.optional(v.object({ controller: v.optional(v.string(), '') }), {}),
   status: v.optional(v.object({ conditions: v.optional(v.array(v.object({ type: v.string(), status: v.string() })), []) })),
 })
 
-/** delivery_failed where the server answered with something else: it may be a proxy's page. The object is never quoted. */
-function reader<const S extends v.GenericSchema>(schema: S, kind: string): (body: unknown) => v.InferOutput<S> {
-  return (body) => {
-    const result = v.safeParse(schema, body)
-    if (result.success) return result.output
-    throw new RotationError('delivery_failed', `The answer is no ${kind}: wrong at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
-      next: 'Check that the server of this cluster is its API server.',
-    })
-  }
-}
 export const asExternalSecret = reader(externalSecret, 'ExternalSecret')
 export const asClusterExternalSecret = reader(clusterExternalSecret, 'ClusterExternalSecret')
 export const asWorkload = reader(workload, 'workload')
@@ -154,5 +143,4 @@ export const asResting = reader(resting, 'Job or Pod')
 export const asSecret = reader(secret, 'Secret')
 export const asApiGroup = reader(apiGroup, 'API group')
 export const asReview = reader(review, 'access review')
-export const asIssuedToken = reader(issuedToken, 'token')
 export const asStore = reader(store, 'SecretStore')

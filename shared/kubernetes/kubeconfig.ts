@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
 import { parse, YAMLError } from 'yaml'
-import { RotationError } from '../../core/errors.js'
-import { SecretText } from '../../core/secret-text.js'
+import { RotationError } from '../core/errors.js'
+import { SecretText } from '../core/secret-text.js'
 import { type Access, fileToken, readText } from './access.js'
 
 const text = v.optional(v.string())

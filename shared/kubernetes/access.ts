@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { RotationError, systemCodeOf } from '../../core/errors.js'
-import { SecretText } from '../../core/secret-text.js'
+import { RotationError, systemCodeOf } from '../core/errors.js'
+import { SecretText } from '../core/secret-text.js'
 import type { ClusterSettings } from './settings.js'
 
 /** Where every pod has its account: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */

@@ -1,0 +1,51 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { RotationError, systemCodeOf } from '../core/errors.js'
+import type { Artefact } from '../core/ports/artefact.js'
+
+/**
+ * A file that others read. `rename`: whoever opens it finds the old or the new one, whole; `plain`: written in place, for a file that is mounted by
+ * itself and cannot be replaced.
+ */
+export function pathArtefact(file: string, write: 'rename' | 'plain', name: string): Artefact {
+  const field = `companions.${name}.at`
+  return {
+    publish: async (text, { env }) => {
+      const wanted = String(text)
+      try {
+        if ((await present(file)) === wanted) return 'same'
+        if (write === 'plain') await writeFile(file, wanted, { mode: 0o644, flush: true })
+        else await replace(file, wanted, Buffer.from(env.random(6)).toString('hex'))
+        return 'written'
+      } catch (cause) {
+        const code = systemCodeOf(cause)
+        if (code === undefined) throw cause
+        const next = 'Check that the folder is there and that this user may write in it.'
+        throw new RotationError(code === 'EACCES' ? 'denied' : 'delivery_failed', `${file} could not be written (${code}).`, {
+          field,
+          next,
+        })
+      }
+    },
+  }
+}
+
+async function present(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (systemCodeOf(cause) === 'ENOENT') return undefined
+    throw cause
+  }
+}
+
+/** In the same folder: a rename across file systems would copy. */
+async function replace(file: string, text: string, chance: string): Promise<void> {
+  const beside = `${file}.${chance}`
+  try {
+    await writeFile(beside, text, { mode: 0o644, flush: true, flag: 'wx' })
+    await rename(beside, file)
+  } catch (cause) {
+    await rm(beside, { force: true })
+    throw cause
+  }
+}
