@@ -155,4 +155,25 @@ export const mutants: readonly Mutant[] = [
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/traces-after.test.ts'],
   },
+  {
+    name: 'sign with a key before verifiers know it',
+    edits: [{ file: 'shared/rotators/jwt.ts', from: 'if (env.now() < announced)', to: 'if (env.now() < next.notBefore - announced)' }],
+    tests: ['rotators/jwt.test.ts'],
+  },
+  {
+    name: 'publish the source before its public set',
+    edits: [{ file: 'shared/lifecycle/run-steps.ts', from: 'await publishBefore(work.tools', to: 'void (work.tools' }],
+    tests: ['lifecycle/companions.test.ts'],
+  },
+  {
+    name: 'a companion that was written opens the gate',
+    edits: [
+      {
+        file: 'shared/lifecycle/gate.ts',
+        from: 'if (required.some(({ target }) => target.kind !== companionKind))',
+        to: 'if (required.length > 0)',
+      },
+    ],
+    tests: ['lifecycle/companions.test.ts'],
+  },
 ]
