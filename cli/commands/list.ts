@@ -1,47 +1,78 @@
 import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
 import { messageOf, RotationError } from '../../shared/core/errors.js'
-import { action } from '../context.js'
-import { type Json, showTime, table } from '../output.js'
+import { showDuration } from '../../shared/core/policy/index.js'
+import type { SecretState } from '../../shared/core/ports/store.js'
+import { type Scheduled, scheduleOf } from '../../shared/lifecycle/plan.js'
+import { action, type Run } from '../context.js'
+import { showTime, table } from '../output.js'
+
+interface ListOptions {
+  readonly store: string
+  readonly managed?: boolean
+  readonly due?: boolean
+}
+interface Unread {
+  readonly ref: string
+  readonly cause: unknown
+}
 
 export const list = (): Command =>
   new Command('list')
-    .description('the secrets of a store; no login, no value')
+    .description('the secrets of a store: type, age, when the next rotation is due; no login, no value')
     .option('--store <kind>', 'which store', 'file')
     .option('--managed', 'only those with a policy')
-    .addHelpText('after', '\nExample:\n  keyturn list --managed')
+    .option('--due', 'only those whose rotation is due')
+    .addHelpText('after', '\nExample:\n  keyturn list --managed\n  keyturn list --due --json')
     .action(
-      action(async ({ app, output }, options: { readonly store: string; readonly managed?: boolean }) => {
+      action(async (run, options: ListOptions) => {
+        const { app, output } = run
         const store = await app.admin(`${options.store}:any`)
-        const secrets: { readonly ref: string; readonly rotator: string | null; readonly state: string; readonly publishedAt: string }[] =
-          []
-        const failed: { readonly ref: string; readonly cause: unknown }[] = []
-        const listing = store.list({ managed: options.managed === true }, (ref, cause) => void failed.push({ ref, cause }))
-        for await (const state of listing) {
-          const phase = state.journal?.code ?? (isOpen(state) ? 'open' : 'idle')
-          secrets.push({
-            ref: state.ref.shown,
-            rotator: state.policy['keyturn-rotator'] ?? null,
-            state: phase,
-            publishedAt: showTime(state.publishedAt),
-          })
+        const deps = await app.deps(`${options.store}:any`)
+        const failed: Unread[] = []
+        const found: Line[] = []
+        const managed = options.managed === true || options.due === true
+        for await (const state of store.list({ managed }, (ref, cause) => void failed.push({ ref, cause }))) {
+          const schedule = await scheduleOf(deps, state)
+          if (options.due !== true || schedule.due) found.push(lineOf(state, schedule))
         }
-        secrets.sort((a, b) => (a.ref < b.ref ? -1 : 1))
-        const rows = secrets.map(({ ref, rotator, state, publishedAt }) => [ref, rotator ?? '-', state, publishedAt])
-        const none = failed.length > 0 ? [] : ['No secrets yet. Next: keyturn put file:db --file db.json']
-        const lines = rows.length === 0 ? none : table([['SECRET', 'ROTATOR', 'STATE', 'PUBLISHED'], ...rows])
+        found.sort((a, b) => (a.ref < b.ref ? -1 : 1))
+        const none = options.due ? 'Nothing is due.' : 'No secrets yet. Next: keyturn put file:db --file db.json'
+        const lines = found.length > 0 ? shown(found, app.env.now()) : failed.length > 0 ? [] : [none]
         const [first] = failed
-        if (first === undefined) return output.result({ secrets: secrets satisfies Json }, lines)
-        if (rows.length === 0) throw first.cause
+        if (first === undefined) return output.result({ secrets: found }, lines)
+        if (found.length === 0) throw first.cause
         if (!output.json) output.result({}, lines)
-        const { cause } = first
-        const known = cause instanceof RotationError ? cause : undefined
-        const next = known?.next ?? 'keyturn doctor examines each.'
-        const why = `${failed.length} could not be read; the first: ${first.ref}: ${messageOf(cause)}`
-        const unread = failed.map((one) => ({ ref: one.ref, why: messageOf(one.cause) }))
-        process.exitCode = output.failure(new RotationError(known?.code ?? 'internal', why, { field: first.ref, next }), {
-          secrets,
-          unread,
-        })
+        reportUnread(run, first, failed, found)
       }),
     )
+
+type Line = ReturnType<typeof lineOf>
+const lineOf = (state: SecretState, { type, nextAt, code }: Scheduled) => ({
+  ref: state.ref.shown,
+  rotator: state.policy['keyturn-rotator'] ?? null,
+  type: type ?? null,
+  state: state.journal?.code ?? code ?? (isOpen(state) ? 'open' : 'idle'),
+  publishedAt: showTime(state.publishedAt),
+  nextAt: nextAt === undefined ? null : showTime(nextAt),
+})
+
+function shown(lines: readonly Line[], now: number): readonly string[] {
+  const rows = lines.map(({ ref, rotator, type, state, publishedAt, nextAt }) => [
+    ref,
+    rotator ?? '-',
+    type ?? '-',
+    state,
+    showDuration(Math.max(1000, now - Date.parse(publishedAt))),
+    nextAt ?? '-',
+  ])
+  return table([['SECRET', 'ROTATOR', 'TYPE', 'STATE', 'AGE', 'NEXT'], ...rows])
+}
+
+function reportUnread({ output }: Run, first: Unread, failed: readonly Unread[], secrets: readonly Line[]): void {
+  const known = first.cause instanceof RotationError ? first.cause : undefined
+  const next = known?.next ?? 'keyturn doctor examines each.'
+  const why = `${failed.length} could not be read; the first: ${first.ref}: ${messageOf(first.cause)}`
+  const unread = failed.map(({ ref, cause }) => ({ ref, why: messageOf(cause) }))
+  process.exitCode = output.failure(new RotationError(known?.code ?? 'internal', why, { field: first.ref, next }), { secrets, unread })
+}

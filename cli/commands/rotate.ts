@@ -74,10 +74,12 @@ function missing(): never {
   throw new RotationError('bad_event', 'No secret was named.', { field: 'ref', next: 'Name one, such as file:db, or use --all.' })
 }
 
-async function fleet({ app, output }: Run, given: string | undefined, { type, store }: RotateOptions): Promise<void> {
+async function fleet({ app, output }: Run, given: string | undefined, { type, store, reason }: RotateOptions): Promise<void> {
   if (given !== undefined)
     throw new RotationError('bad_event', 'Name a secret or --all, not both.', { field: 'ref', next: 'Leave one away.' })
-  const { rotated, skipped, failed, left } = await rotateFleet(await app.deps(`${store}:any`), app.env, type, (line) => output.note(line))
+  const { rotated, skipped, failed, left } = await rotateFleet(await app.deps(`${store}:any`), app.env, { type, reason }, (line) =>
+    output.note(line),
+  )
   const found = { rotated, skipped: skipped.map(({ ref, code, why }) => ({ ref, code, why })), left }
   if (failed === undefined) {
     const lines = skipped.map(({ ref, code, why }) => `${ref}  ${code}: ${why}`)

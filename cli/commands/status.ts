@@ -18,17 +18,19 @@ export const status = (): Command =>
       }),
     )
 
-export function statusJson({ state, rotator, strategy, graceMs, next, targets, announced }: Status): {
+export function statusJson({ state, rotator, type, strategy, graceMs, next, nextAt, targets, announced }: Status): {
   readonly [key: string]: Json | undefined
 } {
   const rotation = state.journal?.rotation
   return {
     ref: state.ref.shown,
     rotator: rotator ?? null,
+    type: type ?? null,
     strategy: strategy ?? null,
     version: state.current?.id ?? null,
     previous: state.previous?.id ?? null,
     publishedAt: showTime(state.publishedAt),
+    nextAt: nextAt === undefined ? null : showTime(nextAt),
     pending: state.pending?.id ?? null,
     open: isOpen(state),
     token: rotation?.token ?? null,
@@ -95,12 +97,13 @@ function followLines({ state, targets, announced }: Status, now: number): readon
 }
 
 function statusLines(found: Status, now: number): readonly string[] {
-  const { state, rotator, strategy, next } = found
+  const { state, rotator, type, strategy, next, nextAt } = found
   const rotation = state.journal?.rotation
   const phase = state.journal?.code ?? (rotation && isOpen(state) ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle')
   return [
-    `${state.ref.shown}  ${rotator ?? 'no rotator'}${strategy === undefined ? '' : ` · ${strategy}`}`,
+    `${state.ref.shown}  ${rotator ?? 'no rotator'}${type === undefined ? '' : ` (${type})`}${strategy === undefined ? '' : ` · ${strategy}`}`,
     `current    ${state.current?.id ?? 'none'}, published ${showDuration(Math.max(0, now - state.publishedAt))} ago`,
+    ...(nextAt === undefined ? [] : [`schedule   due ${showTime(nextAt)}`]),
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),
     `state      ${phase}`,

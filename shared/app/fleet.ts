@@ -1,6 +1,7 @@
 import { RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
+import type { RotationRequest } from '../core/ports/words.js'
 import { verifyCurrent } from '../lifecycle/adopt.js'
 import { announce } from '../lifecycle/announce.js'
 import type { Deps } from '../lifecycle/deps.js'
@@ -22,8 +23,14 @@ export function wavesOf<T>(all: readonly T[]): readonly (readonly T[])[] {
   return [all.slice(0, 1), all.slice(1, 1 + tenth), all.slice(1 + tenth)].filter((wave) => wave.length > 0)
 }
 
+/** Which secrets, and why: for audit log and announcement. */
+export interface FleetWish {
+  readonly type?: string | undefined
+  readonly reason?: string | undefined
+}
+
 /** Rotates every managed secret, or those of one type. `say` is told as each wave begins. */
-export async function rotateFleet(deps: Deps, env: Env, type: string | undefined, say: (line: string) => void): Promise<FleetResult> {
+export async function rotateFleet(deps: Deps, env: Env, { type, reason }: FleetWish, say: (line: string) => void): Promise<FleetResult> {
   const refs: string[] = []
   for await (const line of plan(deps)) if (line.rotator !== undefined && (type === undefined || line.type === type)) refs.push(line.ref)
   refs.sort()
@@ -33,7 +40,7 @@ export async function rotateFleet(deps: Deps, env: Env, type: string | undefined
   const once = async (ref: string): Promise<FleetResult | undefined> => {
     try {
       if (env.cancelled.aborted) throw new RotationError('held', 'Interrupted.', { next: 'Run the same command again.' })
-      await rotateVerified(deps, ref, at)
+      await rotateVerified(deps, { kind: 'rotate', ref, at, ...(reason === undefined ? {} : { reason }) })
       rotated.push(ref)
     } catch (cause) {
       if (!(cause instanceof RotationError)) throw cause
@@ -58,8 +65,9 @@ export async function rotateFleet(deps: Deps, env: Env, type: string | undefined
   return { rotated, skipped, left: 0 }
 }
 
-async function rotateVerified(deps: Deps, ref: string, at: number): Promise<void> {
-  await rotateOrFollow(deps, { kind: 'rotate', ref, at })
+async function rotateVerified(deps: Deps, request: RotationRequest): Promise<void> {
+  const { ref } = request
+  await rotateOrFollow(deps, request)
   await announce(deps, ref)
   const { accepted } = await verifyCurrent(deps, ref)
   if (!accepted) {

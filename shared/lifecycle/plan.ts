@@ -1,7 +1,9 @@
 import { RotationError } from '../core/errors.js'
+import type { Code } from '../core/ports/errors.js'
 import type { CredentialType } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import { decide } from './decide.js'
+import { typeOf } from './defaults.js'
 import type { Deps } from './deps.js'
 import { factsOf } from './rotate.js'
 import { dueAt } from './schedule.js'
@@ -11,6 +13,8 @@ import { createTools, namesNoRotator, understand } from './work.js'
 /** One line of the fleet. */
 export interface Planned {
   readonly ref: string
+  /** When current became current. */
+  readonly publishedAt?: number
   readonly rotator?: string
   readonly type?: CredentialType
   /** What a sweep would do now. */
@@ -41,10 +45,11 @@ async function planned(deps: Deps, state: SecretState): Promise<Planned> {
     const setup = await understand(tools, state)
     if (setup.rotator === undefined) return { ref, due: [], rotation: 'refused', why: namesNoRotator }
     const action = decide(state, { kind: 'rotate', ref, at: deps.env.now() }, factsOf(tools, setup, state))
-    const { kind, type } = setup.rotator.about
+    const { kind } = setup.rotator.about
+    const type = typeOf(setup.rotator, setup.policy)
     const nextAt = dueAt(state, setup.settings)
     const due = await dueActions(deps, state)
-    const line = { ref, rotator: kind, type, due, ...(nextAt === undefined ? {} : { nextAt }) }
+    const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...(nextAt === undefined ? {} : { nextAt }) }
     const rotation = state.journal?.rotation
     const alive = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil > deps.env.now()
     if (alive && action.do !== 'refuse') return { ...line, rotation: 'held', why: `another process (${rotation.holder}) is at work` }
@@ -59,4 +64,28 @@ async function planned(deps: Deps, state: SecretState): Promise<Planned> {
 function notUnderstood(ref: string, cause: unknown): Planned {
   if (!(cause instanceof RotationError)) throw cause
   return { ref, due: [], rotation: 'refused', why: cause.message }
+}
+
+/** Type and schedule of one that names its rotator; no read. `code`: its policy cannot be understood. */
+export interface Scheduled {
+  readonly type?: CredentialType
+  readonly nextAt?: number
+  readonly due: boolean
+  readonly code?: Code
+}
+
+export async function scheduleOf(deps: Deps, state: SecretState): Promise<Scheduled> {
+  if (state.policy['keyturn-rotator'] === undefined) return { due: false }
+  try {
+    const { rotator, settings, policy } = await understand(createTools(deps), state, 'back')
+    const nextAt = dueAt(state, settings)
+    return {
+      due: nextAt !== undefined && nextAt <= deps.env.now(),
+      ...(rotator === undefined ? {} : { type: typeOf(rotator, policy) }),
+      ...(nextAt === undefined ? {} : { nextAt }),
+    }
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+    return { due: false, code: cause.code }
+  }
 }

@@ -1,17 +1,23 @@
 import type { Target } from '../core/ports/notifier.js'
+import type { CredentialType } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { RotationRequest } from '../core/ports/words.js'
 import type { Action } from './action.js'
 import { isDue } from './change.js'
 import { decide } from './decide.js'
+import { typeOf } from './defaults.js'
 import type { Deps } from './deps.js'
 import { factsOf } from './rotate.js'
 import { refuse } from './rows/common.js'
+import { dueAt } from './schedule.js'
 import { createTools, namesNoRotator, understand } from './work.js'
 
 export interface Status {
   readonly state: SecretState
   readonly rotator?: string
+  readonly type?: CredentialType
+  /** When the schedule is due; absent where there is none. */
+  readonly nextAt?: number
   readonly strategy?: string
   readonly graceMs: number
   /** Who has to follow. */
@@ -30,14 +36,20 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const setup = await understand(tools, state, 'back')
   const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup, state))
   const next = setup.rotator === undefined && kind !== 'put' ? asTheRun(decided) : decided
+  const nextAt = setup.rotator && dueAt(state, setup.settings)
   return {
     state,
+    ...(nextAt === undefined ? {} : { nextAt }),
     targets: setup.targets,
     announced: !isDue(state),
     graceMs: setup.settings.graceMs,
     next,
     ...(setup.rotator
-      ? { rotator: setup.rotator.about.kind, strategy: setup.settings.strategy ?? setup.rotator.about.strategies[0] ?? 'replace' }
+      ? {
+          type: typeOf(setup.rotator, setup.policy),
+          rotator: setup.rotator.about.kind,
+          strategy: setup.settings.strategy ?? setup.rotator.about.strategies[0] ?? 'replace',
+        }
       : {}),
   }
 }

@@ -6,6 +6,7 @@ import type { AnyRotator, Context } from '../core/ports/rotator.js'
 import type { Claim, SecretState, SecretStore } from '../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
+import { scheduled, typeOf } from './defaults.js'
 import { type Companion, type Configuration, type Deps, noConfiguration } from './deps.js'
 import { createGuard, createRedactor, type Guard, guarded, guardRotator, guardStore } from './guard/index.js'
 
@@ -80,7 +81,8 @@ export async function understand(tools: Tools, state: SecretState, ways: 'forwar
     return { settings, policy: said, ...targetsOf(configuration, settings), configuration }
   }
   const rotator = guardRotator(await tools.deps.loadRotator(kind), tools.guard)
-  const policy = { ...configuration.defaults[rotator.about.type], ...said }
+  const type = typeOf(rotator, said)
+  const policy = { ...configuration.defaults[type], ...said }
   const settings = parsePolicy(policy, { own: rotator.about.policy, shortGrace })
   if (settings.strategy !== undefined && !rotator.about.strategies.includes(settings.strategy)) {
     throw new RotationError('bad_policy', `The rotator ${kind} has no strategy "${settings.strategy}".`, {
@@ -88,7 +90,7 @@ export async function understand(tools: Tools, state: SecretState, ways: 'forwar
       next: `Choose one of ${rotator.about.strategies.join(', ')}.`,
     })
   }
-  return { settings, policy, rotator, ...targetsOf(configuration, settings), configuration }
+  return { settings: scheduled(settings, type, state), policy, rotator, ...targetsOf(configuration, settings), configuration }
 }
 
 /** A configuration that is broken or gone must not stand in the way of whoever goes back, looks, or corrects it. */

@@ -23,6 +23,7 @@ const random: Rotator<RandomValue> = {
     strategies: ['replace', 'overlap'],
     policy: policyKeys,
   },
+  typeOf: (policy) => (['cookie', 'hex', 'base64'].includes(policy['keyturn-form'] ?? '') ? 'symmetric' : 'api-key'),
   parse: parseRandomValue,
   render: renderRandomValue,
   // One slot is one credential with a new value; a digest of a key would be a way to guess it.

@@ -16,7 +16,7 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   adopt: ['ref', 'rotator', 'accepted'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
   status:
-    'ref rotator strategy version previous publishedAt pending open token leaseUntil code graceMs announced targets retiring move next'.split(
+    'ref rotator type strategy version previous publishedAt nextAt pending open token leaseUntil code graceMs announced targets retiring move next'.split(
       ' ',
     ),
   rotate: 'ref outcome kind token version previous steps differences windowMs announced targets'.split(' '),
@@ -82,7 +82,10 @@ describe('a whole life on a real PostgreSQL', { skip }, () => {
     const status = await keyturn.ok(['status', 'file:db'])
     hasFields(status, fieldsOf.status ?? [])
     assert.deepEqual([status.rotator, status.strategy, status.graceMs, status.open], ['postgres', 'alternate', 3_600_000, false])
-    await tells(['status', 'file:db'], /^file:db {2}postgres · alternate\ncurrent .*\nstate +idle\nnext .*keyturn rotate file:db/)
+    await tells(
+      ['status', 'file:db'],
+      /^file:db {2}postgres \(database\) · alternate\ncurrent .*\nstate +idle\nnext .*keyturn rotate file:db/,
+    )
     const dry = await keyturn.ok(['rotate', 'file:db', '--dry-run'])
     hasFields(dry, fieldsOf.status ?? [])
     assert.deepEqual(dry.next, { do: 'go', row: '28', from: 'create' })
@@ -102,7 +105,9 @@ describe('a whole life on a real PostgreSQL', { skip }, () => {
       ],
     )
     assert.equal(((await keyturn.ok(['list', '--managed'])).secrets as Body[]).length, 1)
-    await tells(['list'], /^SECRET +ROTATOR +STATE +PUBLISHED\nfile:db /)
+    await tells(['list'], /^SECRET +ROTATOR +TYPE +STATE +AGE +NEXT\nfile:db +postgres +database +idle +\d+s +-$/m)
+    assert.deepEqual((await keyturn.ok(['list', '--due'])).secrets, [])
+    await tells(['list', '--due'], /^Nothing is due\.$/m)
     const policy = await keyturn.ok(['policy', 'file:db'])
     hasFields(policy, ['ref', 'policy'])
     assert.equal((policy.policy as Body)['keyturn-owner'], 'team a')

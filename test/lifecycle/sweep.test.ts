@@ -269,7 +269,7 @@ describe('the whole fleet', () => {
     const secrets = []
     for (let index = 0; index < count; index++) secrets.push(await addSecret(world, `s-${String(index).padStart(2, '0')}`))
     const lines: string[] = []
-    const rotateAll = () => act(world, (deps) => rotateFleet(deps, world.env, undefined, (line) => void lines.push(line)))
+    const rotateAll = () => act(world, (deps) => rotateFleet(deps, world.env, {}, (line) => void lines.push(line)))
     return { world, secrets, lines, rotateAll }
   }
   it('stops at the first failure, and says how many were not begun', async () => {

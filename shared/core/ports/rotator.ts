@@ -97,6 +97,8 @@ export interface Rotator<V> {
     readonly policy: readonly PolicyKey[]
   }
   readonly traits: RotatorTraits
+  /** Where it is not about.type for every policy. */
+  typeOf?(policy: Policy): CredentialType
   /** bad_value with the path. */
   parse(value: SecretText, policy: Policy): V
   /** Keeps shape, order and foreign keys of `shape`. */

@@ -22,7 +22,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     token: context.token,
     ...(context.reason === undefined ? {} : { reason: context.reason }),
   })
-  const { mint, usage, endSessions, tooEarly, publicSet } = rotator
+  const { mint, usage, endSessions, tooEarly, publicSet, typeOf } = rotator
   return {
     about: rotator.about,
     traits: rotator.traits,
@@ -48,6 +48,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
             guarded(guard, change('endSessions', context), () => endSessions.call(rotator, context, id)),
         }
       : {}),
+    ...(typeOf ? { typeOf: (policy: Policy) => typeOf.call(rotator, policy) } : {}),
     ...(tooEarly ? { tooEarly: (context: Context<unknown>) => tooEarly.call(rotator, context) } : {}),
     ...(publicSet ? { publicSet: (value: unknown, policy: Policy) => publicSet.call(rotator, value, policy) } : {}),
     classify,
