@@ -13,6 +13,7 @@ import { policy } from './commands/policy.js'
 import { put } from './commands/put.js'
 import { receive } from './commands/receive.js'
 import { recover } from './commands/recover.js'
+import { reencrypted } from './commands/reencrypted.js'
 import { release } from './commands/release.js'
 import { retire } from './commands/retire.js'
 import { revoke } from './commands/revoke.js'
@@ -24,7 +25,7 @@ import { sweep } from './commands/sweep.js'
 import { verify } from './commands/verify.js'
 
 const commands = [init, put, adopt, policy, get, list, status, plan, rotate, sweep, verify, seen, retire]
-const rarer = [rollback, revoke, recover, release, receive, config, schema, doctor, audit]
+const rarer = [rollback, revoke, reencrypted, recover, release, receive, config, schema, doctor, audit]
 
 /** The whole command line; every wrong word is thrown as a CommanderError, so that one place answers it. `quiet`: one JSON object says everything. */
 export function createProgram(quiet: boolean): Command {

@@ -22,10 +22,12 @@ export function parseConfiguration(text: SecretText): Configuration {
   assertCompanions(result.output)
   return {
     companions: Object.fromEntries(
-      Object.entries(companions).map(([name, { content, at, order = content === 'public-set' ? 'before' : 'after', write }]) => [
-        name,
-        { name, content, at, order, settings: new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] })) },
-      ]),
+      Object.entries(companions).map(
+        ([name, { content, at, order = ['public-set', 'digests'].includes(content) ? 'before' : 'after', write }]) => [
+          name,
+          { name, content, at, order, settings: new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] })) },
+        ],
+      ),
     ),
     targets: Object.fromEntries(
       Object.entries(targets).map(([key, { kind, required, ...settings }]) => [

@@ -16,6 +16,8 @@ export interface Facts {
   /** Required targets whose last preflight said that they are certainly mis-set. */
   readonly refused?: readonly string[]
   readonly rollback: ReturnType<RotatorTraits['rollback']>
+  /** What left is kept in the value: what is armed leaves with this very rotation, and is nothing that ends at this moment. */
+  readonly retains?: true
   readonly previousAccepted?: boolean
   /** Why no rotation may start now, in words: outside the window, a freeze, paused. */
   readonly frozen?: string

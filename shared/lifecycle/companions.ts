@@ -143,17 +143,24 @@ function publicSetOf(companion: Companion, { rotator, policy, text }: Source) {
   const set = rotator.publicSet?.(rotator.parse(text, policy), policy)
   if (set !== undefined && companion.content === 'public-set') return set
   const what = set === undefined ? `the rotator ${rotator.about.kind} has nothing public` : 'only a public set may stand outside the stores'
-  throw new RotationError('bad_config', `The companion ${companion.name} cannot be made: ${what}.`, {
-    field: `companions.${companion.name}.content`,
+  throw cannotBeMade(companion, what)
+}
+
+const cannotBeMade = ({ name }: Companion, what: string): RotationError =>
+  new RotationError('bad_config', `The companion ${name} cannot be made: ${what}.`, {
+    field: `companions.${name}.content`,
     next: 'Name a secret of a store as its place, or take it out of keyturn-companions.',
   })
-}
 
 function textFor(companion: Companion, source: Source, present: SecretText): SecretText {
   const { rotator, policy, text } = source
   if (companion.content === 'copy') return text
   if (companion.content === 'public-set') return publicSetOf(companion, source).asValue()
   const value = rotator.parse(text, policy)
+  if (companion.content === 'digests') {
+    if (rotator.digests !== undefined) return rotator.digests(value, policy)
+    throw cannotBeMade(companion, `the rotator ${rotator.about.kind} has no digests`)
+  }
   readShape(present) // bad_value names what is wrong with it
   return rotator.render(present, value)
 }

@@ -13,11 +13,12 @@ export interface Freeze {
   readonly reason: string
 }
 
-export const companionContents = ['credential', 'copy', 'public-set'] as const
+export const companionContents = ['credential', 'copy', 'public-set', 'digests'] as const
 /** Another secret, or an artefact outside the stores, that has to carry the same credential. From the configuration secret. */
 export interface Companion {
   readonly name: string
-  /** credential: written into what stands there, whose shape stays · copy: the same value · public-set: public halves only. */
+  /** credential: written into what stands there, whose shape stays · copy: the same value · public-set: public halves only · digests: of what
+   * has to be accepted. */
   readonly content: (typeof companionContents)[number]
   /** A secret of any store, or the place of an artefact. */
   readonly at: string

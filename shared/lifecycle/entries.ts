@@ -2,6 +2,7 @@ import { codeOf } from '../core/errors.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../core/ports/store.js'
 import type { CredentialId, VersionId } from '../core/ports/words.js'
+import { retainedEntries, retainedIds } from './retained.js'
 import { companionKind, type Setup, type Tools } from './work.js'
 
 type Known = Setup & { readonly rotator: AnyRotator }
@@ -44,6 +45,8 @@ export async function entriesDue(
 ): Promise<readonly Retiring[]> {
   // Of what is self-issued and takes no slot nothing is ever ended: it leaves the value by itself.
   if (setup.rotator.traits.class === 'F' && setup.rotator.traits.slots(setup.policy) === null) return []
+  const retained = await retainedIds(tools, setup, state)
+  if (retained !== undefined) return retainedEntries(retained, setup.settings, state)
   const required = setup.targets.some(({ required: asked, kind }) => asked && kind !== companionKind)
   const added: Retiring[] = []
   for (const version of leftVersions(state)) {

@@ -7,6 +7,7 @@ import { isDue } from './change.js'
 import type { Deps } from './deps.js'
 import { identityOf } from './entries.js'
 import { askGate, type Verdict } from './gate.js'
+import { retainedIds } from './retained.js'
 import { seenBy } from './tell.js'
 import { assertTargets, createTools, lookContext, type Setup, type Tools, understand } from './work.js'
 
@@ -50,6 +51,8 @@ export async function retirePass(deps: Deps, refText: string): Promise<{ readonl
 
 async function settle(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<Retired> {
   const { env, holder } = tools.deps
+  const retained = await retainedIds(tools, setup, state)
+  if (retained !== undefined) return settleRetained(tools, state, entry, retained)
   if (entry.holder !== undefined && entry.holder !== holder && (entry.leaseUntil ?? 0) > env.now())
     return { id: entry.id, state: entry.state, why: 'another process retires it', again: entry.leaseUntil ?? 0 }
   const live = await liveAs(tools, setup, state, entry)
@@ -70,6 +73,17 @@ async function settle(tools: Tools, setup: Known, state: SecretState, entry: Ret
     return { ...kept, why: `${verdict.why}; grace is not over`, again: entry.notBefore }
   }
   return carryOut(tools, setup, withSeen(state, verdict), verdict.entry, verdict)
+}
+
+/** Nothing is ended here: the next rotation leaves out what is armed, and then its entry goes. */
+async function settleRetained(tools: Tools, state: SecretState, entry: Retiring, retained: readonly CredentialId[]): Promise<Retired> {
+  const { id } = entry
+  if (!retained.includes(id)) {
+    await removeEntry(tools, state, entry)
+    return { id, state: 'retired', why: 'it left the value with a rotation' }
+  }
+  if (entry.state === 'armed') return { id, state: 'armed', why: 'it leaves the value with the next rotation' }
+  return { id, state: entry.state, why: `it decrypts until keyturn reencrypted ${state.ref.shown} --key ${id}` }
 }
 
 /** Why nothing may be armed now: who goes on may be about to use the account again; the leftover of an older rotation blocks nothing. */

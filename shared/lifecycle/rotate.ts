@@ -1,19 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import { codeOf, RotationError } from '../core/errors.js'
 import { deriveToken } from '../core/ids.js'
-import { inWindow, type Settings } from '../core/policy/index.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import { type RotationRequest, type SecretRef, type Step, steps } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
-import type { Action, Facts } from './action.js'
+import type { Action } from './action.js'
 import { isDue } from './change.js'
 import { decide } from './decide.js'
-import { type Configuration, type Deps, noConfiguration, type RotationResult } from './deps.js'
+import { type Deps, noConfiguration, type RotationResult } from './deps.js'
 import { entriesDue, identityOf } from './entries.js'
+import { factsOf } from './facts.js'
 import { freeSlot } from './free.js'
 import { endLease } from './lease.js'
-import { isRefusing } from './preflight.js'
 import { dropPut, probe } from './probe.js'
 import { putUntested } from './put-untested.js'
 import { nextFor, remedies } from './remedies.js'
@@ -109,40 +108,6 @@ async function once(
   if (action.do === 'check') return checkCurrent(tools, setup, rotator, state)
   const act = () => go(tools, { ...setup, rotator }, state, request, action, given)
   return isServiceStep(state, request) ? act() : leased(tools, ref, act)
-}
-
-export function factsOf(
-  tools: Tools,
-  { settings, rotator, policy, targets, unknownTargets, configuration }: Setup,
-  state: SecretState,
-): Facts {
-  const { env } = tools.deps
-  const frozen = frozenNow(settings, configuration, env.now())
-  const seen = state.journal?.seen ?? {}
-  const refused = targets.filter(({ key, required }) => required && isRefusing(seen[key], state)).map(({ key }) => key)
-  return {
-    now: env.now(),
-    slots: rotator ? rotator.traits.slots(policy) : 1,
-    graceMs: settings.graceMs,
-    mints: rotator?.traits.mints ?? false,
-    journal: tools.deps.journal,
-    targets: targets.length + unknownTargets.length > 0,
-    refused,
-    rollback: rotator?.traits.rollback(policy) ?? 'none',
-    ...(frozen === undefined ? {} : { frozen }),
-    ...(settings.mode === 'paused'
-      ? { thaw: 'Run keyturn policy <ref> mode=auto when it is to go on, or use --emergency --reason ….' }
-      : {}),
-  }
-}
-
-/** Window, freeze or pause, in words. */
-export function frozenNow(settings: Settings, configuration: Configuration, now: number): string | undefined {
-  if (configuration.paused) return 'the configuration secret says paused'
-  if (settings.mode === 'paused') return 'keyturn-mode is paused'
-  const freeze = configuration.freezes.find(({ from, to }) => now >= from && now < to)
-  if (freeze) return `there is a freeze until ${new Date(freeze.to).toISOString()}: ${freeze.reason}`
-  return settings.window && !inWindow(settings.window, now) ? 'it is outside the window of keyturn-window' : undefined
 }
 
 /** A rollback goes only to what is still accepted: one login, before anything is claimed. */

@@ -166,6 +166,7 @@ export async function openWork(
     live: [...(base === undefined ? [] : [rotator.identify(base)]), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
     env: tools.guard.env,
     publishedAt: state.publishedAt,
+    released: (state.journal?.retiring ?? []).filter((entry) => entry.state === 'armed').map(({ id }) => id),
     ...(claim.kind === 'emergency' ? { emergency: true as const } : {}),
     ...(stagedAt === undefined ? {} : { stagedAt }),
     ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),

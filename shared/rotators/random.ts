@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { RotationError } from '../core/errors.js'
 import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
@@ -29,6 +30,7 @@ const random: Rotator<RandomValue> = {
   // One slot is one credential with a new value; a digest of a key would be a way to guess it.
   identify: ({ field, id }) => (id === undefined ? (field ?? firstId) : `${field} ${id}`) as CredentialId,
   check: ({ policy }) => void wishOf(policy),
+  digests: digestsOf,
   propose,
   // Nobody outside could refuse it: what a person puts is at least of the form that was asked for. The first value was there before.
   verify: async (context, { key, field }) => {
@@ -50,6 +52,13 @@ function propose(context: Context<RandomValue>): RandomValue {
   const fresh = { field: current.field, key: new SecretText(form.make(env.random, size, prefix)) }
   if (!overlaps(policy)) return fresh
   return { ...fresh, ...(emergency ? {} : { previous: current.key }), id: newId(context) }
+}
+
+/** SHA-256, which is enough for a key that was drawn: nobody guesses 120 bits. */
+function digestsOf({ key, previous, id }: RandomValue): SecretText {
+  const of = (text: SecretText): string => createHash('sha256').update(text.reveal()).digest('hex')
+  const current = { ...(id === undefined ? {} : { id }), sha256: of(key) }
+  return new SecretText(JSON.stringify({ current, previous: previous === undefined ? null : { sha256: of(previous) } }))
 }
 
 /** The value's type is the rotator's own business: callers only carry values from one method to the next. */

@@ -8,6 +8,7 @@ export const rotators = {
   rds: () => import('./rds.js').then(async ({ create }) => create((await import('./postgres.js')).create())),
   random: () => import('./random.js').then(({ create }) => create()),
   'secret-list': () => import('./secret-list.js').then(({ create }) => create()),
+  keyring: () => import('./keyring.js').then(({ create }) => create()),
   jwt: () => import('./jwt.js').then(({ create }) => create()),
   'memory-a': () => import('./memory.js').then(({ create }) => create('A')),
   'memory-b': () => import('./memory.js').then(({ create }) => create('B')),

@@ -3,7 +3,7 @@ import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
 import { currentOf, newId, selfIssued } from '../core/self-issued.js'
-import { countOf, type ListValue, lengthOf, parseListValue, policyKeys, renderListValue } from './secret-list/value.js'
+import { assertCount, countOf, type ListValue, lengthOf, parseListValue, policyKeys, renderListValue } from './secret-list/value.js'
 
 /**
  * Ordered secrets of a server for its own sessions and cookies: the first signs, all of them are accepted. A rotation puts a new one in front and
@@ -22,7 +22,9 @@ const secretList: Rotator<ListValue> = {
   render: renderListValue,
   identify: ({ field, id }) => `${field} ${id ?? 'first'}` as CredentialId,
   check: ({ policy, current }) => {
-    if (current) lengthOf(policy, current)
+    if (current === undefined) return
+    lengthOf(policy, current)
+    assertCount(policy, current)
   },
   propose,
 }

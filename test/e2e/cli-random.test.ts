@@ -55,6 +55,20 @@ describe('self-issued keys from the command line', () => {
     assert.notEqual(three.secret, two.secret)
   })
 
+  it('keyring: what is said to be re-encrypted leaves with the next rotation, and nothing before', async () => {
+    await keyturn.ok(['put', 'file:data'], { stdin: `{"encryption-key": "${'ab'.repeat(32)}"}` })
+    await keyturn.ok(['adopt', 'file:data', '--rotator', 'keyring', 'field=encryption-key', 'count=2', 'grace=1s'])
+    await keyturn.ok(['rotate', 'file:data'])
+    await delay(1100)
+    await keyturn.fails(['rotate', 'file:data'], 'held')
+    await keyturn.fails(['reencrypted', 'file:data', '--key', 'second'], 'bad_event', 'key')
+    assert.deepEqual((await keyturn.ok(['reencrypted', 'file:data', '--key', 'first'])).outcome, 'armed')
+    const { retiring } = await keyturn.ok(['status', 'file:data'])
+    assert.deepEqual((retiring as { id: string; state: string }[]).map(({ id, state }) => `${id} ${state}`), ['first armed'])
+    await keyturn.ok(['rotate', 'file:data'])
+    assert.ok(!(await keyturn.value('data')).includes('ab'.repeat(32)))
+  })
+
   it('secret-list: a new one in front, as long as the first, the last one leaves; what signs now is never dropped', async () => {
     const [one, two] = ['a'.repeat(32), 'b'.repeat(32)]
     await keyturn.ok(['put', 'file:kratos'], { stdin: JSON.stringify({ domain: 'shop', cookie: [one, two] }) })

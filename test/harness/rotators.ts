@@ -172,6 +172,23 @@ const secretList: NamedRotator = {
   }),
 }
 
+const keyring: NamedRotator = {
+  ...random('', {}),
+  name: 'keyring',
+  open: async () => ({
+    ...(await random('', {}).open()),
+    rotator: await loadRotator('keyring'),
+    current: new SecretText(
+      JSON.stringify({
+        note: 'stays',
+        password: 'ab'.repeat(32),
+        password_id: 'k1',
+        password_previous: [{ id: 'k0', key: 'cd'.repeat(32) }],
+      }),
+    ),
+  }),
+}
+
 const signingKeys: NamedRotator = {
   ...random('', {}),
   name: 'jwt',
@@ -205,6 +222,7 @@ export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly NamedRotato
     random('overlap', { 'keyturn-strategy': 'overlap' }, { password_previous: 'older-0123456789', password_id: 'abc' }),
   ],
   'secret-list': [secretList],
+  keyring: [keyring],
   jwt: [signingKeys],
   rds: [rds('instance', 'instance'), rds('cluster', 'cluster')],
 }

@@ -62,6 +62,8 @@ export interface Context<V> {
   readonly reason?: string
   /** When current became current. */
   readonly publishedAt?: number
+  /** Of what the value keeps: credentials that nobody needs any more, so that a new value may be without them. */
+  readonly released?: readonly CredentialId[]
   /** The outgoing credential leaked: nothing of it stays, and nobody is waited for. */
   readonly emergency?: true
   /** retire: whether open sessions of the outgoing credential are ended too. */
@@ -122,6 +124,10 @@ export interface Rotator<V> {
   usage?(context: Context<V>, id: CredentialId): Promise<Usage>
   /** Works from the id alone where it can. Gone already is done. Never called for current or pending. */
   retire(context: Context<V>, id: CredentialId): Promise<Progress>
+  /** Credentials that left and that the value still carries until somebody says that nothing needs them; then the next rotation drops them. */
+  retained?(value: V): readonly CredentialId[]
+  /** Digests of what a service has to accept, for a service that must not know the keys themselves. */
+  digests?(value: V, policy: Policy): SecretText
   /** What everybody may read of a value: the public halves of its keys. For companions; where there is none there is nothing public. */
   publicSet?(value: V, policy: Policy): PublicText
   /** Ends sessions of `id` that began before `context.publishedAt`: a revocation where the outgoing credential itself died with the rotation. */

@@ -22,7 +22,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     token: context.token,
     ...(context.reason === undefined ? {} : { reason: context.reason }),
   })
-  const { mint, usage, endSessions, tooEarly, publicSet, typeOf } = rotator
+  const { mint, usage, endSessions, tooEarly, publicSet, typeOf, retained, digests } = rotator
   return {
     about: rotator.about,
     traits: rotator.traits,
@@ -49,6 +49,8 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
         }
       : {}),
     ...(typeOf ? { typeOf: (policy: Policy) => typeOf.call(rotator, policy) } : {}),
+    ...(retained ? { retained: (value: unknown) => retained.call(rotator, value) } : {}),
+    ...(digests ? { digests: (value: unknown, policy: Policy) => learned(digests.call(rotator, value, policy)) } : {}),
     ...(tooEarly ? { tooEarly: (context: Context<unknown>) => tooEarly.call(rotator, context) } : {}),
     ...(publicSet ? { publicSet: (value: unknown, policy: Policy) => publicSet.call(rotator, value, policy) } : {}),
     classify,

@@ -26,8 +26,8 @@ const rolledBack = ({ journal, current }: Look['state']): boolean =>
   current !== undefined &&
   ((journal?.rotation?.published === current.id && journal.rotation.kind === 'rollback') || kindOfToken(current.ours ?? '') === 'rollback')
 
-const isEnding = ({ state }: Look): boolean =>
-  (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
+const isEnding = ({ state, facts }: Look): boolean =>
+  facts.retains !== true && (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
 const laterStep = ({ request }: Look): boolean => request.step !== undefined && request.step !== 'create'
 const publishedLast = ({ state }: Look): boolean => state.current !== undefined && state.journal?.rotation?.published === state.current.id
 
@@ -67,6 +67,8 @@ export const idleRows: readonly Row[] = [
     request: 'rollback',
     when: is('rollback'),
     answer: ({ state, request, facts }) => {
+      if (facts.rollback === 'none')
+        return refuse('bad_event', 'this kind of credential has no way back', 'Let a rotation make a new one: keyturn rotate <ref>.')
       if (state.previous === undefined) return refuse('bad_event', 'there is no previous version to go back to')
       if (rolledBack(state) && !request.again)
         return refuse(

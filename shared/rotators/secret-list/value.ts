@@ -39,6 +39,19 @@ export const policyKeys: readonly PolicyKey[] = [fieldKey, countKey, lengthKey]
 export const countOf = (policy: Policy, { secrets }: ListValue): number =>
   Number(policyText(policy, countKey) ?? Math.max(2, secrets.length))
 
+/** bad_policy where a rotation would drop several at once, which are all still accepted. */
+export function assertCount(policy: Policy, { secrets, field }: ListValue): void {
+  if (countOf(policy, { secrets, field }) >= secrets.length) return
+  throw new RotationError(
+    'bad_policy',
+    `keyturn-count is less than the ${secrets.length} secrets of ${field}: live ones would be dropped.`,
+    {
+      field: 'keyturn-count',
+      next: 'Put a shorter list once the last ones are not in use any more, or raise the count.',
+    },
+  )
+}
+
 /** bad_policy where the present one is so short that its length cannot be kept. */
 export function lengthOf(policy: Policy, { secrets, field }: ListValue): number {
   const asked = policyText(policy, lengthKey)

@@ -1,0 +1,16 @@
+import { Command } from 'commander'
+import { reencrypted as noteReencrypted } from '../../shared/lifecycle/retained.js'
+import { action } from '../context.js'
+
+export const reencrypted = (): Command =>
+  new Command('reencrypted')
+    .description('say that nothing is encrypted with an older key of a keyring any more: it leaves with the next rotation')
+    .argument('<ref>', 'which secret')
+    .requiredOption('--key <id>', 'which key, by its id as status shows it')
+    .addHelpText('after', '\nExample:\n  keyturn reencrypted file:data-key --key 9f2c41d07ab3')
+    .action(
+      action(async ({ app, output }, refText: string, { key }: { readonly key: string }) => {
+        const { ref, id, outcome } = await noteReencrypted(await app.deps(refText), refText, key)
+        output.result({ ref: ref.shown, id, outcome }, [`${id} of ${ref.shown} is ${outcome}: it leaves the value with the next rotation.`])
+      }),
+    )

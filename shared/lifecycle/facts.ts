@@ -1,0 +1,51 @@
+import { inWindow, type Settings } from '../core/policy/index.js'
+import type { AnyRotator } from '../core/ports/rotator.js'
+import type { SecretState } from '../core/ports/store.js'
+import type { Policy } from '../core/ports/words.js'
+import type { Facts } from './action.js'
+import type { Configuration } from './deps.js'
+import { isRefusing } from './preflight.js'
+import type { Setup, Tools } from './work.js'
+
+/** What decide() knows besides the state. */
+export function factsOf(
+  tools: Tools,
+  { settings, rotator, policy, targets, unknownTargets, configuration }: Setup,
+  state: SecretState,
+): Facts {
+  const { env } = tools.deps
+  const frozen = frozenNow(settings, configuration, env.now())
+  const seen = state.journal?.seen ?? {}
+  const refused = targets.filter(({ key, required }) => required && isRefusing(seen[key], state)).map(({ key }) => key)
+  return {
+    now: env.now(),
+    slots: slotsOf(rotator, policy, state),
+    ...(rotator?.retained ? { retains: true as const } : {}),
+    graceMs: settings.graceMs,
+    mints: rotator?.traits.mints ?? false,
+    journal: tools.deps.journal,
+    targets: targets.length + unknownTargets.length > 0,
+    refused,
+    rollback: rotator?.traits.rollback(policy) ?? 'none',
+    ...(frozen === undefined ? {} : { frozen }),
+    ...(settings.mode === 'paused'
+      ? { thaw: 'Run keyturn policy <ref> mode=auto when it is to go on, or use --emergency --reason ….' }
+      : {}),
+  }
+}
+
+/** What leaves with this rotation makes room for it. */
+function slotsOf(rotator: AnyRotator | undefined, policy: Policy, { journal }: SecretState): number | null {
+  const slots = rotator ? rotator.traits.slots(policy) : 1
+  const leaving = rotator?.retained ? (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').length : 0
+  return slots === null ? null : slots + leaving
+}
+
+/** Window, freeze or pause, in words. */
+export function frozenNow(settings: Settings, configuration: Configuration, now: number): string | undefined {
+  if (configuration.paused) return 'the configuration secret says paused'
+  if (settings.mode === 'paused') return 'keyturn-mode is paused'
+  const freeze = configuration.freezes.find(({ from, to }) => now >= from && now < to)
+  if (freeze) return `there is a freeze until ${new Date(freeze.to).toISOString()}: ${freeze.reason}`
+  return settings.window && !inWindow(settings.window, now) ? 'it is outside the window of keyturn-window' : undefined
+}
