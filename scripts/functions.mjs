@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
-export const functions = [{ cloud: 'aws', name: 'rotate' }]
+export const functions = [
+  { cloud: 'aws', name: 'rotate' },
+  { cloud: 'aws', name: 'jwks' },
+]
 /** What belongs to each cloud: in the bundle of another it is an error. */
 const sdks = { aws: /node_modules\/(@aws-sdk|@smithy)\//, gcp: /node_modules\/(@google-cloud|google-)/, azure: /node_modules\/@azure\// }
 

@@ -1,6 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { adminReader } from '../../shared/app/admin.js'
-import { answerOf, FunctionApp } from '../../shared/app/function.js'
+import { FunctionApp } from '../../shared/app/function.js'
+import { answerOf } from '../../shared/app/function-log.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
 import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'

@@ -20,15 +20,55 @@ const rdsStatements = (allow, databases, looked, admins) => {
   ]
 }
 
+/** Only for these secrets: the service gives their ARN as encryption context. */
+const keyStatements = (allow, keys, written, readable) => {
+  const on = (arns) => ({ Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': arns } } })
+  if (keys.length === 0) return []
+  const read = allow(['kms:Decrypt'], keys, on([...written, ...readable]))
+  return written.length === 0 ? [read] : [read, allow(['kms:GenerateDataKey'], keys, on(written))]
+}
+
+const role = (name, statements) => ({
+  Type: 'AWS::IAM::Role',
+  Properties: {
+    AssumeRolePolicyDocument: {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+    },
+    Policies: [{ PolicyName: name, PolicyDocument: { Version: '2012-10-17', Statement: statements } }],
+  },
+})
+
+/** A function URL that everybody may ask, for what everybody may know; never in a VPC, and without a right to any secret but this one. */
+const jwksFunction = (secret, maxAge) => ({
+  handler: 'dist/functions/aws/jwks/index.handler',
+  description: 'Serves the public set of signing keys',
+  memorySize: 256,
+  timeout: 10,
+  package: { patterns: ['dist/functions/aws/jwks/index.js'] },
+  role: 'JwksRole',
+  url: true,
+  environment: { KEYTURN_JWKS: secret, KEYTURN_JWKS_MAX_AGE: maxAge, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
+})
+const jwksResources = (allow, secret, keys, logStreams) => ({
+  JwksRole: role('jwks', [
+    allow(['secretsmanager:GetSecretValue'], [secret]),
+    ...keyStatements(allow, keys, [], [secret]),
+    allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams]),
+  ]),
+})
+
 /** @param {{ options: Record<string, string>, resolveVariable: (text: string) => Promise<string> }} given */
 module.exports = async ({ resolveVariable }) => {
   const param = async (name, instead = '') => resolveVariable(`param:${name}, '${instead}'`)
   const secrets = list(await param('SecretArns', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:name-it-with-param-SecretArns'))
   const admins = list(await param('AdminSecretArns'))
   const readable = [...admins, ...list(await param('ConfigSecretArns'))]
+  const companions = list(await param('CompanionArns'))
+  const jwksSecret = (await param('JwksSecretArn')).trim()
   const [databases, looked] = [list(await param('RdsArns')), list(await param('RdsLookupArns'))]
   const [keys, subnets, groups] = [list(await param('KmsKeyArns')), list(await param('SubnetIds')), list(await param('SecurityGroupIds'))]
-  const logStreams = { 'Fn::GetAtt': ['RotateLogGroup', 'Arn'] } // it ends with :*, the streams of this one group
+  const logStreams = (name) => ({ 'Fn::GetAtt': [`${name}LogGroup`, 'Arn'] }) // it ends with :*, the streams of this one group
   const allow = (Action, Resource, more = {}) => ({ Effect: 'Allow', Action, Resource, ...more })
   const statements = [
     // The four calls of a rotation, on the secrets that are named; the vendor's template has these and GetRandomPassword on *.
@@ -39,18 +79,14 @@ module.exports = async ({ resolveVariable }) => {
         'secretsmanager:PutSecretValue',
         'secretsmanager:UpdateSecretVersionStage',
       ],
-      secrets,
+      [...secrets, ...companions],
     ),
+    // A companion is published by our own engine, which has to know the ids that were used before.
+    ...(companions.length > 0 ? [allow(['secretsmanager:ListSecretVersionIds'], companions)] : []),
     ...(readable.length > 0 ? [allow(['secretsmanager:GetSecretValue'], readable)] : []),
     ...rdsStatements(allow, databases, looked, admins),
-    // Only for these secrets: the service gives their ARN as encryption context.
-    ...(keys.length > 0
-      ? [
-          allow(['kms:Decrypt'], keys, { Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': [...secrets, ...readable] } } }),
-          allow(['kms:GenerateDataKey'], keys, { Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': secrets } } }),
-        ]
-      : []),
-    allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams]),
+    ...keyStatements(allow, keys, [...secrets, ...companions], readable),
+    allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams('Rotate')]),
     // EC2 accepts only * for network interfaces: they have no ARN before they are made, and DescribeNetworkInterfaces knows none.
     ...(subnets.length > 0
       ? [allow(['ec2:CreateNetworkInterface', 'ec2:DescribeNetworkInterfaces', 'ec2:DeleteNetworkInterface'], ['*'])]
@@ -59,19 +95,12 @@ module.exports = async ({ resolveVariable }) => {
   return {
     // A new master password takes effect in half a minute or so, which is waited for; without one a step ends in seconds.
     timeout: databases.length > 0 ? 300 : 60,
+    jwks: jwksSecret === '' ? {} : { jwks: jwksFunction(jwksSecret, await param('JwksMaxAge', '300')) },
     vpc: subnets.length > 0 ? { subnetIds: subnets, securityGroupIds: groups } : false,
     resources: {
       Resources: {
-        RotateRole: {
-          Type: 'AWS::IAM::Role',
-          Properties: {
-            AssumeRolePolicyDocument: {
-              Version: '2012-10-17',
-              Statement: [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }],
-            },
-            Policies: [{ PolicyName: 'rotate', PolicyDocument: { Version: '2012-10-17', Statement: statements } }],
-          },
-        },
+        RotateRole: role('rotate', statements),
+        ...(jwksSecret === '' ? {} : jwksResources(allow, jwksSecret, keys, logStreams('Jwks'))),
         // Of this account only: SourceArn would tie it to one secret.
         RotatePermission: {
           Type: 'AWS::Lambda::Permission',

@@ -8,6 +8,7 @@ import type { AuditSink } from '../lifecycle/guard/index.js'
 import { loadRotator } from '../rotators/registry.js'
 import { ConfigurationSource, withoutConfiguration } from './configuration.js'
 import { type FunctionConfig, readFunctionConfig } from './function-config.js'
+import { logLine } from './function-log.js'
 import { inferPolicy } from './infer.js'
 
 type Admin = Awaited<ReturnType<Deps['readAdmin']>>
@@ -51,12 +52,26 @@ export class FunctionApp<S extends SecretStore & CurrentReader> {
       environment: this.#config.policy,
       configuration: this.#configuration,
       loadNotifier: tellsNobody,
+      openPlace: async ({ name, at }) => {
+        assertOwn(name, at)
+        // Without the token of this rotation, which is for its own secret alone.
+        return { deps: this.deps({ ...invocation, store: this.store, leaseMs }) }
+      },
       journal: this.#config.journal,
       env: this.env,
       audit,
       shortGrace: this.#config.shortGrace,
     }
   }
+}
+
+/** A function reaches one cloud's store and no other. */
+function assertOwn(name: string, at: string): void {
+  if (/^(aws|arn):/.test(at)) return
+  throw new RotationError('bad_config', `The companion ${name} (${at}) is not in this function's store.`, {
+    field: `companions.${name}.at`,
+    next: 'Name a secret of the same store, or set its order to after, so that keyturn sweep writes it.',
+  })
 }
 
 /** Announcing is the sweep's: no notifier is in the bundle of a function that only rotates. */
@@ -66,29 +81,6 @@ const tellsNobody: Deps['loadNotifier'] = async (kind) => {
   })
 }
 
-/** One structured line, where the platform collects them. */
-const logLine: Env['log'] = (code, fields) => void process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
 const audit: AuditSink = {
   write: async (record) => void process.stderr.write(`${JSON.stringify({ log: 'audit', ...record })}\n`),
 }
-
-/**
- * What leaves a handler: the code, what happened and the next step, and no stack or cause, which may hold anything. The code is the error's name, so
- * that the platform's own log and alarms can tell one from another. The detail goes into the log.
- */
-export function answerOf(cause: unknown, env: Env | undefined): Error {
-  const known = cause instanceof RotationError ? cause : undefined
-  const code = known?.code ?? 'internal'
-  const kind = cause instanceof Error ? cause.name : typeof cause
-  const message = known === undefined ? `An unexpected ${kind} ended the call.` : `${known.message} ${known.next}`
-  const log = env?.log ?? logLine
-  log('step_failed', { code, message, ...(known?.field === undefined ? {} : { field: known.field }), ...causeOf(known) })
-  const answer = new Error(`${code}: ${message}`)
-  answer.name = code
-  answer.stack = `${code}: ${message}`
-  return answer
-}
-
-/** The guard has cleaned it. */
-const causeOf = (known: RotationError | undefined): { readonly cause?: string } =>
-  known?.cause instanceof Error ? { cause: `${known.cause.name}: ${known.cause.message}` } : {}

@@ -10,7 +10,7 @@ import type { Setup, Tools } from './work.js'
 /** What decide() knows besides the state. */
 export function factsOf(
   tools: Tools,
-  { settings, rotator, policy, targets, unknownTargets, configuration }: Setup,
+  { settings, rotator, policy, targets, companions, unknownTargets, configuration }: Setup,
   state: SecretState,
 ): Facts {
   const { env } = tools.deps
@@ -24,7 +24,8 @@ export function factsOf(
     graceMs: settings.graceMs,
     mints: rotator?.traits.mints ?? false,
     journal: tools.deps.journal,
-    targets: targets.length + unknownTargets.length > 0,
+    // What was written before the publication hears of it no more: it waits for no announcement.
+    targets: targets.length + unknownTargets.length > companions.filter(({ order }) => order === 'before').length,
     refused,
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...(frozen === undefined ? {} : { frozen }),

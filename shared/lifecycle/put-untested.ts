@@ -30,7 +30,12 @@ export async function putUntested(
     throw withoutRotator(state.ref)
   }
   const token = action.token ?? deriveToken('put', state.ref, action.base, action.rejects)
-  const asked: ClaimWish = { ...wish, token, ...(action.over === undefined ? {} : { over: action.over }) }
+  const asked: ClaimWish = {
+    ...wish,
+    token,
+    ...(action.token === undefined ? { derived: true as const } : {}),
+    ...(action.over === undefined ? {} : { over: action.over }),
+  }
   const claim = await store.claim(state, asked)
   const version = action.version ?? (given ? (await store.stage(claim, given)).version : undefined)
   if (version === undefined) return 'anew'

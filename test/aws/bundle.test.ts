@@ -105,6 +105,39 @@ describe('the package of the AWS function, offline and without credentials', () 
     })
   })
 
+  it('companions may be written, and the ids of their versions listed; the function with the public set may read that and nothing else', async () => {
+    const [arn, companion] = [
+      'arn:aws:secretsmanager:eu-west-1:1:secret:jwt-AbCdEf',
+      'arn:aws:secretsmanager:eu-west-1:1:secret:jwks-GhIjKl',
+    ]
+    const words = ['--param', `SecretArns=${arn}`, '--param', `CompanionArns=${companion}`, '--param', 'KmsKeyArns=arn:key']
+    const [write, list] = statements(await template(...words))
+    assert.deepEqual(write?.Resource, [arn, companion])
+    assert.deepEqual([list?.Action, list?.Resource], [['secretsmanager:ListSecretVersionIds'], [companion]])
+    const { Resources } = await template(...words, '--param', `JwksSecretArn=${companion}`)
+    const role = Resources.JwksRole?.Properties.Policies as { PolicyDocument: { Statement: Statement[] } }[]
+    const [read, decrypt, logs, ...more] = role[0]?.PolicyDocument.Statement ?? []
+    assert.deepEqual([read?.Action, read?.Resource], [['secretsmanager:GetSecretValue'], [companion]])
+    assert.deepEqual(
+      [decrypt?.Action, decrypt?.Condition],
+      [['kms:Decrypt'], { StringLike: { 'kms:EncryptionContext:SecretARN': [companion] } }],
+    )
+    assert.deepEqual([logs?.Action, more], [['logs:CreateLogStream', 'logs:PutLogEvents'], []])
+    assert.ok(!JSON.stringify(role).includes(arn), 'no right on the secret with the private keys')
+    assert.deepEqual(Resources.JwksLambdaFunction?.Properties.Role, { 'Fn::GetAtt': ['JwksRole', 'Arn'] })
+    assert.equal(Resources.JwksLambdaFunction?.Properties.VpcConfig, undefined)
+    assert.equal(Resources.JwksLambdaFunctionUrl?.Properties.AuthType, 'NONE')
+    const public_ = Object.values(Resources).filter(({ Properties }) => Properties.Principal === '*')
+    assert.deepEqual(
+      public_.map(({ Properties }) => [Properties.Action, Properties.FunctionName]).sort(),
+      ['lambda:InvokeFunction', 'lambda:InvokeFunctionUrl'].map((action) => [action, { 'Fn::GetAtt': ['JwksLambdaFunction', 'Arn'] }]),
+    )
+    assert.ok(public_.every(({ Properties }) => Properties.InvokedViaFunctionUrl === true || Properties.FunctionUrlAuthType === 'NONE'))
+    const bundle = await readFile(join(folder, 'dist/functions/aws/jwks/index.js'), 'utf8')
+    assert.doesNotMatch(bundle, /SCRAM-SHA-256|@google-cloud|@azure|cloudevents|ModifyDBInstance/)
+    assert.ok((await readFile(join(folder, '.serverless/jwks.zip'))).length <= 200 * 1024)
+  })
+
   it('with rds: what it may do to which database, and longer to wait', async () => {
     const [db, cluster] = ['arn:aws:rds:eu-west-1:123456789012:db:main', 'arn:aws:rds:eu-west-1:123456789012:cluster:main']
     const made = await template('--param', `RdsArns=${db}`, '--param', `RdsLookupArns=${cluster}`, '--param', 'AdminSecretArns=arn:admin')

@@ -64,7 +64,10 @@ describe('self-issued keys from the command line', () => {
     await keyturn.fails(['reencrypted', 'file:data', '--key', 'second'], 'bad_event', 'key')
     assert.deepEqual((await keyturn.ok(['reencrypted', 'file:data', '--key', 'first'])).outcome, 'armed')
     const { retiring } = await keyturn.ok(['status', 'file:data'])
-    assert.deepEqual((retiring as { id: string; state: string }[]).map(({ id, state }) => `${id} ${state}`), ['first armed'])
+    assert.deepEqual(
+      (retiring as { id: string; state: string }[]).map(({ id, state }) => `${id} ${state}`),
+      ['first armed'],
+    )
     await keyturn.ok(['rotate', 'file:data'])
     assert.ok(!(await keyturn.value('data')).includes('ab'.repeat(32)))
   })

@@ -40,7 +40,8 @@ export interface Instances {
 /** Secrets Manager on loopback, whose rotations call the real handler in this process, against a real PostgreSQL. */
 export class AwsWorld {
   readonly double: SecretsManagerDouble
-  readonly server: PostgresServer
+  /** Whose logins are rotated; nobody is asked where none is. */
+  readonly server: Pick<PostgresServer, 'port'>
   /** What the function printed and what it threw. */
   readonly said: string[] = []
   skewMs = 0
@@ -48,7 +49,7 @@ export class AwsWorld {
   #requests = 0
   instances: Instances = {}
 
-  static async open(server: PostgresServer, instances: Instances = {}): Promise<AwsWorld> {
+  static async open(server: Pick<PostgresServer, 'port'>, instances: Instances = {}): Promise<AwsWorld> {
     useAwsEnvironment()
     const world = new AwsWorld(server, await SecretsManagerDouble.open())
     world.instances = instances
@@ -57,7 +58,7 @@ export class AwsWorld {
     world.double.functions.set(functionArn, (event) => world.invoke(event))
     return world
   }
-  private constructor(server: PostgresServer, double: SecretsManagerDouble) {
+  private constructor(server: Pick<PostgresServer, 'port'>, double: SecretsManagerDouble) {
     this.server = server
     this.double = double
   }

@@ -47,6 +47,8 @@ export class SecretsManagerDouble {
   fault: (call: Call, n: number) => Fault | undefined = () => undefined
   /** Actions that this role may not do. */
   readonly deny = new Set<string>()
+  /** ListSecretVersionIds is allowed on these all the same. */
+  mayList: (secretId: unknown) => boolean = () => false
   /** How often an attempt is made again by itself; the service's own number is not documented. */
   attemptsMax = 5
   wantsRotationToken = false
@@ -124,7 +126,7 @@ export class SecretsManagerDouble {
       if (fault === 'error') throw new ServiceError('InternalServiceError', 'An error occurred on the server side.', 500)
       if (fault === 'throttle') throw new ServiceError('ThrottlingException', 'Rate exceeded')
       if (typeof fault === 'object' && 'type' in fault) throw new ServiceError(fault.type, fault.message ?? 'as the test says')
-      if (this.deny.has(name))
+      if (this.deny.has(name) && !(name === 'ListSecretVersionIds' && this.mayList(input.SecretId)))
         throw new ServiceError(
           'AccessDeniedException',
           `User: arn:aws:sts::123456789012:assumed-role/test is not authorized to perform: secretsmanager:${name}`,

@@ -8,7 +8,8 @@ const refusedMax = 20
 
 /**
  * A token holds one value for ever, also one that the target refused. A token that was derived from the state gives way to the next of its row; one
- * that somebody gave is spent. Asked only by our own engine, under a person's rights: a function never needs to list versions.
+ * that somebody gave is spent. Asked only by our own engine: under a person's rights, or for a companion, which a function publishes
+ * itself; a rotation by the service never lists versions.
  */
 export async function substituteToken(api: Api, ref: SecretRef, wish: ClaimWish): Promise<Token> {
   const known = new Set<string>()

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { RotationError } from '../core/errors.js'
+import { PublicText } from '../core/public-key.js'
+import type { SecretText } from '../core/secret-text.js'
+
+export interface SetRequest {
+  readonly method: string
+  readonly path: string
+  readonly ifNoneMatch?: string | undefined
+}
+export interface SetAnswer {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** Where verifiers look for a set: https://www.rfc-editor.org/rfc/rfc8615 names the folder, OpenID Connect Discovery the file in its examples. */
+const paths = ['/', '/.well-known/jwks.json', '/jwks.json']
+const maxAgeSecondsDefault = 300
+
+/** What KEYTURN_JWKS_MAX_AGE says, in seconds: no longer than keyturn-max-age of the source. bad_config. */
+export function maxAgeOf(text: string | undefined): number {
+  if (text === undefined || text === '') return maxAgeSecondsDefault
+  if (/^\d{1,5}$/.test(text)) return Number(text)
+  throw new RotationError('bad_config', 'KEYTURN_JWKS_MAX_AGE must be a whole number of seconds.', {
+    field: 'KEYTURN_JWKS_MAX_AGE',
+    next: "Correct the function's environment.",
+  })
+}
+
+/** The set as verifiers get it: public members only, without the keys whose time is over. bad_value for a companion that is no set. */
+export function answerSet({ method, path, ifNoneMatch }: SetRequest, companion: SecretText, now: number, maxAgeSeconds: number): SetAnswer {
+  if (!paths.includes(path)) return { statusCode: 404, headers: { 'cache-control': 'no-store' }, body: '' }
+  if (method !== 'GET' && method !== 'HEAD') return { statusCode: 405, headers: { allow: 'GET, HEAD' }, body: '' }
+  const served = PublicText.servedFrom(companion.reveal(), now)
+  if (served === undefined)
+    throw new RotationError('bad_value', 'The companion holds no public set.', { next: 'Rotate its source; keyturn sweep writes it, too.' })
+  const body = String(served)
+  const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
+  const headers = { 'cache-control': `public, max-age=${maxAgeSeconds}`, etag, 'content-type': 'application/jwk-set+json' }
+  const known = (ifNoneMatch ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''))
+  if (known.includes(etag) || known.includes('*')) return { statusCode: 304, headers, body: '' }
+  return { statusCode: 200, headers, body: method === 'HEAD' ? '' : body }
+}
+
+/** Nothing of what happened: who asks is anybody. */
+export const unavailable: SetAnswer = { statusCode: 503, headers: { 'cache-control': 'no-store', 'retry-after': '30' }, body: '' }
