@@ -28,7 +28,7 @@ interface RotateOptions {
 export const rotate = (): Command =>
   new Command('rotate')
     .description('take a secret through create, set, test and finish; after a crash the same command goes on')
-    .argument('[ref]', 'which secret')
+    .argument('[ref]', 'which secret; with #field only that part of one that holds several')
     .addOption(
       new Option('--all', 'every managed secret: one first, verified, then a tenth, then the rest; stops at the first failure').conflicts([
         'step',
@@ -51,9 +51,9 @@ export const rotate = (): Command =>
       action(async (run, given: string | undefined, options: RotateOptions) => {
         if (options.all || options.type !== undefined) return fleet(run, given, options)
         const { app, output } = run
-        const refText = given ?? missing()
+        const [refText = '', part] = (given ?? missing()).split('#', 2)
         const deps = await app.deps(refText)
-        const request = requestOf(refText, options, app.env.now())
+        const request = { ...requestOf(refText, options, app.env.now()), ...(part === undefined ? {} : { part }) }
         if (options.dryRun) {
           const found = await statusOf(deps, refText, request.kind)
           const json = statusJson(found)

@@ -5,7 +5,8 @@ import type { SecretState, SecretStoreAdmin } from '../core/ports/store.js'
 import type { Policy, SecretRef } from '../core/ports/words.js'
 import type { Deps } from './deps.js'
 import { nextFor } from './remedies.js'
-import { assertTargets, createTools, inferred, lookContext, type Setup, type Tools, understand, withoutRotator } from './work.js'
+import { assertTargets, createTools, inferred, type Setup, type Tools, understand, withoutRotator } from './setup.js'
+import { lookContext } from './work.js'
 
 type Patch = Readonly<Record<string, string | null>>
 

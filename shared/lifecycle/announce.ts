@@ -4,9 +4,9 @@ import type { SecretState, Seen } from '../core/ports/store.js'
 import type { SecretRef, VersionId } from '../core/ports/words.js'
 import { changeOf, isDue } from './change.js'
 import type { Deps } from './deps.js'
-import { entriesDue, identityOf } from './entries.js'
+import { entriesDue, identitiesOf } from './entries.js'
+import { assertTargets, createTools, type Setup, type Tools, understand } from './setup.js'
 import { seenBy, type Told, tell, wasTold } from './tell.js'
-import { assertTargets, createTools, type Setup, type Tools, understand } from './work.js'
 
 export interface Announced {
   readonly ref: SecretRef
@@ -107,7 +107,7 @@ async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, tol
   }
   const { rotator } = setup
   const retiring = rotator
-    ? await entriesDue(tools, { ...setup, rotator }, state, await identityOf(tools, { ...setup, rotator }, state, current.id))
+    ? await entriesDue(tools, { ...setup, rotator }, state, await identitiesOf(tools, { ...setup, rotator }, state, current.id))
     : (state.journal?.retiring ?? [])
   await tools.store.note(state, { announced: current.id, retiring, ...seen })
   return 'announced'

@@ -10,7 +10,7 @@ import type { Companion, Deps, Place } from './deps.js'
 import { dropPut } from './probe.js'
 import { putUntested } from './put-untested.js'
 import { nextFor } from './remedies.js'
-import { companionKind, createTools, type Setup, type Tools, understand, withoutRotator } from './work.js'
+import { companionKind, createTools, type Setup, type Tools, understand, withoutRotator } from './setup.js'
 
 const roundsMax = 6
 const artefactMsMax = 30_000

@@ -2,8 +2,9 @@ import { codeOf } from '../core/errors.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../core/ports/store.js'
 import type { CredentialId, VersionId } from '../core/ports/words.js'
+import { idsOf } from './identity.js'
 import { retainedEntries, retainedIds } from './retained.js'
-import { companionKind, type Setup, type Tools } from './work.js'
+import { companionKind, type Setup, type Tools } from './setup.js'
 
 type Known = Setup & { readonly rotator: AnyRotator }
 
@@ -19,14 +20,14 @@ function leftVersions({ current, previous, journal }: SecretState): readonly Ver
 }
 
 /** undefined where the version is gone, or was never a credential of this kind. */
-export async function identityOf(
+export async function identitiesOf(
   tools: Tools,
   { rotator, policy }: Known,
   state: SecretState,
   version: VersionId,
-): Promise<CredentialId | undefined> {
+): Promise<readonly CredentialId[] | undefined> {
   try {
-    return rotator.identify(rotator.parse(await tools.store.read(state.ref, version), policy))
+    return idsOf(rotator, rotator.parse(await tools.store.read(state.ref, version), policy))
   } catch (cause) {
     if (codeOf(cause) === 'not_found' || codeOf(cause) === 'bad_value') return undefined
     throw cause
@@ -41,7 +42,7 @@ export async function entriesDue(
   tools: Tools,
   setup: Known,
   state: SecretState,
-  currentId: CredentialId | undefined,
+  currentIds: readonly CredentialId[] = [],
 ): Promise<readonly Retiring[]> {
   // Of what is self-issued and takes no slot nothing is ever ended: it leaves the value by itself.
   if (setup.rotator.traits.class === 'F' && setup.rotator.traits.slots(setup.policy) === null) return []
@@ -50,15 +51,16 @@ export async function entriesDue(
   const required = setup.targets.some(({ required: asked, kind }) => asked && kind !== companionKind)
   const added: Retiring[] = []
   for (const version of leftVersions(state)) {
-    const id = await identityOf(tools, setup, state, version)
-    if (id === undefined || id === currentId || added.some((entry) => entry.id === id)) continue
-    const since = state.publishedAt
-    added.push({ id, version, since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' })
+    for (const id of (await identitiesOf(tools, setup, state, version)) ?? []) {
+      if (currentIds.includes(id) || added.some((entry) => entry.id === id)) continue
+      const since = state.publishedAt
+      added.push({ id, version, since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' })
+    }
   }
   // The account left once more: what was found out about it before says nothing about now. Class F keeps nothing outside, so only previous counts.
   const kept = (state.journal?.retiring ?? []).filter(
     ({ id, version, state: phase }) =>
-      id !== currentId &&
+      !currentIds.includes(id) &&
       !(phase !== 'armed' && phase !== 'disabled' && added.some((entry) => entry.id === id)) &&
       (setup.rotator.traits.class !== 'F' || version === state.previous?.id),
   )

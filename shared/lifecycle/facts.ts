@@ -4,8 +4,9 @@ import type { SecretState } from '../core/ports/store.js'
 import type { Policy } from '../core/ports/words.js'
 import type { Facts } from './action.js'
 import type { Configuration } from './deps.js'
+import { partsKind } from './parts/policy.js'
 import { isRefusing } from './preflight.js'
-import type { Setup, Tools } from './work.js'
+import type { Setup, Tools } from './setup.js'
 
 /** What decide() knows besides the state. */
 export function factsOf(
@@ -20,6 +21,7 @@ export function factsOf(
   return {
     now: env.now(),
     slots: slotsOf(rotator, policy, state),
+    ...(rotator?.about.kind === partsKind ? { parts: true as const } : {}),
     ...(rotator?.retained ? { retains: true as const } : {}),
     graceMs: settings.graceMs,
     mints: rotator?.traits.mints ?? false,

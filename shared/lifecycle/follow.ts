@@ -4,7 +4,7 @@ import type { SecretState, Seen } from '../core/ports/store.js'
 import { announce } from './announce.js'
 import type { Deps } from './deps.js'
 import { retirePass } from './retire.js'
-import { createTools } from './work.js'
+import { createTools } from './setup.js'
 
 /** How far one consumer is; told when that changes. */
 export interface Progress {

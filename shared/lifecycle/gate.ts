@@ -2,8 +2,8 @@ import type { Change, Target } from '../core/ports/notifier.js'
 import type { AnyRotator, Context, Usage } from '../core/ports/rotator.js'
 import type { Retiring, SecretState, Seen } from '../core/ports/store.js'
 import { changeOf } from './change.js'
+import { companionKind, type Setup, type Tools } from './setup.js'
 import { type Told, tell } from './tell.js'
-import { companionKind, type Setup, type Tools } from './work.js'
 
 /** Whether a credential that left may be retired, and what was found out about it. `entry` carries the evidence on. */
 export interface Verdict {

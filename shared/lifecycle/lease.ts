@@ -1,6 +1,6 @@
 import { codeOf, messageOf } from '../core/errors.js'
 import type { SecretRef } from '../core/ports/words.js'
-import type { Tools } from './work.js'
+import type { Tools } from './setup.js'
 
 /** Gives the right to act back, so that the next attempt need not wait for the lease to run out. Its failure costs time only, and is logged. */
 export async function endLease({ store, deps, guard }: Tools, ref: SecretRef): Promise<void> {

@@ -4,7 +4,7 @@ import type { RotationRequest, Token } from '../core/ports/words.js'
 import type { Deps, RotationResult } from './deps.js'
 import { nextFor } from './remedies.js'
 import { rotate } from './rotate.js'
-import { createTools, type Tools } from './work.js'
+import { createTools, type Tools } from './setup.js'
 
 const waitMsMax = 10 * 60_000
 const lookMs = 1000
@@ -25,6 +25,11 @@ export async function rotateOrFollow(
   const tools = createTools(deps)
   const state = await tools.store.describe(await tools.store.resolve(request.ref))
   if (state.drivenBy !== 'service' || state.journal?.rotation !== undefined) return rotate(deps, request)
+  if (request.part !== undefined)
+    throw new RotationError('bad_event', `The platform rotates ${state.ref.shown} as a whole.`, {
+      field: 'ref',
+      next: `Leave #${request.part} away, or use --emergency --reason …, which is our own engine's.`,
+    })
   return follow(tools, state, await deps.startNative(state.ref), say)
 }
 

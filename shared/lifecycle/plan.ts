@@ -7,8 +7,8 @@ import { typeOf } from './defaults.js'
 import type { Deps } from './deps.js'
 import { factsOf } from './facts.js'
 import { dueAt } from './schedule.js'
+import { createTools, namesNoRotator, understand } from './setup.js'
 import { dueActions, type SweepAction } from './sweep.js'
-import { createTools, namesNoRotator, understand } from './work.js'
 
 /** One line of the fleet. */
 export interface Planned {

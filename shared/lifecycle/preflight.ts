@@ -3,8 +3,8 @@ import type { Preflight } from '../core/ports/notifier.js'
 import type { SecretState, Seen } from '../core/ports/store.js'
 import type { Deps } from './deps.js'
 import { guardNotifier } from './guard/index.js'
+import { createTools, type Tools, understand } from './setup.js'
 import { notifierFor } from './tell.js'
-import { createTools, type Tools, understand } from './work.js'
 
 export interface Checked {
   readonly target: string

@@ -3,8 +3,9 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 import type { ClaimWish, SecretState, Staged } from '../core/ports/store.js'
 import type { Action } from './action.js'
 import { giveUpValue, markStuck } from './doubt.js'
+import type { Setup, Tools } from './setup.js'
 import { readPending } from './steps.js'
-import { openWork, type Setup, type Tools, type Work } from './work.js'
+import { openWork, type Work } from './work.js'
 
 type Probe = Extract<Action, { do: 'probe' }>
 type Known = Setup & { rotator: AnyRotator }

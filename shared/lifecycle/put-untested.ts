@@ -3,7 +3,7 @@ import type { ClaimWish, SecretState } from '../core/ports/store.js'
 import type { SecretText } from '../core/secret-text.js'
 import type { Action } from './action.js'
 import type { RotationResult } from './deps.js'
-import { type Tools, withoutRotator } from './work.js'
+import { type Tools, withoutRotator } from './setup.js'
 
 /** A secret of no known kind can be put, not rotated: there is nothing to log in with, so nothing to test. bad_policy for anything else. */
 export async function putUntested(

@@ -7,8 +7,9 @@ import type { SecretText } from '../core/secret-text.js'
 import type { Deps } from './deps.js'
 import { giveUpValue } from './doubt.js'
 import { endLease } from './lease.js'
+import { createTools, type Setup, type Tools, understand, withoutRotator } from './setup.js'
 import { readPending } from './steps.js'
-import { createTools, lookContext, openWork, type Setup, type Tools, understand, withoutRotator } from './work.js'
+import { lookContext, openWork } from './work.js'
 
 /** One stored version and what the target said to it. unknown: not tried, or the target could not be asked. */
 export interface Tried {

@@ -4,7 +4,8 @@ import type { Retiring, SecretState } from '../core/ports/store.js'
 import type { CredentialId, SecretRef } from '../core/ports/words.js'
 import type { Deps } from './deps.js'
 import { askGate } from './gate.js'
-import { createTools, lookContext, type Setup, type Tools, understand } from './work.js'
+import { createTools, type Setup, type Tools, understand } from './setup.js'
+import { lookContext } from './work.js'
 
 type Known = Setup & { readonly rotator: AnyRotator }
 const roundsMax = 6

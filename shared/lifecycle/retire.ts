@@ -5,11 +5,12 @@ import type { Retiring, SecretState } from '../core/ports/store.js'
 import type { CredentialId, SecretRef } from '../core/ports/words.js'
 import { isDue } from './change.js'
 import type { Deps } from './deps.js'
-import { identityOf } from './entries.js'
+import { identitiesOf } from './entries.js'
 import { askGate, type Verdict } from './gate.js'
 import { retainedIds } from './retained.js'
+import { assertTargets, createTools, type Setup, type Tools, understand } from './setup.js'
 import { seenBy } from './tell.js'
-import { assertTargets, createTools, lookContext, type Setup, type Tools, understand } from './work.js'
+import { lookContext } from './work.js'
 
 export interface Retired {
   readonly id: CredentialId
@@ -102,9 +103,9 @@ const withSeen = (state: SecretState, { told }: Verdict): SecretState =>
 /** Never retire what identifies as current, or as a value that may still become current. */
 export async function liveAs(tools: Tools, setup: Known, state: SecretState, { id }: Retiring): Promise<'current' | 'coming' | undefined> {
   const { current, pending, loose } = state
-  if (current?.hasValue && (await identityOf(tools, setup, state, current.id)) === id) return 'current'
+  if (current?.hasValue && (await identitiesOf(tools, setup, state, current.id))?.includes(id)) return 'current'
   for (const info of [pending, ...loose.filter(({ base }) => base === current?.id)])
-    if (info?.hasValue && (await identityOf(tools, setup, state, info.id)) === id) return 'coming'
+    if (info?.hasValue && (await identitiesOf(tools, setup, state, info.id))?.includes(id)) return 'coming'
   return undefined
 }
 

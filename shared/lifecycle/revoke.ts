@@ -2,9 +2,9 @@ import { codeOf, RotationError } from '../core/errors.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { Deps } from './deps.js'
-import { entriesDue, identityOf } from './entries.js'
+import { entriesDue, identitiesOf } from './entries.js'
 import { carryOut, liveAs, type Retired, retireContext } from './retire.js'
-import { createTools, type Setup, type Tools, understand, withoutRotator } from './work.js'
+import { createTools, type Setup, type Tools, understand, withoutRotator } from './setup.js'
 
 const roundsMax = 6
 
@@ -34,9 +34,10 @@ async function revokePrevious(tools: Tools, setup: Setup & { rotator: AnyRotator
       next: `Run keyturn recover ${state.ref.shown} first.`,
     })
   }
-  const currentId = state.current && (await identityOf(tools, setup, state, state.current.id))
+  const currentIds = state.current && (await identitiesOf(tools, setup, state, state.current.id))
+  const [currentId] = currentIds ?? []
   if (currentId === undefined) throw nothing(state)
-  const entries = await entriesDue(tools, setup, state, currentId)
+  const entries = await entriesDue(tools, setup, state, currentIds)
   const entry = state.previous === undefined ? entries.at(-1) : entries.find(({ version }) => version === state.previous?.id)
   if (entry === undefined) return endOldSessions(tools, setup, state, currentId, reason)
   if (isOpen(state) || (await liveAs(tools, setup, state, entry)) !== undefined) {

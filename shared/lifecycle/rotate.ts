@@ -9,7 +9,7 @@ import type { Action } from './action.js'
 import { isDue } from './change.js'
 import { decide } from './decide.js'
 import { type Deps, noConfiguration, type RotationResult } from './deps.js'
-import { entriesDue, identityOf } from './entries.js'
+import { entriesDue, identitiesOf } from './entries.js'
 import { factsOf } from './facts.js'
 import { freeSlot } from './free.js'
 import { endLease } from './lease.js'
@@ -18,8 +18,9 @@ import { putUntested } from './put-untested.js'
 import { nextFor, remedies } from './remedies.js'
 import { runSteps } from './run-steps.js'
 import { finishForService, isFilled, isServiceStep, lookFor, needsOf, stepDone } from './service-step.js'
+import { assertTargets, createTools, type Setup, type Tools, understand } from './setup.js'
 import { assertNotTooEarly } from './too-early.js'
-import { assertTargets, createTools, lookContext, openWork, type Setup, type Tools, understand } from './work.js'
+import { lookContext, openWork } from './work.js'
 
 const roundsMax = 6
 
@@ -83,7 +84,7 @@ async function once(
 ): Promise<RotationResult | 'anew'> {
   const state = await lookFor(tools, ref, request)
   if (state.drivenBy === 'service' && request.step === 'finish') return finishForService(tools, state, request)
-  const setup = await understand(tools, state, request.kind === 'rotate' ? 'forward' : 'back')
+  const setup = await understand(tools, state, request.kind === 'rotate' ? 'forward' : 'back', request.part)
   const facts = factsOf(tools, setup, state)
   const previousAccepted =
     request.kind === 'rollback' && setup.rotator ? await previousWorks(tools, setup, setup.rotator, state) : undefined
@@ -173,7 +174,7 @@ async function entriesNoted(tools: Tools, setup: Setup & { rotator: AnyRotator }
   const begins = action.do === 'go' && action.from === 'create' && action.token !== state.journal?.rotation?.token
   if (!begins || !tools.deps.journal || !isDue(state) || state.current === undefined) return false
   const before = state.journal?.retiring ?? []
-  const retiring = await entriesDue(tools, setup, state, await identityOf(tools, setup, state, state.current.id))
+  const retiring = await entriesDue(tools, setup, state, await identitiesOf(tools, setup, state, state.current.id))
   if (isDeepStrictEqual(retiring, before)) return false
   try {
     await tools.store.note(state, { retiring })

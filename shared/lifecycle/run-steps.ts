@@ -7,8 +7,9 @@ import type { Action } from './action.js'
 import { publishBefore } from './companions.js'
 import type { RotationResult } from './deps.js'
 import { endLease } from './lease.js'
+import { assertTargets } from './setup.js'
 import { createSecret, finishSecret, type Pending, readPending, setSecret, testAlone, testPut, testSecret } from './steps.js'
-import { assertTargets, type Work } from './work.js'
+import type { Work } from './work.js'
 
 type Go = Extract<Action, { do: 'go' }>
 

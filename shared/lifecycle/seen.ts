@@ -3,7 +3,7 @@ import type { TargetPhase } from '../core/ports/notifier.js'
 import type { SecretRef, VersionId } from '../core/ports/words.js'
 import { changeOf } from './change.js'
 import type { Deps } from './deps.js'
-import { createTools, understand } from './work.js'
+import { createTools, understand } from './setup.js'
 
 export interface Receipt {
   readonly target: string

@@ -7,8 +7,9 @@ import { publishBefore } from './companions.js'
 import { decide } from './decide.js'
 import type { RotationResult } from './deps.js'
 import { nextFor } from './remedies.js'
+import { assertTargets, type Setup, type Tools, understand } from './setup.js'
 import { finishSecret } from './steps.js'
-import { assertTargets, type Needs, type Setup, type Tools, understand } from './work.js'
+import type { Needs } from './work.js'
 
 /** A platform called for one step: it serialises the steps, so that no lease is kept and nothing but the values is written. */
 export const isServiceStep = ({ drivenBy }: SecretState, { step }: RotationRequest): boolean => drivenBy === 'service' && step !== undefined

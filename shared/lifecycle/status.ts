@@ -10,7 +10,7 @@ import type { Deps } from './deps.js'
 import { factsOf } from './facts.js'
 import { refuse } from './rows/common.js'
 import { dueAt } from './schedule.js'
-import { createTools, namesNoRotator, understand } from './work.js'
+import { createTools, namesNoRotator, understand } from './setup.js'
 
 export interface Status {
   readonly state: SecretState

@@ -12,7 +12,7 @@ import { nextFor } from './remedies.js'
 import { retirePass } from './retire.js'
 import { rotate } from './rotate.js'
 import { isCheckDue, isStartDue } from './schedule.js'
-import { createTools, understand } from './work.js'
+import { createTools, understand } from './setup.js'
 
 export const sweepActions = ['resume', 'announce', 'retire', 'companions', 'start', 'check'] as const
 export type SweepAction = (typeof sweepActions)[number]

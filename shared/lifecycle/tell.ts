@@ -5,7 +5,7 @@ import type { Seen } from '../core/ports/store.js'
 import type { SecretText } from '../core/secret-text.js'
 import { companionNotifier } from './companions.js'
 import { guardNotifier } from './guard/index.js'
-import { companionKind, type Tools } from './work.js'
+import { companionKind, type Tools } from './setup.js'
 
 /** What one target said when it was told or asked. */
 export interface Told {

@@ -3,7 +3,7 @@ import { deriveToken } from '../core/ids.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import { nextFor } from './remedies.js'
-import type { Setup, Tools } from './work.js'
+import type { Setup, Tools } from './setup.js'
 
 /** held where the value itself says that it is too early: before anything is claimed, so that nothing stays open until then. */
 export async function assertNotTooEarly(

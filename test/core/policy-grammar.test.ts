@@ -135,6 +135,7 @@ describe('a value', () => {
       admin: 'file:pg-admin',
       forceAfterMs: 7 * 86_400_000,
       targets: ['one', 'two', 'three'],
+      companions: [],
       window: { days: [1], fromMinute: 1320, toMinute: 1440, zone: 'Europe/Berlin' },
     })
     assert.deepEqual(parse({}), { graceMs: 3_600_000, mode: 'auto', targets: [] })

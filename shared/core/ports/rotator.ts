@@ -107,6 +107,8 @@ export interface Rotator<V> {
   render(shape: SecretText, next: V): SecretText
   /** Not secret, stable: what journal, events and gates name. */
   identify(value: V): CredentialId
+  /** Where a value holds several credentials: each of them, the one that identify names first. */
+  identities?(value: V): readonly CredentialId[]
   /** What is certainly wrong before anything is touched: admin = rotated account, admin host ≠ host, pending names another host. admin_mismatch, bad_policy, bad_value. */
   check(context: Context<V>, pending?: V): void
   /** Why it is too early for a new value, where that depends on the value itself: asked before anything is claimed. undefined: it is not. */

@@ -39,6 +39,8 @@ export interface RotationRequest {
   readonly token?: Token
   readonly step?: Step
   readonly reason?: string
+  /** Of a secret with parts: the only one that is to change. */
+  readonly part?: string
   /** rollback: also where current was published by a rollback itself, so that this goes back to what that one left. */
   readonly again?: true
 }

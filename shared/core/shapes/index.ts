@@ -50,6 +50,20 @@ export function writeLogin(value: SecretText, from: Login, to: Login): SecretTex
   return new SecretText(replaceFields(text, changes))
 }
 
+/**
+ * A key under its own name has another one: connection URLs and passwords of other fields that held the old one get the new one, in the same version,
+ * whoever their user is. `own`: fields that may hold the old one. bad_value when another field holds it in a form that cannot be rewritten.
+ */
+export function writeKey(text: string, own: (name: string) => boolean, from: string, to: string): string {
+  if (from === to) return text
+  const changes = new Map<string, string>()
+  for (const field of jsonFields(text)) {
+    const next = own(field.name) ? undefined : nextText(field, { password: from }, { password: to })
+    if (next !== undefined) changes.set(field.name, next)
+  }
+  return replaceFields(text, changes)
+}
+
 function assertWellFormed({ user, password }: Login): void {
   if (user.isWellFormed() && password.isWellFormed()) return
   throw new RotationError('bad_value', 'The user or the password is no well-formed Unicode text.', {
@@ -58,13 +72,17 @@ function assertWellFormed({ user, password }: Login): void {
   })
 }
 
-function nextText(field: JsonField, from: Login, to: Login): string | undefined {
+/** Without a user: that of a URL stays, whoever it is. */
+type AnyLogin = Pick<Login, 'password'> & Partial<Login>
+
+function nextText(field: JsonField, from: AnyLogin, to: AnyLogin): string | undefined {
   const { name, value } = field
   if (typeof value === 'string') {
     if (passwordName.test(name) && value === from.password) return to.password
-    if (userName.test(name) && value === from.user) return to.user
+    if (from.user !== undefined && userName.test(name) && value === from.user) return to.user
     const url = loginOf(value, name)
-    if (url?.user === from.user && url.password === from.password) return withLogin(url, to.user, to.password)
+    if (url && (from.user ?? url.user) === url.user && url.password === from.password)
+      return withLogin(url, to.user ?? url.user ?? '', to.password)
   }
   // A short password may well be part of a host or a database name: there only names that promise a credential count.
   const telling = from.password.length >= 16 || (from.password.length >= 6 && /url|uri|dsn|conn|pass|pwd|secret|auth/i.test(name))

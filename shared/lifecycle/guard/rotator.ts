@@ -22,7 +22,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     token: context.token,
     ...(context.reason === undefined ? {} : { reason: context.reason }),
   })
-  const { mint, usage, endSessions, tooEarly, publicSet, typeOf, retained, digests } = rotator
+  const { mint, usage, endSessions, tooEarly, publicSet, typeOf, retained, digests, identities } = rotator
   return {
     about: rotator.about,
     traits: rotator.traits,
@@ -48,6 +48,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
             guarded(guard, change('endSessions', context), () => endSessions.call(rotator, context, id)),
         }
       : {}),
+    ...(identities ? { identities: (value: unknown) => identities.call(rotator, value) } : {}),
     ...(typeOf ? { typeOf: (policy: Policy) => typeOf.call(rotator, policy) } : {}),
     ...(retained ? { retained: (value: unknown) => retained.call(rotator, value) } : {}),
     ...(digests ? { digests: (value: unknown, policy: Policy) => learned(digests.call(rotator, value, policy)) } : {}),

@@ -19,9 +19,11 @@ export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request'
  * A put whose value was never kept: only who holds that value, the same put again, can go on. A rollback whose value the target refused: offered
  * again it would only be refused again.
  */
-export const orphanedPut = ({ open, state, request }: Look): boolean =>
+export const orphanedPut = ({ open, state, request, facts }: Look): boolean =>
   state.pending === undefined &&
-  ((open?.kind === 'put' && !(request.kind === 'put' && request.token === open.token)) || (open?.kind === 'rollback' && open.rejects > 0))
+  ((facts.parts === true && open !== undefined && open.kind !== 'put') ||
+    (open?.kind === 'put' && !(request.kind === 'put' && request.token === open.token)) ||
+    (open?.kind === 'rollback' && open.rejects > 0))
 export const over = ({ open }: Look) => (open ? { over: open.token } : {})
 
 /** An issuer with a full cap retires the oldest undeclared credential (or one whose retiring was begun) before it makes a new one. */

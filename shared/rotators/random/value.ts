@@ -2,8 +2,8 @@ import { applyEdits, modify } from 'jsonc-parser'
 import { RotationError } from '../../core/errors.js'
 import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
-import { readShape } from '../../core/shapes/index.js'
-import { looksLikeJson } from '../../core/shapes/json.js'
+import { readShape, type Shape, writeKey } from '../../core/shapes/index.js'
+import { withLogin } from '../../core/shapes/url.js'
 import { fieldOf, overlaps } from './policy.js'
 
 /** A bare text is the key itself. In JSON the one before and a public name stand beside it, as `<field>_previous` and `<field>_id`. */
@@ -24,7 +24,7 @@ const usual = ['key', 'api_key', 'apiKey', 'token', 'secret', 'password', 'cooki
 export function parseRandomValue(value: SecretText, policy: Policy): RandomValue {
   const shape = readShape(value)
   if (shape.kind !== 'json') {
-    if (fieldOf(policy) === undefined && !overlaps(policy)) return { field: undefined, key: value }
+    if (fieldOf(policy) === undefined && !overlaps(policy)) return { field: undefined, key: passwordIn(shape) ?? value }
     const what = overlaps(policy) ? 'strategy overlap' : 'keyturn-field'
     throw missing('value', `is no JSON, and ${what} needs a place beside the key`)
   }
@@ -42,6 +42,10 @@ export function parseRandomValue(value: SecretText, policy: Policy): RandomValue
   }
 }
 
+/** Of a connection URL the password is the key. */
+const passwordIn = (shape: Shape): SecretText | undefined =>
+  shape.kind === 'url' && shape.url.password ? new SecretText(shape.url.password) : undefined
+
 function onlyOf(names: readonly string[]): string {
   const [first, second] = usual.filter((name) => names.includes(name))
   if (first !== undefined && second === undefined) return first
@@ -55,14 +59,20 @@ function onlyOf(names: readonly string[]): string {
 const missing = (field: string, why: string): RotationError =>
   new RotationError('bad_value', `The value ${why}.`, { field, next: 'Put the value again as JSON with the key in that field.' })
 
-/** Every other byte stays as it is. A field that was not there comes at the end. */
+const isOwn = (field: string) => (name: string) => [field, `${field}_previous`, `${field}_id`].includes(name)
+
+/** Every other byte stays as it is, but for connection URLs that held the key. A field that was not there comes at the end. */
 export function renderRandomValue(shape: SecretText, { field, key, previous, id }: RandomValue): SecretText {
   const text = shape.reveal()
-  if (field === undefined || !looksLikeJson(text)) return key
+  const there = text === '' ? undefined : readShape(shape)
+  if (there?.kind === 'url' && there.url.password) return new SecretText(withLogin(there.url, there.url.user ?? '', key.reveal()))
+  if (field === undefined || there?.kind !== 'json') return key
+  const old = there.fields.get(field)
+  const derived = typeof old === 'string' && old !== '' ? writeKey(text, isOwn(field), old, key.reveal()) : text
   const wanted: readonly (readonly [string, string | undefined])[] = [
     [field, key.reveal()],
     // With overlap and nothing before it (it leaked), the place of the one before is taken away.
     ...(id === undefined ? [] : [[`${field}_previous`, previous?.reveal()] as const, [`${field}_id`, id] as const]),
   ]
-  return new SecretText(wanted.reduce((out, [name, one]) => applyEdits(out, modify(out, [name], one, { formattingOptions: {} })), text))
+  return new SecretText(wanted.reduce((out, [name, one]) => applyEdits(out, modify(out, [name], one, { formattingOptions: {} })), derived))
 }

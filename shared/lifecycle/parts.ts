@@ -1,0 +1,179 @@
+import { RotationError } from '../core/errors.js'
+import { prefix } from '../core/policy/index.js'
+import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
+import type { CredentialId, Policy } from '../core/ports/words.js'
+import type { SecretText } from '../core/secret-text.js'
+import { assertWhole, keysOf, parseParts, partsKind, policyFor, wrong } from './parts/policy.js'
+import { parseView, viewOf, writeView } from './parts/view.js'
+
+interface Part {
+  readonly field: string
+  readonly rotator: AnyRotator
+  readonly policy: Policy
+}
+/** By field; of the outside one also what it was read from, to see whether it changes at all. */
+interface Piece {
+  readonly value: unknown
+  readonly view?: SecretText
+}
+type Pieces = ReadonlyMap<string, Piece>
+
+/** Credentials that were superseded and are still in the value: a store keeps a note of at most three. */
+const keptMax = 3
+/** Kinds that fit beside others: what they keep is a note each, and nothing of theirs is published somewhere else. */
+const fitting = ['random', 'secret-list']
+
+/**
+ * One secret with several credentials, as one rotator: each part is parsed, made and tested by its own, and one publication changes all of them, or
+ * `only` one. At most one has a target outside; every field that is no part, and repeats none, stays byte for byte.
+ */
+export async function composeParts(policy: Policy, load: (kind: string) => Promise<AnyRotator>, only?: string): Promise<AnyRotator> {
+  const pairs = parseParts(policy[`${prefix}parts`] ?? '')
+  const fields = pairs.map(([field]) => field)
+  assertWhole(policy, fields)
+  if (only !== undefined && !fields.includes(only)) throw unknownPart(only, fields)
+  const parts: Part[] = []
+  for (const [field, kind] of pairs) {
+    const rotator = await load(kind)
+    parts.push({ field, rotator, policy: policyFor(policy, field, rotator) })
+  }
+  const outside = parts.filter(({ rotator }) => rotator.traits.class !== 'F')
+  if (outside.length > 1) wrong(`has more than one part with a target outside: ${outside.map(({ field }) => field).join(', ')}`, alone)
+  const unfit = parts.find(({ rotator: { about, traits } }) => traits.mints || (traits.class === 'F' && !fitting.includes(about.kind)))
+  if (unfit) wrong(`has ${unfit.field}=${unfit.rotator.about.kind}, which needs a secret of its own`, alone)
+  if (parts.filter(keeps).length > keptMax) wrong(`has more than ${keptMax} parts that keep their previous credential`, alone)
+  return composed(parts, outside[0], only)
+}
+const alone = 'Move it to a secret of its own.'
+const keeps = ({ rotator, policy }: Part): boolean => rotator.traits.slots(policy) !== 1
+
+export const unknownPart = (part: string, fields: readonly string[]): RotationError =>
+  new RotationError('bad_event', `The secret has no part ${part}.`, {
+    field: 'ref',
+    next: fields.length === 0 ? 'It has no parts at all: leave #part away.' : `Its parts are ${fields.join(', ')}.`,
+  })
+
+function composed(parts: readonly Part[], outside: Part | undefined, only: string | undefined): AnyRotator {
+  const chosen = parts.filter(({ field }) => only === undefined || field === only)
+  const of = (pieces: Pieces, { field }: Part): unknown => pieces.get(field)?.value
+  const idsOf = (pieces: Pieces): readonly CredentialId[] =>
+    [...(outside ? [outside] : []), ...parts.filter((part) => part !== outside)].map(
+      (part) => `${part.field} ${part.rotator.identify(of(pieces, part))}` as CredentialId,
+    )
+  const within = (context: Context<Pieces>, part: Part): Context<unknown> => ({
+    ...context,
+    policy: part.policy,
+    live: context.live.flatMap((id) => strip(id, part) ?? []),
+    current: context.current && of(context.current, part),
+    previous: async () => {
+      const pieces = await context.previous?.()
+      return pieces && of(pieces, part)
+    },
+  })
+  /** What did not change at the outside part needs no login. */
+  const changes = ({ current }: Context<Pieces>, pieces: Pieces): Part | undefined => {
+    const [before, after] = [current, pieces].map((each) => each?.get(outside?.field ?? '')?.view?.reveal())
+    return before !== undefined && before === after ? undefined : outside
+  }
+  const rotator: Rotator<Pieces> = {
+    about: {
+      kind: partsKind,
+      title: 'several credentials in one secret',
+      type: (outside ?? parts[0])?.rotator.about.type ?? 'other',
+      strategies: [],
+      policy: parts.flatMap(({ field, rotator: inner }) => keysOf(field, inner)),
+    },
+    traits: traitsOf(parts, outside),
+    typeOf: () => {
+      const first = outside ?? parts[0]
+      return first?.rotator.typeOf?.(first.policy) ?? first?.rotator.about.type ?? 'other'
+    },
+    parse: (text) =>
+      new Map(
+        parts.map((part) => {
+          if (part !== outside) return [part.field, { value: part.rotator.parse(text, part.policy) }]
+          return [part.field, { value: parseView(text, part.field, part.rotator, part.policy), view: viewOf(text, part.field) }]
+        }),
+      ),
+    render: (shape, next) =>
+      parts.reduce(
+        (text, part) =>
+          part === outside ? writeView(text, part.field, part.rotator, of(next, part)) : part.rotator.render(text, of(next, part)),
+        shape,
+      ),
+    identify: (pieces) => idsOf(pieces)[0] ?? ('none' as CredentialId),
+    identities: idsOf,
+    check: (context, pending) => {
+      for (const part of parts) part.rotator.check(within(context, part), pending && of(pending, part))
+    },
+    propose: async (context) => {
+      const next = new Map(context.current)
+      for (const part of chosen) next.set(part.field, { value: await part.rotator.propose(within(context, part)) })
+      return next
+    },
+    apply: async (context, pending) => {
+      const part = changes(context, pending)
+      return part ? part.rotator.apply(within(context, part), of(pending, part)) : { done: true }
+    },
+    accepted: async (context, value) => (outside ? outside.rotator.accepted(within(context, outside), of(value, outside)) : true),
+    verify: async (context, pending) => {
+      const asked = parts.filter((part) => part !== outside || part === changes(context, pending))
+      return (await Promise.all(asked.map((part) => part.rotator.verify(within(context, part), of(pending, part))))).flat()
+    },
+    ...endings(outside, within),
+    classify: (cause) => (outside ?? parts[0])?.rotator.classify(cause) ?? 'internal',
+  }
+  return rotator as AnyRotator
+}
+
+/** What the outside part's target can tell and end, by the id that the part's own rotator knows. */
+function endings(
+  outside: Part | undefined,
+  within: (context: Context<Pieces>, part: Part) => Context<unknown>,
+): Pick<Rotator<Pieces>, 'usage' | 'endSessions' | 'retire'> {
+  if (outside === undefined) return { retire: async () => ({ done: true }) }
+  const { usage, endSessions } = outside.rotator
+  const unseen = { inUse: 'unknown', evidence: 'nobody outside knows it' } as const
+  return {
+    retire: async (context, id) => {
+      const inner = strip(id, outside)
+      return inner ? outside.rotator.retire(within(context, outside), inner) : { done: true }
+    },
+    ...(usage
+      ? {
+          usage: async (context, id) => {
+            const inner = strip(id, outside)
+            return inner ? usage.call(outside.rotator, within(context, outside), inner) : unseen
+          },
+        }
+      : {}),
+    ...(endSessions
+      ? {
+          endSessions: async (context, id) => {
+            const inner = strip(id, outside)
+            if (inner) await endSessions.call(outside.rotator, within(context, outside), inner)
+          },
+        }
+      : {}),
+  }
+}
+
+const strip = (id: CredentialId, { field }: Part): CredentialId | undefined =>
+  id.startsWith(`${field} `) ? (id.slice(field.length + 1) as CredentialId) : undefined
+
+function traitsOf(parts: readonly Part[], outside: Part | undefined): AnyRotator['traits'] {
+  const slots = parts.filter(keeps).map(({ rotator, policy }) => rotator.traits.slots(policy) ?? 2)
+  const ways = parts.map(({ rotator, policy }) => rotator.traits.rollback(policy))
+  const { asynchronous, propagates = false, usage = 'none', needsAdmin = 'no' } = outside?.rotator.traits ?? {}
+  return {
+    class: outside?.rotator.traits.class ?? 'F',
+    // What any of them keeps has to be seen out before the next publication, which would change them all.
+    slots: () => (slots.length === 0 ? 1 : Math.min(...slots)),
+    mints: false,
+    propagates,
+    ...(asynchronous ? { asynchronous } : {}),
+    usage,
+    needsAdmin,
+    rollback: () => (['none', 'reapply'] as const).find((way) => ways.includes(way)) ?? 'publish',
+  }
+}
