@@ -138,7 +138,7 @@ describe('a value', () => {
       companions: [],
       window: { days: [1], fromMinute: 1320, toMinute: 1440, zone: 'Europe/Berlin' },
     })
-    assert.deepEqual(parse({}), { graceMs: 3_600_000, mode: 'auto', targets: [] })
+    assert.deepEqual(parse({}), { graceMs: 3_600_000, mode: 'auto', targets: [], companions: [] })
     assert.deepEqual(parse({ 'keyturn-targets': 'none' }).targets, [])
   })
 })
