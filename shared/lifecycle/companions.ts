@@ -14,6 +14,7 @@ import { companionKind, createTools, type Setup, type Tools, understand, without
 
 const roundsMax = 6
 const artefactMsMax = 30_000
+const againMs = 60_000
 
 /** What is to be written, and for whom. */
 interface Source {
@@ -21,13 +22,17 @@ interface Source {
   readonly rotator: AnyRotator
   readonly policy: Policy
   readonly text: SecretText
+  /** When it was published; now where it is about to be. */
+  readonly at: number
+  /** Asked right before each write: whether this is still what has to stand there. */
+  still(): Promise<boolean>
 }
 
 /** Companions marked `before`, with a value that was tested and is about to be published: who reads them is ready when it is. Repeatable. */
 export async function publishBefore(tools: Tools, { companions, policy, rotator }: Setup, ref: SecretRef, text: SecretText): Promise<void> {
   if (rotator === undefined) return
-  for (const companion of companions.filter(({ order }) => order === 'before'))
-    await bring(tools, companion, { ref, rotator, policy, text })
+  const source: Source = { ref, rotator, policy, text, at: tools.deps.env.now(), still: async () => true }
+  for (const companion of companions.filter(({ order }) => order === 'before')) await bring(tools, companion, source)
 }
 
 /** A companion as a consumer of its source: written, or seen to be as it should, and only then drained. Never with what is not current any more. */
@@ -47,7 +52,10 @@ export function companionNotifier(tools: Tools): Notifier {
       const { rotator, policy } = setup
       if (rotator === undefined) throw withoutRotator(ref)
       if (companion === undefined || value === undefined) return { phase: 'drained', evidence: 'is no companion any more' }
-      const written = await bring(tools, companion, { ref, rotator, policy, text: await value() })
+      if (mayNotYet(companion, state))
+        return { phase: 'requested', again: env.now() + againMs, evidence: 'a newer value is about to be published' }
+      const source = { ref, rotator, policy, text: await value(), at: state.publishedAt, still: stillCurrent(tools, companion, state) }
+      const written = await bring(tools, companion, source)
       return { phase: 'drained', evidence: `${companion.at} ${written ? 'was written' : 'is as it should be'}` }
     },
     classify: (cause) => codeOf(cause) ?? 'internal',
@@ -74,11 +82,12 @@ export async function healCompanions(deps: Deps, refText: string, whole: boolean
   const seen: Record<string, Seen> = {}
   let text: SecretText | undefined
   for (const companion of companions) {
-    if (!whole && !(await isSuspect(tools, companion, state))) continue
+    if (mayNotYet(companion, state) || (!whole && !(await isSuspect(tools, companion, state)))) continue
     text ??= await tools.store.read(ref, state.current.id)
     const known = state.journal?.seen?.[companion.name]
     const first = known === undefined
-    if (await bring(tools, companion, { ref, rotator, policy, text }))
+    const source = { ref, rotator, policy, text, at: state.publishedAt, still: stillCurrent(tools, companion, state) }
+    if (await bring(tools, companion, source))
       healed.push({ companion: companion.name, says: `${companion.at} ${first ? 'was written' : 'had drifted and was written again'}` })
     if (first || !whole) seen[companion.name] = { version: state.current.id, phase: 'drained', at: deps.env.now() }
   }
@@ -93,6 +102,17 @@ async function noteSeen({ store }: Tools, state: SecretState, seen: Readonly<Rec
     if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause // then it is looked at once more, which does no harm
   }
 }
+
+/** What is staged has been, or will be, written to companions that come before it: what is current now must not take its place again. */
+const mayNotYet = ({ order }: Companion, { pending, loose, current }: SecretState): boolean =>
+  order === 'before' && (pending?.hasValue === true || loose.some(({ base }) => base === current?.id))
+
+const stillCurrent =
+  (tools: Tools, companion: Companion, { ref, current }: SecretState) =>
+  async (): Promise<boolean> => {
+    const now = await tools.store.describe(ref)
+    return now.current?.id === current?.id && !mayNotYet(companion, now)
+  }
 
 async function isSuspect(tools: Tools, companion: Companion, { journal, current }: SecretState): Promise<boolean> {
   const seen = journal?.seen?.[companion.name]
@@ -110,6 +130,7 @@ async function bring(tools: Tools, companion: Companion, source: Source): Promis
   if ('artefact' in place) {
     const { env } = tools.guard
     const text = publicSetOf(companion, source)
+    if (!(await source.still())) throw overtaken(source)
     return (await place.artefact.publish(text, { env, deadline: env.now() + artefactMsMax })) === 'written'
   }
   const there = createTools(place.deps)
@@ -124,6 +145,7 @@ async function bring(tools: Tools, companion: Companion, source: Source): Promis
     const present = await there.store.read(ref, current.id)
     const wanted = textFor(companion, source, present)
     if (wanted.equals(present)) return round > 0
+    if (!(await source.still())) throw overtaken(source)
     await putOnce(there, state, wanted)
   }
   throw new RotationError('conflict', `The companion ${companion.name} was not settled after ${roundsMax} looks.`, {
@@ -139,8 +161,8 @@ async function placeOf({ deps }: Tools, companion: Companion): Promise<Place> {
   })
 }
 
-function publicSetOf(companion: Companion, { rotator, policy, text }: Source) {
-  const set = rotator.publicSet?.(rotator.parse(text, policy), policy)
+function publicSetOf(companion: Companion, { rotator, policy, text, at }: Source) {
+  const set = rotator.publicSet?.(rotator.parse(text, policy), policy, at)
   if (set !== undefined && companion.content === 'public-set') return set
   const what = set === undefined ? `the rotator ${rotator.about.kind} has nothing public` : 'only a public set may stand outside the stores'
   throw cannotBeMade(companion, what)
@@ -184,8 +206,9 @@ function assertOther({ name }: Companion, place: SecretRef, source: SecretRef): 
 }
 
 /** One that is rotated itself, or has companions of its own, would write in a circle. */
-function assertPlain({ name, at }: Companion, { policy }: SecretState): void {
-  const own = ['keyturn-rotator', 'keyturn-companions'].find((key) => policy[key] !== undefined && policy[key] !== 'none')
+function assertPlain({ name, at }: Companion, { policy, drivenBy }: SecretState): void {
+  const named = ['keyturn-rotator', 'keyturn-companions'].find((key) => policy[key] !== undefined && policy[key] !== 'none')
+  const own = drivenBy === 'service' ? "its platform's rotation" : named
   if (own === undefined) return
   throw new RotationError(
     'bad_config',
@@ -196,6 +219,9 @@ function assertPlain({ name, at }: Companion, { policy }: SecretState): void {
     },
   )
 }
+
+const overtaken = ({ ref }: Source): RotationError =>
+  new RotationError('delivery_failed', `A newer value of ${ref.shown} came in between.`, { next: 'The next sweep looks again.' })
 
 const notThere = ({ name, at }: Companion): RotationError =>
   new RotationError('not_found', `The companion ${name} (${at}) has no value.`, {

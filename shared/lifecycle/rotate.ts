@@ -149,7 +149,7 @@ async function go(
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
   const mayNote = tools.store.stepState === undefined || !isServiceStep(state, request) // a function under a platform's role writes no notes
   if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'anew'
-  if (request.kind === 'rotate' && action.from === 'create') await assertNotTooEarly(tools, setup, state)
+  if (action.kind === 'rotate' && action.from === 'create') await assertNotTooEarly(tools, setup, state)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {
     token,

@@ -76,11 +76,15 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
       return verifyPatiently(whole, pending)
     })
   } catch (cause) {
-    if (codeOf(cause) !== 'target_auth') throw cause
+    // Of a self-issued value nobody is asked but its own rotator: what that refuses was accepted by nobody.
+    const refused = codeOf(cause) === 'target_auth' || (codeOf(cause) === 'bad_value' && isOurOwn(work))
+    if (!refused) throw cause
     await settleDoubt(work, pending.version, pending.value, { pending: 'refused' })
   }
   return fatalStops(work, differences)
 }
+
+const isOurOwn = ({ rotator, claim }: Work): boolean => rotator.traits.class === 'F' && claim.kind !== 'put' && claim.kind !== 'rollback'
 
 function fatalStops({ rotator, context }: Work, differences: readonly Difference[]): readonly Difference[] {
   const fatal = differences.filter((difference) => difference.fatal)

@@ -4,17 +4,20 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import { nextFor } from './remedies.js'
 import type { Setup, Tools } from './setup.js'
+import { releasedIn } from './work.js'
 
 /** held where the value itself says that it is too early: before anything is claimed, so that nothing stays open until then. */
 export async function assertNotTooEarly(
   { deps, guard, store }: Tools,
   { rotator, policy }: Setup & { readonly rotator: AnyRotator },
-  { ref, current: info, publishedAt }: SecretState,
+  state: SecretState,
 ): Promise<void> {
+  const { ref, current: info, publishedAt } = state
   if (rotator.tooEarly === undefined || info === undefined) return
   const current = rotator.parse(await store.read(ref, info.id), policy)
   const token = deriveToken('rotate', ref, info.id, 0)
-  const context = { ref, token, policy, deadline: deps.env.now() + deps.leaseMs, current, publishedAt, live: [], env: guard.env }
+  const deadline = deps.env.now() + deps.leaseMs
+  const context = { ref, token, policy, deadline, current, publishedAt, released: releasedIn(state), live: [], env: guard.env }
   const why = rotator.tooEarly(context)
   if (why !== undefined) throw new RotationError('held', `${ref.shown}: ${why}.`, { next: nextFor('held', ref.shown) })
 }

@@ -3,7 +3,7 @@ import { deriveToken } from '../core/ids.js'
 import { prefix, type Settings } from '../core/policy/index.js'
 import type { AnyRotator, Context } from '../core/ports/rotator.js'
 import type { Claim, SecretState } from '../core/ports/store.js'
-import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
+import type { CredentialId, Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import { guarded } from './guard/index.js'
 import { idsOf } from './identity.js'
@@ -34,6 +34,10 @@ export interface Needs {
 }
 const everything: Needs = { base: true, admin: true }
 
+/** Of what a value keeps: what somebody said is needed by nothing any more. */
+export const releasedIn = ({ journal }: SecretState): readonly CredentialId[] =>
+  (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').map(({ id }) => id)
+
 export async function openWork(
   tools: Tools,
   setup: Setup & { rotator: AnyRotator },
@@ -56,7 +60,7 @@ export async function openWork(
     live: [...(base === undefined ? [] : idsOf(rotator, base)), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
     env: tools.guard.env,
     publishedAt: state.publishedAt,
-    released: (state.journal?.retiring ?? []).filter((entry) => entry.state === 'armed').map(({ id }) => id),
+    released: releasedIn(state),
     ...(claim.kind === 'emergency' ? { emergency: true as const } : {}),
     ...(stagedAt === undefined ? {} : { stagedAt }),
     ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),

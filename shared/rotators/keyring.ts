@@ -30,15 +30,24 @@ const keyring: Rotator<KeyringValue> = {
     likeOf(policy, current)
     if (current.keys.length > countOf(policy)) throw tooFew(current.keys.length)
   },
+  tooEarly: (context) => {
+    const kept = keptOf(context)
+    return kept.length < countOf(context.policy)
+      ? undefined
+      : `all ${kept.length} keys still decrypt something: re-encrypt what ${kept.at(-1)?.id} encrypted`
+  },
   propose,
   verify,
 }
 
+const keptOf = (context: Context<KeyringValue>): readonly RingKey[] =>
+  currentOf(context).keys.filter(({ id }) => !(context.released ?? []).includes(id as CredentialId))
+
 function propose(context: Context<KeyringValue>): KeyringValue {
-  const { policy, env, released = [] } = context
+  const { policy, env } = context
   const current = currentOf(context)
   const { encoding, size } = likeOf(policy, current)
-  const kept = current.keys.filter(({ id }) => !released.includes(id as CredentialId))
+  const kept = keptOf(context)
   if (kept.length >= countOf(policy)) {
     const oldest = kept.at(-1)?.id
     throw new RotationError('held', `All ${kept.length} keys of ${context.ref.shown} still decrypt something.`, {

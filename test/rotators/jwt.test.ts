@@ -65,7 +65,7 @@ class Keys {
     return JSON.parse(this.text.reveal()) as Fields
   }
   get set(): { readonly keys: readonly JWK[] } {
-    return JSON.parse(String(jwt.publicSet?.(jwt.parse(this.text, this.policy), this.policy))) as { keys: JWK[] }
+    return JSON.parse(String(jwt.publicSet?.(jwt.parse(this.text, this.policy), this.policy, this.publishedAt))) as { keys: JWK[] }
   }
 }
 const pemOf = (jwk: JWK, type: 'pkcs8' | 'pkcs1' = 'pkcs8') =>
@@ -89,7 +89,7 @@ describe('rotator jwt', () => {
     assert.equal(current.kid, first.next.kid)
     assert.equal(previous.kid, first.current.kid)
     assert.equal(current.notBefore, new Date(keys.env.time).toISOString())
-    assert.equal(Date.parse(previous.notAfter ?? ''), keys.env.time + hour + 5 * 60_000 + hour + 60_000)
+    assert.equal(Date.parse(previous.notAfter ?? ''), keys.env.time + hour + 6 * 60_000)
     assert.equal(Date.parse(next.notBefore), keys.env.time + hour + 6 * 60_000)
     assert.deepEqual(Object.keys(previous.public ?? {}).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
     assert.deepEqual(
@@ -205,18 +205,29 @@ describe('rotator jwt', () => {
     assert.throws(() => jwt.parse(new SecretText(pemOf(rsaOfRfc7517)), es), code('bad_value', 'value'))
   })
 
-  it('a put of a key that nobody was told of says who refuses it; a value made too long ago is made anew', async () => {
+  it('a put of a key that nobody was told of says who refuses it', async () => {
     const keys = new Keys(es)
     await keys.rotate()
     const other = new Keys(es)
     await other.rotate()
-    const given = jwt.parse(other.text, es)
-    assert.equal((await jwt.verify(keys.context(), given)).length, 1)
+    assert.equal((await jwt.verify(keys.context(), jwt.parse(other.text, es))).length, 1)
+  })
+
+  it('what is published long after it was made: the time of the key before counts from the publication, in the set and for the next rotation', async () => {
+    const keys = new Keys(es)
+    await keys.rotate()
     keys.env.time += 24 * hour
-    const context = keys.context()
-    const made = await jwt.propose(context)
-    keys.env.time += 2 * hour
-    await assert.rejects(jwt.verify(context, made), code('target_auth'))
+    await keys.rotate()
+    keys.env.time += 12 * hour
+    keys.publishedAt = keys.env.time
+    const { previous } = keys.fields
+    assert.ok(Date.parse(previous.notAfter ?? '') < keys.env.time)
+    const exp = Number((keys.set.keys.at(-1) as { exp?: number } | undefined)?.exp) * 1000
+    assert.ok(exp >= keys.env.time + hour + 6 * 60_000 && exp <= keys.env.time + hour + 21 * 60_000)
+    keys.env.time += hour + 6 * 60_000 - 1
+    assert.match(jwt.tooEarly?.(keys.context()) ?? '', /valid until|announced only/)
+    keys.env.time += 1
+    assert.equal(jwt.tooEarly?.(keys.context()), undefined)
   })
 
   it('no text for everybody can hold a private member, whatever is slipped past the types', () => {

@@ -53,7 +53,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     ...(retained ? { retained: (value: unknown) => retained.call(rotator, value) } : {}),
     ...(digests ? { digests: (value: unknown, policy: Policy) => learned(digests.call(rotator, value, policy)) } : {}),
     ...(tooEarly ? { tooEarly: (context: Context<unknown>) => tooEarly.call(rotator, context) } : {}),
-    ...(publicSet ? { publicSet: (value: unknown, policy: Policy) => publicSet.call(rotator, value, policy) } : {}),
+    ...(publicSet ? { publicSet: (value: unknown, policy: Policy, at: number) => publicSet.call(rotator, value, policy, at) } : {}),
     classify,
   }
 }

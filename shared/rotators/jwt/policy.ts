@@ -41,9 +41,6 @@ const fieldKey: PolicyKey = {
 export const policyKeys: readonly PolicyKey[] = [algorithmKey, bitsKey, verifiersKey, maxAgeKey, propagationKey, ttlKey, skewKey, fieldKey]
 export const fieldOf = (policy: Policy): string | undefined => policyText(policy, fieldKey)
 
-/** Between proposing a value and publishing it: longer than that, and it is made anew. */
-export const slackMs = 3_600_000
-
 export interface Wish {
   readonly algorithm: Algorithm
   readonly bits: number
@@ -66,7 +63,7 @@ export function wishOf(policy: Policy): Wish {
     throw refuse('algorithm', `is ${algorithm}, which ${unable.shown} cannot verify`, `It knows ${unable.algorithms.join(', ')}.`)
   const slowest = Math.max(ms(maxAgeKey), ...verifiers.map(({ refreshMs }) => refreshMs))
   const announceMs = slowest + ms(propagationKey) + ms(skewKey)
-  const overlapMs = slackMs + ms(propagationKey) + ms(ttlKey) + ms(skewKey)
+  const overlapMs = ms(propagationKey) + ms(ttlKey) + ms(skewKey)
   const every = parseDuration(policy['keyturn-every'] ?? '')
   const wait = Math.max(announceMs, overlapMs)
   if (every !== undefined && every <= wait)

@@ -103,11 +103,17 @@ const wrong = (field: string, why: string): RotationError =>
     next: 'Put {} to have keys made, or one key as {"signing_key": "<PEM>"}; docs/jwt.md has the fields.',
   })
 
-/** Who may accept which tokens: previous, current and next, whatever the time. */
-export function publicSetOf({ current, next, previous }: JwtValue): PublicText {
+/** Who may accept which tokens: previous, current and next, whatever the time. `until`: not before then the time of previous is over. */
+export function publicSetOf({ current, next, previous }: JwtValue, until = 0): PublicText {
   const halves = [current, next].flatMap((key) => (key ? (publicOf(key) ?? []) : []))
-  return PublicText.ofKeys([...halves, ...(previous ? [{ ...previous.public, exp: Math.ceil(previous.notAfter / 1000) }] : [])])
+  return PublicText.ofKeys([
+    ...halves,
+    ...(previous ? [{ ...previous.public, exp: Math.ceil(Math.max(previous.notAfter, until) / slotMs) * (slotMs / 1000) }] : []),
+  ])
 }
+
+/** Times of a set are of whole quarters of an hour: when it is written again after the publication it is the same, byte for byte. */
+const slotMs = 900_000
 
 const shown = (at: number): string => new Date(at).toISOString()
 const signingJson = ({ kid, algorithm: alg, notBefore, jwk: key }: SigningKey) => ({

@@ -12,10 +12,13 @@ export interface MemoryValue {
 }
 
 const text = v.pipe(v.string(), v.nonEmpty())
+/** As one of several parts its target is what others call a host. */
+const named = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'host' in value && !('target' in value) ? { ...value, target: value.host } : value
 const form = v.object({ target: text, username: text, password: text, ring: v.optional(v.array(v.object({ kid: text, key: text })), []) })
 
 export function parseMemoryValue(value: SecretText): MemoryValue {
-  const result = v.safeParse(form, json(value))
+  const result = v.safeParse(form, named(json(value)))
   if (!result.success) {
     const field = result.issues[0].path?.map(({ key }) => String(key)).join('.') ?? 'value'
     throw new RotationError('bad_value', `The field ${field} is missing or not a text.`, {
