@@ -1,3 +1,4 @@
+import { loadRotator, rotatorKinds } from '../../shared/rotators/registry.js'
 import { adminPassword, firstPassword, setPassword, startServer, valueFor } from '../../test/harness/cli-postgres.js'
 import { Keyturn } from '../../test/harness/cli-process.js'
 import { removeCopies } from '../../test/harness/postgres-server.js'
@@ -7,11 +8,26 @@ const program = new URL('../cli/main.js', import.meta.url).pathname.includes('/d
   : new URL('../../cli/main.js', import.meta.url)
 
 const commands = [
-  'init put adopt policy get list status plan rotate sweep verify seen retire rollback revoke recover release receive'
+  'init put adopt policy get list status plan rotate sweep verify seen retire rollback revoke reencrypted recover release receive'
     .split(' ')
     .map((name) => [name]),
   [['config', 'check'], ['schema'], ['doctor'], ['audit', 'verify'], ['completion']],
 ].flat()
+
+/** Where the page of a rotator is not called as it is. */
+const pages: Readonly<Record<string, string>> = { postgres: 'postgresql', rds: 'aws' }
+
+/** What each rotator says of itself, and its page. */
+export async function rotatorsSection(): Promise<string> {
+  const kinds = rotatorKinds.filter((kind) => !kind.startsWith('memory-'))
+  const rows = await Promise.all(
+    kinds.map(async (kind) => {
+      const { title, strategies, type } = (await loadRotator(kind)).about
+      return `| \`${kind}\` | ${type} | ${strategies.map((one) => `\`${one}\``).join(', ')} | ${title} ([docs/${pages[kind] ?? kind}.md](docs/${pages[kind] ?? kind}.md)) |`
+    }),
+  )
+  return ['| rotator | type | strategies | |', '|---|---|---|---|', ...rows].join('\n')
+}
 
 /** Every command's own --help, as it prints it. */
 export async function helpSection(): Promise<string> {
@@ -89,6 +105,7 @@ const anonymous = (line: string): string =>
 export const markers = {
   help: ['<!-- help: made by npm run docs:cli -->', '<!-- end of help -->'],
   session: ['<!-- session: made by npm run docs:cli -->', '<!-- end of session -->'],
+  rotators: ['<!-- rotators: made by npm run docs:cli -->', '<!-- end of rotators -->'],
 } as const
 
 /** What stands between two markers of the page. */

@@ -19,7 +19,13 @@ import { type PostgresValue, parsePostgres } from './postgres/value.js'
  * a pair that was made beforehand, plain or both acting as one owner role. Two connections a rotation; the server only ever receives a verifier.
  */
 const postgres: Rotator<PostgresValue> = {
-  about: { kind: 'postgres', title: 'PostgreSQL login', type: 'database', strategies: ['replace', 'alternate'], policy: policyKeys },
+  about: {
+    kind: 'postgres',
+    title: 'logins of PostgreSQL 14 to 18, tested against real servers of each',
+    type: 'database',
+    strategies: ['replace', 'alternate'],
+    policy: policyKeys,
+  },
   traits: {
     class: 'A',
     slots: (policy) => (strategyOf(policy) === 'alternate' ? 2 : 1),

@@ -19,7 +19,7 @@ const random: Rotator<RandomValue> = {
   ...selfIssued((policy) => (overlaps(policy) ? 2 : 1)),
   about: {
     kind: 'random',
-    title: 'self-issued key: API key, token, webhook secret, cookie',
+    title: 'self-issued keys: API keys, tokens, webhook secrets, Erlang cookies, UUIDs, passphrases, exact bytes',
     type: 'api-key',
     strategies: ['replace', 'overlap'],
     policy: policyKeys,

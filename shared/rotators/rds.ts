@@ -40,7 +40,7 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
   return {
     about: {
       kind: 'rds',
-      title: 'Master password of RDS',
+      title: 'master passwords of RDS and Aurora PostgreSQL, through the control plane; tested against a double of it',
       type: 'database',
       strategies: ['replace'],
       policy: [lengthKey, resetKey, ...inner.about.policy.filter(({ name }) => name === 'sessions')],

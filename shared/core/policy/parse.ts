@@ -35,7 +35,8 @@ export interface PolicyOptions {
 
 /** Every key known and legal, nothing contradicting; bad_policy with the key otherwise. */
 export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
-  for (const [key, value] of Object.entries(policy)) checkEntry(key, value, options.own)
+  const known = [...commonKeys, ...(options.own ?? [])]
+  for (const [key, value] of Object.entries(policy)) checkEntry(key, value, known, options.own !== undefined)
   const text = (name: string): string | undefined => policy[prefix + name] ?? commonKeys.find((key) => key.name === name)?.default
   const ms = (name: string): number | undefined => parseDuration(text(name) ?? '')
   const graceMs = ms('grace') ?? 0
@@ -73,11 +74,11 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
 /** A rotator's own key, or its default. */
 export const policyText = (policy: Policy, key: PolicyKey): string | undefined => policy[prefix + key.name] ?? key.default
 
-function checkEntry(key: string, value: string, own: readonly PolicyKey[] | undefined): void {
-  const known = [...commonKeys, ...(own ?? [])]
+/** `all`: these are all that there are; else an unknown one may be a rotator's that is not known yet. */
+function checkEntry(key: string, value: string, known: readonly PolicyKey[], all: boolean): void {
   const name = key.startsWith(prefix) ? key.slice(prefix.length) : key
   const rule = known.find((entry) => entry.name === name)
-  if (!key.startsWith(prefix) || (!rule && own !== undefined)) {
+  if (!key.startsWith(prefix) || (!rule && all)) {
     const near = nearest(
       name,
       known.map((entry) => entry.name),

@@ -11,17 +11,18 @@ export interface Redactor {
 }
 
 export function createRedactor(): Redactor {
-  const forms = new Set<string>()
+  const texts = new Set<string>()
   let sorted: readonly string[] | undefined
   const add = (text: string): void => {
-    if (text.length < formLengthMin || forms.has(text)) return
-    for (const form of everyForm(text)) forms.add(form)
+    if (text.length < formLengthMin || texts.has(text)) return
+    texts.add(text)
     sorted = undefined
   }
   return {
     learn: (value) => visit(value, (secret) => add(secret.reveal()), 0),
     clean: (text) => {
-      sorted ??= [...forms].sort((a, b) => b.length - a.length) // a longer form may contain a shorter one
+      // Only where there is something to clean: most invocations end without an error. A longer form may contain a shorter one.
+      sorted ??= [...new Set([...texts].flatMap((one) => [...everyForm(one)]))].sort((a, b) => b.length - a.length)
       return sorted.reduce((clean, form) => clean.replaceAll(form, mask), text)
     },
   }
