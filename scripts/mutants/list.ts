@@ -111,8 +111,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/gate.ts',
-        from: '  if (required.length > 0) return { open: true,',
-        to: '  if (behind.length === 0) return { open: true,',
+        from: '  if (required.some(({ target }) => target.kind !== companionKind))\n',
+        to: '  if (behind.length === 0)\n',
       },
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/traces-after.test.ts'],
