@@ -2,8 +2,10 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RotationError, systemCodeOf } from '../core/errors.js'
+import type { Preflight } from '../core/ports/notifier.js'
 import type { SecretState } from '../core/ports/store.js'
 import { verifyCurrent } from '../lifecycle/adopt.js'
+import { inspectCompanions } from '../lifecycle/companions.js'
 import type { Deps } from '../lifecycle/deps.js'
 import { statusOf } from '../lifecycle/status.js'
 import { checkAudit } from './audit-file.js'
@@ -26,6 +28,7 @@ export async function* examine(deps: Deps, config: Config): AsyncIterable<Findin
   yield* audit(config)
   const targets = yield* configuration(deps, config)
   for (const key of targets) yield route(deps, key)
+  yield* companions(deps)
   const unread: Finding[] = []
   for await (const state of deps.store.list({ managed: false }, (shown, cause) => void unread.push(wrong(shown, cause)))) {
     yield* clock(deps, state)
@@ -118,13 +121,26 @@ async function route(deps: Deps, key: string): Promise<Finding> {
     if (target === undefined) return good(what, 'is gone')
     const notifier = await deps.loadNotifier(target.kind)
     const found = await notifier.preflight(target, { env: deps.env, deadline: deps.env.now() + 30_000 })
-    if (found.verdict === 'ok') return good(what, `${target.kind}: can be told`)
-    return found.verdict === 'refuse'
-      ? { what, level: 'wrong', says: found.why, next: found.next }
-      : { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
+    return findingOf(what, found, `${target.kind}: can be told`)
   } catch (cause) {
     return wrong(what, cause)
   }
+}
+
+/** Those of a configuration that can be read; that it cannot was said already. */
+async function* companions(deps: Deps): AsyncIterable<Finding> {
+  try {
+    for (const { name, found } of await inspectCompanions(deps)) yield findingOf(`companion ${name}`, found, 'can be written')
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+  }
+}
+
+function findingOf(what: string, found: Preflight, says: string): Finding {
+  if (found.verdict === 'ok') return good(what, says)
+  return found.verdict === 'refuse'
+    ? { what, level: 'wrong', says: found.why, next: found.next }
+    : { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
 }
 
 /** A clock that is behind what it wrote itself breaks leases and grace. */

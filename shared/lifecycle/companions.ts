@@ -1,37 +1,30 @@
 import { codeOf, RotationError } from '../core/errors.js'
-import type { Notifier } from '../core/ports/notifier.js'
-import type { AnyRotator } from '../core/ports/rotator.js'
+import type { Notifier, Preflight } from '../core/ports/notifier.js'
 import type { SecretState, Seen } from '../core/ports/store.js'
-import type { Policy, SecretRef } from '../core/ports/words.js'
+import type { SecretRef, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
-import { readShape } from '../core/shapes/index.js'
-import { decide } from './decide.js'
-import type { Companion, Deps, Place } from './deps.js'
-import { dropPut } from './probe.js'
-import { putUntested } from './put-untested.js'
-import { nextFor } from './remedies.js'
+import { assertPlain, bring, notThere, placeOf, type Source } from './companions/write.js'
+import type { Companion, Deps } from './deps.js'
 import { companionKind, createTools, type Setup, type Tools, understand, withoutRotator } from './setup.js'
 
-const roundsMax = 6
-const artefactMsMax = 30_000
 const againMs = 60_000
 
-/** What is to be written, and for whom. */
-interface Source {
-  readonly ref: SecretRef
-  readonly rotator: AnyRotator
-  readonly policy: Policy
-  readonly text: SecretText
-  /** When it was published; now where it is about to be. */
-  readonly at: number
-  /** Asked right before each write: whether this is still what has to stand there. */
-  still(): Promise<boolean>
-}
-
-/** Companions marked `before`, with a value that was tested and is about to be published: who reads them is ready when it is. Repeatable. */
-export async function publishBefore(tools: Tools, { companions, policy, rotator }: Setup, ref: SecretRef, text: SecretText): Promise<void> {
+/**
+ * Companions marked `before`, with a value that was tested and is about to be published: who reads them is ready when it is. Repeatable. conflict
+ * where somebody else went on meanwhile, and that value is not to be published any more.
+ */
+export async function publishBefore(
+  tools: Tools,
+  { companions, policy, rotator }: Setup,
+  { ref }: SecretState,
+  version: VersionId,
+): Promise<void> {
   if (rotator === undefined) return
-  const source: Source = { ref, rotator, policy, text, at: tools.deps.env.now(), still: async () => true }
+  const still = async (): Promise<boolean> => {
+    const { pending, loose, current } = await tools.store.describe(ref)
+    return [pending, current, ...loose].some((one) => one?.id === version) // current: a platform published it, and this call is repeated
+  }
+  const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: tools.deps.env.now(), still }
   for (const companion of companions.filter(({ order }) => order === 'before')) await bring(tools, companion, source)
 }
 
@@ -44,7 +37,10 @@ export function companionNotifier(tools: Tools): Notifier {
   return {
     kind: companionKind,
     traits: { proves: 'drained' },
-    preflight: async () => ({ verdict: 'ok' }), // that it can be written is seen when it is, before anybody else is told
+    preflight: async ({ key }) => {
+      const companion = (await tools.deps.configuration()).companions[key]
+      return companion === undefined ? { verdict: 'ok' } : inspectCompanion(tools, companion)
+    },
     advance: async ({ ref, version }, { key }, { env, value }) => {
       const { state, setup } = await sourceOf(ref)
       if (state.current?.id !== version) return { phase: 'requested', again: env.now(), evidence: 'a newer value is current' }
@@ -124,107 +120,26 @@ async function isSuspect(tools: Tools, companion: Companion, { journal, current 
   return (await there.store.describe(await there.store.resolve(companion.at))).publishedAt > seen.at
 }
 
-/** True where it had to be written. */
-async function bring(tools: Tools, companion: Companion, source: Source): Promise<boolean> {
-  const place = await placeOf(tools, companion)
-  if ('artefact' in place) {
-    const { env } = tools.guard
-    const text = publicSetOf(companion, source)
-    if (!(await source.still())) throw overtaken(source)
-    return (await place.artefact.publish(text, { env, deadline: env.now() + artefactMsMax })) === 'written'
-  }
-  const there = createTools(place.deps)
-  there.guard.redactor.learn(source.text)
-  const ref = await there.store.resolve(companion.at)
-  assertOther(companion, ref, source.ref)
-  for (let round = 0; round < roundsMax; round++) {
-    const state = await there.store.describe(ref)
+/** Whether it could be written at all, as far as a look says. unknown: not reachable now. */
+async function inspectCompanion(tools: Tools, companion: Companion): Promise<Preflight> {
+  try {
+    const place = await placeOf(tools, companion)
+    if ('artefact' in place) return { verdict: 'ok' } // that it can be written is seen when it is
+    const { store } = createTools(place.deps)
+    const state = await store.describe(await store.resolve(companion.at))
     assertPlain(companion, state)
-    const { current } = state
-    if (current === undefined) throw notThere(companion)
-    const present = await there.store.read(ref, current.id)
-    const wanted = textFor(companion, source, present)
-    if (wanted.equals(present)) return round > 0
-    if (!(await source.still())) throw overtaken(source)
-    await putOnce(there, state, wanted)
+    if (state.current === undefined) throw notThere(companion)
+    return { verdict: 'ok' }
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+    const refused = cause.code === 'bad_config' || cause.code === 'not_found'
+    return refused ? { verdict: 'refuse', why: cause.message, next: cause.next } : { verdict: 'unknown', why: cause.message }
   }
-  throw new RotationError('conflict', `The companion ${companion.name} was not settled after ${roundsMax} looks.`, {
-    next: 'The next sweep tries it again.',
-  })
 }
 
-async function placeOf({ deps }: Tools, companion: Companion): Promise<Place> {
-  if (deps.openPlace !== undefined) return deps.openPlace(companion)
-  throw new RotationError('bad_config', `The companion ${companion.name} cannot be written from here.`, {
-    field: `companions.${companion.name}.at`,
-    next: 'Run keyturn sweep where it can be.',
-  })
+/** For who looks at everything: the same question about each companion of the configuration. */
+export async function inspectCompanions(deps: Deps): Promise<readonly { readonly name: string; readonly found: Preflight }[]> {
+  const tools = createTools(deps)
+  const companions = Object.values((await deps.configuration()).companions)
+  return Promise.all(companions.map(async (one) => ({ name: one.name, found: await inspectCompanion(tools, one) })))
 }
-
-function publicSetOf(companion: Companion, { rotator, policy, text, at }: Source) {
-  const set = rotator.publicSet?.(rotator.parse(text, policy), policy, at)
-  if (set !== undefined && companion.content === 'public-set') return set
-  const what = set === undefined ? `the rotator ${rotator.about.kind} has nothing public` : 'only a public set may stand outside the stores'
-  throw cannotBeMade(companion, what)
-}
-
-const cannotBeMade = ({ name }: Companion, what: string): RotationError =>
-  new RotationError('bad_config', `The companion ${name} cannot be made: ${what}.`, {
-    field: `companions.${name}.content`,
-    next: 'Name a secret of a store as its place, or take it out of keyturn-companions.',
-  })
-
-function textFor(companion: Companion, source: Source, present: SecretText): SecretText {
-  const { rotator, policy, text } = source
-  if (companion.content === 'copy') return text
-  if (companion.content === 'public-set') return publicSetOf(companion, source).asValue()
-  const value = rotator.parse(text, policy)
-  if (companion.content === 'digests') {
-    if (rotator.digests !== undefined) return rotator.digests(value, policy)
-    throw cannotBeMade(companion, `the rotator ${rotator.about.kind} has no digests`)
-  }
-  readShape(present) // bad_value names what is wrong with it
-  return rotator.render(present, value)
-}
-
-/** One step towards a publication of `wanted`: a leftover that stands in the way is cleared first. The caller looks again. */
-async function putOnce(there: Tools, state: SecretState, wanted: SecretText): Promise<void> {
-  const facts = { now: there.deps.env.now(), slots: 1, graceMs: 0, mints: false, journal: false, targets: false, rollback: 'none' } as const
-  const action = decide(state, { kind: 'put', ref: state.ref.shown, at: facts.now }, facts)
-  if (action.do === 'refuse')
-    throw new RotationError(action.code, `${state.ref.shown}: ${action.why}.`, { next: nextFor(action.code, state.ref.shown) })
-  if (action.do === 'drop') await dropPut(there, state, action)
-  else if (action.do !== 'done') await putUntested(there, state, action, wanted)
-}
-
-function assertOther({ name }: Companion, place: SecretRef, source: SecretRef): void {
-  if (place.store !== source.store || place.key !== source.key) return
-  throw new RotationError('bad_config', `The companion ${name} of ${source.shown} is ${source.shown} itself.`, {
-    field: `companions.${name}.at`,
-    next: 'Name another secret.',
-  })
-}
-
-/** One that is rotated itself, or has companions of its own, would write in a circle. */
-function assertPlain({ name, at }: Companion, { policy, drivenBy }: SecretState): void {
-  const named = ['keyturn-rotator', 'keyturn-companions'].find((key) => policy[key] !== undefined && policy[key] !== 'none')
-  const own = drivenBy === 'service' ? "its platform's rotation" : named
-  if (own === undefined) return
-  throw new RotationError(
-    'bad_config',
-    `The companion ${name} (${at}) has ${own} itself: it would be written from two sides, or in a circle.`,
-    {
-      field: `companions.${name}.at`,
-      next: `Take that away (keyturn release ${at}), or name another secret.`,
-    },
-  )
-}
-
-const overtaken = ({ ref }: Source): RotationError =>
-  new RotationError('delivery_failed', `A newer value of ${ref.shown} came in between.`, { next: 'The next sweep looks again.' })
-
-const notThere = ({ name, at }: Companion): RotationError =>
-  new RotationError('not_found', `The companion ${name} (${at}) has no value.`, {
-    field: `companions.${name}.at`,
-    next: `Put one first, whose shape it keeps: keyturn put ${at}; {} is enough for a public set.`,
-  })

@@ -51,10 +51,10 @@ export async function runSteps(
     return stepOnly(work, done, differences, action, pending)
   }
   const version = pending?.version ?? versionOf(action)
-  if (work.setup.settings.companions.length > 0) {
+  // One that is current already has had its companions before it; the staged copy of it may be gone.
+  if (work.setup.settings.companions.length > 0 && state.current?.ours !== work.claim.token) {
     if (action.kind !== 'rollback') assertTargets(work.setup) // one that nobody knows may be a public set that has to come first
-    const text = await work.tools.store.read(state.ref, version)
-    await publishBefore(work.tools, work.setup, state.ref, text)
+    await publishBefore(work.tools, work.setup, state, version)
   }
   const info = await finishSecret(work, version)
   ended('finish')

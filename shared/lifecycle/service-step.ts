@@ -51,7 +51,7 @@ async function companionsBefore(tools: Tools, state: SecretState, version: Versi
   if (named === undefined || named === 'none') return
   const setup = await understand(tools, state)
   assertTargets(setup)
-  await publishBefore(tools, setup, state.ref, await tools.store.read(state.ref, version))
+  await publishBefore(tools, setup, state, version)
 }
 const companionsKey = `${prefix}companions`
 

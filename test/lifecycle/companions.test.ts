@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { codeOf } from '../../shared/core/errors.js'
 import type { SecretRef } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
+import { preflightPass } from '../../shared/lifecycle/preflight.js'
 import { retirePass } from '../../shared/lifecycle/retire.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
@@ -145,6 +146,18 @@ describe('companions', () => {
     const [behind] = (await retire()).entries
     assert.match(behind?.why ?? '', /not yet on the current version: copy/)
     assert.notEqual(target.accounts.get('app_a'), '')
+  })
+
+  it('what is certainly mis-set is found before a rotation starts, and holds it by name; put right, it goes on', async () => {
+    const world = new SelfIssuedWorld()
+    const { ref, set } = await signer(world)
+    await world.other.setPolicy(set, { 'keyturn-rotator': 'random' })
+    const look = () => world.act((deps) => preflightPass(deps, ref.shown))
+    assert.equal((await look())[0]?.found.verdict, 'refuse')
+    await assert.rejects(world.rotate(ref), (cause) => codeOf(cause) === 'held' && /mis-set: jwks/.test(String(cause)))
+    await world.other.setPolicy(set, { 'keyturn-rotator': null })
+    assert.equal((await look())[0]?.found.verdict, 'ok')
+    await world.rotate(ref)
   })
 
   it('itself, a circle, one that is rotated itself, one that is not there: refused by name, nothing changed', async () => {
