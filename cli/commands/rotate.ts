@@ -25,20 +25,19 @@ interface RotateOptions {
   readonly token?: string
 }
 
+/** What is for one secret alone. */
+const single = ['step', 'resume', 'dryRun', 'emergency', 'token']
+
 export const rotate = (): Command =>
   new Command('rotate')
     .description('take a secret through create, set, test and finish; after a crash the same command goes on')
     .argument('[ref]', 'which secret; with #field only that part of one that holds several')
     .addOption(
-      new Option('--all', 'every managed secret: one first, verified, then a tenth, then the rest; stops at the first failure').conflicts([
-        'step',
-        'resume',
-        'dryRun',
-        'emergency',
-        'token',
-      ]),
+      new Option('--all', 'every managed secret: one first, verified, then a tenth, then the rest; stops at the first failure').conflicts(
+        single,
+      ),
     )
-    .addOption(new Option('--type <type>', 'like --all, for one kind of credential').choices([...credentialTypes]))
+    .addOption(new Option('--type <type>', 'like --all, for one kind of credential').choices([...credentialTypes]).conflicts(single))
     .option('--store <kind>', 'with --all or --type: which store', 'file')
     .addOption(new Option('--step <step>', 'only this step; each may be repeated').choices([...steps]))
     .addOption(new Option('--resume', 'only finish what is open; start nothing').conflicts(['emergency', 'dryRun']))

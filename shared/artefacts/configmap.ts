@@ -19,7 +19,7 @@ export function configMapArtefact({ cluster, namespace, name, key }: ConfigMapPl
       next,
     })
   return {
-    publish: async (text, { env, deadline }) => {
+    publish: async (text, { env, deadline, write }) => {
       const client = await Client.open(cluster, access, env, timeoutMs)
       const wanted = String(text)
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
@@ -29,7 +29,11 @@ export function configMapArtefact({ cluster, namespace, name, key }: ConfigMapPl
         if (data[key] === wanted) return 'same'
         if (immutable) throw wrong('is immutable', 'Name one that is not.')
         const { resourceVersion } = metadata
-        if ((await client.patch(path, { metadata: { resourceVersion }, data: { [key]: wanted } }, deadline)) !== undefined) return 'written'
+        let stored: unknown
+        await write(async () => {
+          stored = await client.patch(path, { metadata: { resourceVersion }, data: { [key]: wanted } }, deadline)
+        })
+        if (stored !== undefined) return 'written'
       }
       throw new RotationError('conflict', `${path} in cluster ${cluster} was changed by others all the time.`, {
         next: 'It is tried again.',

@@ -9,12 +9,14 @@ import type { Artefact } from '../core/ports/artefact.js'
 export function pathArtefact(file: string, write: 'rename' | 'plain', name: string): Artefact {
   const field = `companions.${name}.at`
   return {
-    publish: async (text, { env }) => {
+    publish: async (text, { env, write: recorded }) => {
       const wanted = String(text)
       try {
         if ((await present(file)) === wanted) return 'same'
-        if (write === 'plain') await writeFile(file, wanted, { mode: 0o644, flush: true })
-        else await replace(file, wanted, Buffer.from(env.random(6)).toString('hex'))
+        await recorded(async () => {
+          if (write === 'plain') await writeFile(file, wanted, { mode: 0o644, flush: true })
+          else await replace(file, wanted, Buffer.from(env.random(6)).toString('hex'))
+        })
         return 'written'
       } catch (cause) {
         const code = systemCodeOf(cause)

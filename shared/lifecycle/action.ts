@@ -16,6 +16,8 @@ export interface Facts {
   /** Required targets whose last preflight said that they are certainly mis-set. */
   readonly refused?: readonly string[]
   readonly rollback: ReturnType<RotatorTraits['rollback']>
+  /** Nobody outside knows the credential. */
+  readonly selfIssued?: true
   /** Which parts were meant stands in no note: a rotation that has no value yet is begun anew. */
   readonly parts?: true
   /** What left is kept in the value: what is armed leaves with this very rotation, and is nothing that ends at this moment. */

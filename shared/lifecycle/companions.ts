@@ -18,6 +18,7 @@ export async function publishBefore(
   { companions, policy, rotator }: Setup,
   { ref }: SecretState,
   version: VersionId,
+  emergency = false,
 ): Promise<void> {
   if (rotator === undefined) return
   const still = async (): Promise<boolean> => {
@@ -25,7 +26,15 @@ export async function publishBefore(
     return [pending, current, ...loose].some((one) => one?.id === version) // current: a platform published it, and this call is repeated
   }
   const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: tools.deps.env.now(), still }
-  for (const companion of companions.filter(({ order }) => order === 'before')) await bring(tools, companion, source)
+  for (const companion of companions.filter(({ order }) => order === 'before')) {
+    try {
+      await bring(tools, companion, source)
+    } catch (cause) {
+      // What leaked must not sign on because one of several places is out of reach: that one is told like a consumer, again and again.
+      if (!emergency || !(cause instanceof RotationError) || cause.code === 'conflict') throw cause
+      tools.deps.env.log('companion_behind', { companion: companion.name, code: cause.code, why: cause.message })
+    }
+  }
 }
 
 /** A companion as a consumer of its source: written, or seen to be as it should, and only then drained. Never with what is not current any more. */
@@ -115,7 +124,7 @@ async function isSuspect(tools: Tools, companion: Companion, { journal, current 
   if (seen === undefined) return true // it was named after the publication
   if (seen.phase !== 'drained' || seen.version !== current?.id) return false // the announcement is on its way there
   const place = await placeOf(tools, companion)
-  if ('artefact' in place) return false
+  if ('artefact' in place) return true // it has no time of its own to tell
   const there = createTools(place.deps)
   return (await there.store.describe(await there.store.resolve(companion.at))).publishedAt > seen.at
 }

@@ -21,6 +21,7 @@ export function factsOf(
   return {
     now: env.now(),
     slots: slotsOf(rotator, policy, state),
+    ...(rotator?.traits.class === 'F' ? { selfIssued: true as const } : {}),
     ...(rotator?.about.kind === partsKind ? { parts: true as const } : {}),
     ...(rotator?.retained ? { retains: true as const } : {}),
     graceMs: settings.graceMs,

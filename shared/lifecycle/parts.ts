@@ -20,6 +20,7 @@ type Pieces = ReadonlyMap<string, Piece>
 
 /** Credentials that were superseded and are still in the value: a store keeps a note of at most three. */
 const keptMax = 3
+const alone = 'Move it to a secret of its own.'
 /** Kinds that fit beside others: what they keep is a note each, and nothing of theirs is published somewhere else. */
 const fitting = ['random', 'secret-list']
 
@@ -32,6 +33,8 @@ export async function composeParts(policy: Policy, load: (kind: string) => Promi
   const fields = pairs.map(([field]) => field)
   assertWhole(policy, fields)
   if (only !== undefined && !fields.includes(only)) throw unknownPart(only, fields)
+  const kept = fields.find((field) => fields.some((other) => [`${other}_previous`, `${other}_id`].includes(field)))
+  if (kept !== undefined) wrong(`names ${kept}, where another part keeps what it had before`, alone)
   const parts: Part[] = []
   for (const [field, kind] of pairs) {
     const rotator = await load(kind)
@@ -44,7 +47,6 @@ export async function composeParts(policy: Policy, load: (kind: string) => Promi
   if (parts.filter(keeps).length > keptMax) wrong(`has more than ${keptMax} parts that keep their previous credential`, alone)
   return composed(parts, outside[0], only)
 }
-const alone = 'Move it to a secret of its own.'
 const keeps = ({ rotator, policy }: Part): boolean => rotator.traits.slots(policy) !== 1
 
 export const unknownPart = (part: string, fields: readonly string[]): RotationError =>

@@ -75,7 +75,7 @@ export interface Scheduled {
 }
 
 export async function scheduleOf(deps: Deps, state: SecretState): Promise<Scheduled> {
-  if (state.policy['keyturn-rotator'] === undefined) return { due: false }
+  if (state.policy['keyturn-rotator'] === undefined && state.policy['keyturn-parts'] === undefined) return { due: false }
   try {
     const { rotator, settings, policy } = await understand(createTools(deps), state, 'back')
     const nextAt = dueAt(state, settings)

@@ -4,7 +4,7 @@ import type { Retiring, SecretState } from '../core/ports/store.js'
 import type { CredentialId, SecretRef } from '../core/ports/words.js'
 import type { Deps } from './deps.js'
 import { askGate } from './gate.js'
-import { createTools, type Setup, type Tools, understand } from './setup.js'
+import { assertTargets, createTools, type Setup, type Tools, understand } from './setup.js'
 import { lookContext } from './work.js'
 
 type Known = Setup & { readonly rotator: AnyRotator }
@@ -50,6 +50,7 @@ export async function reencrypted(deps: Deps, refText: string, id: string): Prom
     const { rotator } = setup
     const ids = rotator && (await retainedIds(tools, { ...setup, rotator }, state))
     if (rotator === undefined || ids === undefined) throw notKept(ref, `${ref.shown} keeps no older keys.`, 'Only a keyring does.')
+    assertTargets(setup)
     const entries = retainedEntries(ids, setup.settings, state)
     const entry = entries.find((one) => one.id === id)
     if (entry === undefined)

@@ -34,6 +34,15 @@ async function revokePrevious(tools: Tools, setup: Setup & { rotator: AnyRotator
       next: `Run keyturn recover ${state.ref.shown} first.`,
     })
   }
+  if (rotator.retained !== undefined)
+    throw new RotationError(
+      'bad_event',
+      `${state.ref.shown} keeps its older keys because data may need them: there is nothing to revoke.`,
+      {
+        field: 'ref',
+        next: `Re-encrypt, then run keyturn reencrypted ${state.ref.shown} --key ….`,
+      },
+    )
   const currentIds = state.current && (await identitiesOf(tools, setup, state, state.current.id))
   const [currentId] = currentIds ?? []
   if (currentId === undefined) throw nothing(state)

@@ -3,7 +3,7 @@ import { codeOf, RotationError } from '../core/errors.js'
 import { deriveToken } from '../core/ids.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
-import { type RotationRequest, type SecretRef, type Step, steps } from '../core/ports/words.js'
+import { type RotationRequest, type SecretRef, type Step, steps, type VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import type { Action } from './action.js'
 import { isDue } from './change.js'
@@ -72,9 +72,11 @@ const finishedFirst = ({ ref, version }: RotationResult): RotationError =>
 
 /** A publication under another token than the one asked for was somebody else's: the request itself is still to be decided. */
 const answers = (request: RotationRequest, result: RotationResult): boolean =>
-  request.token === undefined || request.kind === 'rollback'
+  // Which parts an open one was for is not known: what was asked for is begun after it.
+  (request.part === undefined || result.steps.includes('create')) &&
+  (request.token === undefined || request.kind === 'rollback'
     ? result.kind === request.kind || request.kind === 'resume'
-    : result.token === request.token
+    : result.token === request.token)
 
 async function once(
   tools: Tools,
@@ -117,8 +119,10 @@ async function previousWorks(tools: Tools, setup: Setup, rotator: AnyRotator, st
   const ending = (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
   if (open || ending || state.journal?.code !== undefined || state.previous === undefined) return undefined
   if (rotator.traits.rollback(setup.policy) !== 'publish') return undefined // it is set again, whatever the target says of it now
-  const context = await lookContext(tools, setup, state)
-  return rotator.accepted(context, rotator.parse(await tools.store.read(state.ref, state.previous.id), setup.policy))
+  const parsedOf = async (id: VersionId) => rotator.parse(await tools.store.read(state.ref, id), setup.policy)
+  const own = rotator.traits.class === 'F' && state.current ? { current: await parsedOf(state.current.id) } : {}
+  const context = { ...(await lookContext(tools, setup, state)), ...own }
+  return rotator.accepted(context, await parsedOf(state.previous.id))
 }
 
 function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
@@ -149,7 +153,8 @@ async function go(
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
   const mayNote = tools.store.stepState === undefined || !isServiceStep(state, request) // a function under a platform's role writes no notes
   if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'anew'
-  if (action.kind === 'rotate' && action.from === 'create') await assertNotTooEarly(tools, setup, state)
+  if ((action.kind === 'rotate' || action.kind === 'emergency') && action.from === 'create')
+    await assertNotTooEarly(tools, setup, state, action.kind)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {
     token,

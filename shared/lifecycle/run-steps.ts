@@ -54,7 +54,7 @@ export async function runSteps(
   // One that is current already has had its companions before it; the staged copy of it may be gone.
   if (work.setup.settings.companions.length > 0 && state.current?.ours !== work.claim.token) {
     if (action.kind !== 'rollback') assertTargets(work.setup) // one that nobody knows may be a public set that has to come first
-    await publishBefore(work.tools, work.setup, state, version)
+    await publishBefore(work.tools, work.setup, state, version, action.kind === 'emergency')
   }
   const info = await finishSecret(work, version)
   ended('finish')

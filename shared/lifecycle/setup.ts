@@ -81,9 +81,15 @@ export async function understand(tools: Tools, state: SecretState, ways: 'forwar
     const settings = parsePolicy(said, { shortGrace })
     return { settings, policy: said, ...targetsOf(configuration, settings), configuration }
   }
+  if (kind !== partsKind && state.policy[`${prefix}parts`] !== undefined)
+    throw new RotationError('bad_policy', `${prefix}parts stands beside ${prefix}rotator=${kind}.`, {
+      field: `${prefix}parts`,
+      next: `Take one of them away, or set ${prefix}rotator=${partsKind}.`,
+    })
   const rotator = guardRotator(await loadFor(tools, kind, said, part), tools.guard)
   const type = typeOf(rotator, said)
-  const policy = { ...configuration.defaults[type], ...said }
+  const { [`${prefix}strategy`]: _, ...forAll } = configuration.defaults[type] ?? {}
+  const policy = { ...(kind === partsKind ? forAll : configuration.defaults[type]), ...said }
   const settings = parsePolicy(policy, { own: rotator.about.policy, shortGrace })
   if (settings.strategy !== undefined && !rotator.about.strategies.includes(settings.strategy)) {
     throw new RotationError('bad_policy', `The rotator ${kind} has no strategy "${settings.strategy}".`, {

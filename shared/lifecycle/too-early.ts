@@ -11,13 +11,15 @@ export async function assertNotTooEarly(
   { deps, guard, store }: Tools,
   { rotator, policy }: Setup & { readonly rotator: AnyRotator },
   state: SecretState,
+  kind: 'rotate' | 'emergency' = 'rotate',
 ): Promise<void> {
   const { ref, current: info, publishedAt } = state
   if (rotator.tooEarly === undefined || info === undefined) return
   const current = rotator.parse(await store.read(ref, info.id), policy)
   const token = deriveToken('rotate', ref, info.id, 0)
   const deadline = deps.env.now() + deps.leaseMs
-  const context = { ref, token, policy, deadline, current, publishedAt, released: releasedIn(state), live: [], env: guard.env }
+  const hurry = kind === 'emergency' ? { emergency: true as const } : {}
+  const context = { ...hurry, ref, token, policy, deadline, current, publishedAt, released: releasedIn(state), live: [], env: guard.env }
   const why = rotator.tooEarly(context)
   if (why !== undefined) throw new RotationError('held', `${ref.shown}: ${why}.`, { next: nextFor('held', ref.shown) })
 }

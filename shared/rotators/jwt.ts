@@ -2,7 +2,7 @@ import { RotationError } from '../core/errors.js'
 import type { AnyRotator, Context, Difference, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { currentOf, selfIssued } from '../core/self-issued.js'
-import { former, named, newKey, publicOf, signsFor } from './jwt/keys.js'
+import { former, named, newKey, publicOf, type SigningKey, signsFor } from './jwt/keys.js'
 import { isVerifiable, policyKeys, wishOf } from './jwt/policy.js'
 import { type JwtValue, parseJwtValue, publicSetOf, renderJwtValue } from './jwt/value.js'
 
@@ -26,6 +26,7 @@ const jwt: Rotator<JwtValue> = {
   check: ({ policy }) => void wishOf(policy),
   tooEarly,
   propose,
+  accepted,
   publicSet: (value, policy, at) => publicSetOf(value, at + wishOf(policy).overlapMs),
   verify,
 }
@@ -36,7 +37,8 @@ const mustAnnounce = ({ policy }: Context<JwtValue>, { next }: JwtValue): boolea
 
 /** It counts from the publication that announced it, also where that came later than it was proposed; and from the waits that hold today. */
 function tooEarly(context: Context<JwtValue>): string | undefined {
-  const { policy, env, publishedAt = 0 } = context
+  const { policy, env, publishedAt = 0, emergency } = context
+  if (emergency) return undefined
   const value = currentOf(context)
   const { current, next, previous } = value
   if (current === undefined || next === undefined || mustAnnounce(context, value)) return undefined
@@ -46,6 +48,14 @@ function tooEarly(context: Context<JwtValue>): string | undefined {
   const over = Math.max(previous?.notAfter ?? 0, previous ? publishedAt + wishOf(policy).overlapMs : 0)
   if (env.now() < over) return `tokens of the key before are valid until ${new Date(over).toISOString()}, and it would leave the public set`
   return undefined
+}
+
+/** Beside another current value: whether verifiers know the key that would sign, as that one's public set has it. */
+async function accepted({ current: base, env }: Context<JwtValue>, { current }: JwtValue): Promise<boolean> {
+  if (base?.current === undefined || current === undefined) return true
+  const { previous } = base
+  const known = [base.current.kid, base.next?.kid, ...(previous && env.now() < previous.notAfter ? [previous.kid] : [])]
+  return current.kid === undefined ? base.current.kid === undefined : known.includes(current.kid)
 }
 
 async function propose(context: Context<JwtValue>): Promise<JwtValue> {
@@ -79,6 +89,7 @@ async function verify({ policy, current: base }: Context<JwtValue>, { current, n
       })
   }
   if (current === undefined || base?.current === undefined) return []
+  assertNoneReused(base, [current, next])
   const known = [base.current, base.next, base.previous].some((key) => key?.kid !== undefined && key.kid === current.kid)
   if (known || base.current.kid === undefined) return []
   return wishOf(policy).verifiers.map(({ shown, refreshMs, looksAgain }) => ({
@@ -87,6 +98,19 @@ async function verify({ policy, current: base }: Context<JwtValue>, { current, n
     incoming: `${current.kid} is refused for up to ${Math.ceil(refreshMs / 1000)} s${looksAgain ? ' after its last look' : ''}`,
     fatal: false,
   }))
+}
+
+/** A name stands for one key: verifiers keep keys by it. */
+function assertNoneReused({ current, next, previous }: JwtValue, keys: readonly (SigningKey | undefined)[]): void {
+  const known = [...[current, next].map((key) => key && publicOf(key)), previous?.public]
+  for (const half of keys.map((key) => key && publicOf(key))) {
+    const same = known.find((one) => one !== undefined && one.kid === half?.kid)
+    if (half === undefined || same === undefined || (same.n === half.n && same.x === half.x && same.y === half.y)) continue
+    throw new RotationError('bad_value', `The new value gives the kid ${half.kid} to another key.`, {
+      field: 'kid',
+      next: 'Leave keys their names; a new key has a new one (RFC 7638).',
+    })
+  }
 }
 
 /** The value's type is the rotator's own business: callers only carry values from one method to the next. */

@@ -10,7 +10,7 @@ import { FakeEnv } from '../harness/fake-env.js'
 
 const keyOf = (kid: string): PublicJwk => ({ kty: 'OKP', kid, alg: 'EdDSA', use: 'sig', crv: 'Ed25519', x: 'x' })
 const setOf = (...kids: string[]) => PublicText.ofKeys(kids.map(keyOf))
-const context = { env: new FakeEnv(), deadline: Number.MAX_SAFE_INTEGER }
+const context = { env: new FakeEnv(), deadline: Number.MAX_SAFE_INTEGER, write: (act: () => Promise<void>) => act() }
 
 describe('a public set in a file', () => {
   let folder: string

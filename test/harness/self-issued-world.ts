@@ -1,3 +1,4 @@
+import { RotationError } from '../../shared/core/errors.js'
 import type { Artefact } from '../../shared/core/ports/artefact.js'
 import type { SecretState, SecretStore, SecretStoreAdmin } from '../../shared/core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef } from '../../shared/core/ports/words.js'
@@ -56,7 +57,7 @@ export class SelfIssuedWorld {
       configuration: async () => this.configuration,
       loadNotifier: (kind) => this.loadNotifier(kind),
       openPlace: async ({ at }) => {
-        if (this.down.has(at)) throw new Error(`${at} is down`)
+        if (this.down.has(at)) throw new RotationError('unavailable', `${at} is down.`, { next: 'Wait.' })
         if (at.startsWith('path:')) return { artefact: this.#artefact(at) }
         return { deps: this.deps(holder, at.startsWith('memory:main-') ? this.main : this.other) }
       },
@@ -73,13 +74,15 @@ export class SelfIssuedWorld {
   }
 
   #artefact = (at: string): Artefact => ({
-    publish: async (text) => {
+    publish: async (text, { write }) => {
       if (this.files.get(at) === String(text)) return 'same'
-      await effect(
-        `artefact ${at}`,
-        () => this.files.set(at, String(text)),
-        (done) => this.watch(done),
-      )
+      await write(async () => {
+        await effect(
+          `artefact ${at}`,
+          () => this.files.set(at, String(text)),
+          (done) => this.watch(done),
+        )
+      })
       return 'written'
     },
   })

@@ -1,11 +1,13 @@
-import { RotationError } from '../../core/errors.js'
+import { applyEdits, modify } from 'jsonc-parser'
+import { codeOf, RotationError } from '../../core/errors.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
-import type { SecretText } from '../../core/secret-text.js'
+import { SecretText } from '../../core/secret-text.js'
 import { readShape } from '../../core/shapes/index.js'
 import { decide } from '../decide.js'
 import type { Companion, Place } from '../deps.js'
+import { guarded } from '../guard/index.js'
 import { dropPut } from '../probe.js'
 import { putUntested } from '../put-untested.js'
 import { nextFor } from '../remedies.js'
@@ -13,6 +15,7 @@ import { createTools, type Tools } from '../setup.js'
 
 const roundsMax = 6
 const artefactMsMax = 30_000
+const classifyOwn = (cause: unknown) => codeOf(cause) ?? 'internal'
 
 /** What is to be written, and for whom. */
 export interface Source {
@@ -32,8 +35,12 @@ export async function bring(tools: Tools, companion: Companion, source: Source):
   if ('artefact' in place) {
     const { env } = tools.guard
     const text = publicSetOf(companion, source)
+    if (text === undefined) return false
+    const deadline = env.now() + artefactMsMax
+    const call = { name: 'artefact.publish', ref: companion.at, effect: true, once: true, deadline, classify: classifyOwn } as const
+    const write = (act: () => Promise<void>): Promise<void> => guarded(tools.guard, call, act)
     if (!(await source.still())) throw overtaken(source)
-    return (await place.artefact.publish(text, { env, deadline: env.now() + artefactMsMax })) === 'written'
+    return (await place.artefact.publish(text, { env, deadline, write })) === 'written'
   }
   const there = createTools(place.deps)
   there.guard.redactor.learn(source.text)
@@ -46,7 +53,7 @@ export async function bring(tools: Tools, companion: Companion, source: Source):
     if (current === undefined) throw notThere(companion)
     const present = await there.store.read(ref, current.id)
     const wanted = textFor(companion, source, present)
-    if (wanted.equals(present)) return round > 0
+    if (wanted === undefined || wanted.equals(present)) return round > 0
     if (!(await source.still())) throw overtaken(source)
     await putOnce(there, state, wanted)
   }
@@ -64,9 +71,10 @@ export async function placeOf({ deps }: Tools, companion: Companion): Promise<Pl
 }
 
 function publicSetOf(companion: Companion, { rotator, policy, text, at }: Source) {
-  const set = rotator.publicSet?.(rotator.parse(text, policy), policy, at)
-  if (set !== undefined && companion.content === 'public-set') return set
-  const what = set === undefined ? `the rotator ${rotator.about.kind} has nothing public` : 'only a public set may stand outside the stores'
+  const { publicSet } = rotator
+  if (publicSet !== undefined && companion.content === 'public-set') return publicSet(rotator.parse(text, policy), policy, at)
+  const what =
+    publicSet === undefined ? `the rotator ${rotator.about.kind} has nothing public` : 'only a public set may stand outside the stores'
   throw cannotBeMade(companion, what)
 }
 
@@ -76,17 +84,34 @@ const cannotBeMade = ({ name }: Companion, what: string): RotationError =>
     next: 'Name a secret of a store as its place, or take it out of keyturn-companions.',
   })
 
-function textFor(companion: Companion, source: Source, present: SecretText): SecretText {
+/** undefined: what stands there stays. */
+function textFor(companion: Companion, source: Source, present: SecretText): SecretText | undefined {
   const { rotator, policy, text } = source
   if (companion.content === 'copy') return text
-  if (companion.content === 'public-set') return publicSetOf(companion, source).asValue()
+  if (companion.content === 'public-set') return publicSetOf(companion, source)?.asValue()
   const value = rotator.parse(text, policy)
   if (companion.content === 'digests') {
     if (rotator.digests !== undefined) return rotator.digests(value, policy)
     throw cannotBeMade(companion, `the rotator ${rotator.about.kind} has no digests`)
   }
-  readShape(present) // bad_value names what is wrong with it
-  return rotator.render(present, value)
+  return writtenInto(companion, rotator, present, rotator.render(present, value))
+}
+
+/** Only into what has a place for it: nothing is added to a companion, whose readers may be others than those of the source. */
+function writtenInto(companion: Companion, { identities }: AnyRotator, present: SecretText, rendered: SecretText): SecretText {
+  const [before, after] = [readShape(present), readShape(rendered)]
+  const nowhere = (what: string): RotationError =>
+    new RotationError('bad_value', `The companion ${companion.name} (${companion.at}) ${what}.`, {
+      field: `companions.${companion.name}.at`,
+      next: 'Put it once with the credential in its place, as a password, a connection URL or the field of the same name.',
+    })
+  if (before.kind === 'url' && before.url.password === undefined) throw nowhere('is a URL without a password')
+  if (before.kind !== 'json') return rendered
+  if (after.kind !== 'json') throw nowhere('is JSON, and the source is not')
+  const added = [...after.fields.keys()].filter((name) => !before.fields.has(name))
+  const beside = added.every((name) => [...before.fields.keys()].some((there) => name.startsWith(`${there}_`)))
+  if (added.length > 0 && !beside && identities === undefined) throw nowhere(`has no field ${added[0]}`)
+  return added.reduce((text, name) => new SecretText(applyEdits(text.reveal(), modify(text.reveal(), [name], undefined, {}))), rendered)
 }
 
 /** One step towards a publication of `wanted`: a leftover that stands in the way is cleared first. The caller looks again. */

@@ -22,6 +22,7 @@ export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request'
 export const orphanedPut = ({ open, state, request, facts }: Look): boolean =>
   state.pending === undefined &&
   ((facts.parts === true && open !== undefined && open.kind !== 'put') ||
+    (facts.selfIssued === true && request.kind === 'emergency' && open !== undefined && open.kind !== 'emergency') ||
     (open?.kind === 'put' && !(request.kind === 'put' && request.token === open.token)) ||
     (open?.kind === 'rollback' && open.rejects > 0))
 export const over = ({ open }: Look) => (open ? { over: open.token } : {})

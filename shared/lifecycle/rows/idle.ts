@@ -22,6 +22,16 @@ const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action
 /** A value that was created and never replaced answers no request to rotate. */
 const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
 
+/** An ordinary rotation of a self-issued value may have published what leaked, and one of another part is not what was asked for. */
+const answersIt = ({ state, request, facts }: Look): boolean =>
+  request.part === undefined &&
+  (request.kind !== 'emergency' ||
+    facts.selfIssued !== true ||
+    kindOfToken(state.current?.ours ?? '') === 'emergency' ||
+    publishedAs(state) === 'emergency')
+const publishedAs = ({ journal, current }: Look['state']): string | undefined =>
+  journal?.rotation?.published === current?.id ? journal?.rotation?.kind : undefined
+
 const rolledBack = ({ journal, current }: Look['state']): boolean =>
   current !== undefined &&
   ((journal?.rotation?.published === current.id && journal.rotation.kind === 'rollback') || kindOfToken(current.ours ?? '') === 'rollback')
@@ -58,7 +68,7 @@ export const idleRows: readonly Row[] = [
     id: '20',
     state: 'idle; published at or after the request was made',
     request: 'rotate, emergency',
-    when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && l.state.publishedAt >= l.request.at,
+    when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && l.state.publishedAt >= l.request.at && answersIt(l),
     answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
   },
   {

@@ -86,6 +86,20 @@ export const openRows: readonly Row[] = [
     answer: (l) => (l.state.pending ? { do: 'drop', staged: l.state.pending } : undefined),
   },
   {
+    id: '14e',
+    state: 'open on current; an ordinary value of a self-issued kind is pending, which nobody else knows',
+    request: 'emergency: what leaked may stand in it',
+    when: (l) =>
+      l.request.kind === 'emergency' &&
+      l.facts.selfIssued === true &&
+      l.open !== undefined &&
+      l.open.kind !== 'emergency' &&
+      l.open.base === l.base &&
+      l.open.intent !== true &&
+      l.state.pending !== undefined,
+    answer: (l) => (l.state.pending ? { do: 'drop', staged: l.state.pending } : undefined),
+  },
+  {
     id: '14',
     state: 'open on current; pending there',
     request: "any, with the rotation's token",

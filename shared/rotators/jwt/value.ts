@@ -37,7 +37,9 @@ export function parseJwtValue(value: SecretText, policy: Policy): JwtValue {
   const parsed = v.safeParse(form, place)
   if (!parsed.success) {
     const path = v.getDotPath(parsed.issues[0]) ?? 'value'
-    throw wrong(at(path), `is wrong in ${at(path)}: ${parsed.issues[0].message.replace(/received .*$/, 'got something else')}`)
+    // Valibot's own message quotes what it received, which may be a key.
+    const { message } = parsed.issues[0]
+    throw wrong(at(path), `is wrong in ${at(path)}${message.startsWith('Invalid ') ? '' : `: it ${message}`}`)
   }
   const { current, next, previous } = parsed.output
   if (!current && field === undefined && shape.fields.get('signing_key')) return { field, current: adopted(shape.fields, policy) }
@@ -104,7 +106,8 @@ const wrong = (field: string, why: string): RotationError =>
   })
 
 /** Who may accept which tokens: previous, current and next, whatever the time. `until`: not before then the time of previous is over. */
-export function publicSetOf({ current, next, previous }: JwtValue, until = 0): PublicText {
+export function publicSetOf({ current, next, previous }: JwtValue, until = 0): PublicText | undefined {
+  if (current?.kid === undefined) return undefined // never a set without the key that signs
   const halves = [current, next].flatMap((key) => (key ? (publicOf(key) ?? []) : []))
   return PublicText.ofKeys([
     ...halves,
@@ -145,7 +148,7 @@ export function renderJwtValue(shape: SecretText, value: JwtValue): SecretText {
           signing_key: privatePem(current, String(fields.get('signing_key') ?? '')),
           public_key: publicPem(current, String(fields.get('public_key') ?? '')),
           key_id: current.kid ?? '',
-          jwks: publicSetOf(value).toString(),
+          jwks: publicSetOf(value)?.toString() ?? '',
         }
   const wanted: readonly (readonly [string[], unknown])[] = [
     [path('current'), current ? signingJson(current) : null],

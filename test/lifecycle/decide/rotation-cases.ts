@@ -181,6 +181,29 @@ export const rotationCases: readonly RowCase[] = [
     ['nothing is left', { request: { kind: 'resume' } }, '19'],
   ],
   [
+    '14e an emergency of a self-issued value drops what an ordinary rotation staged: what leaked may stand in it',
+    {
+      state: { pending: staged(), journal: rotation({ staged: kept }) },
+      request: { kind: 'emergency' },
+      facts: { selfIssued: true },
+    },
+    { do: 'drop', staged: staged() },
+    [
+      'a target has it perhaps',
+      { state: { pending: staged(), journal: rotation({ staged: kept }) }, request: { kind: 'emergency' } },
+      '14',
+    ],
+    [
+      'it is an emergency itself',
+      {
+        state: { pending: staged(), journal: rotation({ kind: 'emergency', staged: kept }) },
+        request: { kind: 'emergency' },
+        facts: { selfIssued: true },
+      },
+      '14',
+    ],
+  ],
+  [
     '14p a put takes the place of another value that a person put',
     {
       state: { pending: staged({ kind: 'put' }), journal: rotation({ kind: 'put', staged: kept }) },

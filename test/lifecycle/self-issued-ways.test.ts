@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { inspect } from 'node:util'
+import { codeOf } from '../../shared/core/errors.js'
+import type { SecretRef, Token } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
+import { scheduleOf } from '../../shared/lifecycle/plan.js'
+import { reencrypted } from '../../shared/lifecycle/retained.js'
+import { revoke } from '../../shared/lifecycle/revoke.js'
+import { rotate } from '../../shared/lifecycle/rotate.js'
+import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
+
+const jwt = { 'keyturn-rotator': 'jwt', 'keyturn-algorithm': 'ES256' }
+interface Keys {
+  readonly current: { readonly kid: string }
+  readonly next: { readonly kid: string }
+  readonly previous: { readonly kid: string } | null
+}
+const kidsIn = (text: string): string[] => (JSON.parse(text) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
+const fails =
+  (code: string, words = /./) =>
+  (cause: unknown) =>
+    codeOf(cause) === code && words.test(`${cause}`)
+const put = (world: SelfIssuedWorld, ref: SecretRef, value: object, token: string) =>
+  world.act((deps) =>
+    rotate(
+      deps,
+      { kind: 'put', ref: ref.shown, at: world.env.now(), token: `token-${token}-0123456789-0123456789abcd` as Token },
+      new SecretText(JSON.stringify(value)),
+    ),
+  )
+
+describe('an emergency of what is self-issued', () => {
+  it('does not publish what an ordinary rotation has staged, nor takes its publication for an answer', async () => {
+    const world = new SelfIssuedWorld('emergency-open')
+    const ref = await world.create('jwt', {}, jwt)
+    await world.rotate(ref)
+    world.env.time += 2 * dayMs
+    const leaked = await world.json<Keys>(ref)
+    await world.rotate(ref, { step: 'create' })
+    const { kind } = await world.rotate(ref, { kind: 'emergency' })
+    assert.equal(kind, 'emergency')
+    const text = await world.text(ref)
+    for (const { kid } of [leaked.current, leaked.next]) assert.ok(!text.includes(kid))
+  })
+
+  it('a key with overlap that is being rotated: nothing of what leaked stays', async () => {
+    const world = new SelfIssuedWorld('emergency-random')
+    const ref = await world.create('key', { key: 'leaked-key-0123456789' }, { 'keyturn-rotator': 'random', 'keyturn-strategy': 'overlap' })
+    await world.rotate(ref, { step: 'create' })
+    await world.rotate(ref, { kind: 'emergency' })
+    assert.ok(!(await world.text(ref)).includes('leaked-key'))
+  })
+
+  it('one of two places is out of reach: the signer changes all the same, and that place follows when it is back', async () => {
+    const world = new SelfIssuedWorld('emergency-down')
+    world.companions({
+      one: { content: 'public-set', at: 'path:/one', order: 'before' },
+      two: { content: 'public-set', at: 'path:/two', order: 'before' },
+    })
+    const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-companions': 'one two' })
+    await world.rotate(ref)
+    world.env.time += 2 * dayMs
+    world.down.add('path:/two')
+    await assert.rejects(world.rotate(ref))
+    await world.rotate(ref, { kind: 'emergency' })
+    const { current } = await world.json<Keys>(ref)
+    assert.ok(kidsIn(world.files.get('path:/one') ?? '').includes(current.kid))
+    assert.ok(!kidsIn(world.files.get('path:/two') ?? '').includes(current.kid))
+    world.down.clear()
+    world.env.time += dayMs / 24
+    await world.sweep()
+    assert.ok(kidsIn(world.files.get('path:/two') ?? '').includes(current.kid))
+  })
+})
+
+describe('ways back of what is self-issued', () => {
+  it('jwt: back to the key before while verifiers know it; not when its time is over, and never to what an emergency left', async () => {
+    const world = new SelfIssuedWorld('jwt-back')
+    const ref = await world.create('jwt', {}, jwt)
+    await world.rotate(ref)
+    world.env.time += 2 * dayMs
+    const before = await world.json<Keys>(ref)
+    await world.rotate(ref)
+    await world.rotate(ref, { kind: 'rollback' })
+    assert.equal((await world.json<Keys>(ref)).current.kid, before.current.kid)
+    world.env.time += 2 * dayMs
+    await world.rotate(ref)
+    world.env.time += 30 * dayMs
+    await assert.rejects(world.rotate(ref, { kind: 'rollback' }), fails('bad_event', /no longer accepted/))
+    await world.rotate(ref, { kind: 'emergency' })
+    await assert.rejects(world.rotate(ref, { kind: 'rollback' }), fails('bad_event', /no longer accepted/))
+  })
+
+  it('keyring: revoke ends nothing, and arms nothing', async () => {
+    const world = new SelfIssuedWorld('ring-revoke')
+    const ref = await world.create('data', { key: 'ab'.repeat(32) }, { 'keyturn-rotator': 'keyring', 'keyturn-count': '3' })
+    await world.rotate(ref)
+    await assert.rejects(
+      world.act((deps) => revoke(deps, ref.shown, 'a test')),
+      fails('bad_event', /nothing to revoke/),
+    )
+    world.env.time += dayMs
+    await world.rotate(ref)
+    assert.ok((await world.text(ref)).includes('ab'.repeat(32)))
+  })
+
+  it('keyring: full, an emergency is refused before anything is claimed; an unknown target arms nothing', async () => {
+    const world = new SelfIssuedWorld('ring-full')
+    const ref = await world.create('data', { key: 'ab'.repeat(32) }, { 'keyturn-rotator': 'keyring', 'keyturn-count': '2' })
+    await world.rotate(ref)
+    const process = world.newProcess()
+    await assert.rejects(world.rotate(ref, { kind: 'emergency' }, process), fails('held'))
+    assert.deepEqual(process.effects, [])
+    await world.main.setPolicy(ref, { 'keyturn-targets': 'nobody' })
+    await assert.rejects(
+      world.act((deps) => reencrypted(deps, ref.shown, 'first')),
+      fails('bad_config', /nobody/),
+    )
+  })
+
+  it('jwt: a kid stands for one key, whoever puts another one under it; a text where a key should be is never quoted', async () => {
+    const world = new SelfIssuedWorld('jwt-kid')
+    const ref = await world.create('jwt', {}, jwt)
+    await world.rotate(ref)
+    world.env.time += dayMs
+    const value = await world.json<{ current: { kid: string }; next: { private: object } }>(ref)
+    await assert.rejects(
+      put(world, ref, { current: { ...value.current, private: value.next.private } }, 'reuse'),
+      fails('bad_value', /to another key/),
+    )
+    const pem = '-----BEGIN PRIVATE KEY-----\nCanaryLine1\nCanaryLine2\n-----END PRIVATE KEY-----\n'
+    for (const wrong of [{ current: pem }, { current: { ...value.current, private: pem } }])
+      await assert.rejects(
+        put(world, ref, wrong, `wrong-${JSON.stringify(wrong).length}`),
+        (cause) => fails('bad_value')(cause) && !inspect(cause, { depth: 9 }).includes('Canary'),
+      )
+  })
+})
+
+describe('companions of what is self-issued', () => {
+  it('a set is never published without the key that signs: not for a key without a name, nor for an empty value', async () => {
+    const world = new SelfIssuedWorld('set-kept')
+    world.companions({ jwks: { content: 'public-set', at: 'memory:jwks', order: 'before' } })
+    const there = { keys: [{ kty: 'EC', kid: 'by-hand', alg: 'ES256', use: 'sig', crv: 'P-256', x: 'x', y: 'y' }] }
+    const set = await world.create('jwks', there, {}, world.other)
+    const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-companions': 'jwks' })
+    await world.sweep()
+    assert.deepEqual(await world.json(set, world.other), there)
+    await world.rotate(ref)
+    const right = await world.text(set, world.other)
+    world.env.time += dayMs
+    await put(world, ref, {}, 'empty')
+    await world.sweep()
+    assert.equal(await world.text(set, world.other), right)
+  })
+
+  it('a login is written only where it has a place; a companion gets no field, and of several parts only those that it has', async () => {
+    const world = new SelfIssuedWorld('places')
+    world.companions({ one: { content: 'credential', at: 'memory:one', order: 'after' } })
+    const key = await world.create('key', { api_key: 'first' }, { 'keyturn-rotator': 'random', 'keyturn-companions': 'one' })
+    const bare = await world.create('bare', 'first', { 'keyturn-rotator': 'random', 'keyturn-companions': 'one' })
+    const several = await world.create(
+      'several',
+      { admin_key: 'a', jwt_secret: 'b' },
+      { 'keyturn-parts': 'admin_key=random jwt_secret=random', 'keyturn-companions': 'one' },
+    )
+    const one = await world.create('one', { token: 'old', host: 'h' }, {}, world.other)
+    const code = async (ref: SecretRef) => {
+      await world.rotate(ref)
+      return (await world.state(ref)).journal?.seen?.one?.code
+    }
+    for (const ref of [key, bare]) assert.equal(await code(ref), 'bad_value')
+    assert.deepEqual(await world.json(one, world.other), { token: 'old', host: 'h' })
+    world.other.writeForeign(one, new SecretText('{"admin_key":"old","note":1}'))
+    world.env.time += dayMs
+    assert.equal(await code(several), undefined)
+    const { admin_key } = await world.json<{ admin_key: string }>(several)
+    assert.deepEqual(await world.json(one, world.other), { admin_key, note: 1 })
+    world.other.writeForeign(one, new SecretText('redis://cache:6379/0'))
+    world.env.time += dayMs
+    await world.rotate(bare).catch(() => undefined)
+    assert.equal(await world.text(one, world.other), 'redis://cache:6379/0')
+  })
+
+  it('what is written outside the stores stands in the audit log, before and after', async () => {
+    const world = new SelfIssuedWorld('artefact-audit')
+    world.companions({ web: { content: 'public-set', at: 'path:/srv/jwks.json', order: 'before' } })
+    const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-companions': 'web' })
+    await world.rotate(ref)
+    const records = world.audit.filter(({ effect }) => effect === 'artefact.publish').map(({ phase, ref: at }) => `${phase} ${at}`)
+    assert.deepEqual(records, ['intent path:/srv/jwks.json', 'outcome path:/srv/jwks.json'])
+  })
+})
+
+describe('parts, one by one', () => {
+  const own = { 'keyturn-parts': 'a=random b=random' }
+  const open = async (seed: string) => {
+    const world = new SelfIssuedWorld(seed)
+    return { world, ref: await world.create('both', { a: 'first-a-0123', b: 'first-b-0123' }, own) }
+  }
+  it('two that are asked for at once are both rotated; one that is open for another part is no answer', async () => {
+    const { world, ref } = await open('parts-both')
+    const at = world.env.now()
+    await world.rotate(ref, { part: 'a', at })
+    await world.rotate(ref, { part: 'b', at })
+    const first = await world.json<{ a: string; b: string }>(ref)
+    assert.ok(first.a !== 'first-a-0123' && first.b !== 'first-b-0123')
+    world.env.time += dayMs
+    await world.rotate(ref, { part: 'a', step: 'create' })
+    await world.rotate(ref, { part: 'b' })
+    const second = await world.json<{ a: string; b: string }>(ref)
+    assert.ok(second.a !== first.a && second.b !== first.b)
+  })
+  it('an emergency of all of them changes all of them, whatever is staged for one', async () => {
+    const { world, ref } = await open('parts-emergency')
+    await world.rotate(ref, { part: 'a', step: 'create' })
+    await world.rotate(ref, { kind: 'emergency' })
+    const now = await world.json<{ a: string; b: string }>(ref)
+    assert.ok(now.a !== 'first-a-0123' && now.b !== 'first-b-0123')
+  })
+  it('a default of their type does not stand in the way; parts beside another rotator, or in one another’s fields, are refused', async () => {
+    const { world, ref } = await open('parts-default')
+    world.configuration = { ...world.configuration, defaults: { 'api-key': { 'keyturn-strategy': 'overlap', 'keyturn-every': '10d' } } }
+    await world.rotate(ref)
+    assert.ok(((await world.act(async (deps) => scheduleOf(deps, await world.state(ref)))).nextAt ?? 0) < world.env.now() + 12 * dayMs)
+    await assert.rejects(world.create('mixed', { a: 'x' }, { ...own, 'keyturn-rotator': 'random' }), fails('bad_policy', /stands beside/))
+    await assert.rejects(
+      world.create('over', { key: 'x', key_previous: 'y' }, { 'keyturn-parts': 'key=random key_previous=random' }),
+      fails('bad_policy', /keeps what it had before/),
+    )
+  })
+})
