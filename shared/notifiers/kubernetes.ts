@@ -52,7 +52,10 @@ async function step(change: Change, wanted: KubernetesSettings, cluster: Cluster
     evidence,
     again: env.now() + waitMs,
   })
-  const mark = markOf(change, wanted.clusterExternalSecret ?? wanted.externalSecret ?? '')
+  const mark = markOf(
+    change,
+    wanted.clusterExternalSecret === undefined ? (wanted.externalSecret ?? '') : `parent ${wanted.clusterExternalSecret}`,
+  )
   const poked = await poke(mark, wanted, cluster)
   if ('state' in poked) return at('requested', poked.state)
   const { externalSecret } = poked

@@ -160,7 +160,7 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false)
       ['with a partition', 'StatefulSet', { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 1 } } }, /partition/],
       ['with OnDelete', 'DaemonSet', { updateStrategy: { type: 'OnDelete' } }, /OnDelete/],
     ] as const) {
-      it(`a ${kind} ${name} is never drained, and named; preflight refuses it`, async () => {
+      it(`a ${kind} ${name} is not drained by itself, and named; preflight refuses it`, async () => {
         await open()
         await room.makeStore(true)
         await room.makeWorkload(kind, spec)
@@ -170,6 +170,10 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false)
         const change = room.publish()
         await follow(change, target, 'restarted')
         assert.match((await staysAt(change, target, 'restarted')).evidence, says)
+        if (name !== 'with OnDelete') return
+        const pods = `/api/v1/namespaces/${room.namespace}/pods`
+        for (const { metadata } of await room.pods()) await lab.api.call('DELETE', `${pods}/${metadata?.name}`)
+        await follow(change, target, 'drained') // its remedy was followed
       })
     }
 

@@ -25,7 +25,7 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
     async function open(kind: 'Deployment' | 'StatefulSet' = 'Deployment'): Promise<void> {
       room = await lab.room(200)
       await room.makeStore(true)
-      await room.makeWorkload(kind)
+      await room.makeWorkload(kind, kind === 'StatefulSet' ? { updateStrategy: { type: 'OnDelete' } } : {})
       await until('its pods', async () => (await room.pods()).length === 2 && (await generation(kind)) > 0)
     }
     const generation = async (kind: 'Deployment' | 'StatefulSet' = 'Deployment'): Promise<number> =>

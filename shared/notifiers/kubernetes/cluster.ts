@@ -22,7 +22,8 @@ import { forceSyncKey, hasToken, type Mark, withToken } from './sync.js'
 import { markTemplate, resourceOf, revisionLabel, selectorText, type WorkloadRef } from './workload.js'
 
 const group = 'external-secrets.io'
-const podsMax = 500
+/** A page: a pod with sidecars and its managed fields may take tens of kilobytes, and an answer 8 MiB. */
+const podsMax = 100
 
 /** One namespace of one cluster, in the words of this notifier. */
 export class Cluster {

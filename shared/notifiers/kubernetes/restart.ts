@@ -36,9 +36,11 @@ export async function restart(
   for (const ref of refs.filter(isRestartable)) {
     const workload = await cluster.workload(ref)
     const owner = ownerOf(workload)
+    const apart = wanted.restart === 'together' ? whyNeverDone(ref.kind, workload, wanted.restart) : undefined
     if (isMarked(workload, mark)) found.push({ ref, workload })
     else if (owner !== undefined)
       return at('verified', `${ref.shown} is made by ${owner}, which would take the mark away: restart it there`, windowMs)
+    else if (apart !== undefined) return at('verified', `${ref.shown} ${apart}`, windowMs)
     else if (!isOpen(wanted.window, now)) return at('verified', `restarts wait for their window (${wanted.window})`, windowMs)
     else {
       await cluster.restart(ref, mark)
@@ -58,7 +60,9 @@ export async function restart(
       return at('restarted', `all pods of before of ${ref.shown} are ended at once`)
     }
     if (revisions.length > 0) waiting.push(`the end of its pods waits for its window (${wanted.window})`)
-    if (never !== undefined) waiting.push(`${ref.shown} ${never}`)
+    // Somebody did delete them, all of them.
+    const replaced = workload.spec.updateStrategy?.type === 'OnDelete' && old.length === 0
+    if (never !== undefined && !replaced) waiting.push(`${ref.shown} ${never}`)
     else if (!isRolledOut(ref.kind, workload)) waiting.push(`${ref.shown} is being rolled out`)
     if (old.length > 0)
       waiting.push(

@@ -40,6 +40,9 @@ export function whyNeverDone(kind: WorkloadKind, { spec }: Workload, restart: 'r
   // The ReplicaSet of before would make again what is ended; Recreate is the server's own way of this.
   if (restart === 'together' && kind === 'Deployment' && spec.strategy?.type !== 'Recreate')
     return 'restarts one after the other: with "restart": "together" it needs the strategy Recreate'
+  // With its mark the controller would begin to replace one after the other, at once, whatever the window.
+  if (restart === 'together' && kind !== 'Deployment' && spec.updateStrategy?.type !== 'OnDelete')
+    return 'restarts one after the other: with "restart": "together" it needs the update strategy OnDelete'
   if (spec.updateStrategy?.type === 'OnDelete' && restart !== 'together')
     return 'has the update strategy OnDelete: delete its pods yourself'
   return (spec.updateStrategy?.rollingUpdate?.partition ?? 0) > 0 ? 'has a partition: pods below it keep the old template' : undefined
