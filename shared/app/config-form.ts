@@ -41,6 +41,8 @@ const name = v.pipe(
 const companion = v.pipe(
   v.strictObject({
     content: v.picklist(companionContents, `must be one of ${companionContents.join(', ')}`),
+    /** The secret whose credential it carries: no other one may write it. */
+    of: v.pipe(v.string(), v.regex(/^[a-z0-9]+:.+$/, 'must be a secret such as file:db')),
     /** A secret, or path:FILE, or configmap:CLUSTER/NAMESPACE/NAME#KEY for what is public. */
     at: v.pipe(
       v.string(),

@@ -23,9 +23,9 @@ export function parseConfiguration(text: SecretText): Configuration {
   return {
     companions: Object.fromEntries(
       Object.entries(companions).map(
-        ([name, { content, at, order = ['public-set', 'digests'].includes(content) ? 'before' : 'after', write }]) => [
+        ([name, { content, of, at, order = ['public-set', 'digests'].includes(content) ? 'before' : 'after', write }]) => [
           name,
-          { name, content, at, order, settings: new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] })) },
+          { name, content, of, at, order, settings: new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] })) },
         ],
       ),
     ),

@@ -20,6 +20,8 @@ export interface Companion {
   /** credential: written into what stands there, whose shape stays · copy: the same value · public-set: public halves only · digests: of what
    * has to be accepted. */
   readonly content: (typeof companionContents)[number]
+  /** The only secret that it may carry something of. */
+  readonly of?: string
   /** A secret of any store, or the place of an artefact. */
   readonly at: string
   readonly order: 'before' | 'after'

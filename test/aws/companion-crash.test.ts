@@ -21,7 +21,7 @@ describe('the rotation function dies between a secret and its companion', () => 
     const put = (name: string, value: string): string =>
       String(world.double.do('CreateSecret', { Name: name, SecretString: value, ClientRequestToken: world.double.newId() }).ARN)
     const companion = put('jwks', '{}')
-    put('config', JSON.stringify({ companions: { jwks: { content: 'public-set', at: companion } } }))
+    put('config', JSON.stringify({ companions: { jwks: { content: 'public-set', of: 'aws:jwt', at: companion } } }))
     world.double.mayList = (id) => id === companion
     const tags = { 'keyturn-rotator': 'jwt', 'keyturn-algorithm': 'EdDSA', 'keyturn-companions': 'jwks', 'keyturn-grace': '1s' }
     const arn = world.make('jwt', '{}', tags)

@@ -23,8 +23,8 @@ describe('self-issued credentials in AWS', () => {
     companion = put('jwt-public', '{}')
     world.double.mayList = (id) => id === companion || id === 'jwt-public' // as the role has it for CompanionArns
     const companions = {
-      jwks: { content: 'public-set', at: 'aws:jwt-public' },
-      far: { content: 'copy', at: 'file:elsewhere', order: 'before' },
+      jwks: { content: 'public-set', of: 'aws:jwt', at: 'aws:jwt-public' },
+      far: { content: 'copy', of: 'aws:jwt-far', at: 'file:elsewhere', order: 'before' },
     }
     put('keyturn-config', JSON.stringify({ companions }))
   })

@@ -22,7 +22,10 @@ describe('signing keys from the command line, with their public set in a file an
     await keyturn.ok(['init'])
     await mkdir(join(keyturn.folder, 'www'))
     file = join(keyturn.folder, 'www', 'jwks.json')
-    const companions = { web: { content: 'public-set', at: `path:${file}` }, set: { content: 'public-set', at: 'file:jwt-public' } }
+    const companions = {
+      web: { content: 'public-set', of: 'file:jwt', at: `path:${file}` },
+      set: { content: 'public-set', of: 'file:jwt', at: 'file:jwt-public' },
+    }
     await keyturn.ok(['put', 'file:config'], { stdin: JSON.stringify({ companions }) })
     keyturn.env = { KEYTURN_SHORT_GRACE: '1', KEYTURN_CONFIG: 'file:config' }
     await keyturn.ok(['put', 'file:jwt'], { stdin: '{}' })
@@ -96,7 +99,9 @@ describe('signing keys from the command line, with their public set in a file an
 
   it('a folder that is not there: nothing is published, by the name of the companion', async () => {
     const before_ = await keyturn.value('jwt')
-    const wrong = { companions: { web: { content: 'public-set', at: `path:${join(keyturn.folder, 'nowhere', 'jwks.json')}` } } }
+    const wrong = {
+      companions: { web: { content: 'public-set', of: 'file:jwt', at: `path:${join(keyturn.folder, 'nowhere', 'jwks.json')}` } },
+    }
     await keyturn.ok(['put', 'file:config'], { stdin: JSON.stringify(wrong) })
     await keyturn.ok(['policy', 'file:jwt', 'companions=web'])
     await delay(3200)

@@ -183,6 +183,18 @@ describe('companions of what is self-issued', () => {
     assert.equal(await world.text(one, world.other), 'redis://cache:6379/0')
   })
 
+  it('is of one secret: another one that names it too writes nothing there', async () => {
+    const world = new SelfIssuedWorld('one-source')
+    world.companions({ jwks: { content: 'public-set', of: 'memory:jwt', at: 'path:/srv/jwks.json', order: 'before' } })
+    const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-companions': 'jwks' })
+    await world.rotate(ref)
+    const set = world.files.get('path:/srv/jwks.json')
+    const other = await world.create('other', {}, { ...jwt, 'keyturn-companions': 'jwks' })
+    await assert.rejects(world.rotate(other), fails('bad_config', /is of memory:jwt, not of memory:other/))
+    await world.sweep()
+    assert.equal(world.files.get('path:/srv/jwks.json'), set)
+  })
+
   it('what is written outside the stores stands in the audit log, before and after', async () => {
     const world = new SelfIssuedWorld('artefact-audit')
     world.companions({ web: { content: 'public-set', at: 'path:/srv/jwks.json', order: 'before' } })

@@ -31,6 +31,7 @@ export interface Source {
 
 /** True where it had to be written. */
 export async function bring(tools: Tools, companion: Companion, source: Source): Promise<boolean> {
+  await assertIts(tools, companion, source)
   const place = await placeOf(tools, companion)
   if ('artefact' in place) {
     const { env } = tools.guard
@@ -122,6 +123,17 @@ async function putOnce(there: Tools, state: SecretState, wanted: SecretText): Pr
     throw new RotationError(action.code, `${state.ref.shown}: ${action.why}.`, { next: nextFor(action.code, state.ref.shown) })
   if (action.do === 'drop') await dropPut(there, state, action)
   else if (action.do !== 'done') await putUntested(there, state, action, wanted)
+}
+
+/** Whoever may write the tags of another secret must not put that one's keys where these are trusted. */
+async function assertIts({ store }: Tools, { name, of }: Companion, { ref }: Source): Promise<void> {
+  if (of === undefined) return
+  const { store: kind, key } = await store.resolve(of)
+  if (kind === ref.store && key === ref.key) return
+  throw new RotationError('bad_config', `The companion ${name} is of ${of}, not of ${ref.shown}.`, {
+    field: `companions.${name}.of`,
+    next: 'Name another companion in keyturn-companions, with a place of its own.',
+  })
 }
 
 function assertOther({ name }: Companion, place: SecretRef, source: SecretRef): void {
