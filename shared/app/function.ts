@@ -70,7 +70,7 @@ function assertOwn(name: string, at: string): void {
   if (/^(aws|arn):/.test(at)) return
   throw new RotationError('bad_config', `The companion ${name} (${at}) is not in this function's store.`, {
     field: `companions.${name}.at`,
-    next: 'Name a secret of the same store, or set its order to after, so that keyturn sweep writes it.',
+    next: 'Name a secret of the same store; a copy or a login may also be "order": "after", and keyturn sweep writes it.',
   })
 }
 
