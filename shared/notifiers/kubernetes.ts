@@ -14,6 +14,7 @@ export { settings }
 
 const soonMs = 2000
 const laterMs = 15_000
+const askAgainMs = 300_000
 
 /**
  * External Secrets Operator and the workloads behind it: poked, seen to be synced, the Secret compared with the value, each workload restarted once
@@ -57,13 +58,19 @@ async function step(change: Change, wanted: KubernetesSettings, cluster: Cluster
     wanted.clusterExternalSecret === undefined ? (wanted.externalSecret ?? '') : `parent ${wanted.clusterExternalSecret}`,
   )
   const poked = await poke(mark, wanted, cluster)
-  if ('state' in poked) return at('requested', poked.state)
+  if ('state' in poked) {
+    const again = context.receipt?.phase === 'requested' && poked.marked === true
+    return again ? at('requested', `${poked.state} again: something takes our mark away`, laterMs) : at('requested', poked.state)
+  }
   const { externalSecret } = poked
   if (!isSynced(externalSecret, mark)) return at('requested', 'not synced since it was asked to')
   const unwritten = whyNotWritten(externalSecret)
   if (unwritten !== undefined) return at('requested', unwritten, laterMs)
   const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context)
-  if (wrong !== undefined) return at('synced', wrong, laterMs)
+  if (wrong !== undefined)
+    return (await askedAgain(mark, wanted, cluster, externalSecret, context))
+      ? at('requested', `${wrong}: asked to sync again`)
+      : at('synced', wrong, laterMs)
   return wanted.restart === 'none'
     ? soak(wanted, cluster, externalSecret, env.now())
     : restart(mark, wanted, cluster, externalSecret, at, env.now())
@@ -74,7 +81,7 @@ async function poke(
   mark: Mark,
   wanted: KubernetesSettings,
   cluster: Cluster,
-): Promise<{ readonly state: string } | { readonly externalSecret: ExternalSecret }> {
+): Promise<{ readonly state: string; readonly marked?: boolean } | { readonly externalSecret: ExternalSecret }> {
   const parent = wanted.clusterExternalSecret
   const name = parent === undefined ? wanted.externalSecret : await cluster.childName(parent)
   const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
@@ -89,7 +96,23 @@ async function poke(
     }
   if (externalSecret === undefined || name === undefined) throw cluster.missing('ExternalSecret', name ?? '')
   const marked = await cluster.markExternalSecret(externalSecret, mark)
-  return { state: marked ? `${name} was asked to sync` : `${name} changed meanwhile, and is looked at again` }
+  return { state: marked ? `${name} was asked to sync` : `${name} changed meanwhile, and is looked at again`, marked }
+}
+
+/**
+ * The operator has synced since, and holds another value: it may have asked a replica of the store that was behind, and asks by itself only after
+ * its refreshInterval, or never. The same mark, with what it has synced by now, is another request. A parent's mark cannot say it twice.
+ */
+async function askedAgain(
+  mark: Mark,
+  { clusterExternalSecret }: KubernetesSettings,
+  cluster: Cluster,
+  externalSecret: ExternalSecret,
+  { receipt, env }: NotifierContext,
+): Promise<boolean> {
+  const since = receipt?.phase === 'synced' ? receipt.at : undefined
+  if (clusterExternalSecret !== undefined || since === undefined || env.now() - since < askAgainMs) return false
+  return cluster.markExternalSecret(externalSecret, mark)
 }
 
 /** Pods read the mounted file by themselves: counted from the last write of the Secret, both by the server's clock. Jobs and bare pods do not. */

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { parseAllDocuments } from 'yaml'
 import type { Target } from '../../shared/core/ports/notifier.js'
 import type { VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
+import { stores } from '../../shared/stores/registry.js'
 import { FakeEnv } from '../harness/fake-env.js'
 import type { KubeApi } from '../harness/kube/api.js'
 import { installOperatorKinds } from '../harness/kube/crd.js'
@@ -80,6 +82,26 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
   const ours = { 'keyturn/change-0123456789ab': 'change-1' }
   const parent = '/apis/external-secrets.io/v1/clusterexternalsecrets/db'
   const orphan = { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: 'nobody' }] }
+
+  it('the example is of one piece: its sweep, its operator and its ExternalSecret mean the same secret of the same store', async () => {
+    const text = await readFile(join(repository, 'infra/kubernetes/example.yaml'), 'utf8')
+    const documents = parseAllDocuments(text).map((one) => one.toJS() as Record<string, never>)
+    const of = (kind: string): Record<string, unknown> => documents.find((one) => one.kind === kind) ?? assert.fail(kind)
+    const [provider] = Object.keys((of('SecretStore') as { spec: { provider: object } }).spec.provider)
+    const job = of('CronJob') as {
+      spec: { jobTemplate: { spec: { template: { spec: { containers: { args: string[]; env: { name: string; value: string }[] }[] } } } } }
+    }
+    const [sweep] = job.spec.jobTemplate.spec.template.spec.containers
+    assert.equal(sweep?.args[sweep.args.indexOf('--store') + 1], provider)
+    assert.ok(Object.hasOwn(stores, provider ?? ''))
+    assert.equal(sweep?.env.find(({ name }) => name === 'KEYTURN_CONFIG')?.value, `${provider}:keyturn-config`)
+    const { spec } = of('ExternalSecret') as { spec: { secretStoreRef: { name: string }; dataFrom: { extract: { key: string } }[] } }
+    assert.equal(spec.secretStoreRef.name, (of('SecretStore') as { metadata: { name: string } }).metadata.name)
+    assert.deepEqual(
+      spec.dataFrom.map(({ extract }) => extract.key),
+      ['db'],
+    )
+  })
 
   it('is understood by the server without a warning', async () => {
     const path = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies'
@@ -186,7 +208,7 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
       'get /apis/external-secrets.io',
       'get apps/deployments web',
       'get external-secrets.io/externalsecrets db',
-      'get external-secrets.io/secretstores vault',
+      'get external-secrets.io/secretstores aws',
       'get secrets db',
       'list pods',
       'patch apps/deployments web',

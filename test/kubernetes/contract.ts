@@ -200,10 +200,7 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false)
         await open()
         await room.makeStore(true)
         await room.makeExternalSecret(spec, 'odd')
-        const checked = await notifier.preflight(
-          room.target({ externalSecret: 'odd', workloads: [], restart: 'none', remoteKey: 'db' }),
-          room.context(),
-        )
+        const checked = await notifier.preflight(room.target({ externalSecret: 'odd', workloads: [], restart: 'none' }), room.context())
         assert.ok(checked.verdict === 'refuse' && says.test(checked.why) && checked.next.length > 5, JSON.stringify(checked))
       })
     }

@@ -3,8 +3,13 @@ import type { SecretText } from '../../core/secret-text.js'
 import { jsonFields, looksLikeJson } from '../../core/shapes/json.js'
 import type { ExternalSecret, Secret } from './objects.js'
 
-/** What an ExternalSecret makes of one value: keys of the Secret and which field of the value stands in each; `undefined`: the whole value. */
-export type Mapping = { readonly keys: ReadonlyMap<string, string | undefined>; readonly extracts: boolean } | { readonly why: string }
+/**
+ * What an ExternalSecret makes of one value: keys of the Secret and which field of the value stands in each; `undefined`: the whole value. `key`: only
+ * the remote key is wrong, as far as it is known.
+ */
+export type Mapping =
+  | { readonly keys: ReadonlyMap<string, string | undefined>; readonly extracts: boolean }
+  | { readonly why: string; readonly key?: true }
 
 /** Only what is certain: what the operator renders or renames cannot be computed here, and is then no proof. */
 export function mappingOf({ spec }: ExternalSecret, remoteKey: string): Mapping {
@@ -15,7 +20,7 @@ export function mappingOf({ spec }: ExternalSecret, remoteKey: string): Mapping 
   const isOurs = (key: string | undefined): boolean => key === remoteKey || (new Set(known).size === 1 && key === known[0])
   const ours = spec.data.filter((one) => isOurs(one.remoteRef.key))
   const extracted = spec.dataFrom.filter((one) => one.extract !== undefined && isOurs(one.extract.key))
-  if (ours.length + extracted.length === 0) return { why: `none of its entries has the remote key ${remoteKey}` }
+  if (ours.length + extracted.length === 0) return { why: `none of its entries has the remote key ${remoteKey}`, key: true }
   const odd = [...ours.map((one) => one.remoteRef), ...extracted.flatMap((one) => one.extract ?? [])]
   if (odd.some((one) => one.decodingStrategy !== 'None' || one.conversionStrategy !== 'Default' || one.version !== undefined))
     return { why: 'an entry decodes, converts or pins a version' }

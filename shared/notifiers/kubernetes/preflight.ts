@@ -54,7 +54,9 @@ function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: Kub
       'Take the generator out, or do not name this target.',
     )
   const mapping = mappingOf({ metadata, spec, ...rest }, wanted.remoteKey ?? '')
-  return 'why' in mapping && wanted.remoteKey !== undefined && wanted.marker === undefined
+  // Which remote key it is by default only the secret's own name says, which is not known here.
+  const certain = 'why' in mapping && (wanted.remoteKey !== undefined || mapping.key !== true)
+  return 'why' in mapping && certain && wanted.marker === undefined
     ? refuse(
         `What ${shown} writes could not be verified: ${mapping.why}.`,
         'Use dataFrom.extract or data with the name of a field, without a template; or name a marker.',

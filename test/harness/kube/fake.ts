@@ -126,7 +126,8 @@ export class KubeFake {
     const resource = place.part === undefined ? place.resource : `${place.resource}/${place.part}`
     if (!this.#may(user, verb, place.group, resource, place.name, place.namespace))
       throw new Refusal(403, `User "${user}" cannot ${verb} resource "${resource}" in API group "${place.group}"`)
-    return [method === 'POST' ? 201 : 200, this.#act(method, place, url, body, type)]
+    const acted = this.#act(method, place, url, body, type)
+    return [method === 'POST' ? 201 : 200, verb === 'list' ? paged(acted, url) : acted]
   }
 
   #act(method: string, place: Place, url: URL, body: Record<string, unknown>, type: string): object {
@@ -214,4 +215,13 @@ function selected(all: readonly FakeObject[], selector: string | null): readonly
     return key === '' ? ([term.split('=')[0] ?? '', [term.split('=')[1] ?? '']] as const) : ([key, values.split(',')] as const)
   })
   return all.filter(({ metadata }) => terms.every(([key, values]) => values.includes(metadata.labels?.[key] ?? '')))
+}
+
+/** A page of a list, and where the next begins, as the real one's limit and continue. */
+function paged(list: object, { searchParams }: URL): object {
+  const items = 'items' in list && Array.isArray(list.items) ? list.items : []
+  const [limit, from] = [Number(searchParams.get('limit') ?? 0), Number(searchParams.get('continue') ?? 0)]
+  if (limit === 0 || items.length <= limit) return list
+  const next = from + limit < items.length ? String(from + limit) : ''
+  return { ...list, metadata: { continue: next }, items: items.slice(from, from + limit) }
 }

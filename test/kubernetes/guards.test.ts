@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, describe, it } from 'node:test'
+import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
+import { asPods, asWorkload } from '../../shared/notifiers/kubernetes/objects.js'
+import { markOf } from '../../shared/notifiers/kubernetes/sync.js'
+import { isRolledOut, oldPods, revisionsOf } from '../../shared/notifiers/kubernetes/workload.js'
+import { create } from '../../shared/notifiers/kubernetes.js'
+import { Lab, type Room, rotatorToken } from '../harness/kube/lab.js'
+import { until } from '../harness/kube/server.js'
+import { follow, never } from './looks.js'
+
+/** One guard each, without which everything else would still look right. */
+describe('kubernetes, guards one by one (fake API server)', () => {
+  let lab: Lab
+  let room: Room
+  const notifier: Notifier = create()
+  const plain = { workloads: [], restart: 'none', soakSeconds: 0 }
+  before(async () => {
+    lab = await Lab.open('fake')
+  })
+  afterEach(async () => {
+    if (lab.fake) lab.fake.fault = () => undefined
+    await room.close()
+  })
+  after(() => lab?.close())
+  const open = async (): Promise<void> => {
+    room = await lab.room()
+    await room.makeStore(true)
+    await until('the first sync', async () => (await lab.api.get(`/api/v1/namespaces/${room.namespace}/secrets/db`)) !== undefined)
+  }
+
+  it('more pods than one page holds: the old one on the last page counts', async () => {
+    await open()
+    await room.makeWorkload('Deployment', { replicas: 0 })
+    const change = room.publish()
+    const { key } = markOf(change, 'db')
+    const pods = `/api/v1/namespaces/${room.namespace}/pods`
+    const make = (name: string, annotations: object) =>
+      lab.api.must('POST', pods, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, labels: { app: 'web' }, annotations },
+        spec: { containers: [] },
+      })
+    for (let index = 0; index < 240; index++) await make(`new-${String(index).padStart(3, '0')}`, { [key]: change.id })
+    await make('zz-old', {})
+    assert.match(await never(notifier, room, change, room.target(), 'drained'), /1 pod of before \(zz-old/)
+  })
+
+  it('the mark is written for what was read: a sync that came in between is not taken for one after it', async () => {
+    await open()
+    let changed = false
+    if (lab.fake)
+      lab.fake.fault = (call) => {
+        if (changed || !call.startsWith('PATCH') || !call.endsWith('/externalsecrets/db')) return undefined
+        changed = true
+        lab.fake?.store.patch(room.externalSecrets(), 'db', { status: { syncedResourceVersion: '1-synced-in-between' } }, 'status')
+        return undefined
+      }
+    const change = room.publish()
+    const first = await notifier.advance(change, room.target(plain), room.context())
+    assert.match(first.evidence, /changed meanwhile/)
+  })
+
+  it('an old value that the operator read: asked again after five minutes, and only then', async () => {
+    await open()
+    room.operator.fault = 'stale'
+    const change = room.publish()
+    const target = room.target(plain)
+    await follow(notifier, room, change, target, 'synced')
+    room.operator.fault = undefined
+    const at = (agoMs: number) => ({
+      ...room.context(),
+      receipt: { version: change.version, phase: 'synced', at: room.env.time - agoMs } as const,
+    })
+    assert.equal((await notifier.advance(change, target, at(60_000))).phase, 'synced')
+    assert.match((await notifier.advance(change, target, at(301_000))).evidence, /asked to sync again/)
+    room.env.time = Date.now() + 60_000
+    await follow(notifier, room, change, target, 'drained')
+  })
+
+  it('a mark that is taken away is set again later, not at once, and that is said', async () => {
+    await open()
+    const change = room.publish()
+    const context = { ...room.context(), receipt: { version: change.version, phase: 'requested', at: room.env.time } as const }
+    const { evidence, again = 0 } = await notifier.advance(change, room.target(plain), context)
+    assert.match(evidence, /takes our mark away/)
+    assert.ok(again - room.env.time >= 15_000)
+  })
+
+  it('refused once (401): files and certificates are read anew at once', async () => {
+    await open()
+    const folder = await mkdtemp(join(tmpdir(), 'keyturn-token-'))
+    const file = join(folder, 'token')
+    await writeFile(file, 'token-that-ended-0123456789')
+    const target: Target = room.target(plain, { token: undefined, tokenFile: file })
+    const change = room.publish()
+    await assert.rejects(notifier.advance(change, target, room.context()), /401/)
+    await writeFile(file, rotatorToken)
+    assert.equal((await notifier.advance(change, target, room.context())).phase, 'requested')
+    await rm(folder, { recursive: true })
+  })
+
+  it('a parent and an ExternalSecret of one name: each has its own restart of a workload that reads both', async () => {
+    await open()
+    await room.makeParent('db')
+    await room.makeWorkload('Deployment')
+    const generation = async () => (await lab.api.must('GET', room.workloadPath('Deployment'))).metadata?.generation ?? 0
+    const change = room.publish()
+    await follow(notifier, room, change, room.target(), 'drained')
+    const before_ = await generation()
+    await follow(notifier, room, change, room.target({ externalSecret: undefined, clusterExternalSecret: 'db' }), 'drained')
+    assert.equal(await generation(), before_ + 1)
+  })
+
+  it('templates and decoding are refused before a rotation, also where the remote key is not named', async () => {
+    await open()
+    await room.makeExternalSecret({ target: { name: 'odd', template: { data: { url: '{{ .password }}' } } } }, 'odd')
+    const checked = await notifier.preflight(room.target({ ...plain, externalSecret: 'odd' }), room.context())
+    assert.ok(checked.verdict === 'refuse' && /could not be verified/.test(checked.why), JSON.stringify(checked))
+  })
+})
+
+describe('what a workload and its pods say', () => {
+  const change = { id: 'c1', ref: { store: 'file', key: 'db', shown: 'file:db' } } as unknown as Parameters<typeof markOf>[0]
+  const mark = markOf(change, 'db')
+  const selector = { matchLabels: { app: 'web' } }
+  const meta = { name: 'web', uid: 'uid-web', generation: 2, resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' }
+  const done = { replicas: 2, updatedReplicas: 2, availableReplicas: 2, readyReplicas: 2, currentRevision: 'b', updateRevision: 'b' }
+  const workload = (status: object) => asWorkload({ metadata: meta, spec: { replicas: 2, selector, template: {} }, status })
+  const pod = (name: string, more: object, phase = 'Running') => ({ metadata: { ...meta, name, uid: name, ...more }, status: { phase } })
+  const pods = (...items: object[]) => asPods({ metadata: {}, items })
+
+  it('numbers of a template that the controller has not seen yet say nothing', () => {
+    for (const kind of ['Deployment', 'StatefulSet'] as const) {
+      assert.equal(isRolledOut(kind, workload({ ...done, observedGeneration: 1 })), false)
+      assert.equal(isRolledOut(kind, workload({ ...done, observedGeneration: 2 })), true)
+    }
+  })
+
+  it('pods that ended for good hold nothing; those that are ending do', () => {
+    const all = pods(
+      pod('failed', {}, 'Failed'),
+      pod('succeeded', {}, 'Succeeded'),
+      pod('ending', { deletionTimestamp: '2026-01-01T00:00:00Z' }),
+      pod('new', { annotations: { [mark.key]: mark.change } }),
+      pod('old', {}),
+    )
+    assert.deepEqual(
+      oldPods(all, mark).map(({ metadata }) => metadata.name),
+      ['ending', 'old'],
+    )
+  })
+
+  it('together ends revisions of its own pods, by their owner, whatever else its selector finds', () => {
+    const owned = (uid: string, revision: string) => ({
+      labels: { 'controller-revision-hash': revision },
+      ownerReferences: [{ kind: 'StatefulSet', name: 'web', uid, controller: true }],
+    })
+    const all = pods(pod('own', owned('uid-web', 'a')), pod('foreign', owned('uid-other', 'x')), pod('newest', owned('uid-web', 'b')))
+    assert.deepEqual(revisionsOf(oldPods(all, mark), workload(done)), ['a'])
+  })
+})
