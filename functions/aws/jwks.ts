@@ -11,8 +11,9 @@ type Asked = Pick<LambdaFunctionURLEvent, 'rawPath' | 'headers'> & {
   readonly requestContext: { readonly http: Pick<LambdaFunctionURLEvent['requestContext']['http'], 'method'> }
 }
 export type Handler = (event: Asked) => Promise<SetAnswer>
-/** How long a warm instance takes the companion for what it is: calls of the service cost. */
+/** How long a warm instance takes the companion for what it is: calls of the service cost. While it does not answer, five minutes. */
 const keptMs = 30_000
+const keptMsMax = 300_000
 
 /** Serves a public set behind a function URL. It reads the companion of the signing keys and has no right to anything else. */
 export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env> = {}): Handler {
@@ -23,8 +24,14 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
     try {
       store ??= AwsSecretsManager.open(readFunctionConfig(environment).aws, env)
       const now = env.now()
-      if (kept === undefined || now - kept.at > keptMs)
-        kept = { text: (await store.readCurrent(environment.KEYTURN_JWKS ?? '')).value, at: now }
+      if (kept === undefined || now - kept.at > keptMs) {
+        const fresh = await store.readCurrent(environment.KEYTURN_JWKS ?? '').catch((cause: unknown) => {
+          if (kept === undefined || now - kept.at > keptMsMax) throw cause
+          answerOf(cause, env)
+        })
+        if (fresh) kept = { text: fresh.value, at: now }
+      }
+      if (kept === undefined) return unavailable
       const request = { method: requestContext.http.method, path, ifNoneMatch: headers['if-none-match'] }
       return answerSet(request, kept.text, now, maxAgeOf(environment.KEYTURN_JWKS_MAX_AGE))
     } catch (cause) {

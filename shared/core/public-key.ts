@@ -1,3 +1,4 @@
+import { parsedJson } from './json.js'
 import { SecretText } from './secret-text.js'
 
 /** The public half of a signing key: RFC 7517 members that verifiers need, and no place for any other. `exp`: until when tokens of it may be accepted, in seconds. */
@@ -39,7 +40,7 @@ export class PublicText {
   }
   /** The text of a set without the keys whose time is over, and without the times. undefined for what is no set. */
   static servedFrom(text: string, now: number): PublicText | undefined {
-    const set: unknown = jsonOf(text)
+    const set: unknown = parsedJson(text)
     if (typeof set !== 'object' || set === null || !('keys' in set) || !Array.isArray(set.keys)) return undefined
     const keys = set.keys.flatMap((key: Readonly<Record<string, unknown>>) => publicJwk(key ?? {}) ?? [])
     const served = keys.filter(({ exp }) => exp === undefined || exp * 1000 > now)
@@ -51,14 +52,5 @@ export class PublicText {
   }
   toString(): string {
     return this.#text
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    if (cause instanceof SyntaxError) return undefined
-    throw cause
   }
 }

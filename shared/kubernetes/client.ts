@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, request } from 'node:https'
 import { RotationError, systemCodeOf } from '../core/errors.js'
+import { parsedJson } from '../core/json.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import { SecretText } from '../core/secret-text.js'
@@ -216,21 +217,11 @@ export class Client {
         answer.on('end', () => {
           const text = Buffer.concat(chunks).toString('utf8')
           this.serverNow = Date.parse(answer.headers.date ?? '') || undefined
-          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: jsonOf(text) })
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: parsedJson(text) }) // an unknown group is answered with plain text
         })
       })
       sent.on('error', reject)
       sent.end(body)
     })
-  }
-}
-
-/** An unknown group is answered with plain text: then there is no body, only the status. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    if (cause instanceof SyntaxError) return undefined
-    throw cause
   }
 }

@@ -67,6 +67,14 @@ export function companionNotifier(tools: Tools): Notifier {
   }
 }
 
+/** bad_config before a value is made for which a companion could never be written from here. Nothing is looked at but the configuration. */
+export async function assertPlaces(tools: Tools, { companions }: Setup): Promise<void> {
+  for (const companion of companions.filter(({ order }) => order === 'before'))
+    await placeOf(tools, companion).catch((cause: unknown) => {
+      if (!(cause instanceof RotationError) || cause.code === 'bad_config') throw cause // what is only out of reach now may be back when it counts
+    })
+}
+
 export interface Healed {
   readonly companion: string
   readonly says: string

@@ -7,6 +7,7 @@ import { type RotationRequest, type SecretRef, type Step, steps, type VersionId 
 import type { SecretText } from '../core/secret-text.js'
 import type { Action } from './action.js'
 import { isDue } from './change.js'
+import { assertPlaces } from './companions.js'
 import { decide } from './decide.js'
 import { type Deps, noConfiguration, type RotationResult } from './deps.js'
 import { entriesDue, identitiesOf } from './entries.js'
@@ -155,6 +156,7 @@ async function go(
   if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'anew'
   if ((action.kind === 'rotate' || action.kind === 'emergency') && action.from === 'create')
     await assertNotTooEarly(tools, setup, state, action.kind)
+  if (action.from === 'create' && action.kind !== 'rollback') await assertPlaces(tools, setup)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {
     token,

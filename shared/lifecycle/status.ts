@@ -1,5 +1,6 @@
+import { RotationError } from '../core/errors.js'
 import type { Target } from '../core/ports/notifier.js'
-import type { CredentialType } from '../core/ports/rotator.js'
+import type { AnyRotator, CredentialType } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { RotationRequest } from '../core/ports/words.js'
 import type { Action } from './action.js'
@@ -10,7 +11,8 @@ import type { Deps } from './deps.js'
 import { factsOf } from './facts.js'
 import { refuse } from './rows/common.js'
 import { dueAt } from './schedule.js'
-import { createTools, namesNoRotator, understand } from './setup.js'
+import { createTools, namesNoRotator, type Setup, type Tools, understand } from './setup.js'
+import { assertNotTooEarly } from './too-early.js'
 
 export interface Status {
   readonly state: SecretState
@@ -35,7 +37,8 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const state = await tools.store.describe(ref)
   const setup = await understand(tools, state, 'back')
   const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup, state))
-  const next = setup.rotator === undefined && kind !== 'put' ? asTheRun(decided) : decided
+  const known = setup.rotator === undefined ? undefined : { ...setup, rotator: setup.rotator }
+  const next = known === undefined ? (kind === 'put' ? decided : asTheRun(decided)) : await notTooEarly(tools, known, state, decided)
   const nextAt = setup.rotator && dueAt(state, setup.settings)
   return {
     state,
@@ -51,6 +54,23 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
           strategy: setup.settings.strategy ?? setup.rotator.about.strategies[0] ?? 'replace',
         }
       : {}),
+  }
+}
+
+/** Before it claims anything a run asks the value itself, which may be too young: this reads it, and asks the same. */
+async function notTooEarly(
+  tools: Tools,
+  setup: Setup & { readonly rotator: AnyRotator },
+  state: SecretState,
+  decided: Status['next'],
+): Promise<Status['next']> {
+  if (decided.do !== 'go' || decided.from !== 'create' || (decided.kind !== 'rotate' && decided.kind !== 'emergency')) return decided
+  try {
+    await assertNotTooEarly(tools, setup, state, decided.kind)
+    return decided
+  } catch (cause) {
+    if (!(cause instanceof RotationError) || cause.code !== 'held') throw cause
+    return { ...refuse('held', cause.message.replace(`${state.ref.shown}: `, '').replace(/\.$/, '')), row: decided.row }
   }
 }
 

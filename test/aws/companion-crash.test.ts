@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Doomed, goOn, type Way } from '../harness/aws-doomed.js'
-import { AwsWorld, functionArn } from '../harness/aws-world.js'
+import { Doomed, goOn, reviving, type Way } from '../harness/aws-doomed.js'
+import { AwsWorld } from '../harness/aws-world.js'
 import { hasPrivateMember } from '../harness/jwt-parties.js'
 
 interface Keys {
@@ -27,14 +27,13 @@ describe('the rotation function dies between a secret and its companion', () => 
     const arn = world.make('jwt', '{}', tags)
     await world.rotate(arn)
     world.skewMs += 3 * hour
-    const inner = world.invoke.bind(world)
-    world.double.functions.set(functionArn, async (event) => {
-      if (doomed?.dead) {
-        doomed = undefined // the next instance lives
-        world.crash()
-      }
-      return inner(event)
-    })
+    reviving(
+      world,
+      () => doomed,
+      () => {
+        doomed = undefined
+      },
+    )
     const keys = (): Keys => JSON.parse(world.valueOf(arn)) as Keys
     /** At every moment: who signs with current is understood, and nothing private is public. */
     const check = (what: string): void => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { recover } from '../../shared/lifecycle/recover.js'
-import { Doomed, goOn, type Point, type Trouble, type Way, ways } from '../harness/aws-doomed.js'
-import { AwsWorld, functionArn, resetRoles } from '../harness/aws-world.js'
+import { Doomed, goOn, type Point, reviving, type Trouble, type Way, ways } from '../harness/aws-doomed.js'
+import { AwsWorld, resetRoles } from '../harness/aws-world.js'
 import { BrokenLine } from '../harness/pg-wire.js'
 import { logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
@@ -36,14 +36,13 @@ describe('the rotation function of AWS dies at every call and every message', { 
     const value =
       strategy === 'replace' ? world.value('app', firstPassword, { port }) : world.value('plain', firstPassword, { port, masterarn: admin })
     const arn = world.make('db', value, { 'keyturn-grace': '1s', 'keyturn-announced': 'a-version-0123456789' })
-    const inner = world.invoke.bind(world)
-    world.double.functions.set(functionArn, async (event) => {
-      if (doomed?.dead) {
-        doomed = undefined // the next instance lives
-        world.crash()
-      }
-      return inner(event)
-    })
+    reviving(
+      world,
+      () => doomed,
+      () => {
+        doomed = undefined
+      },
+    )
     world.double.fault = () => doomed?.call()
     return { world, arn }
   }

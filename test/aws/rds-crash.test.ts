@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { recover } from '../../shared/lifecycle/recover.js'
-import { Doomed, goOn, ways } from '../harness/aws-doomed.js'
-import { AwsWorld, functionArn, resetRoles } from '../harness/aws-world.js'
+import { Doomed, goOn, reviving, ways } from '../harness/aws-doomed.js'
+import { AwsWorld, resetRoles } from '../harness/aws-world.js'
 import { asSuper, logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
@@ -41,14 +41,13 @@ describe('the rotation function dies at every call of either service while RDS c
 
   function doom({ world, rds }: Opened, at: number | undefined, trouble: 'before' | 'after'): Doomed {
     let doomed: Doomed | undefined = new Doomed(at === undefined ? undefined : { at, of: 'call' }, trouble, () => {})
-    const inner = world.invoke.bind(world)
-    world.double.functions.set(functionArn, async (event) => {
-      if (doomed?.dead) {
-        doomed = undefined // the next instance lives
-        world.crash()
-      }
-      return inner(event)
-    })
+    reviving(
+      world,
+      () => doomed,
+      () => {
+        doomed = undefined
+      },
+    )
     world.double.fault = () => doomed?.call()
     rds.fault = () => doomed?.call()
     return doomed

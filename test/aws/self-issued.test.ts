@@ -96,6 +96,11 @@ describe('self-issued credentials in AWS', () => {
       /bad_config: The companion far \(file:elsewhere\)/,
     )
     assert.equal(world.valueOf(arn), '{}')
+    assert.ok(
+      !world.double.events.some(
+        ({ name, secret, detail }) => name === 'invoked' && secret === 'jwt-far' && /^(set|test|finish)Secret/.test(String(detail)),
+      ),
+    )
   })
 
   describe('the function that serves the public set', () => {
@@ -145,6 +150,20 @@ describe('self-issued credentials in AWS', () => {
       assert.equal((await ask({ etag: '"other"' })).statusCode, 200)
       const head = await ask({ method: 'HEAD' })
       assert.deepEqual([head.statusCode, head.body, head.headers.etag], [200, '', headers.etag])
+    })
+
+    it('while the service does not answer: what a warm instance keeps, for five minutes', async () => {
+      const environment = { SECRETS_MANAGER_ENDPOINT: world.double.endpoint, KEYTURN_JWKS: companion }
+      const handler = createHandler(environment, { now: () => Date.now() + world.skewMs, log: () => {} })
+      const event = { rawPath: '/', headers: {}, requestContext: { http: { method: 'GET' } } }
+      assert.equal((await handler(event)).statusCode, 200)
+      world.double.deny.add('GetSecretValue')
+      world.skewMs += 120_000
+      assert.equal((await handler(event)).statusCode, 200)
+      world.skewMs += 300_000
+      assert.equal((await handler(event)).statusCode, 503)
+      world.double.deny.delete('GetSecretValue')
+      assert.equal((await handler(event)).statusCode, 200)
     })
 
     it('anything else: 404, 405, and 503 without a word of why, which stands in the log', async () => {

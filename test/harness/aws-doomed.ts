@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { AwsWorld } from './aws-world.js'
+import { type AwsWorld, functionArn } from './aws-world.js'
 
 /** The service tries again with the same token · somebody starts a rotation · somebody takes AWSPENDING away and starts one. */
 export const ways = ['service', 'anew', 'stripped'] as const
@@ -45,6 +45,18 @@ export class Doomed {
     this.dead = true
     return this.trouble
   }
+}
+
+/** The instance that comes after a dead one lives. */
+export function reviving(world: AwsWorld, doomed: () => Doomed | undefined, revived: () => void): void {
+  const inner = world.invoke.bind(world)
+  world.double.functions.set(functionArn, async (event) => {
+    if (doomed()?.dead) {
+      revived()
+      world.crash()
+    }
+    return inner(event)
+  })
 }
 
 /** After a death, and a while. */

@@ -8,6 +8,7 @@ import { scheduleOf } from '../../shared/lifecycle/plan.js'
 import { reencrypted } from '../../shared/lifecycle/retained.js'
 import { revoke } from '../../shared/lifecycle/revoke.js'
 import { rotate } from '../../shared/lifecycle/rotate.js'
+import { statusOf } from '../../shared/lifecycle/status.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 const jwt = { 'keyturn-rotator': 'jwt', 'keyturn-algorithm': 'ES256' }
@@ -135,6 +136,22 @@ describe('ways back of what is self-issued', () => {
         put(world, ref, wrong, `wrong-${JSON.stringify(wrong).length}`),
         (cause) => fails('bad_value')(cause) && !inspect(cause, { depth: 9 }).includes('Canary'),
       )
+  })
+})
+
+describe('what status says of what is self-issued', () => {
+  it('the same as the run: a signing key that is too young, a ring that is full', async () => {
+    const world = new SelfIssuedWorld('status-early')
+    const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-verifiers': 'ticker=12h' })
+    const next = () => world.act((deps) => statusOf(deps, ref.shown)).then((found) => found.next)
+    assert.equal((await next()).do, 'go')
+    await world.rotate(ref)
+    world.env.time += dayMs / 4
+    const early = await next()
+    assert.ok(early.do === 'refuse' && early.code === 'held' && /announced only until/.test(early.why), JSON.stringify(early))
+    await assert.rejects(world.rotate(ref), fails('held', /announced only until/))
+    world.env.time += dayMs
+    assert.equal((await next()).do, 'go')
   })
 })
 
