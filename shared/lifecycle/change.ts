@@ -20,12 +20,15 @@ export function changeOf(state: SecretState, current: VersionInfo): Change {
   const rotation = state.journal?.rotation
   const known = rotation?.token === current.ours ? rotation : undefined
   return {
-    id: deriveChangeId(state.ref, current.ours ?? { version: current.id, publishedAt: state.publishedAt }),
+    id: deriveChangeId(
+      state.ref,
+      current.ours === undefined || current.returned ? { version: current.id, publishedAt: state.publishedAt } : current.ours,
+    ),
     ref: state.ref,
     version: current.id,
     previous: state.previous?.id ?? null,
     sequence: state.publishedAt,
-    cause: current.ours === undefined ? 'foreign' : causes[known?.kind ?? 'rotate'],
+    cause: current.ours === undefined || current.returned ? 'foreign' : causes[known?.kind ?? 'rotate'],
     ...optional('reason', known?.reason),
   }
 }

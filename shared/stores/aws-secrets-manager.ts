@@ -14,8 +14,18 @@ import { classify, isNotFound } from './aws-secrets-manager/errors.js'
 import { label, retiringLabels } from './aws-secrets-manager/labels.js'
 import { changed, Reader, Warm } from './aws-secrets-manager/reader.js'
 import { revOf, stateOf } from './aws-secrets-manager/state.js'
-import { notesOf, policyPrefix, writeNotes } from './aws-secrets-manager/tags.js'
-import { claim, clearMarks, dropStrayLabels, publish, spent, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
+import { mergeNotes, notesOf, policyPrefix, writeNotes } from './aws-secrets-manager/tags.js'
+import {
+  claim,
+  clearMarks,
+  dropStrayLabels,
+  noteLate,
+  publish,
+  spent,
+  stage,
+  takeAway,
+  type WriterParts,
+} from './aws-secrets-manager/writer.js'
 
 /** With the six random characters that the service adds: the whole ARN, which names one secret for ever. */
 const wholeArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)-[A-Za-z0-9]{6}$/
@@ -167,8 +177,11 @@ export class AwsSecretsManager implements SecretStore {
   }
 
   async publish(claimed: Claim, version: VersionId): Promise<VersionInfo> {
-    await publish(this.#parts, claimed, version, this.#last.get(claimed.ref.key))
-    if (!this.#isService(claimed)) await clearMarks(this.api, claimed.ref, version)
+    const byService = this.#isService(claimed)
+    const last = this.#last.get(claimed.ref.key)
+    if (!byService) await noteLate(this.#parts, claimed, version, last)
+    await publish(this.#parts, claimed, version, last)
+    if (!byService) await clearMarks(this.api, claimed.ref, version)
     this.#warm.forget(claimed.ref)
     this.#last.delete(claimed.ref.key)
     return { id: version, createdAt: this.env.now(), hasValue: true, ours: version as string as Token }
@@ -180,14 +193,7 @@ export class AwsSecretsManager implements SecretStore {
     const before = await this.api.describe(ref.key)
     if (revOf(before.stages, before.tags) !== state.rev) throw changed(ref)
     await this.#noteCode(before, patch.code)
-    const notes = notesOf(before.tags) ?? { retiring: [], seen: {} }
-    const announced = patch.announced === undefined ? notes.announced : { version: patch.announced, publishedAt: state.publishedAt }
-    const checkedAt = patch.checkedAt ?? notes.announced?.checkedAt
-    const merged = {
-      ...optional('announced', announced && { ...announced, ...optional('checkedAt', checkedAt) }),
-      retiring: patch.retiring ?? notes.retiring,
-      seen: patch.seen ?? notes.seen,
-    }
+    const merged = mergeNotes(notesOf(before.tags), state, patch)
     const { set, gone } = writeNotes(merged, before.tags)
     await this.api.tag(ref.key, set)
     await this.api.untag(ref.key, gone)

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, describe, it } from 'node:test'
 import * as sdk from '@aws-sdk/client-secrets-manager'
 import type { Code } from '../../shared/core/ports/errors.js'
-import type { Token } from '../../shared/core/ports/words.js'
+import type { Change } from '../../shared/core/ports/notifier.js'
+import type { SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
+import { changeOf } from '../../shared/lifecycle/change.js'
 import type { AwsSecretsManagerAdmin } from '../../shared/stores/aws-secrets-manager/admin.js'
 import { openAws } from '../harness/aws.js'
 import { FakeEnv } from '../harness/fake-env.js'
@@ -129,6 +131,70 @@ describe('the store of AWS', () => {
     assert.equal(native?.nextAt, (Math.floor(secret.createdAt / day) + 31) * day)
     double.replicate('db')
     assert.ok((await store.describe(ref)).native?.replicas.every(({ inSync }) => inSync))
+  })
+
+  const changeNow = async (ref: SecretRef) => {
+    const state = await store.describe(ref)
+    return { state, change: changeOf(state, state.current ?? assert.fail()) }
+  }
+  it('a version that is current again by hand is another publication: later, of another id, the same before and after it is announced', async () => {
+    const ref = await store.create('db', new SecretText('first'), {})
+    const ids: Change[] = []
+    const announce = async () => {
+      env.time += 60_000
+      const before = await changeNow(ref)
+      await store.note(before.state, { announced: before.change.version })
+      env.time += 60_000
+      await store.note((await changeNow(ref)).state, { checkedAt: env.time })
+      assert.deepEqual((await changeNow(ref)).change, before.change)
+      ids.push(before.change)
+      return before.change
+    }
+    const first = await announce()
+    double.do('PutSecretValue', { SecretId: ref.key, SecretString: 'second', ClientRequestToken: double.newId() })
+    const second = await announce()
+    for (const [to, from] of [
+      [first, second],
+      [second, first],
+      [first, second],
+    ] as const) {
+      double.do('UpdateSecretVersionStage', {
+        SecretId: ref.key,
+        VersionStage: 'AWSCURRENT',
+        MoveToVersionId: to.version,
+        RemoveFromVersionId: from.version,
+      })
+      assert.deepEqual([(await announce()).cause, ids.at(-1)?.version], ['foreign', to.version])
+    }
+    assert.equal(new Set(ids.map(({ id }) => id)).size, 5)
+    assert.deepEqual(
+      ids.map(({ sequence }) => sequence),
+      ids.map(({ sequence }) => sequence).sort((a, b) => a - b),
+    )
+    assert.equal(new Set(ids.map(({ sequence }) => sequence)).size, 5)
+  })
+
+  it('what was staged long before it is published counts from its publication, without one call more where it was not', async () => {
+    const ref = await store.create('db', new SecretText('first'), {})
+    const rotate = async (waitMs: number, publisher: AwsSecretsManagerAdmin) => {
+      env.time += 3_600_000
+      const wish = { token: double.newId() as Token, kind: 'rotate', holder: 'one', leaseMs: 60_000 } as const
+      const claimed = await store.claim(await store.describe(ref), wish)
+      const { version } = await store.stage(claimed, new SecretText(wish.token))
+      env.time += waitMs
+      await publisher.describe(ref)
+      double.calls.length = 0
+      await publisher.publish(claimed, version)
+      return { at: (await publisher.describe(ref)).publishedAt, tagged: double.count('TagResource') }
+    }
+    assert.deepEqual(await rotate(1000, store), { at: env.time - 1000, tagged: 0 })
+    assert.deepEqual(await rotate(7_200_000, store), { at: env.time, tagged: 1 })
+    assert.deepEqual(await rotate(7_200_000, openAws(double.endpoint, env)), { at: env.time, tagged: 1 })
+    const { state, change } = await changeNow(ref)
+    await store.note(state, { announced: change.version })
+    assert.deepEqual((await changeNow(ref)).change, change)
+    double.fault = (call) => (call.name === 'TagResource' ? { type: 'AccessDeniedException' } : undefined)
+    assert.deepEqual(await rotate(7_200_000, store), { at: env.time - 7_200_000, tagged: 1 })
   })
 
   it('refuses what is another region’s, another service’s, or marked for deletion', async () => {

@@ -18,6 +18,8 @@ export interface VersionInfo {
   readonly hasValue: boolean
   /** The token of the rotation that published it, if it was one of ours. */
   readonly ours?: Token
+  /** It had been current before and became it again without a value being written (labels moved by hand): another publication of the same token. */
+  readonly returned?: boolean
 }
 
 /** token and base are kept WITH the value (envelope, tag, label), so that a wiped journal loses nothing. */

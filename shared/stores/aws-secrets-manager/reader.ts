@@ -11,7 +11,7 @@ import { stateOf } from './state.js'
 /** What a warm instance keeps from call to call: no value, only descriptions and which tokens were seen to have one. */
 export class Warm {
   readonly #descriptions = new Map<string, { readonly token: Token; readonly description: Description; readonly at: number }>()
-  readonly #filled = new Set<string>()
+  readonly #filled = new Map<string, number>()
 
   /** Of the same rotation, and not older than a quarter of an hour. */
   descriptionOf(ref: SecretRef, token: Token, now: number): Description | undefined {
@@ -26,9 +26,11 @@ export class Warm {
     this.#descriptions.delete(ref.key)
   }
   isFilled = (ref: SecretRef, version: string): boolean => this.#filled.has(`${ref.key} ${version}`)
-  fill(ref: SecretRef, version: string): void {
+  filledAt = (ref: SecretRef, version: string): number | undefined => this.#filled.get(`${ref.key} ${version}`)
+  /** `at`: when this process wrote it; 0 where it was only seen to be there. */
+  fill(ref: SecretRef, version: string, at = 0): void {
     if (this.#filled.size >= keptMax) this.#filled.clear()
-    this.#filled.add(`${ref.key} ${version}`)
+    this.#filled.set(`${ref.key} ${version}`, Math.max(at, this.filledAt(ref, version) ?? 0))
   }
 }
 const keptMsMax = 15 * 60_000

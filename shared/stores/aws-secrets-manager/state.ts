@@ -20,21 +20,32 @@ const infoOf = (id: VersionId, createdAt: number, hasValue = true): VersionInfo 
   ours: id as string as Token,
 })
 
+interface Publication {
+  readonly publishedAt: number
+  readonly returned: boolean
+}
+
 /**
  * When current became current. The service says when a rotation ended, and each version when it was made; a version made by hand is current from
- * then on. Where neither is known the last change of any kind stands for it, which is never too early.
+ * then on; what was staged long before is noted. A version older than what was announced last had been current before and was moved back by hand:
+ * that is another publication, after the announced one. Where nothing is known the last change of any kind stands for it, which is never too early.
  */
-export function publishedAtOf({ current, tags, rotatedAt, changedAt }: Description, createdAt: number | undefined): number {
-  const announced = notesOf(tags)?.announced
-  if (announced !== undefined && announced.version === current) return announced.publishedAt
-  if (createdAt === undefined) return changedAt
-  return rotatedAt !== undefined && rotatedAt >= createdAt ? rotatedAt : createdAt
+function publicationOf({ current, tags, rotatedAt, changedAt }: Description, createdAt: number | undefined): Publication {
+  const { announced, published } = notesOf(tags) ?? {}
+  if (announced !== undefined && announced.version === current)
+    return { publishedAt: announced.publishedAt, returned: announced.returned === true }
+  if (published !== undefined && published.version === current) return { publishedAt: published.at, returned: false }
+  if (createdAt === undefined) return { publishedAt: changedAt, returned: false }
+  const made = rotatedAt !== undefined && rotatedAt >= createdAt ? rotatedAt : createdAt
+  const returned = announced !== undefined && createdAt < announced.publishedAt
+  return { publishedAt: returned ? Math.max(made, announced.publishedAt + 1) : made, returned }
 }
 
 /** A version is ours as far as anybody can tell: its id is the token that made it. */
 export function stateOf(description: Description, known: Known): SecretState {
   const { ref, stages, tags, current, previous, pending, native } = description
-  const publishedAt = publishedAtOf(description, known.currentCreatedAt)
+  const { publishedAt, returned } = publicationOf(description, known.currentCreatedAt)
+  const now = current === undefined ? undefined : infoOf(current, known.currentCreatedAt ?? publishedAt)
   const base = current ?? null
   const loose = (holderOf(stages, label.staged) ?? undefined) as VersionId | undefined
   const staged = (id: VersionId, hasValue: boolean): Staged => ({
@@ -48,7 +59,7 @@ export function stateOf(description: Description, known: Known): SecretState {
   const code = holderOf(stages, label.stuck) === undefined ? {} : { code: 'stuck' as const }
   return {
     ref,
-    ...optional('current', current === undefined ? undefined : infoOf(current, known.currentCreatedAt ?? publishedAt)),
+    ...optional('current', now && returned ? { ...now, returned } : now),
     ...optional('previous', previous === undefined ? undefined : infoOf(previous, publishedAt)),
     publishedAt,
     ...optional('pending', named),

@@ -2,7 +2,7 @@ import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import { type Code, codes } from '../../core/ports/errors.js'
 import { targetPhases } from '../../core/ports/notifier.js'
-import type { Journal, Retiring, Seen } from '../../core/ports/store.js'
+import type { Journal, NotePatch, Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
 
 /**
@@ -10,9 +10,22 @@ import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
  * person); nobody can write one conditionally. All of them may be lost: then announcements are repeated, and nothing is retired on what was known.
  */
 export interface Notes {
-  readonly announced?: { readonly version: VersionId; readonly publishedAt: number; readonly checkedAt?: number }
+  /** `returned`: it had been current before, and somebody moved AWSCURRENT back to it. */
+  readonly announced?: {
+    readonly version: VersionId
+    readonly publishedAt: number
+    readonly checkedAt?: number
+    readonly returned?: boolean
+  }
+  /** A value that was staged long before it is published: the service tells only when it was staged. */
+  readonly published?: Published
   readonly retiring: readonly Retiring[]
   readonly seen: Readonly<Record<string, Seen>>
+}
+
+export interface Published {
+  readonly version: VersionId
+  readonly at: number
 }
 
 const prefix = 'keyturn-'
@@ -30,7 +43,7 @@ export function notesOf(tags: Policy): Notes | null {
   const texts = (keys: readonly string[]) => keys.flatMap((key) => tags[key] ?? [])
   if (texts(journalKeys).length === 0) return null
   return {
-    ...optional('announced', announcedOf(tags[announcedKey])),
+    ...announcedOf(tags[announcedKey]),
     retiring: texts(retireKeys).flatMap((text) => retiringOf(text) ?? []),
     seen: Object.fromEntries(
       texts(seenKeys).flatMap((text) =>
@@ -43,15 +56,26 @@ export function notesOf(tags: Policy): Notes | null {
   }
 }
 
+/** What the notes are with this patch; what was about to be published is forgotten once it is announced. */
+export function mergeNotes(notes: Notes | null, { publishedAt, current }: SecretState, patch: NotePatch): Notes {
+  const isNew = patch.announced !== undefined
+  const version = patch.announced ?? notes?.announced?.version
+  const about = isNew ? { publishedAt, ...optional('returned', current?.returned) } : notes?.announced
+  const checkedAt = optional('checkedAt', patch.checkedAt ?? notes?.announced?.checkedAt)
+  return {
+    ...(version === undefined || about === undefined ? {} : { announced: { ...about, version, ...checkedAt } }),
+    ...(isNew ? {} : optional('published', notes?.published)),
+    retiring: patch.retiring ?? notes?.retiring ?? [],
+    seen: patch.seen ?? notes?.seen ?? {},
+  }
+}
+
 /** What changes: tags to write, and keys to take away. */
 export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy; readonly gone: readonly string[] } {
   const wanted = new Map<string, string>()
-  const { announced, retiring } = notes
-  if (announced)
-    wanted.set(
-      announcedKey,
-      [announced.version, time(announced.publishedAt), ...(announced.checkedAt === undefined ? [] : [time(announced.checkedAt)])].join(' '),
-    )
+  const { retiring } = notes
+  const announced = announcedText(notes)
+  if (announced !== '') wanted.set(announcedKey, fits(announced, 'what was announced'))
   if (retiring.length > retireKeys.length) throw tooMany(`${retiring.length} credentials are to be retired`)
   for (const [index, entry] of retiring.entries())
     wanted.set(retireKeys[index] ?? '', fits(retiringText(entry), `the retiring entry of ${entry.id}`))
@@ -88,11 +112,32 @@ const unescapeWord = (text: string): string =>
     'hex',
   ).toString('utf8')
 
-function announcedOf(text: string | undefined): Notes['announced'] {
-  const [version, published, checked] = (text ?? '').split(' ')
-  const publishedAt = timeOf(published)
-  if (!version || publishedAt === undefined) return undefined // somebody edited it: as if it were not there
-  return { version: version as VersionId, publishedAt, ...optional('checkedAt', timeOf(checked)) }
+const none = '-'
+/** Version, when it was published, when it was checked, `r` where it had returned; then what is about to be published, and when. What is not there is `-`, at the end nothing. */
+function announcedText({ announced, published }: Notes): string {
+  const words = [
+    ...(announced ? [announced.version, time(announced.publishedAt)] : [none, none]),
+    announced?.checkedAt === undefined ? none : time(announced.checkedAt),
+    announced?.returned ? 'r' : none,
+    ...(published ? [published.version, time(published.at)] : []),
+  ]
+  while (words.at(-1) === none) words.pop()
+  return words.join(' ')
+}
+
+/** What somebody edited is as if it were not there. */
+function announcedOf(text: string | undefined): Pick<Notes, 'announced' | 'published'> {
+  const [version, publishedText, checked, returned, next, nextText] = (text ?? '').split(' ')
+  const [publishedAt, at] = [timeOf(publishedText), timeOf(nextText)]
+  const announced = {
+    version: version as VersionId,
+    ...optional('checkedAt', timeOf(checked)),
+    ...(returned === 'r' ? { returned: true } : {}),
+  }
+  return {
+    ...(!version || publishedAt === undefined ? {} : { announced: { ...announced, publishedAt } }),
+    ...(!next || at === undefined ? {} : { published: { version: next as VersionId, at } }),
+  }
 }
 
 const states = ['waiting', 'undeclared', 'armed', 'disabled'] as const

@@ -6,9 +6,10 @@ import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Api } from './api.js'
 import type { Description } from './description.js'
-import { isExists, isMoved } from './errors.js'
+import { classify, isExists, isMoved } from './errors.js'
 import { holderOf, label, retiringLabels } from './labels.js'
 import { changed, type Reader, type Warm } from './reader.js'
+import { notesOf, writeNotes } from './tags.js'
 import { substituteToken } from './tokens.js'
 
 export interface WriterParts {
@@ -68,7 +69,7 @@ async function nameAsPending(api: Api, ref: SecretRef, to: VersionId, from: Vers
 }
 
 export async function stage(parts: WriterParts, claimed: Claim, value: SecretText, byService: boolean): Promise<Stored> {
-  const { api, warm } = parts
+  const { api, warm, now } = parts
   const { ref, token } = claimed
   const version = idOf(token)
   const again = warm.isFilled(ref, version)
@@ -78,7 +79,7 @@ export async function stage(parts: WriterParts, claimed: Claim, value: SecretTex
     if (!isExists(cause)) throw cause
     return stagedBefore(parts, claimed, value, byService)
   }
-  warm.fill(ref, version)
+  warm.fill(ref, version, now())
   if (!byService) await name(parts, ref, version)
   return { version, stored: again ? 'same' : 'new' }
 }
@@ -101,6 +102,27 @@ async function name({ api, reader }: WriterParts, ref: SecretRef, version: Versi
   const published = holder !== undefined && holder === description.current // a mark that was left behind means nothing
   if (holder !== undefined && holder !== version && !published && (await reader.hasValue(ref, holder))) throw changed(ref)
   if (holder !== version) await nameAsPending(api, ref, version, holder)
+}
+
+const lateMs = 60_000
+/**
+ * The service tells when a version was made, not when it became current. What another process staged, or this one more than a minute ago, gets a
+ * note of when it was about to be published; announce times and lifetimes count from there. Who may not write tags counts from the staging.
+ */
+export async function noteLate(
+  { api, warm, now }: WriterParts,
+  { ref }: Claim,
+  version: VersionId,
+  last: Description | undefined,
+): Promise<void> {
+  const at = now()
+  if (last === undefined || at - (warm.filledAt(ref, version) ?? 0) <= lateMs) return
+  const notes = notesOf(last.tags) ?? { retiring: [], seen: {} }
+  try {
+    await api.tag(ref.key, writeNotes({ ...notes, published: { version, at } }, last.tags).set)
+  } catch (cause) {
+    if (classify(cause) !== 'denied') throw cause
+  }
 }
 
 /** One label, moved from base: fenced. What comes before and after it may be repeated. */
