@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
-import type { Target } from '../../shared/core/ports/notifier.js'
+import type { Change, Target } from '../../shared/core/ports/notifier.js'
 import type { VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
@@ -66,13 +66,14 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
       assert.equal(answer.status, 201, `${kind}: ${JSON.stringify(answer.body)}`)
     }
   }
-  function targetHere(): Target {
+  function targetHere(more: object = {}): Target {
     const settings = {
       cluster: 'here',
       namespace: 'shop',
       externalSecret: 'db',
       workloads: ['Deployment/web'],
       access: { inCluster: false, server: server.api.server, ca: server.ca, token: keyturn.token },
+      ...more,
     }
     return { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify(settings)) }
   }
@@ -173,37 +174,45 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
     assert.deepEqual(await create().preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
   })
 
-  it('a whole rollout under this Role and these policies: the server noted nothing that is not on the list', {
-    skip: managerSkip,
-  }, async () => {
-    const values = ['first', 'second'].map((word) => JSON.stringify({ username: 'app', password: `${word}-password-0123456789` }))
-    const [before_ = '', now = ''] = values
+  let published = 1
+  /** Preflight and one publication, until its target is drained: all that the server noted of this account. */
+  async function askedFor(target: Target): Promise<readonly string[]> {
+    const [before_ = '', now = ''] = [published, ++published].map((count) =>
+      JSON.stringify({ username: 'app', password: `password-${count}-0123456789` }),
+    )
     const operator = new Operator(server.api, 'shop', () => ({ now, before: before_ }))
     const kubelet = new Kubelet(server.api, 'shop', 50)
     operator.start()
     kubelet.start()
-    const target = targetHere()
-    const env = new FakeEnv('audit', Date.now())
-    const ref = { store: 'file', key: 'db', shown: 'file:db' } as const
-    const change = {
-      id: 'change-2',
-      ref,
-      version: 'v-2' as VersionId,
-      previous: 'v-1' as VersionId,
-      sequence: 1,
-      cause: 'rotation',
-    } as const
-    const account = 'system:serviceaccount:shop:keyturn'
-    const already = (await server.askedBy(account)).length
-    const notifier = create()
-    assert.deepEqual(await notifier.preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
-    await until('the end of the rollout', async () => {
-      const context = { env, deadline: env.time + 60_000, value: async () => new SecretText(now) }
-      return (await notifier.advance(change, target, context)).phase === 'drained'
-    })
-    await operator.stop()
-    await kubelet.stop()
-    assert.deepEqual([...new Set((await server.askedBy(account)).slice(already))].sort(), [
+    try {
+      const env = new FakeEnv('audit', Date.now())
+      const change: Change = {
+        id: `change-${published}`,
+        ref: { store: 'file', key: 'db', shown: 'file:db' },
+        version: `v-${published}` as VersionId,
+        previous: `v-${published - 1}` as VersionId,
+        sequence: published,
+        cause: 'rotation',
+      }
+      const already = (await server.askedBy(account)).length
+      const notifier = create()
+      assert.deepEqual(await notifier.preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
+      await until('the end of the rollout', async () => {
+        const context = { env, deadline: env.time + 60_000, value: async () => new SecretText(now) }
+        return (await notifier.advance(change, target, context)).phase === 'drained'
+      })
+      return [...new Set((await server.askedBy(account)).slice(already))].sort()
+    } finally {
+      await operator.stop()
+      await kubelet.stop()
+    }
+  }
+  const account = 'system:serviceaccount:shop:keyturn'
+
+  it('a whole rollout under this Role and these policies: the server noted nothing that is not on the list', {
+    skip: managerSkip,
+  }, async () => {
+    assert.deepEqual(await askedFor(targetHere()), [
       'create authorization.k8s.io/selfsubjectaccessreviews',
       'get /apis/external-secrets.io',
       'get apps/deployments web',
@@ -212,6 +221,72 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
       'get secrets db',
       'list pods',
       'patch apps/deployments web',
+      'patch external-secrets.io/externalsecrets db',
+    ])
+  })
+
+  it('the same of StatefulSets, DaemonSets and Jobs, all pods at once: a Role with their names, and one verb more', {
+    skip: managerSkip,
+  }, async () => {
+    await new Kubelet(server.api, 'shop', 0).makeNode()
+    const labels = (app: string) => ({ metadata: { labels: { app } }, spec: { containers: [{ name: 'main', image: 'app:1' }] } })
+    for (const [kind, plural, more] of [
+      ['StatefulSet', 'statefulsets', { replicas: 2, serviceName: 'queue', podManagementPolicy: 'Parallel' }],
+      ['DaemonSet', 'daemonsets', {}],
+    ] as const) {
+      const app = kind.toLowerCase()
+      const own = { selector: { matchLabels: { app } }, template: labels(app), updateStrategy: { type: 'OnDelete' } }
+      const body = { apiVersion: 'apps/v1', kind, metadata: { name: 'queue' }, spec: { ...own, ...more } }
+      await server.api.must('POST', `/apis/apps/v1/namespaces/shop/${plural}`, body)
+    }
+    const jobs = '/apis/batch/v1/namespaces/shop/jobs'
+    const template = { spec: { ...labels('job').spec, restartPolicy: 'Never' } }
+    await server.api.must('POST', jobs, {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'import' },
+      spec: { template, suspend: true },
+    })
+    const rules = [
+      { apiGroups: ['apps'], resources: ['statefulsets', 'daemonsets'], resourceNames: ['queue'], verbs: ['get', 'patch'] },
+      { apiGroups: ['batch'], resources: ['jobs'], resourceNames: ['import'], verbs: ['get'] },
+      { apiGroups: [''], resources: ['pods'], verbs: ['deletecollection'] },
+    ]
+    const rbac = '/apis/rbac.authorization.k8s.io/v1/namespaces/shop'
+    await server.api.must('POST', `${rbac}/roles`, { metadata: { name: 'more' }, rules })
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'more' }
+    const subjects = [{ kind: 'ServiceAccount', name: 'keyturn', namespace: 'shop' }]
+    await server.api.must('POST', `${rbac}/rolebindings`, { metadata: { name: 'more' }, roleRef, subjects })
+    const at = new Date().toISOString().replace(/\.\d+/, '')
+    const conditions = ['FailureTarget', 'Failed'].map((type) => ({ type, status: 'True', lastTransitionTime: at }))
+    await server.api.patch(`${jobs}/import/status`, { status: { startTime: at, conditions } })
+    for (const plural of ['statefulsets', 'daemonsets'])
+      for (const body of [
+        { metadata: { annotations: ours } },
+        { metadata: orphan },
+        { spec: { template: { metadata: { annotations: { other: 'x' } } } } },
+        { spec: { template: { spec: { containers: [{ name: 'main', image: 'registry.example/other:1' }] } } } },
+        { spec: { updateStrategy: { type: 'RollingUpdate' } } },
+      ]) {
+        await until('the Role', async () => (await keyturn.call('GET', `/apis/apps/v1/namespaces/shop/${plural}/queue`)).status === 200)
+        const { status, body: said } = await patch(`/apis/apps/v1/namespaces/shop/${plural}/queue`, body)
+        assert.equal(status, 403, JSON.stringify(body))
+        assert.match(String(said.message), /keyturn-annotates-only/)
+      }
+    const target = targetHere({ workloads: ['StatefulSet/queue', 'DaemonSet/queue', 'Job/import'], restart: 'together' })
+    assert.deepEqual(await askedFor(target), [
+      'create authorization.k8s.io/selfsubjectaccessreviews',
+      'deletecollection pods',
+      'get /apis/external-secrets.io',
+      'get apps/daemonsets queue',
+      'get apps/statefulsets queue',
+      'get batch/jobs import',
+      'get external-secrets.io/externalsecrets db',
+      'get external-secrets.io/secretstores aws',
+      'get secrets db',
+      'list pods',
+      'patch apps/daemonsets queue',
+      'patch apps/statefulsets queue',
       'patch external-secrets.io/externalsecrets db',
     ])
   })

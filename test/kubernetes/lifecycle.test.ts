@@ -23,6 +23,7 @@ describe('sweeps that roll out in a cluster', () => {
   async function open(rotator: 'a' | 'b', kind: Kind = 'Deployment') {
     lab = await Lab.open('fake')
     room = await lab.room(40)
+    await room.makeStore(true)
     const policy = { 'keyturn-targets': 'web', 'keyturn-grace': '30m' }
     const world = await World.open(rotator, (env, effects) => new MemoryStore(env, profiles.k8s, effects), `kube-${rotator}`, policy)
     room.value = world.firstValue
@@ -97,6 +98,59 @@ describe('sweeps that roll out in a cluster', () => {
       assert.equal(failed.size, 7, `each call of the list was met once: ${[...failed]}`)
       assert.equal(await generation(), before + 1)
     })
+
+  it('two clusters, one of them down for a week: the other is not held back, the secret is, and the cluster is named', async () => {
+    const { world, arrive, publish, generation, once } = await open('b')
+    const far = await Lab.open('fake')
+    const there = await far.room(40)
+    try {
+      await there.makeStore(true)
+      const follows = () => {
+        there.before = room.before
+        there.value = room.value
+      }
+      follows()
+      there.operator.refresh()
+      await there.makeWorkload('Deployment')
+      const seen = async () => (await world.store.describe(world.ref)).journal?.seen ?? {}
+      const isThere = async (): Promise<boolean> => (await seen()).far?.phase === 'drained'
+      const named = { ...there.target({ cluster: 'far', remoteKey: 'db' }), key: 'far' }
+      await world.store.setPolicy(world.ref, { 'keyturn-targets': 'web far' })
+      world.configuration = { ...noConfiguration, targets: { ...world.configuration.targets, far: named } }
+      await arrive()
+      await until('both', async () => {
+        world.env.time += laterMs
+        await once()
+        return isThere()
+      })
+      if (far.fake) far.fake.fault = () => 'cut'
+      const before = await generation()
+      await publish()
+      follows()
+      await arrive()
+      assert.equal(await generation(), before + 1, 'the healthy one has it')
+      for (let day = 0; day < 7; day++) {
+        world.env.time += 86_400_000
+        await once()
+        const { far: state } = await seen()
+        assert.deepEqual([state?.phase, state?.code], ['failed', 'delivery_failed'])
+        assert.ok(world.accepts(room.before), 'the outgoing credential is kept')
+        await assert.rejects(world.run(world.newProcess()), { code: 'held', message: /\bfar\b/ })
+      }
+      if (far.fake) far.fake.fault = () => undefined
+      await until('the other one, and the end of the old credential', async () => {
+        world.env.time += laterMs
+        await once()
+        const [arrived, old] = [await isThere(), world.accepts(room.before)]
+        assert.ok(arrived || old, 'not retired before')
+        return arrived && !old
+      })
+      await publish()
+    } finally {
+      await there.close()
+      await far.close()
+    }
+  })
 
   it('two sweeps at once: restarted once', async () => {
     const { arrive, publish, generation, once, world } = await open('b')

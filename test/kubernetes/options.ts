@@ -151,6 +151,47 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false):
       assert.deepEqual(await notifier.preflight(target, room.context()), { verdict: 'ok' })
     })
 
+    it('preflight refuses a Secret that nobody can write any more, and looks at the stores of single entries, too', async () => {
+      await open()
+      await room.makeStore(true)
+      const secret = `/api/v1/namespaces/${room.namespace}/secrets/db`
+      await until('the first sync', async () => (await lab.api.get(secret)) !== undefined)
+      const target = room.target({ workloads: [], restart: 'none' })
+      const says = async (): Promise<string> => {
+        const checked = await notifier.preflight(target, room.context())
+        return checked.verdict === 'refuse' ? checked.why : checked.verdict
+      }
+      assert.equal(await says(), 'ok')
+      const data = [{ secretKey: 'other', remoteRef: { key: 'db', property: 'username' } }]
+      const from = (name: string) => data.map((one) => ({ ...one, sourceRef: { storeRef: { name, kind: 'SecretStore' } } }))
+      await lab.api.patch(`${room.externalSecrets()}/db`, { spec: { data: from('vault') } })
+      assert.equal(await says(), 'ok')
+      await lab.api.patch(`${room.externalSecrets()}/db`, { spec: { data: from('elsewhere') } })
+      assert.match(await says(), /no SecretStore elsewhere/)
+      await lab.api.patch(`${room.externalSecrets()}/db`, { spec: { data: [] } })
+      room.operator.fault = 'skip'
+      await lab.api.patch(secret, { immutable: true })
+      assert.match(await says(), /The Secret db is immutable/)
+    })
+
+    it('a rollout whose new pods never get ready: never drained, named when its deadline has passed, and over once they do', async () => {
+      await open()
+      await room.makeWorkload('Deployment', { progressDeadlineSeconds: 1 })
+      await ready(2)
+      room.kubelet.broken = true
+      const change = room.publish()
+      const target = room.target()
+      await follow(notifier, room, change, target, 'restarted')
+      await until('the deadline', async () => {
+        const state = await notifier.advance(change, target, room.context())
+        assert.equal(state.phase, 'restarted', state.evidence)
+        return /has passed its progress deadline.*of before/.test(state.evidence)
+      })
+      assert.equal((await running()).length >= 1, true, 'pods of before go on')
+      room.kubelet.broken = false
+      await follow(notifier, room, change, target, 'drained')
+    })
+
     it('together, but pods below a partition would come again as they were: nothing is ended', async () => {
       await open()
       const spec = { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 2 } } }

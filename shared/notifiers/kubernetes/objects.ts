@@ -25,13 +25,14 @@ const remoteRef = v.object({
   decodingStrategy: v.optional(v.string(), 'None'),
   conversionStrategy: v.optional(v.string(), 'Default'),
 })
-const sourceRef = v.optional(v.object({ generatorRef: v.optional(v.unknown()) }))
+const storeRef = v.optional(v.object({ name: v.optional(v.string()), kind: v.optional(v.string(), 'SecretStore') }))
+const sourceRef = v.optional(v.object({ generatorRef: v.optional(v.unknown()), storeRef }))
 const externalSecret = v.object({
   metadata,
   spec: v.object({
     refreshPolicy: v.optional(v.string(), 'Periodic'),
     refreshInterval: v.optional(v.string(), '1h'),
-    secretStoreRef: v.optional(v.object({ name: v.optional(v.string()), kind: v.optional(v.string(), 'SecretStore') })),
+    secretStoreRef: storeRef,
     target: v.optional(
       v.object({
         name: v.optional(v.string()),
@@ -124,7 +125,7 @@ const pods = v.object({
 })
 export type Pods = v.InferOutput<typeof pods>
 
-const secret = v.object({ metadata, data: v.optional(v.record(v.string(), v.string()), {}) })
+const secret = v.object({ metadata, immutable: v.optional(v.boolean(), false), data: v.optional(v.record(v.string(), v.string()), {}) })
 export type Secret = v.InferOutput<typeof secret>
 
 const clusterExternalSecret = v.object({ metadata, spec: v.object({ externalSecretName: v.optional(v.string()) }) })

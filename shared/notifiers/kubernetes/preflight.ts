@@ -21,7 +21,8 @@ export async function preflight(wanted: KubernetesSettings, context: NotifierCon
       whyNeverSynced(externalSecret, wanted) ??
       (await whyNoStore(externalSecret, cluster)) ??
       (await whyNoWorkload(wanted, cluster)) ??
-      (await whyNoRight(externalSecret, wanted, cluster)) ?? { verdict: 'ok' }
+      (await whyNoRight(externalSecret, wanted, cluster)) ??
+      (await whyFrozen(externalSecret, cluster)) ?? { verdict: 'ok' }
     )
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
@@ -64,9 +65,19 @@ function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: Kub
     : undefined
 }
 
+/** Each store that it reads: its own, and those of single entries. */
 async function whyNoStore({ spec }: ExternalSecret, cluster: Cluster): Promise<Refusal | undefined> {
-  const { name, kind = 'SecretStore' } = spec.secretStoreRef ?? {}
-  if (name === undefined) return undefined
+  const refs = [spec.secretStoreRef, ...[...spec.data, ...spec.dataFrom].map(({ sourceRef }) => sourceRef?.storeRef)]
+  const shown = refs.flatMap((ref) => (ref?.name === undefined ? [] : [`${ref.kind} ${ref.name}`]))
+  for (const each of new Set(shown)) {
+    const [kind = '', name = ''] = each.split(' ')
+    const refusal = await whyNotReady(kind, name, cluster)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
+
+async function whyNotReady(kind: string, name: string, cluster: Cluster): Promise<Refusal | undefined> {
   const { ready, controller } = await cluster.storeState(kind, name)
   // An operator of another class skips it without a word.
   if (ready === undefined && controller !== '')
@@ -76,6 +87,14 @@ async function whyNoStore({ spec }: ExternalSecret, cluster: Cluster): Promise<R
     )
   if (ready !== false) return undefined
   return refuse(`The ${kind} ${name} is not Ready.`, 'Look at its conditions (kubectl describe), and mend its access.')
+}
+
+/** The operator reports an error at each sync, and the old value stays. */
+async function whyFrozen(externalSecret: ExternalSecret, cluster: Cluster): Promise<Refusal | undefined> {
+  const name = secretNameOf(externalSecret)
+  const secret = await cluster.secret(name)
+  if (!secret?.immutable) return undefined
+  return refuse(`The Secret ${name} is immutable: nobody can write another value into it.`, 'Delete it; the operator makes it again.')
 }
 
 async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster: Cluster): Promise<Refusal | undefined> {

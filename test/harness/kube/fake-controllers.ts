@@ -4,6 +4,7 @@ import type { FakeObject, FakeStore } from './fake-store.js'
 interface Spec {
   readonly replicas?: number
   readonly paused?: boolean
+  readonly progressDeadlineSeconds?: number
   readonly strategy?: { readonly type?: string }
   readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } }
   readonly template: {
@@ -15,6 +16,20 @@ const kinds = ['deployments', 'statefulsets', 'daemonsets'] as const
 const isReady = ({ status }: FakeObject): boolean =>
   ((status?.conditions ?? []) as { type: string; status: string }[]).some(({ type, status: is }) => type === 'Ready' && is === 'True')
 const isEnding = ({ metadata }: FakeObject): boolean => metadata.deletionTimestamp !== undefined
+
+/** When a rollout that is not over was seen first. */
+const since = new Map<string, number>()
+function progressOf({ metadata }: FakeObject, { progressDeadlineSeconds: seconds = 600 }: Spec, over: boolean): object {
+  const key = `${metadata.uid} ${metadata.generation}`
+  if (over) {
+    since.delete(key)
+    return {}
+  }
+  const first = since.get(key) ?? Date.now()
+  since.set(key, first)
+  const late = Date.now() - first > seconds * 1000
+  return { conditions: late ? [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }] : [] }
+}
 
 let made = 0
 /** Rollouts as the controller manager does them, as far as is seen from outside: new pods first, then the old ones are told to end, one look later. */
@@ -60,6 +75,8 @@ function rollOut(store: FakeStore, collection: string, kind: (typeof kinds)[numb
     desiredNumberScheduled: wanted,
     updatedNumberScheduled: fresh.length,
     numberAvailable: here.filter(isReady).length,
+    conditions: [],
+    ...progressOf(workload, spec, fresh.length === wanted && fresh.every(isReady) && here.length === wanted),
   }
   store.patch(collection, metadata.name, { status }, 'status')
 }
