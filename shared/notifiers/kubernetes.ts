@@ -101,7 +101,7 @@ async function poke(
 
 /**
  * The operator has synced since, and holds another value: it may have asked a replica of the store that was behind, and asks by itself only after
- * its refreshInterval, or never. The same mark, with what it has synced by now, is another request. A parent's mark cannot say it twice.
+ * its refreshInterval, or never. The same mark, with what it has synced by now, is another request; on a parent the time is added to it.
  */
 async function askedAgain(
   mark: Mark,
@@ -111,7 +111,8 @@ async function askedAgain(
   { receipt, env }: NotifierContext,
 ): Promise<boolean> {
   const since = receipt?.phase === 'synced' ? receipt.at : undefined
-  if (clusterExternalSecret !== undefined || since === undefined || env.now() - since < askAgainMs) return false
+  if (since === undefined || env.now() - since < askAgainMs) return false
+  if (clusterExternalSecret !== undefined) return cluster.markParent(clusterExternalSecret, mark, env.now())
   return cluster.markExternalSecret(externalSecret, mark)
 }
 

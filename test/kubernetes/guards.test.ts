@@ -82,6 +82,33 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await follow(notifier, room, change, target, 'drained')
   })
 
+  it('the same behind a ClusterExternalSecret, beside the request for another secret', async () => {
+    await open()
+    await room.makeParent('guarded')
+    const own = '/apis/external-secrets.io/v1/clusterexternalsecrets/guarded'
+    const tokens = async () => (await lab.api.must('GET', own)).metadata?.annotations?.['external-secrets.io/force-sync']?.split(',') ?? []
+    const target = room.target({ ...plain, externalSecret: undefined, clusterExternalSecret: 'guarded' })
+    const change = room.publish()
+    await follow(
+      notifier,
+      room,
+      { ...change, ref: { store: 'file', key: 'other', shown: 'file:other' } },
+      room.target({ ...plain, externalSecret: undefined, clusterExternalSecret: 'guarded', remoteKey: 'db' }),
+      'verified',
+    )
+    room.operator.fault = 'stale'
+    await follow(notifier, room, change, target, 'synced')
+    room.operator.fault = undefined
+    const [others, first] = await tokens()
+    const receipt = { version: change.version, phase: 'synced', at: room.env.time - 301_000 } as const
+    assert.match((await notifier.advance(change, target, { ...room.context(), receipt })).evidence, /asked to sync again/)
+    const [still, second] = await tokens()
+    assert.ok(still === others && second !== first && second?.startsWith(`${first}~`), `${first} ${second}`)
+    room.env.time = Date.now() + 60_000
+    await follow(notifier, room, change, target, 'drained')
+    assert.equal((await tokens())[1], second, 'once')
+  })
+
   it('a mark that is taken away is set again later, not at once, and that is said', async () => {
     await open()
     const change = room.publish()

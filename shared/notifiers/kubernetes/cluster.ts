@@ -86,10 +86,10 @@ export class Cluster {
     return spec.externalSecretName ?? metadata.name
   }
   /** Our token on the parent, beside those of other secrets. false: it stands there already, or the parent changed since it was read. */
-  async markParent(name: string, mark: Mark): Promise<boolean> {
+  async markParent(name: string, mark: Mark, again?: number): Promise<boolean> {
     const { metadata } = await this.#parent(name)
-    if (hasToken(metadata.annotations[forceSyncKey], mark)) return false
-    const annotations = { [forceSyncKey]: withToken(metadata.annotations[forceSyncKey], mark) }
+    if (again === undefined && hasToken(metadata.annotations[forceSyncKey], mark)) return false
+    const annotations = { [forceSyncKey]: withToken(metadata.annotations[forceSyncKey], mark, again) }
     const path = await this.#operator(`clusterexternalsecrets/${name}`)
     const { resourceVersion } = metadata
     return (await this.#patch(path, { metadata: { ...(resourceVersion ? { resourceVersion } : {}), annotations } })) !== undefined

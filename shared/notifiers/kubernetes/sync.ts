@@ -24,10 +24,14 @@ export const isMarkedBy = (annotations: Readonly<Record<string, string>> | undef
 
 /** The one annotation of a parent holds a token of each secret, so that two of them do not take turns in asking. */
 const tokenOf = ({ key, change }: Mark): string => `${key.slice(markPrefix.length)}=${change}`
-export const hasToken = (text: string | undefined, mark: Mark): boolean => (text ?? '').split(',').includes(tokenOf(mark))
-export function withToken(text: string | undefined, mark: Mark): string {
-  const own = tokenOf(mark).slice(0, markDigits + 1)
-  return [...(text ?? '').split(',').filter((one) => one.includes('=') && !one.startsWith(own)), tokenOf(mark)].join(',')
+/** Also where it was asked once more: then a `~` and a number follow. */
+export const hasToken = (text: string | undefined, mark: Mark): boolean =>
+  (text ?? '').split(',').some((one) => one.split('~')[0] === tokenOf(mark))
+/** `again`: another text for the same request, so that the operator takes it for a new one. */
+export function withToken(text: string | undefined, mark: Mark, again?: number): string {
+  const token = tokenOf(mark) + (again === undefined ? '' : `~${again.toString(36)}`)
+  const own = token.slice(0, markDigits + 1)
+  return [...(text ?? '').split(',').filter((one) => one.includes('=') && !one.startsWith(own)), token].join(',')
 }
 
 /** The one annotation that the operator passes on from a ClusterExternalSecret to its children (0.20 and later). */
