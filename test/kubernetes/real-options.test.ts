@@ -1,4 +1,4 @@
-import { managerSkip } from '../harness/kube/server.js'
+import { kubeSkip, managerSkip } from '../harness/kube/server.js'
 import { kubernetesOptions } from './options.js'
 
-kubernetesOptions('real', managerSkip)
+kubernetesOptions('real', kubeSkip, managerSkip)

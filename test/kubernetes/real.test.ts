@@ -1,4 +1,4 @@
-import { managerSkip } from '../harness/kube/server.js'
+import { kubeSkip, managerSkip } from '../harness/kube/server.js'
 import { kubernetesContract } from './contract.js'
 
-kubernetesContract('real', managerSkip)
+kubernetesContract('real', kubeSkip, managerSkip)
