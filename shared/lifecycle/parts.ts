@@ -18,6 +18,12 @@ interface Piece {
 }
 type Pieces = ReadonlyMap<string, Piece>
 
+export interface Composed {
+  readonly fields: readonly string[]
+  /** `only`: those that a rotation changes; bad_event for one that there is not. */
+  readonly rotator: (only?: readonly string[]) => AnyRotator
+}
+
 /** Credentials that were superseded and are still in the value: a store keeps a note of at most three. */
 const keptMax = 3
 const alone = 'Move it to a secret of its own.'
@@ -26,13 +32,12 @@ const fitting = ['random', 'secret-list']
 
 /**
  * One secret with several credentials, as one rotator: each part is parsed, made and tested by its own, and one publication changes all of them, or
- * `only` one. At most one has a target outside; every field that is no part, and repeats none, stays byte for byte.
+ * some. At most one has a target outside; every field that is no part, and repeats none, stays byte for byte.
  */
-export async function composeParts(policy: Policy, load: (kind: string) => Promise<AnyRotator>, only?: string): Promise<AnyRotator> {
+export async function composeParts(policy: Policy, load: (kind: string) => Promise<AnyRotator>): Promise<Composed> {
   const pairs = parseParts(policy[`${prefix}parts`] ?? '')
   const fields = pairs.map(([field]) => field)
   assertWhole(policy, fields)
-  if (only !== undefined && !fields.includes(only)) throw unknownPart(only, fields)
   const kept = fields.find((field) => fields.some((other) => [`${other}_previous`, `${other}_id`].includes(field)))
   if (kept !== undefined) wrong(`names ${kept}, where another part keeps what it had before`, alone)
   const parts: Part[] = []
@@ -45,7 +50,12 @@ export async function composeParts(policy: Policy, load: (kind: string) => Promi
   const unfit = parts.find(({ rotator: { about, traits } }) => traits.mints || (traits.class === 'F' && !fitting.includes(about.kind)))
   if (unfit) wrong(`has ${unfit.field}=${unfit.rotator.about.kind}, which needs a secret of its own`, alone)
   if (parts.filter(keeps).length > keptMax) wrong(`has more than ${keptMax} parts that keep their previous credential`, alone)
-  return composed(parts, outside[0], only)
+  const rotator = (only?: readonly string[]): AnyRotator => {
+    const unknown = only?.find((field) => !fields.includes(field))
+    if (unknown !== undefined) throw unknownPart(unknown, fields)
+    return composed(parts, outside[0], only)
+  }
+  return { fields, rotator }
 }
 const keeps = ({ rotator, policy }: Part): boolean => rotator.traits.slots(policy) !== 1
 
@@ -55,8 +65,8 @@ export const unknownPart = (part: string, fields: readonly string[]): RotationEr
     next: fields.length === 0 ? 'It has no parts at all: leave #part away.' : `Its parts are ${fields.join(', ')}.`,
   })
 
-function composed(parts: readonly Part[], outside: Part | undefined, only: string | undefined): AnyRotator {
-  const chosen = parts.filter(({ field }) => only === undefined || field === only)
+function composed(parts: readonly Part[], outside: Part | undefined, only: readonly string[] | undefined): AnyRotator {
+  const chosen = parts.filter(({ field }) => only === undefined || only.includes(field))
   const of = (pieces: Pieces, { field }: Part): unknown => pieces.get(field)?.value
   const idsOf = (pieces: Pieces): readonly CredentialId[] =>
     [...(outside ? [outside] : []), ...parts.filter((part) => part !== outside)].map(

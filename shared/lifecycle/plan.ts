@@ -47,7 +47,7 @@ async function planned(deps: Deps, state: SecretState): Promise<Planned> {
     const action = decide(state, { kind: 'rotate', ref, at: deps.env.now() }, factsOf(tools, setup, state))
     const { kind } = setup.rotator.about
     const type = typeOf(setup.rotator, setup.policy)
-    const nextAt = dueAt(state, setup.settings)
+    const nextAt = dueAt(state, setup)
     const due = await dueActions(deps, state)
     const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...(nextAt === undefined ? {} : { nextAt }) }
     const rotation = state.journal?.rotation
@@ -77,8 +77,9 @@ export interface Scheduled {
 export async function scheduleOf(deps: Deps, state: SecretState): Promise<Scheduled> {
   if (state.policy['keyturn-rotator'] === undefined && state.policy['keyturn-parts'] === undefined) return { due: false }
   try {
-    const { rotator, settings, policy } = await understand(createTools(deps), state, 'back')
-    const nextAt = dueAt(state, settings)
+    const setup = await understand(createTools(deps), state, 'back')
+    const { rotator, policy } = setup
+    const nextAt = dueAt(state, setup)
     return {
       due: nextAt !== undefined && nextAt <= deps.env.now(),
       ...(rotator === undefined ? {} : { type: typeOf(rotator, policy) }),

@@ -87,7 +87,7 @@ async function once(
 ): Promise<RotationResult | 'anew'> {
   const state = await lookFor(tools, ref, request)
   if (state.drivenBy === 'service' && request.step === 'finish') return finishForService(tools, state, request)
-  const setup = await understand(tools, state, request.kind === 'rotate' ? 'forward' : 'back', request.part)
+  const setup = await understand(tools, state, request.kind === 'rotate' ? 'forward' : 'back', request)
   const facts = factsOf(tools, setup, state)
   const previousAccepted =
     request.kind === 'rollback' && setup.rotator ? await previousWorks(tools, setup, setup.rotator, state) : undefined

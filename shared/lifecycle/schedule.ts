@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { inWindow, type Settings } from '../core/policy/index.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { SecretRef } from '../core/ports/words.js'
+import { firstPartDue, type PartSchedule } from './parts/schedule.js'
 
 const jitterMsMax = 6 * 3_600_000
 const dayMs = 86_400_000
@@ -12,21 +13,29 @@ export function jitterMs({ store, key }: SecretRef, most: number): number {
   return Math.floor((hash / 2 ** 32) * Math.min(most, jitterMsMax))
 }
 
+export interface Scheduled {
+  readonly settings: Settings
+  /** Where parts have schedules of their own. */
+  readonly schedules?: readonly PartSchedule[]
+}
+
 /**
  * When the next scheduled rotation is due; undefined where the secret has no schedule, is not run by one, or the platform has its own. A window
  * spreads by itself, so that jitter is for those without one.
  */
-export function dueAt(state: SecretState, { everyMs, mode, window }: Settings): number | undefined {
+export function dueAt(state: SecretState, { settings: { everyMs, mode, window }, schedules }: Scheduled): number | undefined {
   if (state.native?.enabled) return state.native.nextAt
+  if (mode === 'auto' && schedules !== undefined) return firstPartDue(schedules, state)
   if (everyMs === undefined || mode !== 'auto') return undefined
   return state.publishedAt + everyMs + (window === undefined ? jitterMs(state.ref, everyMs / 20) : 0)
 }
 
 /** Due, and its window is open. Missed windows wait for the next one; nothing is made up twice. */
-export function isStartDue(state: SecretState, settings: Settings, now: number): boolean {
-  const at = state.native?.enabled ? undefined : dueAt(state, settings) // the platform starts its own
+export function isStartDue(state: SecretState, scheduled: Scheduled, now: number): boolean {
+  const at = state.native?.enabled ? undefined : dueAt(state, scheduled) // the platform starts its own
   if (at === undefined) return false
-  const { window, everyMs = 0 } = settings
+  const { window, everyMs: period = 0 } = scheduled.settings
+  const everyMs = scheduled.schedules === undefined ? period : 0 // fixed times do not drift
   if (window === undefined) return now >= at
   if (!inWindow(window, now)) return false
   // A weekly rotation in a weekly window would drift out of it, a little later each time: from the opening of the very window that it is due in

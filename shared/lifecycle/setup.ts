@@ -1,3 +1,4 @@
+import { optional } from '../core/claims.js'
 import { RotationError } from '../core/errors.js'
 import { parsePolicy, prefix, type Settings } from '../core/policy/index.js'
 import type { Target } from '../core/ports/notifier.js'
@@ -8,6 +9,7 @@ import { scheduled, typeOf } from './defaults.js'
 import { type Companion, type Configuration, type Deps, noConfiguration } from './deps.js'
 import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from './guard/index.js'
 import { partsKind } from './parts/policy.js'
+import { chosenParts, type PartSchedule, partSchedules, type Wanted } from './parts/schedule.js'
 import { composeParts, unknownPart } from './parts.js'
 
 /** One invocation's tools, all behind the guard. */
@@ -28,6 +30,8 @@ export interface Setup {
   readonly settings: Settings
   readonly policy: Policy
   readonly rotator?: AnyRotator
+  /** Where parts have schedules of their own. */
+  readonly schedules?: readonly PartSchedule[]
   /** Those that the policy names, from the configuration: companions first, which are told like consumers. */
   readonly targets: readonly Target[]
   readonly companions: readonly Companion[]
@@ -70,7 +74,12 @@ export function assertTargets({ unknownTargets, configuration, settings }: Setup
 }
 
 /** Secret > function environment > inferred from the value > defaults by type. The value is read only where nothing names a rotator. bad_policy. */
-export async function understand(tools: Tools, state: SecretState, ways: 'forward' | 'back' = 'forward', part?: string): Promise<Setup> {
+export async function understand(
+  tools: Tools,
+  state: SecretState,
+  ways: 'forward' | 'back' = 'forward',
+  wanted: Wanted = { kind: 'rotate', at: 0 },
+): Promise<Setup> {
   const own = { ...tools.deps.environment, ...state.policy }
   const said =
     own[`${prefix}rotator`] === undefined && own[`${prefix}parts`] === undefined ? { ...(await inferred(tools, state)), ...own } : own
@@ -86,7 +95,10 @@ export async function understand(tools: Tools, state: SecretState, ways: 'forwar
       field: `${prefix}parts`,
       next: `Take one of them away, or set ${prefix}rotator=${partsKind}.`,
     })
-  const rotator = guardRotator(await loadFor(tools, kind, said, part), tools.guard)
+  if (wanted.part !== undefined && kind !== partsKind) throw unknownPart(wanted.part, [])
+  const parts = kind === partsKind ? await composeParts(said, (name) => tools.deps.loadRotator(name)) : undefined
+  const whole = parts?.rotator() ?? (await tools.deps.loadRotator(kind))
+  const rotator = guardRotator(whole, tools.guard)
   const type = typeOf(rotator, said)
   const { [`${prefix}strategy`]: _, ...forAll } = configuration.defaults[type] ?? {}
   const policy = { ...(kind === partsKind ? forAll : configuration.defaults[type]), ...said }
@@ -97,14 +109,12 @@ export async function understand(tools: Tools, state: SecretState, ways: 'forwar
       next: `Choose one of ${rotator.about.strategies.join(', ')}.`,
     })
   }
-  return { settings: scheduled(settings, type, state), policy, rotator, ...targetsOf(configuration, settings), configuration }
-}
-
-/** `part`: the only one that is to change. bad_event where there is none. */
-async function loadFor({ deps }: Tools, kind: string, policy: Policy, part: string | undefined): Promise<AnyRotator> {
-  if (kind === partsKind) return composeParts(policy, (name) => deps.loadRotator(name), part)
-  if (part !== undefined) throw unknownPart(part, [])
-  return deps.loadRotator(kind)
+  const setup = { settings: scheduled(settings, type, state), policy, ...targetsOf(configuration, settings), configuration }
+  if (parts === undefined) return { ...setup, rotator }
+  const schedules = partSchedules(policy, parts.fields, setup.settings, state)
+  const chosen = chosenParts(wanted, setup.settings.mode === 'auto' ? schedules : undefined, state, tools.deps.env.now())
+  const some = chosen === undefined ? rotator : guardRotator(parts.rotator(chosen), tools.guard)
+  return { ...setup, rotator: some, ...optional('schedules', schedules) }
 }
 
 /** A configuration that is broken or gone must not stand in the way of whoever goes back, looks, or corrects it. */

@@ -39,7 +39,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup, state))
   const known = setup.rotator === undefined ? undefined : { ...setup, rotator: setup.rotator }
   const next = known === undefined ? (kind === 'put' ? decided : asTheRun(decided)) : await notTooEarly(tools, known, state, decided)
-  const nextAt = setup.rotator && dueAt(state, setup.settings)
+  const nextAt = setup.rotator && dueAt(state, setup)
   return {
     state,
     ...(nextAt === undefined ? {} : { nextAt }),

@@ -1,6 +1,7 @@
 import { codeOf, messageOf, RotationError } from '../core/errors.js'
+import { prefix } from '../core/policy/index.js'
 import type { Code } from '../core/ports/errors.js'
-import type { SecretState } from '../core/ports/store.js'
+import type { OpenRotation, SecretState } from '../core/ports/store.js'
 import { verifyCurrent } from './adopt.js'
 import { announce, isOnItsWay, refusedBefore } from './announce.js'
 import { isDue } from './change.js'
@@ -29,23 +30,32 @@ export interface Swept {
 export async function dueActions(deps: Deps, state: SecretState): Promise<readonly SweepAction[]> {
   const now = deps.env.now()
   const rotation = state.journal?.rotation
-  const open = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil <= now
   const leftover = state.pending?.hasValue === true || state.loose.length > 0
+  const over = rotation === undefined || rotation.published !== undefined || (!leftover && isOrphaned(deps, state, rotation))
+  const open = rotation !== undefined && !over && rotation.leaseUntil <= now
   const resume = state.drivenBy === 'engine' && (open || (leftover && (rotation?.leaseUntil ?? 0) <= now))
   const due: SweepAction[] = []
   if (resume) due.push('resume')
   if (deps.journal && (isDue(state) || refusedBefore(state, now) || isOnItsWay(state, now))) due.push('announce')
   if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
   if (state.journal?.code !== undefined) return due
-  const { settings, rotator, configuration, companions } = await understand(createTools(deps), state)
+  const setup = await understand(createTools(deps), state)
+  const { settings, rotator, configuration, companions } = setup
   if (rotator === undefined) return due
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
   const { window: _, ...always } = settings
-  if (!resume && !open && isStartDue(state, settings, now)) due.push('start')
+  if (!resume && !open && isStartDue(state, setup, now)) due.push('start')
   if (deps.journal && !due.includes('resume') && isCheckDue(state, now) && frozenNow(always, configuration, now) === undefined)
     due.push('check')
   return due
 }
+
+/**
+ * It died before its value was kept, and nobody can go on with it: only who put a value knows that, which parts were meant nobody does, and what the
+ * target refused would be refused again. The next rotation takes its place; to wait for it would end the schedule for good.
+ */
+const isOrphaned = ({ environment }: Deps, { policy }: SecretState, { kind, rejects }: OpenRotation): boolean =>
+  kind === 'put' || (kind === 'rollback' && rejects > 0) || { ...environment, ...policy }[`${prefix}parts`] !== undefined
 
 /**
  * One bounded pass over all managed secrets, one after the other, in constant memory: the listing looks, each due action is a call of its own
@@ -103,7 +113,8 @@ async function act(deps: Deps, listed: SecretState, action: SweepAction, at: num
     return healed.length === 0 ? undefined : healed.map(({ companion, says }) => `${companion}: ${says}`).join('; ')
   }
   if (action === 'start') await preflightPass(deps, ref.shown)
-  const { outcome, version } = await rotate(deps, { kind: action === 'resume' ? 'resume' : 'rotate', ref: ref.shown, at })
+  const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
+  const { outcome, version } = await rotate(deps, { ...asked, ref: ref.shown, at })
   if (outcome === 'published') await announce(deps, ref.shown)
   return version === undefined ? outcome : `${outcome} ${version}`
 }

@@ -63,6 +63,7 @@ describe('signing keys from the command line, with their public set in a file an
     assert.match(error.message, /announced only until|stays valid for another/)
     await delay(3200)
     const before_ = await keys()
+    await keyturn.ok(['policy', 'file:jwt', 'token-ttl=10m']) // the way back stays open, however slow this machine is
     await keyturn.ok(['rotate', 'file:jwt'])
     await accepted()
     assert.equal((await keys()).current.kid, before_.next.kid)
@@ -86,6 +87,7 @@ describe('signing keys from the command line, with their public set in a file an
 
   it('an emergency: both keys are new, and who refuses them for how long is said; no private half is anywhere it should not be', async () => {
     const before_ = await keys()
+    await keyturn.ok(['policy', 'file:jwt', 'token-ttl=1s'])
     const { differences } = await keyturn.ok(['rotate', 'file:jwt', '--emergency', '--reason', 'it leaked'])
     assert.match(JSON.stringify(differences), /verifier refetch=1s.*refused for up to 1 s/)
     await accepted()

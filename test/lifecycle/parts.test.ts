@@ -100,7 +100,7 @@ describe('a secret with parts', () => {
     await assert.rejects(hidden.world.rotate(hidden.ref), fails('bad_value', /args holds the password in a form/))
   })
 
-  it('bad input by name: a field that is missing, the same one twice, two targets outside, what needs its own secret, a schedule of a part', async () => {
+  it('bad input by name: a field that is missing, the same one twice, two targets outside, what needs its own secret, a window of a part', async () => {
     const { world, ref } = await open()
     const change = (patch: Policy) => world.act((deps) => changePolicy(deps, world.main, ref.shown, patch))
     const wrong: readonly (readonly [Policy, string, RegExp])[] = [
@@ -110,7 +110,9 @@ describe('a secret with parts', () => {
       [{ 'keyturn-parts': 'a=postgres b=memory-a' }, 'bad_policy', /more than one part with a target outside: a, b/],
       [{ 'keyturn-parts': 'admin_key=jwt' }, 'bad_policy', /admin_key=jwt, which needs a secret of its own/],
       [{ 'keyturn-parts': 'admin_key=keyring' }, 'bad_policy', /needs a secret of its own/],
-      [{ 'keyturn-admin_key-every': '30d' }, 'bad_policy', /a part has no schedule of its own/],
+      [{ 'keyturn-admin_key-every': 'monthly' }, 'bad_policy', /keyturn-admin_key-every must be a duration/],
+      [{ 'keyturn-admin_key-every': '30m' }, 'bad_policy', /keyturn-admin_key-every must be longer than keyturn-grace/],
+      [{ 'keyturn-admin_key-window': 'sun 02:00-04:00' }, 'bad_policy', /a part has no window of its own/],
       [{ 'keyturn-strategy': 'overlap' }, 'bad_policy', /not said for a secret with parts/],
       [{ 'keyturn-admin_key-form': 'square' }, 'bad_policy', /keyturn-admin_key-form must be one of/],
       [{ 'keyturn-admin_key-strategy': 'alternate' }, 'bad_policy', /must be one of replace, overlap/],

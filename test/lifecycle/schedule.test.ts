@@ -47,11 +47,11 @@ describe('schedules', () => {
       const starts: number[] = [begin]
       let state = stateAt(`secret-${index}`, begin)
       for (let now = begin; now < begin + 365 * dayMs; ) {
-        if (isStartDue(state, settings, now)) {
+        if (isStartDue(state, { settings }, now)) {
           state = stateAt(`secret-${index}`, now)
           starts.push(now)
         }
-        const at = dueAt(state, settings) ?? assert.fail('no schedule')
+        const at = dueAt(state, { settings }) ?? assert.fail('no schedule')
         now = Math.max(now + 20 * minuteMs, at - (days * dayMs) / 20 - hourMs) // nothing can be due in between
       }
       const what = `${days} days, ${window ?? 'no window'}`
@@ -70,7 +70,7 @@ describe('schedules', () => {
       let state = stateAt('dst', from - 2 * dayMs)
       const all: string[] = []
       for (let now = from; now < to; now += 5 * minuteMs) {
-        if (!isStartDue(state, settings, now)) continue
+        if (!isStartDue(state, { settings }, now)) continue
         state = stateAt('dst', now)
         all.push(new Date(now).toISOString().slice(0, 13))
       }
@@ -85,7 +85,7 @@ describe('schedules', () => {
       let state = stateAt(`weekly-${index}`, Date.UTC(2026, 0, 3, 2, 10))
       let count = 0
       for (let now = state.publishedAt; now < Date.UTC(2027, 0, 3); now += 5 * minuteMs) {
-        if (new Date(now).getUTCDay() !== 6 || !isStartDue(state, settings, now)) continue
+        if (new Date(now).getUTCDay() !== 6 || !isStartDue(state, { settings }, now)) continue
         state = stateAt(`weekly-${index}`, now)
         count++
       }
@@ -101,7 +101,7 @@ describe('schedules', () => {
       const settings = settingsOf({ 'keyturn-every': every, 'keyturn-window': window })
       let [state, count] = [stateAt('whole-day', Date.UTC(2026, 0, 1, 2, 30)), 0]
       for (let now = state.publishedAt; now < Date.UTC(2026, 0, 11, 2, 30); now += 5 * minuteMs) {
-        if (!isStartDue(state, settings, now)) continue
+        if (!isStartDue(state, { settings }, now)) continue
         state = stateAt('whole-day', now)
         count++
       }
@@ -110,8 +110,8 @@ describe('schedules', () => {
   })
   it('the platform that has a schedule of its own starts its own rotations', () => {
     const state = { ...stateAt('native', 0), native: { enabled: true, nextAt: 7 * dayMs, replicas: [] } }
-    assert.equal(dueAt(state, settingsOf({})), 7 * dayMs)
-    assert.ok(!isStartDue(state, settingsOf({ 'keyturn-every': '1d' }), 30 * dayMs))
+    assert.equal(dueAt(state, { settings: settingsOf({}) }), 7 * dayMs)
+    assert.ok(!isStartDue(state, { settings: settingsOf({ 'keyturn-every': '1d' }) }, 30 * dayMs))
   })
   it('the daily look: once in 24 hours at most a tenth early, also right after a publication', () => {
     for (let index = 0; index < 200; index++) {

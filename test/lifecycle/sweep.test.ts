@@ -202,6 +202,26 @@ describe('a sweep', () => {
     await sweepOnce(world)
     assert.equal(world.target.logins.length, 0)
   })
+  it('a put that died before its value was kept does not end the schedule: nobody else can go on with it', async () => {
+    let world = await open('a')
+    for (let at = 1; ; at++) {
+      world = await open('a', { 'keyturn-every': '1d' })
+      await tellAll(world)
+      const given = new SecretText(world.firstValue.replace('first-password', 'given-password'))
+      const dying = world.newProcess([{ at, mode: 'before' }])
+      await assert.rejects(world.run(dying, { kind: 'put', reason: 'test' }, given))
+      const { journal, pending, loose } = await world.store.describe(world.ref)
+      if (journal?.rotation?.kind === 'put' && pending === undefined && loose.length === 0) break
+    }
+    const before = await published(world)
+    for (let pass = 0; pass < 20; pass++) {
+      world.env.time += dayMs / 4
+      await sweepOnce(world)
+    }
+    assert.ok((await published(world)) >= before + 3, `${await published(world)}`)
+    assert.ok(world.accepts(await world.currentText()))
+  })
+
   it('goes on with a rotation that died between set and finish, although a target was taken out of the configuration', async () => {
     const world = await open('a', { 'keyturn-targets': 'one' })
     consumers(world, ['one'])

@@ -39,8 +39,10 @@ export interface RotationRequest {
   readonly token?: Token
   readonly step?: Step
   readonly reason?: string
-  /** Of a secret with parts: the only one that is to change. */
+  /** Of a secret with parts: the one that is to change. */
   readonly part?: string
+  /** Started by the schedule: where parts have schedules of their own, those that are due are to change. */
+  readonly due?: true
   /** rollback: also where current was published by a rollback itself, so that this goes back to what that one left. */
   readonly again?: true
 }

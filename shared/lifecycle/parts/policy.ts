@@ -1,5 +1,5 @@
 import { RotationError } from '../../core/errors.js'
-import { prefix } from '../../core/policy/index.js'
+import { parseDuration, prefix } from '../../core/policy/index.js'
 import { commonKeys } from '../../core/policy/keys.js'
 import type { AnyRotator, PolicyKey } from '../../core/ports/rotator.js'
 import type { Policy } from '../../core/ports/words.js'
@@ -34,6 +34,11 @@ export const keysOf = (field: string, { about }: AnyRotator): readonly PolicyKey
     help: `how two credentials in ${field} overlap`,
     check: (value) => (about.strategies.some((one) => one === value) ? undefined : `must be one of ${about.strategies.join(', ')}`),
   },
+  {
+    name: `${field}-every`,
+    help: `how often ${field} is rotated; only where the platform has no schedule of its own`,
+    check: (value) => (parseDuration(value) === undefined ? 'must be a duration such as 90d' : undefined),
+  },
 ]
 
 /** The policy as the rotator of one part knows it: its own keys, and what is said for the whole secret and means something to a rotator. */
@@ -48,14 +53,14 @@ export function policyFor(policy: Policy, field: string, { about }: AnyRotator):
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[prefix + name, value]])))
 }
 
-/** A schedule is the secret's: where a platform has one, it is for all of it. bad_policy with the key. */
+/** When anything may start is the secret's; and what overlaps is each part's. bad_policy with the key. */
 export function assertWhole(policy: Policy, fields: readonly string[]): void {
   for (const field of fields) {
-    const key = ['every', 'window'].map((name) => `${prefix}${field}-${name}`).find((name) => policy[name] !== undefined)
-    if (key === undefined) continue
-    throw new RotationError('bad_policy', `${key}: a part has no schedule of its own.`, {
+    const key = `${prefix}${field}-window`
+    if (policy[key] === undefined) continue
+    throw new RotationError('bad_policy', `${key}: a part has no window of its own.`, {
       field: key,
-      next: `Set ${prefix}every for the whole secret, or rotate one part by hand: keyturn rotate <ref>#${field}.`,
+      next: `Set ${prefix}window for the whole secret.`,
     })
   }
   if (policy[`${prefix}strategy`] === undefined) return
