@@ -1,7 +1,9 @@
+import { optional } from '../core/claims.js'
 import { codeOf, RotationError } from '../core/errors.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { RotationRequest, Token } from '../core/ports/words.js'
 import type { Deps, RotationResult } from './deps.js'
+import { guarded } from './guard/index.js'
 import { nextFor } from './remedies.js'
 import { rotate } from './rotate.js'
 import { createTools, type Tools } from './setup.js'
@@ -30,7 +32,20 @@ export async function rotateOrFollow(
       field: 'ref',
       next: `Leave #${request.part} away, or use --emergency --reason …, which is our own engine's.`,
     })
-  return follow(tools, state, await deps.startNative(state.ref), say)
+  return follow(tools, state, await start(tools, deps.startNative, state, request.reason), say)
+}
+
+/** Recorded like any other effect: the platform itself keeps no reason. */
+function start(
+  { guard, deps }: Tools,
+  startNative: NonNullable<Deps['startNative']>,
+  { ref }: SecretState,
+  reason?: string,
+): Promise<Token> {
+  const classify = (cause: unknown) => deps.store.classify(cause)
+  return guarded(guard, { name: 'store.startNative', ref: ref.shown, effect: true, classify, ...optional('reason', reason) }, () =>
+    startNative(ref),
+  )
 }
 
 async function follow(tools: Tools, before: SecretState, token: Token, say: (line: string) => void): Promise<RotationResult> {

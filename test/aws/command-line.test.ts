@@ -62,8 +62,13 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
   it("starts the service's own rotation where there is one, and follows it", async () => {
     const arn = world.make('native', world.value('app'))
     const said: string[] = []
-    const result = await rotateOrFollow(world.deps(), request('aws:native'), (line) => said.push(line))
+    const asked = { ...request('aws:native'), reason: 'somebody left' }
+    const result = await rotateOrFollow(world.deps(), asked, (line) => said.push(line))
     assert.equal(result.outcome, 'published')
+    assert.deepEqual(
+      world.audit.filter(({ effect }) => effect === 'store.startNative').map(({ phase, ref, reason }) => [phase, ref, reason]),
+      ['intent', 'outcome'].map((phase) => [phase, 'aws:native', 'somebody left']),
+    )
     assert.deepEqual(world.stagesOf(arn)[String(result.version)], ['AWSCURRENT'])
     assert.ok(said.length >= 2)
   })
