@@ -161,6 +161,17 @@ export const mutants: readonly Mutant[] = [
     tests: ['rotators/jwt.test.ts'],
   },
   {
+    name: 'count from the publication, although a public set got it later',
+    edits: [
+      {
+        file: 'shared/lifecycle/companions.ts',
+        from: '  return Math.max(publishedAt, ...seen',
+        to: '  return Math.min(publishedAt, ...seen',
+      },
+    ],
+    tests: ['lifecycle/self-issued-ways.test.ts'],
+  },
+  {
     name: 'publish the source before its public set',
     edits: [{ file: 'shared/lifecycle/run-steps.ts', from: 'await publishBefore(work.tools', to: 'void (work.tools' }],
     tests: ['lifecycle/companions.test.ts'],

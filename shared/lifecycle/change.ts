@@ -1,11 +1,16 @@
 import { optional } from '../core/claims.js'
-import { deriveChangeId } from '../core/ids.js'
+import { deriveChangeId, kindOfToken } from '../core/ids.js'
 import type { Change } from '../core/ports/notifier.js'
 import type { SecretState, VersionInfo } from '../core/ports/store.js'
 import type { RotationRequest } from '../core/ports/words.js'
 
 /** Level trigger: there is no outbox that could miss a value put by hand. */
 export const isDue = ({ current, journal }: SecretState): boolean => current?.hasValue === true && journal?.announced !== current.id
+
+/** As far as the journal or the token says. */
+export const wasEmergency = ({ journal, current }: SecretState): boolean =>
+  kindOfToken(current?.ours ?? '') === 'emergency' ||
+  (current !== undefined && journal?.rotation?.published === current.id && journal.rotation.kind === 'emergency')
 
 const causes: Readonly<Record<RotationRequest['kind'], Change['cause']>> = {
   rotate: 'rotation',

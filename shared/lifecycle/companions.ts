@@ -75,6 +75,12 @@ export async function assertPlaces(tools: Tools, { companions }: Setup): Promise
     })
 }
 
+/** When what is current had reached the last of the places that have it before consumers do: what verifiers learn of counts from there. */
+export function reachedAt({ companions }: Pick<Setup, 'companions'>, { publishedAt, current, journal }: SecretState): number {
+  const seen = companions.filter(({ order }) => order === 'before').flatMap(({ name }) => journal?.seen?.[name] ?? [])
+  return Math.max(publishedAt, ...seen.filter(({ version, phase }) => version === current?.id && phase === 'drained').map(({ at }) => at))
+}
+
 export interface Healed {
   readonly companion: string
   readonly says: string
@@ -100,9 +106,12 @@ export async function healCompanions(deps: Deps, refText: string, whole: boolean
     const known = state.journal?.seen?.[companion.name]
     const first = known === undefined
     const source = { ref, rotator, policy, text, at: state.publishedAt, still: stillCurrent(tools, companion, state) }
-    if (await bring(tools, companion, source))
+    const wrote = await bring(tools, companion, source)
+    if (wrote)
       healed.push({ companion: companion.name, says: `${companion.at} ${first ? 'was written' : 'had drifted and was written again'}` })
-    if (first || !whole) seen[companion.name] = { version: state.current.id, phase: 'drained', at: deps.env.now() }
+    // A secret that was published to is known to be right again; a file has no such time, and its own is when it was written.
+    if (wrote || first || (!whole && !('artefact' in (await placeOf(tools, companion)))))
+      seen[companion.name] = { version: state.current.id, phase: 'drained', at: deps.env.now() }
   }
   if (Object.keys(seen).length > 0) await noteSeen(tools, state, { ...state.journal?.seen, ...seen })
   return healed

@@ -3,7 +3,8 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { Policy } from '../core/ports/words.js'
 import type { Facts } from './action.js'
-import type { Configuration } from './deps.js'
+import { wasEmergency } from './change.js'
+import type { Companion, Configuration } from './deps.js'
 import { partsKind } from './parts/policy.js'
 import { isRefusing } from './preflight.js'
 import type { Setup, Tools } from './setup.js'
@@ -27,8 +28,7 @@ export function factsOf(
     graceMs: settings.graceMs,
     mints: rotator?.traits.mints ?? false,
     journal: tools.deps.journal,
-    // What was written before the publication hears of it no more: it waits for no announcement.
-    targets: targets.length + unknownTargets.length > companions.filter(({ order }) => order === 'before').length,
+    targets: targets.length + unknownTargets.length > companions.filter((one) => isWritten(one, state)).length,
     refused,
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...(frozen === undefined ? {} : { frozen }),
@@ -36,6 +36,13 @@ export function factsOf(
       ? { thaw: 'Run keyturn policy <ref> mode=auto when it is to go on, or use --emergency --reason ….' }
       : {}),
   }
+}
+
+/** What was written before the publication hears of it no more: it waits for no announcement. An emergency goes past a place that is out of reach. */
+const isWritten = ({ name, order }: Companion, state: SecretState): boolean => {
+  const seen = state.journal?.seen?.[name]
+  const missed = seen?.version === state.current?.id && seen?.phase === 'failed'
+  return order === 'before' && !missed && !wasEmergency(state)
 }
 
 /** What leaves with this rotation makes room for it. */

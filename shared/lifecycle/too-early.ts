@@ -2,6 +2,7 @@ import { RotationError } from '../core/errors.js'
 import { deriveToken } from '../core/ids.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
+import { reachedAt } from './companions.js'
 import { nextFor } from './remedies.js'
 import type { Setup, Tools } from './setup.js'
 import { releasedIn } from './work.js'
@@ -9,11 +10,13 @@ import { releasedIn } from './work.js'
 /** held where the value itself says that it is too early: before anything is claimed, so that nothing stays open until then. */
 export async function assertNotTooEarly(
   { deps, guard, store }: Tools,
-  { rotator, policy }: Setup & { readonly rotator: AnyRotator },
+  setup: Setup & { readonly rotator: AnyRotator },
   state: SecretState,
   kind: 'rotate' | 'emergency' = 'rotate',
 ): Promise<void> {
-  const { ref, current: info, publishedAt } = state
+  const { rotator, policy } = setup
+  const { ref, current: info } = state
+  const publishedAt = reachedAt(setup, state)
   if (rotator.tooEarly === undefined || info === undefined) return
   const current = rotator.parse(await store.read(ref, info.id), policy)
   const token = deriveToken('rotate', ref, info.id, 0)

@@ -5,6 +5,7 @@ import type { AnyRotator, Context } from '../core/ports/rotator.js'
 import type { Claim, SecretState } from '../core/ports/store.js'
 import type { CredentialId, Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
+import { reachedAt } from './companions.js'
 import { guarded } from './guard/index.js'
 import { idsOf } from './identity.js'
 import type { Setup, Tools } from './setup.js'
@@ -59,7 +60,7 @@ export async function openWork(
     previous: once(() => readPrevious(tools, rotator, policy, state, claim.base)),
     live: [...(base === undefined ? [] : idsOf(rotator, base)), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
     env: tools.guard.env,
-    publishedAt: state.publishedAt,
+    publishedAt: reachedAt(setup, state),
     released: releasedIn(state),
     ...(claim.kind === 'emergency' ? { emergency: true as const } : {}),
     ...(stagedAt === undefined ? {} : { stagedAt }),

@@ -4,8 +4,8 @@ import { reencrypted } from '../../shared/lifecycle/retained.js'
 import { MemoryTarget, memoryTarget as memoryTargetOf, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import type { ProfileName } from '../../shared/stores/memory/profiles.js'
 import { effect } from '../harness/faults.js'
-import { hasPrivateMember } from '../harness/jwt-parties.js'
 import type { SelfIssuedWorld } from '../harness/self-issued-world.js'
+import { type Keys, kidsIn, kidsOf, PublicSetWatch } from './self-issued-watch.js'
 
 type Perform = (act: (process: ReturnType<SelfIssuedWorld['newProcess']>) => Promise<unknown>) => Promise<string | undefined>
 /** One kind of credential with its companions, and what must hold at every moment and at the end; undefined where it does. */
@@ -15,8 +15,12 @@ export interface Tale {
   readonly otherProfile: ProfileName
   readonly rounds: number
   open(world: SelfIssuedWorld): Promise<SecretRef>
-  /** After each effect: with the value that is current and the one that was before. */
-  always(world: SelfIssuedWorld, text: string, before: string): Promise<string | undefined>
+  /** The round that is an emergency, where one is. */
+  readonly emergency?: number
+  /** Of the companions: what an outage takes away. */
+  readonly places?: readonly string[]
+  /** For one run: what is asked after each effect, with the value that is current and the one that was before. */
+  watch(): { look(world: SelfIssuedWorld, text: string, before: string): Promise<string | undefined>; beginEmergency?(): void }
   settled(world: SelfIssuedWorld, text: string): Promise<string | undefined>
   /** What a person does where a rotation is held, and after each round. */
   between?(perform: Perform, world: SelfIssuedWorld, ref: SecretRef): Promise<void>
@@ -32,49 +36,43 @@ const profilePairs: readonly (readonly [ProfileName, ProfileName])[] = [
   ['gcp', 'azure'],
 ]
 
-interface Keys {
-  readonly current?: { readonly kid: string; readonly private: { readonly d: string } } | null
-  readonly next?: { readonly kid: string } | null
-  readonly previous?: { readonly kid: string } | null
-}
-const kidsIn = (text: string): readonly string[] => ((JSON.parse(text) as { keys?: { kid: string }[] }).keys ?? []).map(({ kid }) => kid)
-const kidsOf = ({ current, next, previous }: Keys): readonly string[] => [current, next, previous].flatMap((key) => key?.kid ?? [])
-
 /** The set has to be there before the keys are: in another store, or in two clusters. */
-const signing = (places: readonly string[], read: (world: SelfIssuedWorld, place: string) => Promise<string>) => ({
-  rounds: 2,
+const signing = (places: readonly string[], read: (world: SelfIssuedWorld, place: string) => Promise<string>, emergency?: number) => ({
+  rounds: emergency === undefined ? 2 : 3,
+  ...(emergency === undefined ? {} : { emergency }),
+  places,
   open: async (world: SelfIssuedWorld) => {
     world.companions(Object.fromEntries(places.map((at, index) => [`jwks-${index}`, { content: 'public-set', at, order: 'before' }])))
     for (const at of places) if (at.startsWith('memory:')) await world.create(at.slice('memory:'.length), {}, {}, world.other)
-    const policy = {
-      'keyturn-rotator': 'jwt',
-      'keyturn-algorithm': 'EdDSA',
-      'keyturn-companions': places.map((_, index) => `jwks-${index}`).join(' '),
-    }
-    return world.create('source', {}, policy)
+    const companions = places.map((_, index) => `jwks-${index}`).join(' ')
+    return world.create('source', {}, { ...signingPolicy, 'keyturn-companions': companions })
   },
-  always: async (world: SelfIssuedWorld, text: string) => {
-    const keys = JSON.parse(text) as Keys
-    for (const place of places) {
-      const set = (await read(world, place)) || '{}'
-      if (hasPrivateMember(set)) return `a private member in ${place}`
-      if (keys.current && !kidsIn(set).includes(keys.current.kid)) return `${place} is without the key that signs`
+  watch: () => {
+    const watched = new PublicSetWatch(signingPolicy)
+    return {
+      beginEmergency: () => watched.beginEmergency(),
+      look: async (world: SelfIssuedWorld, text: string, before: string) => {
+        const sets = new Map<string, string>()
+        for (const place of places) sets.set(place, await read(world, place))
+        return watched.look(world, JSON.parse(text) as Keys, JSON.parse(before) as Keys, sets)
+      },
     }
-    return undefined
   },
   settled: async (world: SelfIssuedWorld, text: string) => {
     for (const place of places) {
-      const [kids, set] = [kidsOf(JSON.parse(text) as Keys), kidsIn((await read(world, place)) || '{}')]
+      const [kids, set] = [kidsOf(JSON.parse(text) as Keys), kidsIn(await read(world, place))]
       if (kids.join() !== set.join()) return `${place} has ${set.length} keys of ${kids.length}`
     }
     return undefined
   },
   secrets: (text: string) => [(JSON.parse(text) as Keys).current?.private.d ?? 'no key at all'],
 })
+const signingPolicy = { 'keyturn-rotator': 'jwt', 'keyturn-algorithm': 'EdDSA' }
 
 /** What a service accepts is known before the key is used; an application's own form of it follows. */
 const apiKey = {
   rounds: 2,
+  places: ['memory:hashes', 'memory:header', 'memory:copy'],
   open: async (world: SelfIssuedWorld) => {
     world.companions({
       service: { content: 'digests', at: 'memory:hashes', order: 'before' },
@@ -92,12 +90,14 @@ const apiKey = {
     }
     return world.create('source', { key: 'first-key-0123456789' }, policy)
   },
-  always: async (world: SelfIssuedWorld, text: string) => {
-    const { key = '', key_id } = JSON.parse(text) as Fields
-    return key_id === undefined || (await other(world, 'hashes')).includes(sha(key))
-      ? undefined
-      : 'the service does not know the key that is used'
-  },
+  watch: () => ({
+    look: async (world: SelfIssuedWorld, text: string) => {
+      const { key = '', key_id } = JSON.parse(text) as Fields
+      return key_id === undefined || (await other(world, 'hashes')).includes(sha(key))
+        ? undefined
+        : 'the service does not know the key that is used'
+    },
+  }),
   settled: async (world: SelfIssuedWorld, text: string) => {
     const { key = '', key_previous = '' } = JSON.parse(text) as Fields
     const header = JSON.parse(await other(world, 'header')) as Fields
@@ -113,6 +113,7 @@ interface List {
 }
 const cookies = {
   rounds: 2,
+  places: ['memory:copy'],
   open: async (world: SelfIssuedWorld) => {
     world.companions({ copy: { content: 'copy', at: 'memory:copy', order: 'before' } })
     await world.create('copy', {}, {}, world.other)
@@ -122,12 +123,14 @@ const cookies = {
       { 'keyturn-rotator': 'secret-list', 'keyturn-companions': 'copy' },
     )
   },
-  always: async (_: SelfIssuedWorld, text: string, before: string) => {
-    const [now, then] = [JSON.parse(text) as List, JSON.parse(before) as List]
-    return now.cookie.includes(then.cookie[0] ?? '') && now.cookie.length === 2
-      ? undefined
-      : 'what signed a moment ago is not accepted any more'
-  },
+  watch: () => ({
+    look: async (_: SelfIssuedWorld, text: string, before: string) => {
+      const [now, then] = [JSON.parse(text) as List, JSON.parse(before) as List]
+      return now.cookie.includes(then.cookie[0] ?? '') && now.cookie.length === 2
+        ? undefined
+        : 'what signed a moment ago is not accepted any more'
+    },
+  }),
   settled: async (world: SelfIssuedWorld, text: string) => ((await other(world, 'copy')) === text ? undefined : 'the copy is behind'),
   secrets: (text: string) => (JSON.parse(text) as List).cookie,
 }
@@ -146,10 +149,12 @@ const released = 'ab'.repeat(32)
 const ring = {
   rounds: 2,
   open: async (world: SelfIssuedWorld) => world.create('source', { key: released }, { 'keyturn-rotator': 'keyring', 'keyturn-count': '2' }),
-  always: async (_: SelfIssuedWorld, text: string, before: string) => {
-    const now = ringOf(text)
-    return ringOf(before).every((key) => key === released || now.includes(key)) ? undefined : 'a key that still decrypts is gone'
-  },
+  watch: () => ({
+    look: async (_: SelfIssuedWorld, text: string, before: string) => {
+      const now = ringOf(text)
+      return ringOf(before).every((key) => key === released || now.includes(key)) ? undefined : 'a key that still decrypts is gone'
+    },
+  }),
   between: async (perform: Perform, world: SelfIssuedWorld, ref: SecretRef) => {
     await perform((process) => world.act((deps) => reencrypted(deps, ref.shown, 'first'), process))
   },
@@ -177,11 +182,13 @@ const several = {
     const parts = { 'keyturn-parts': 'db-password=memory-b key=random cookie=secret-list', 'keyturn-db-password-pair': 'app_a app_b' }
     return world.create('source', value, parts)
   },
-  always: async (_: SelfIssuedWorld, text: string) => {
-    const { 'db-user': user = '', 'db-password': password = '', 'db-url': url, note } = JSON.parse(text) as Fields
-    if (url !== `memory://${user}:${password}@parts/db` || note !== 'stays') return 'a field that repeats the login is behind'
-    return memoryAccepts(user, password) ? undefined : 'current is refused'
-  },
+  watch: () => ({
+    look: async (_: SelfIssuedWorld, text: string) => {
+      const { 'db-user': user = '', 'db-password': password = '', 'db-url': url, note } = JSON.parse(text) as Fields
+      if (url !== `memory://${user}:${password}@parts/db` || note !== 'stays') return 'a field that repeats the login is behind'
+      return memoryAccepts(user, password) ? undefined : 'current is refused'
+    },
+  }),
   settled: async (_: SelfIssuedWorld, text: string) =>
     (JSON.parse(text) as Fields).key === 'first-key-0123456789' ? 'the key was never changed' : undefined,
   secrets: (text: string) => ['db-password', 'key'].map((name) => (JSON.parse(text) as Fields)[name] ?? ''),
@@ -191,6 +198,11 @@ const memoryAccepts = (user: string, password: string): boolean => memoryTargetO
 const kinds = {
   'keys with their set in another store': signing(['memory:jwks'], (world, place) => other(world, place)),
   'keys with their set in two clusters': signing(['path:/one', 'path:/two'], async (world, place) => world.files.get(place) ?? ''),
+  'keys, and an emergency': signing(
+    ['path:/one', 'memory:jwks'],
+    async (world, place) => (place.startsWith('path:') ? (world.files.get(place) ?? '') : other(world, place)),
+    1,
+  ),
   'API key with digests, a header and a copy': apiKey,
   'list of cookies with a copy': cookies,
   keyring: ring,

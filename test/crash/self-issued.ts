@@ -13,6 +13,7 @@ export const selfIssuedTroubles = [
   'unsent',
   'wiped',
   'wiped and crashed',
+  'an outage',
   'a sweep at once',
   'a later sweep',
 ] as const
@@ -26,6 +27,8 @@ const laterMs = 16 * 60_000
 const hourMs = 3_600_000
 const passesMax = 12
 const attemptsMax = 6
+/** How many invocations an outage of the companions' places lasts. */
+const outageMax = 3
 
 interface Point {
   readonly at: number
@@ -38,7 +41,10 @@ class Run {
   readonly broken: string[] = []
   readonly #faults: readonly Fault[]
   effects = 0
+  readonly #tale: Tale
+  #outage = 0
   constructor(tale: Tale, point: Point | undefined, wipe: (world: SelfIssuedWorld) => void) {
+    this.#tale = tale
     this.world = new SelfIssuedWorld(tale.name, tale.profile, tale.otherProfile)
     this.#faults =
       point === undefined
@@ -52,6 +58,15 @@ class Run {
     }
     if (trouble === 'wiped') return { at, mode: 'act', act: async () => wipe(this.world) }
     if (trouble === 'wiped and crashed') return { at, mode: 'after', act: async () => wipe(this.world) }
+    if (trouble === 'an outage')
+      return {
+        at,
+        mode: 'act',
+        act: async () => {
+          this.#outage = outageMax
+          for (const place of this.#tale.places ?? []) this.world.down.add(place)
+        },
+      }
     if (trouble === 'a sweep at once') return { at, mode: 'act', act: () => other(0) }
     if (trouble === 'a later sweep') return { at, mode: 'act', act: () => other(laterMs) }
     return { at, mode: trouble satisfies FaultMode }
@@ -70,6 +85,7 @@ class Run {
       if (cause instanceof RotationError) return cause.code
       throw cause
     } finally {
+      if (--this.#outage === 0) this.world.down.clear()
       this.effects += process.effects.length
       this.world.env.time += laterMs
     }
@@ -77,10 +93,12 @@ class Run {
   sweep = (): Promise<string | undefined> => this.perform((process) => this.world.sweep(process))
 
   /** As a person does it: the same command again until it is done. */
-  async rotate(ref: SecretRef, name: string, tale: Tale): Promise<void> {
+  async rotate(ref: SecretRef, round: number, tale: Tale): Promise<void> {
+    const name = `${round}`
     const token = `token-${name}-0123456789-0123456789abcdef` as Token
+    const kind = tale.emergency === round ? 'emergency' : 'rotate'
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      const code = await this.perform((process) => this.world.rotate(ref, { token }, process))
+      const code = await this.perform((process) => this.world.rotate(ref, { token, kind }, process))
       if (code === undefined || code === 'token_spent') return
       if (code === 'held') {
         await this.sweep()
@@ -97,15 +115,17 @@ async function play(tale: Tale, point?: Point): Promise<Run> {
   const { world } = run
   source = await tale.open(world)
   const ref = source
+  const watched = tale.watch()
   const seen: { text: string } = { text: await world.text(ref) }
   world.watch = async (effect) => {
     const text = await world.text(ref)
-    const wrong = await tale.always(world, text, seen.text)
+    const wrong = await watched.look(world, text, seen.text)
     if (wrong !== undefined) run.broken.push(`${wrong} after ${effect}`)
     seen.text = text
   }
   for (let round = 0; round < tale.rounds; round++) {
-    await run.rotate(ref, `${round}`, tale)
+    if (round === tale.emergency) watched.beginEmergency?.()
+    await run.rotate(ref, round, tale)
     await run.sweep()
     world.env.time += 6 * hourMs
     await tale.between?.(run.perform.bind(run), world, ref)

@@ -75,6 +75,58 @@ describe('an emergency of what is self-issued', () => {
   })
 })
 
+describe('a place of a public set that is behind', () => {
+  const two = {
+    one: { content: 'public-set', at: 'path:/one', order: 'before' },
+    two: { content: 'public-set', at: 'path:/two', order: 'before' },
+  } as const
+  it('after an emergency that it missed the next rotation waits until it was reached, and until its verifiers know the next key', async () => {
+    const world = new SelfIssuedWorld('behind')
+    world.companions(two)
+    const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-companions': 'one two' })
+    await world.rotate(ref)
+    world.env.time += 2 * dayMs
+    world.down.add('path:/two')
+    await world.rotate(ref, { kind: 'emergency' })
+    world.env.time += 2 * dayMs
+    await assert.rejects(world.rotate(ref), fails('held', /not announced to every target yet: two could not be told/))
+    world.down.clear()
+    await world.sweep()
+    await assert.rejects(world.rotate(ref), fails('held', /announced only until/))
+    const { next } = await statusOf(world.deps('one'), ref.shown)
+    assert.ok(next.do === 'refuse' && /announced only until/.test(next.why), JSON.stringify(next))
+    world.env.time += dayMs
+    await world.rotate(ref)
+  })
+
+  it('one that is named later, or was written past us, counts from when it was right; looking at it does not', async () => {
+    const world = new SelfIssuedWorld('named-later')
+    world.companions(two)
+    const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-companions': 'one' })
+    await world.rotate(ref)
+    const held = () => assert.rejects(world.rotate(ref), fails('held', /announced only until/))
+    for (const act of [
+      () => world.main.setPolicy(ref, { 'keyturn-companions': 'one two' }),
+      async () => void world.files.set('path:/one', '{"keys":[]}'),
+    ]) {
+      world.env.time += 2 * dayMs
+      await act()
+      await world.sweep()
+      await held()
+      world.env.time += 2 * dayMs
+      const { rev } = await world.state(ref)
+      await world.sweep()
+      await world.sweep()
+      const { next } = await statusOf(world.deps('one'), ref.shown)
+      assert.equal(next.do, 'go', JSON.stringify(next))
+      const kept = (await world.state(ref)).journal?.seen
+      await world.sweep()
+      assert.deepEqual((await world.state(ref)).journal?.seen, kept, rev)
+    }
+    await world.rotate(ref)
+  })
+})
+
 describe('ways back of what is self-issued', () => {
   it('jwt: back to the key before while verifiers know it; not when its time is over, and never to what an emergency left', async () => {
     const world = new SelfIssuedWorld('jwt-back')

@@ -60,7 +60,7 @@ export interface Context<V> {
   readonly admin?: Administrator
   /** For the audit log: why a gate was passed by force. */
   readonly reason?: string
-  /** When current became current. */
+  /** When current became current, and had reached whatever has it before. */
   readonly publishedAt?: number
   /** Of what the value keeps: credentials that nobody needs any more, so that a new value may be without them. */
   readonly released?: readonly CredentialId[]

@@ -1,5 +1,6 @@
 import { kindOfToken } from '../../core/ids.js'
 import type { Action, Look, Row } from '../action.js'
+import { wasEmergency } from '../change.js'
 import { free, hold, is, orphanedPut, over, refuse, tokenOf } from './common.js'
 
 const starts = is('rotate', 'put', 'emergency')
@@ -24,13 +25,7 @@ const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined
 
 /** An ordinary rotation of a self-issued value may have published what leaked, and one of another part is not what was asked for. */
 const answersIt = ({ state, request, facts }: Look): boolean =>
-  request.part === undefined &&
-  (request.kind !== 'emergency' ||
-    facts.selfIssued !== true ||
-    kindOfToken(state.current?.ours ?? '') === 'emergency' ||
-    publishedAs(state) === 'emergency')
-const publishedAs = ({ journal, current }: Look['state']): string | undefined =>
-  journal?.rotation?.published === current?.id ? journal?.rotation?.kind : undefined
+  request.part === undefined && (request.kind !== 'emergency' || facts.selfIssued !== true || wasEmergency(state))
 
 const rolledBack = ({ journal, current }: Look['state']): boolean =>
   current !== undefined &&
