@@ -144,6 +144,7 @@ async function play(server: PostgresServer, room: Room, home: string) {
   room.value = loginAt(server, 'app_a', firstPassword)
   room.operator.refresh()
   const ref = await store.create('db', new SecretText(room.value), { ...policy, ...told })
+  room.provider = () => currentText(store, ref) // the operator reads the file store itself, as its webhook provider would
   const deps = depsOf(store, targets, server)
   const applications = await applicationsOf(room, server)
   await delay(300) // the operator has written the first value
@@ -155,7 +156,6 @@ async function play(server: PostgresServer, room: Room, home: string) {
   const old = [...applications.values()]
   const startedAt = Date.now()
   await rotate(deps, { kind: 'rotate', ref: 'file:db', at: Date.now() })
-  room.value = await currentText(store, ref)
   tell('rotated: app_b is current')
   let stopped = false
   const refused = refusedAt(server, { username: 'app_a', password: firstPassword }, () => stopped)

@@ -83,13 +83,14 @@ function moveOf({ ref, journal, current }: Status['state'], targets: readonly Ta
 function followLines({ state, targets, announced }: Status, now: number): readonly string[] {
   const { journal, current } = state
   const age = (at: number): string => showDuration(Math.max(0, now - at))
-  const consumers = targets.map(({ key, required }) => {
+  const consumers = targets.map(({ key, required, place }) => {
     const seen = journal?.seen?.[key]
     const where =
       seen === undefined
         ? 'not told yet'
         : `${seen.phase} on ${seen.version === current?.id ? 'current' : seen.version}, ${age(seen.at)} ago`
-    return `target     ${key}${required ? ' (required)' : ''}: ${where}${seen?.code === undefined ? '' : ` (${seen.code})`}`
+    const notes = [...(place === undefined ? [] : [place]), ...(required ? ['required'] : [])].join(', ')
+    return `target     ${key}${notes === '' ? '' : ` (${notes})`}: ${where}${seen?.code === undefined ? '' : ` (${seen.code})`}`
   })
   const leaving = (journal?.retiring ?? []).map(({ id, state: phase, since }) => `outgoing   ${id}: ${phase}, since ${age(since)}`)
   const move = moveOf(state, targets, announced)

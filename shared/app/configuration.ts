@@ -32,7 +32,13 @@ export function parseConfiguration(text: SecretText): Configuration {
     targets: Object.fromEntries(
       Object.entries(targets).map(([key, { kind, required, ...settings }]) => [
         key,
-        { key, kind, required, settings: new SecretText(JSON.stringify({ ...settings, ...accessOf(settings, clusters) })) },
+        {
+          key,
+          kind,
+          required,
+          ...placeOf(settings),
+          settings: new SecretText(JSON.stringify({ ...settings, ...accessOf(settings, clusters) })),
+        },
       ]),
     ),
     defaults: Object.fromEntries(Object.entries(defaults).map(([type, entries]) => [type, policyOf(entries ?? {})])),
@@ -40,6 +46,10 @@ export function parseConfiguration(text: SecretText): Configuration {
     paused,
   }
 }
+
+/** For people: which of several clusters is behind, or down. */
+const placeOf = (settings: object): { readonly place?: string } =>
+  'cluster' in settings && typeof settings.cluster === 'string' ? { place: `cluster ${settings.cluster}` } : {}
 
 function assertKnown(known: readonly string[], defaults: ConfigText['defaults']): void {
   for (const [type, entries] of Object.entries(defaults)) {

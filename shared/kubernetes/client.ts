@@ -32,6 +32,15 @@ export class Busy extends RotationError {
   waitMs = 0
 }
 
+const misset: readonly (readonly [codes: RegExp, field: string, next: string])[] = [
+  [
+    /^(UNABLE_TO_|ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_)/,
+    'ca',
+    'Give the CA of this cluster as ca, and as server a name that its certificate has.',
+  ],
+  [/^ERR_INVALID_CHAR$/, 'token', 'Give the token as one word, without a line break.'],
+]
+
 interface Clock {
   env: Env
 }
@@ -111,23 +120,32 @@ export class Client {
   async #call(method: Method, path: string, deadline: number, body?: object, own = false): Promise<Answer> {
     const answer = await this.#send(method, path, deadline, body === undefined ? undefined : JSON.stringify(body), own).catch(
       (cause: unknown) => {
-        if (cause instanceof RotationError) throw cause
-        const why =
-          cause instanceof Error && ['TimeoutError', 'AbortError'].includes(cause.name)
-            ? 'no answer in time'
-            : (systemCodeOf(cause) ?? 'no answer')
-        throw this.#error(
-          'delivery_failed',
-          path,
-          `could not be asked for (${why})`,
-          'Check that the API server can be reached from here.',
-          cause,
-        )
+        throw cause instanceof RotationError ? cause : this.#unanswered(path, cause)
       },
     )
     const { status } = answer
     if (status === 404 || (status === 409 && method === 'PATCH') || (status >= 200 && status < 300)) return answer
     throw this.#refused(method, path, status, answer.headers)
+  }
+
+  /** What will be the same the next time is mis-set; the rest is out of reach for now. */
+  #unanswered(path: string, cause: unknown): RotationError {
+    const late = cause instanceof Error && ['TimeoutError', 'AbortError'].includes(cause.name)
+    const why = late ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
+    const [field, next] = misset.find(([codes]) => codes.test(why))?.slice(1) ?? []
+    if (typeof field === 'string' && typeof next === 'string')
+      return new RotationError('bad_config', `The API server of cluster ${this.cluster} could not be asked (${why}).`, {
+        field: `clusters.${this.cluster}.${field}`,
+        next,
+        cause,
+      })
+    return this.#error(
+      'delivery_failed',
+      path,
+      `could not be asked for (${why})`,
+      'Check that the API server can be reached from here.',
+      cause,
+    )
   }
 
   /** The server's own message is never passed on: of a failed patch it can hold the whole object, values included. */
@@ -210,7 +228,7 @@ export class Client {
         let bytes = 0
         answer.on('data', (chunk: Buffer) => {
           bytes += chunk.length
-          if (bytes > answerBytesMax) answer.destroy(new Error('the answer is longer than 8 MiB'))
+          if (bytes > answerBytesMax) answer.destroy(Object.assign(new Error('longer than 8 MiB'), { code: 'more than 8 MiB' }))
           else chunks.push(chunk)
         })
         answer.on('error', reject)

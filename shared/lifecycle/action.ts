@@ -15,6 +15,8 @@ export interface Facts {
   readonly targets: boolean
   /** Required targets whose last preflight said that they are certainly mis-set. */
   readonly refused?: readonly string[]
+  /** Where targets are, for people. */
+  readonly places?: Readonly<Record<string, string>>
   readonly rollback: ReturnType<RotatorTraits['rollback']>
   /** Nobody outside knows the credential. */
   readonly selfIssued?: true

@@ -77,10 +77,15 @@ async function tellAll(
     const refused = same?.code === 'delivery_refused' && target.required && !waits
     const older = overtaken.some((one) => one.target.key === target.key)
     const settled = same !== undefined && !refused && !older && !mayMove(same, tools.deps.env.now()) && (wasTold(same) || waits)
-    told.push(settled ? { target, seen: same, evidence: 'as noted before' } : await tell(tools, change, target, same))
+    told.push(settled ? { target, seen: same, evidence: notedBefore(same) } : await tell(tools, change, target, same))
   }
   return told
 }
+
+const notedBefore = ({ phase, code, again }: Seen): string =>
+  phase !== 'failed' || again === undefined
+    ? 'as noted before'
+    : `could not be told${code === undefined ? '' : ` (${code})`}, asked again at ${new Date(again).toISOString()}`
 
 /** Worth a write: another phase or obstacle, or somebody who asks to be left alone for longer. That it was looked once more is not. */
 function hasMoved({ target, seen }: Told, { journal }: SecretState): boolean {

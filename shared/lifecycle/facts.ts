@@ -30,6 +30,7 @@ export function factsOf(
     journal: tools.deps.journal,
     targets: targets.length + unknownTargets.length > companions.filter((one) => isWritten(one, state)).length,
     refused,
+    places: Object.fromEntries(targets.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place]]))),
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...(frozen === undefined ? {} : { frozen }),
     ...(settings.mode === 'paused'

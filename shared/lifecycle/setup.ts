@@ -47,7 +47,7 @@ const targetsOf = (
   { targets: names, companions: others }: Settings,
 ): Pick<Setup, 'targets' | 'companions' | 'unknownTargets'> => {
   const named = others.flatMap((name) => companions[name] ?? [])
-  const asTargets = named.map(({ name: key, settings }) => ({ key, kind: companionKind, required: true, settings }))
+  const asTargets = named.map(({ name: key, at, settings }) => ({ key, kind: companionKind, required: true, place: at, settings }))
   return {
     targets: [...asTargets, ...names.flatMap((name) => targets[name] ?? [])],
     companions: named,
@@ -114,7 +114,8 @@ export async function understand(
   const schedules = partSchedules(policy, parts.fields, setup.settings, state)
   const chosen = chosenParts(wanted, setup.settings.mode === 'auto' ? schedules : undefined, state, tools.deps.env.now())
   const some = chosen === undefined ? rotator : guardRotator(parts.rotator(chosen), tools.guard)
-  return { ...setup, rotator: some, ...optional('schedules', schedules) }
+  const targets = setup.targets.map((target) => ({ ...target, several: true as const }))
+  return { ...setup, targets, rotator: some, ...optional('schedules', schedules) }
 }
 
 /** A configuration that is broken or gone must not stand in the way of whoever goes back, looks, or corrects it. */

@@ -64,7 +64,12 @@ async function readBefore({ store }: Tools, { ref, previous }: Change): Promise<
 /** The older the publication, the longer the pause: one minute to one hour. */
 const laterThan = ({ sequence }: Change, now: number): number => now + Math.min(againMsMax, Math.max(againMsMin, now - sequence))
 
+/** Where a target is as far as it was, it has been so since then: how long it stands still is asked later. */
 export const seenBy = (told: readonly Told[], before: Readonly<Record<string, Seen>> | undefined): Readonly<Record<string, Seen>> => ({
   ...before,
-  ...Object.fromEntries(told.map(({ target, seen }) => [target.key, seen])),
+  ...Object.fromEntries(told.map(({ target, seen }) => [target.key, since(before?.[target.key], seen)])),
 })
+const since = (before: Seen | undefined, now: Seen): Seen =>
+  before !== undefined && before.version === now.version && before.phase === now.phase && before.code === now.code && !now.received
+    ? { ...now, at: before.at }
+    : now

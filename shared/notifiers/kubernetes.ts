@@ -28,7 +28,7 @@ const kubernetes: Notifier = {
     const wanted = settingsOf(target)
     const cluster = await Cluster.open(wanted, context)
     try {
-      return await step(change, wanted, cluster, context)
+      return await step(change, wanted, cluster, context, target.several === true)
     } catch (cause) {
       if (!(cause instanceof Busy)) throw cause
       return { phase: 'failed', code: cause.code, evidence: cause.message, again: context.env.now() + cause.waitMs }
@@ -39,14 +39,20 @@ const kubernetes: Notifier = {
 
 function settingsOf(target: Target): KubernetesSettings {
   const result = v.safeParse(wholeSettings, JSON.parse(target.settings.reveal()))
-  if (result.success) return result.output
+  if (result.success) return { ...result.output, target: target.key }
   throw new RotationError('bad_config', `The target ${target.key} is mis-set at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
     field: `targets.${target.key}`,
     next: 'Correct the configuration secret; keyturn config check shows what is wrong.',
   })
 }
 
-async function step(change: Change, wanted: KubernetesSettings, cluster: Cluster, context: NotifierContext): Promise<TargetState> {
+async function step(
+  change: Change,
+  wanted: KubernetesSettings,
+  cluster: Cluster,
+  context: NotifierContext,
+  several: boolean,
+): Promise<TargetState> {
   const { env } = context
   const at = (phase: TargetState['phase'], evidence: string, waitMs = soonMs): TargetState => ({
     phase,
@@ -66,14 +72,14 @@ async function step(change: Change, wanted: KubernetesSettings, cluster: Cluster
   if (!isSynced(externalSecret, mark)) return at('requested', 'not synced since it was asked to')
   const unwritten = whyNotWritten(externalSecret)
   if (unwritten !== undefined) return at('requested', unwritten, laterMs)
-  const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context)
+  const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context, several)
   if (wrong !== undefined)
     return (await askedAgain(mark, wanted, cluster, externalSecret, context))
       ? at('requested', `${wrong}: asked to sync again`)
       : at('synced', wrong, laterMs)
   return wanted.restart === 'none'
     ? soak(wanted, cluster, externalSecret, env.now())
-    : restart(mark, wanted, cluster, externalSecret, at, env.now())
+    : restart(mark, wanted, cluster, externalSecret, at, context)
 }
 
 /** The one write of the first look: our mark on the ExternalSecret, or on the parent that passes it on. */

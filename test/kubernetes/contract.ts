@@ -8,6 +8,7 @@ import type { Json, Meta } from '../harness/kube/api.js'
 import { type Kind, Lab, type Room, rotatorToken, strangerToken } from '../harness/kube/lab.js'
 import type { OperatorFault } from '../harness/kube/operator.js'
 import { until } from '../harness/kube/server.js'
+import { Authority } from '../harness/pg-certificates.js'
 
 const looksMax = 400
 const expiredToken = 'expired-0123456789'
@@ -131,6 +132,28 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       assert.equal((await metaOf(room.workloadPath('Deployment'))).generation, generation, 'the workloads kept theirs')
     })
 
+    it('single entries: compared field by field, also where one of them was read before the other', async () => {
+      await open()
+      const data = ['username', 'password'].map((property) => ({ secretKey: property, remoteRef: { key: 'db', property } }))
+      await room.makeExternalSecret({ data, dataFrom: [], target: { name: 'rendered' } }, 'single')
+      const target = room.target({ externalSecret: 'single', workloads: [], restart: 'none', soakSeconds: 0 })
+      room.operator.fault = 'torn'
+      const change = room.publish()
+      assert.match((await staysAt(change, target, 'synced')).evidence, /holds another value/)
+      room.operator.fault = undefined
+      room.operator.refresh()
+      room.env.time = Date.now() + 60_000
+      await follow(change, target, 'drained')
+      // A user name alone did not change with it: what it stands for is read somewhere else.
+      await room.makeExternalSecret({ data: data.slice(0, 1), dataFrom: [], target: { name: 'db' } }, 'half')
+      const half = room.target({ externalSecret: 'half', workloads: [], restart: 'none', soakSeconds: 0 })
+      room.operator.fault = 'skip'
+      assert.match((await staysAt(change, half, 'requested')).evidence, /not synced/)
+      room.operator.fault = undefined
+      assert.match((await staysAt(change, half, 'synced')).evidence, /none of the fields that it takes changed/)
+      await follow(change, { ...half, several: true }, 'drained')
+    })
+
     const faults: readonly (readonly [OperatorFault, TargetState['phase'], RegExp])[] = [
       ['stale', 'synced', /holds another value/],
       ['empty', 'synced', /holds another value/],
@@ -220,6 +243,9 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       assert.match(await says(room.target({ externalSecret: 'absent' })), /no ExternalSecret absent in the namespace/)
       assert.match(await says(room.target({ workloads: ['StatefulSet/web'] })), /no StatefulSet web/)
       assert.equal(await says(room.target({}, { server: 'https://127.0.0.1:1' })), 'unknown')
+      const elsewhere = await Authority.create()
+      assert.match(await says(room.target({}, { ca: elsewhere.ca })), /could not be asked \((CERT|SELF_SIGNED|UNABLE)/)
+      await elsewhere.close()
       await lab.api.patch(`/apis/external-secrets.io/v1/namespaces/${room.namespace}/secretstores/vault/status`, {
         status: { conditions: [{ type: 'Ready', status: 'False' }] },
       })
@@ -230,11 +256,12 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       await open()
       await room.makeWorkload('Deployment')
       const change = room.publish()
-      const otherCa = await import('../harness/pg-certificates.js').then(({ Authority }) => Authority.create())
+      const otherCa = await Authority.create()
       for (const [target, code, says] of [
         [room.target({}, { token: expiredToken }), 'denied', /401/],
         [room.target({}, { token: strangerToken }), 'denied', /403/],
-        [room.target({}, { ca: otherCa.ca }), 'delivery_failed', /CERT|SELF_SIGNED|UNABLE/],
+        [room.target({}, { ca: otherCa.ca }), 'bad_config', /CERT|SELF_SIGNED|UNABLE/],
+        [room.target({}, { token: `${rotatorToken}\n` }), 'bad_config', /ERR_INVALID_CHAR/],
         [room.target({}, { server: 'https://127.0.0.1:1' }), 'delivery_failed', /ECONNREFUSED/],
         [room.target({ namespace: 'absent' }), 'denied', /403/],
         [room.target({ externalSecret: 'absent' }), 'bad_config', /no ExternalSecret absent/],
@@ -246,6 +273,8 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         assert.equal(codeOf(cause), code, cause.message)
         assert.match(cause.message, says)
         assert.ok((cause.next ?? '').length > 5 && cause.field !== undefined)
+        if (/no ExternalSecret/.test(cause.message)) assert.equal(cause.field, 'targets.web')
+        if (/CERT|SELF_SIGNED|UNABLE/.test(cause.message)) assert.equal(cause.field, 'clusters.test.ca')
         for (const token of [rotatorToken, strangerToken, expiredToken])
           assert.ok(!`${cause.message}${cause.stack}${cause.next}`.includes(token))
       }

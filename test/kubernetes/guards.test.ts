@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { Seen } from '../../shared/core/ports/store.js'
 import { asPods, asWorkload } from '../../shared/notifiers/kubernetes/objects.js'
 import { markOf } from '../../shared/notifiers/kubernetes/sync.js'
-import { isRolledOut, oldPods, revisionsOf } from '../../shared/notifiers/kubernetes/workload.js'
+import { isOwned, isRolledOut, oldPods, revisionsOf } from '../../shared/notifiers/kubernetes/workload.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import { Lab, type Room, rotatorToken } from '../harness/kube/lab.js'
 import { until } from '../harness/kube/server.js'
+import { Authority } from '../harness/pg-certificates.js'
 import { follow, never } from './looks.js'
 
 /** One guard each, without which everything else would still look right. */
@@ -45,6 +50,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
         metadata: { name, labels: { app: 'web' }, annotations },
         spec: { containers: [] },
       })
+    await lab.api.patch(room.workloadPath('Deployment'), { spec: { template: { metadata: { annotations: { [key]: change.id } } } } })
     for (let index = 0; index < 240; index++) await make(`new-${String(index).padStart(3, '0')}`, { [key]: change.id })
     await make('zz-old', {})
     assert.match(await never(notifier, room, change, room.target(), 'drained'), /1 pod of before \(zz-old/)
@@ -109,6 +115,96 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     assert.equal((await tokens())[1], second, 'once')
   })
 
+  it('a template that something sets back: said, and restarted again at most once an hour', async () => {
+    await open()
+    await room.makeWorkload('Deployment')
+    const path = room.workloadPath('Deployment')
+    const generation = async () => (await lab.api.must('GET', path)).metadata?.generation ?? 0
+    const change = room.publish()
+    const { key } = markOf(change, 'db')
+    let receipt: Seen | undefined
+    const look = async () => {
+      const state = await notifier.advance(change, room.target(), { ...room.context(), ...(receipt ? { receipt } : {}) })
+      if (receipt?.phase !== state.phase) receipt = { version: change.version, phase: state.phase, at: room.env.time }
+      return state
+    }
+    await until('the mark', async () => (await look()).phase === 'restarted')
+    const first = await generation()
+    const evidence = new Set<string>()
+    for (let looks = 0; looks < 20; looks++) {
+      await lab.api.patch(path, { spec: { template: { metadata: { annotations: { [key]: null } } } } })
+      evidence.add((await look()).evidence)
+    }
+    assert.match([...evidence].join(), /Deployment\/web was restarted, and something has set its template back/)
+    assert.equal(await generation(), first + 1, 'what was set back, and nothing of ours')
+    room.env.time += 3_601_000
+    await look()
+    assert.equal(await generation(), first + 2, 'once more')
+  })
+
+  it('a marker whose version before cannot be read proves nothing', async () => {
+    await open()
+    const change = room.publish()
+    const marked = room.target({ ...plain, marker: { key: 'password', field: 'password' } })
+    const blind = { ...room.context(), before: async () => undefined }
+    await follow(notifier, room, change, room.target({ ...plain, soakSeconds: 3600 }), 'verified')
+    assert.match((await notifier.advance(change, marked, blind)).evidence, /the version before cannot be read/)
+  })
+
+  it('an answer of more than 8 MiB is given up, whoever sends it', async () => {
+    await open()
+    const authority = await Authority.create()
+    const { cert, key } = await authority.issue(['DNS:localhost'])
+    const server = createServer({ cert, key }, (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      const piece = Buffer.alloc(1024 * 1024, 32)
+      let sent = 0
+      const more = () => {
+        while (sent < 64 && response.write(piece)) sent++
+        if (sent++ < 64) response.once('drain', more)
+      }
+      response.on('error', () => {})
+      more()
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const at = `https://localhost:${(server.address() as AddressInfo).port}`
+    const target = room.target(plain, { server: at, ca: authority.ca })
+    await assert.rejects(notifier.advance(room.publish(), target, room.context()), {
+      code: 'delivery_failed',
+      message: /8 MiB|too (large|long)|more than/,
+    })
+    server.closeAllConnections()
+    server.close()
+    await authority.close()
+  })
+
+  it('a parent that changed since it was read is not written to', async () => {
+    await open()
+    await room.makeParent('raced')
+    const own = '/apis/external-secrets.io/v1/clusterexternalsecrets'
+    let changed = false
+    if (lab.fake)
+      lab.fake.fault = (call) => {
+        if (changed || call !== `PATCH ${own}/raced`) return undefined
+        changed = true
+        lab.fake?.store.patch(
+          own,
+          'raced',
+          { metadata: { annotations: { 'external-secrets.io/force-sync': 'aaaaaaaaaaaa=of-another' } } },
+          'main',
+        )
+        return undefined
+      }
+    const target = room.target({ ...plain, externalSecret: undefined, clusterExternalSecret: 'raced' })
+    const change = room.publish()
+    await notifier.advance(change, target, room.context())
+    assert.ok(changed)
+    room.env.time = Date.now() + 60_000
+    await follow(notifier, room, change, target, 'drained')
+    const text = (await lab.api.must('GET', `${own}/raced`)).metadata?.annotations?.['external-secrets.io/force-sync'] ?? ''
+    assert.match(text, /aaaaaaaaaaaa=of-another,/, 'what another wrote meanwhile is still there')
+  })
+
   it('a mark that is taken away is set again later, not at once, and that is said', async () => {
     await open()
     const change = room.publish()
@@ -161,6 +257,21 @@ describe('what a workload and its pods say', () => {
   const pod = (name: string, more: object, phase = 'Running') => ({ metadata: { ...meta, name, uid: name, ...more }, status: { phase } })
   const pods = (...items: object[]) => asPods({ metadata: {}, items })
 
+  it('each number of a rollout counts', () => {
+    const seen = { ...done, observedGeneration: 2 }
+    const daemons = { observedGeneration: 2, desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberAvailable: 2 }
+    for (const [kind, status, keys] of [
+      ['Deployment', seen, ['replicas', 'updatedReplicas', 'availableReplicas']],
+      ['StatefulSet', seen, ['updatedReplicas', 'readyReplicas']],
+      ['DaemonSet', daemons, ['updatedNumberScheduled', 'numberAvailable']],
+    ] as const) {
+      assert.equal(isRolledOut(kind, workload(status)), true)
+      for (const key of keys) assert.equal(isRolledOut(kind, workload({ ...status, [key]: 1 })), false, `${kind} ${key}`)
+    }
+    assert.equal(isRolledOut('StatefulSet', workload({ ...seen, currentRevision: 'a' })), false)
+    assert.equal(isRolledOut('Deployment', workload({ ...seen, replicas: 3 })), false)
+  })
+
   it('numbers of a template that the controller has not seen yet say nothing', () => {
     for (const kind of ['Deployment', 'StatefulSet'] as const) {
       assert.equal(isRolledOut(kind, workload({ ...done, observedGeneration: 1 })), false)
@@ -182,12 +293,29 @@ describe('what a workload and its pods say', () => {
     )
   })
 
+  it('whose pods they are: of a Deployment by the name of its ReplicaSet', () => {
+    const of = (kind: string, name: string, uid: string) =>
+      pod('p', { labels: { 'pod-template-hash': 'abc' }, ownerReferences: [{ kind, name, uid, controller: true }] })
+    const owned = (one: object) => pods(one).items.map((each) => isOwned(each, workload(done)))[0]
+    assert.deepEqual(
+      [of('ReplicaSet', 'web-abc', 'r'), of('ReplicaSet', 'web-canary-abc', 'r'), of('StatefulSet', 'any', 'uid-web'), pod('bare', {})].map(
+        owned,
+      ),
+      [true, false, true, false],
+    )
+  })
+
   it('together ends revisions of its own pods, by their owner, whatever else its selector finds', () => {
     const owned = (uid: string, revision: string) => ({
       labels: { 'controller-revision-hash': revision },
       ownerReferences: [{ kind: 'StatefulSet', name: 'web', uid, controller: true }],
     })
-    const all = pods(pod('own', owned('uid-web', 'a')), pod('foreign', owned('uid-other', 'x')), pod('newest', owned('uid-web', 'b')))
+    const all = pods(
+      pod('own', owned('uid-web', 'a')),
+      pod('foreign', owned('uid-other', 'x')),
+      pod('newest', owned('uid-web', 'b')),
+      pod('told', { ...owned('uid-web', 'c'), deletionTimestamp: '2026-01-01T00:00:00Z' }),
+    )
     assert.deepEqual(revisionsOf(oldPods(all, mark), workload(done)), ['a'])
   })
 })

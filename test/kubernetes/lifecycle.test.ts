@@ -114,7 +114,7 @@ describe('sweeps that roll out in a cluster', () => {
       await there.makeWorkload('Deployment')
       const seen = async () => (await world.store.describe(world.ref)).journal?.seen ?? {}
       const isThere = async (): Promise<boolean> => (await seen()).far?.phase === 'drained'
-      const named = { ...there.target({ cluster: 'far', remoteKey: 'db' }), key: 'far' }
+      const named = { ...there.target({ cluster: 'west', remoteKey: 'db' }), key: 'far', place: 'cluster west' }
       await world.store.setPolicy(world.ref, { 'keyturn-targets': 'web far' })
       world.configuration = { ...noConfiguration, targets: { ...world.configuration.targets, far: named } }
       await arrive()
@@ -135,7 +135,7 @@ describe('sweeps that roll out in a cluster', () => {
         const { far: state } = await seen()
         assert.deepEqual([state?.phase, state?.code], ['failed', 'delivery_failed'])
         assert.ok(world.accepts(room.before), 'the outgoing credential is kept')
-        await assert.rejects(world.run(world.newProcess()), { code: 'held', message: /\bfar\b/ })
+        await assert.rejects(world.run(world.newProcess()), { code: 'held', message: /\bfar \(cluster west\)/ })
       }
       if (far.fake) far.fake.fault = () => undefined
       await until('the other one, and the end of the old credential', async () => {

@@ -6,7 +6,7 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import type { Notifier } from '../../shared/core/ports/notifier.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import type { Json } from '../harness/kube/api.js'
-import { Lab, minterToken, type Room, rotatorToken } from '../harness/kube/lab.js'
+import { Lab, minterToken, type Room, rotatorToken, rules } from '../harness/kube/lab.js'
 import { until } from '../harness/kube/server.js'
 import { follow, never } from './looks.js'
 
@@ -172,6 +172,54 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       room.operator.fault = 'skip'
       await lab.api.patch(secret, { immutable: true })
       assert.match(await says(), /The Secret db is immutable/)
+    })
+
+    it('preflight refuses what this account may not do, by the verb and the name; together asks for one right more where pods are ended', async () => {
+      await open()
+      await room.makeStore(true)
+      await room.makeWorkload('Deployment', { strategy: { type: 'Recreate' } })
+      await room.makeWorkload('StatefulSet', { updateStrategy: { type: 'OnDelete' } })
+      const says = async (workload: string, restart = 'rolling'): Promise<string> => {
+        const checked = await notifier.preflight(room.target({ workloads: [workload], restart }), room.context())
+        return checked.verdict === 'refuse' ? checked.why : checked.verdict
+      }
+      const role = `/apis/rbac.authorization.k8s.io/v1/namespaces/${room.namespace}/roles/keyturn`
+      const without = async (resource: string, verb: string): Promise<void> => {
+        const narrower = rules.map((rule) =>
+          rule.resources.includes(resource) ? { ...rule, verbs: rule.verbs.filter((one) => one !== verb) } : rule,
+        )
+        await lab.api.patch(role, { rules: narrower })
+      }
+      assert.equal(await says('Deployment/web'), 'ok')
+      for (const [resource, verb, expected] of [
+        ['externalsecrets', 'patch', /may not patch externalsecrets db in shop/],
+        ['deployments', 'patch', /may not patch deployments web in shop/],
+        ['pods', 'list', /may not list pods in shop/],
+      ] as const) {
+        await without(resource, verb)
+        await until(`${verb} ${resource} to be taken away`, async () => expected.test(await says('Deployment/web')))
+      }
+      await without('pods', 'deletecollection')
+      await until('the right to end pods to be taken away', async () =>
+        /may not deletecollection pods/.test(await says('StatefulSet/web', 'together')),
+      )
+      assert.equal(await says('Deployment/web', 'together'), 'ok', 'Recreate ends them itself')
+    })
+
+    it('a rollout whose pods of before are gone, and whose new ones are not ready, is not over', { skip: rollouts }, async () => {
+      await open()
+      await room.makeWorkload('Deployment', { strategy: { type: 'Recreate' } })
+      await ready(2)
+      room.kubelet.broken = true
+      const change = room.publish()
+      await follow(notifier, room, change, room.target(), 'restarted')
+      await until('the new pods', async () => {
+        const marked = (await room.pods()).filter(({ metadata }) => Object.values(metadata?.annotations ?? {}).includes(change.id))
+        return marked.length === 2 && (await room.pods()).length === 2
+      })
+      assert.match(await never(notifier, room, change, room.target(), 'drained'), /^Deployment\/web is being rolled out$/)
+      room.kubelet.broken = false
+      await follow(notifier, room, change, room.target(), 'drained')
     })
 
     it('a rollout whose new pods never get ready: never drained, named when its deadline has passed, and over once they do', {

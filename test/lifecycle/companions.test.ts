@@ -97,7 +97,10 @@ describe('companions', () => {
     const { journal } = await world.state(ref)
     assert.deepEqual([journal?.seen?.short?.phase, journal?.seen?.copy?.phase], ['drained', 'failed'])
     world.env.time += dayMs / 24
-    await assert.rejects(world.rotate(ref), (cause) => codeOf(cause) === 'held' && /copy could not be told/.test(String(cause)))
+    await assert.rejects(
+      world.rotate(ref),
+      (cause) => codeOf(cause) === 'held' && /copy \(memory:copy\) could not be told/.test(String(cause)),
+    )
     world.down.clear()
     await world.sweep()
     assert.equal(await world.text(copy, world.other), await world.text(ref))

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RotationError } from '../../shared/core/errors.js'
 import type { Notifier, Preflight, Target, TargetPhase } from '../../shared/core/ports/notifier.js'
+import type { Seen } from '../../shared/core/ports/store.js'
+import type { VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/announce.js'
 import { type Deps, noConfiguration } from '../../shared/lifecycle/deps.js'
 import { follow, type Progress } from '../../shared/lifecycle/follow.js'
 import { statusOf } from '../../shared/lifecycle/status.js'
 import { type Swept, sweep } from '../../shared/lifecycle/sweep.js'
+import { seenBy } from '../../shared/lifecycle/tell.js'
 import { profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
 import { type MemoryClass, World } from '../harness/world.js'
@@ -245,5 +248,19 @@ describe('consumers that are on their way', () => {
     rollouts.down.clear()
     for (let pass = 0; pass < 3; pass++) await rollouts.sweep(60 * minuteMs)
     assert.notEqual((await world.store.describe(world.ref)).current?.id, current?.id)
+  })
+})
+
+describe('since when a consumer stands where it is', () => {
+  const target: Target = { key: 'web', kind: 'memory', required: true, settings: new SecretText('{}') }
+  const version = 'v-1' as VersionId
+  const noted = { web: { version, phase: 'synced', at: 1000, again: 1500 }, jobs: { version, phase: 'drained', at: 7 } } as const
+  const told = (seen: Partial<Seen>) => seenBy([{ target, evidence: '', seen: { version, phase: 'synced', at: 9000, ...seen } }], noted)
+  it('stays while nothing but the time of the look is new; what it asks for is taken', () => {
+    assert.deepEqual(told({ again: 9500 }), { ...noted, web: { version, phase: 'synced', at: 1000, again: 9500 } })
+  })
+  it('begins anew with another phase, obstacle or publication, and with what the consumer itself said', () => {
+    for (const seen of [{ phase: 'verified' }, { code: 'delivery_failed' }, { version: 'v-2' as VersionId }, { received: true }] as const)
+      assert.equal(told(seen).web?.at, 9000, JSON.stringify(seen))
   })
 })

@@ -89,7 +89,7 @@ describe('a place of a public set that is behind', () => {
     world.down.add('path:/two')
     await world.rotate(ref, { kind: 'emergency' })
     world.env.time += 2 * dayMs
-    await assert.rejects(world.rotate(ref), fails('held', /not announced to every target yet: two could not be told/))
+    await assert.rejects(world.rotate(ref), fails('held', /not announced to every target yet: two .path:.two. could not be told/))
     world.down.clear()
     await world.sweep()
     await assert.rejects(world.rotate(ref), fails('held', /announced only until/))

@@ -28,6 +28,10 @@ export interface Target {
   readonly kind: string
   /** Nothing is retired before it is drained. */
   readonly required: boolean
+  /** Where it is, for people: `cluster here`. */
+  readonly place?: string
+  /** The secret holds several credentials: this consumer may use none that a publication changes. */
+  readonly several?: true
   /** The notifier's own settings as JSON; may hold signing keys. */
   readonly settings: SecretText
 }

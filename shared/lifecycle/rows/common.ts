@@ -37,18 +37,20 @@ export function free({ state, facts }: Look): { free?: CredentialId } {
   return oldest ? { free: oldest.id } : {}
 }
 
+const shown = (key: string, { places }: Look['facts']): string => (places?.[key] === undefined ? key : `${key} (${places[key]})`)
+
 /** By name: who has not been seen on current, and what is kept for them. */
-function waitingFor({ journal, current }: Look['state']): string {
+function waitingFor({ state: { journal, current }, facts }: Look): string {
   const ids = (journal?.retiring ?? []).map(({ id, state: phase }) => `${id} ${phase}`)
   const behind = Object.entries(journal?.seen ?? {}).filter(([, seen]) => seen.version !== current?.id || seen.phase !== 'drained')
-  const names = behind.length > 0 ? `; not drained: ${behind.map(([key]) => key).join(', ')}` : ''
+  const names = behind.length > 0 ? `; not drained: ${behind.map(([key]) => shown(key, facts)).join(', ')}` : ''
   return ids.length > 0 ? ` (${ids.join(', ')}${names})` : ''
 }
 
 /** By name: who could not be told of what is current. */
-function untold({ journal, current }: Look['state']): string {
+function untold({ state: { journal, current }, facts }: Look): string {
   const names = Object.entries(journal?.seen ?? {}).filter(([, seen]) => seen.version === current?.id && seen.phase === 'failed')
-  return names.length > 0 ? `: ${names.map(([key]) => key).join(', ')} could not be told` : ''
+  return names.length > 0 ? `: ${names.map(([key]) => shown(key, facts)).join(', ')} could not be told` : ''
 }
 
 /** Rows 23 to 26: what holds a new rotation. */
@@ -58,13 +60,13 @@ export function hold(look: Look): Action | undefined {
   if (facts.journal && facts.targets && (state.journal?.announced ?? null) !== look.base)
     return refuse(
       'held',
-      `the last publication is not announced to every target yet${untold(state)}`,
+      `the last publication is not announced to every target yet${untold(look)}`,
       'Run keyturn retire <ref>: it tells them, and says who could not be told.',
     )
   if (facts.refused !== undefined && facts.refused.length > 0)
     return refuse(
       'held',
-      `a required target refuses announcements, or is mis-set: ${facts.refused.join(', ')}`,
+      `a required target refuses announcements, or is mis-set: ${facts.refused.map((key) => shown(key, facts)).join(', ')}`,
       'keyturn doctor says why. Correct it, then run keyturn sweep.',
     )
   const graceEnd = state.publishedAt + facts.graceMs
@@ -75,7 +77,7 @@ export function hold(look: Look): Action | undefined {
   if (facts.slots !== null && facts.slots > 1 && 1 + used >= facts.slots)
     return refuse(
       'held',
-      `all ${facts.slots} credentials are still in use${waitingFor(state)}`,
+      `all ${facts.slots} credentials are still in use${waitingFor(look)}`,
       'Run keyturn status <ref>: it shows who is awaited, and the command that moves it.',
     )
   return undefined

@@ -19,7 +19,7 @@ import {
 } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { forceSyncKey, hasToken, type Mark, withToken } from './sync.js'
-import { markTemplate, resourceOf, revisionLabel, selectorText, type WorkloadRef } from './workload.js'
+import { isMarked, markTemplate, resourceOf, revisionLabel, selectorText, type WorkloadRef } from './workload.js'
 
 const group = 'external-secrets.io'
 /** A page: a pod with sidecars and its managed fields may take tens of kilobytes, and an answer 8 MiB. */
@@ -120,8 +120,10 @@ export class Cluster {
     if (found === undefined) throw this.missing(ref.kind, ref.name)
     return asWorkload(found)
   }
-  async restart(ref: WorkloadRef, mark: Mark): Promise<void> {
-    await this.#patch(this.#workloadPath(ref), markTemplate(mark))
+  /** false: what the server answers is without it. */
+  async restart(ref: WorkloadRef, mark: Mark): Promise<boolean> {
+    const answer = await this.#patch(this.#workloadPath(ref), markTemplate(mark))
+    return answer === undefined || isMarked(asWorkload(answer), mark)
   }
   /** undefined: it is not there, which says nothing of whether it ever was. */
   async resting(ref: WorkloadRef): Promise<Resting | undefined> {
@@ -157,10 +159,10 @@ export class Cluster {
   }
 
   missing(kind: string, name: string): RotationError {
-    const { cluster, namespace } = this.#settings
+    const { cluster, namespace, target } = this.#settings
     const where = kind.startsWith('Cluster') ? `the cluster ${cluster}` : `the namespace ${namespace} of the cluster ${cluster}`
     return new RotationError('bad_config', `There is no ${kind} ${name} in ${where}.`, {
-      field: 'targets',
+      field: `targets.${target}`,
       next: 'Correct the name or the namespace of this target, or create it.',
     })
   }

@@ -11,15 +11,39 @@ export type Mapping =
   | { readonly keys: ReadonlyMap<string, string | undefined>; readonly extracts: boolean }
   | { readonly why: string; readonly key?: true }
 
+/** An ARN of AWS stands for the name in it, with or without the six characters that the service adds. */
+const nameOf = (key: string | undefined): string | undefined =>
+  key?.replace(/^arn:aws[a-z-]*:secretsmanager:[^:]*:\d*:secret:(.+?)(-[A-Za-z0-9]{6})?$/, '$1')
+
+/** The entries that read this secret: all of them where they name but one. */
+function ownEntries({ spec }: ExternalSecret, remoteKey: string) {
+  const all = [...spec.data.map((one) => one.remoteRef.key), ...spec.dataFrom.map((one) => one.extract?.key)]
+  const known = new Set(all.flatMap((key) => nameOf(key) ?? []))
+  const isOurs = (key: string | undefined): boolean =>
+    nameOf(key) === nameOf(remoteKey) || (known.size === 1 && known.has(nameOf(key) ?? ''))
+  return {
+    ours: spec.data.filter((one) => isOurs(one.remoteRef.key)),
+    extracted: spec.dataFrom.filter((one) => one.extract !== undefined && isOurs(one.extract.key)),
+    finds: spec.dataFrom.some((one) => one.find !== undefined),
+  }
+}
+
+/** A marker stands for what was read with it: each entry is a read of its own, and one may be of before while the other is of now. */
+export function whyNoOneRead(externalSecret: ExternalSecret, remoteKey: string): string | undefined {
+  const { ours, extracted, finds } = ownEntries(externalSecret, remoteKey)
+  if (finds) return 'it finds secrets by name or tag, each by a read of its own'
+  return ours.length + extracted.length > 1
+    ? 'its entries are read one by one, so that a marker says nothing of what stands beside it'
+    : undefined
+}
+
 /** Only what is certain: what the operator renders or renames cannot be computed here, and is then no proof. */
-export function mappingOf({ spec }: ExternalSecret, remoteKey: string): Mapping {
+export function mappingOf(externalSecret: ExternalSecret, remoteKey: string): Mapping {
+  const { spec } = externalSecret
   if (spec.target?.template?.data !== undefined || spec.target?.template?.templateFrom !== undefined)
     return { why: 'its target has a template with data, whose result cannot be computed here' }
-  const all = [...spec.data.map((one) => one.remoteRef.key), ...spec.dataFrom.map((one) => one.extract?.key)]
-  const known = all.filter((key) => key !== undefined)
-  const isOurs = (key: string | undefined): boolean => key === remoteKey || (new Set(known).size === 1 && key === known[0])
-  const ours = spec.data.filter((one) => isOurs(one.remoteRef.key))
-  const extracted = spec.dataFrom.filter((one) => one.extract !== undefined && isOurs(one.extract.key))
+  const { ours, extracted, finds } = ownEntries(externalSecret, remoteKey)
+  if (finds) return { why: 'it finds secrets by name or tag, which may be this one once more' }
   if (ours.length + extracted.length === 0) return { why: `none of its entries has the remote key ${remoteKey}`, key: true }
   const odd = [...ours.map((one) => one.remoteRef), ...extracted.flatMap((one) => one.extract ?? [])]
   if (odd.some((one) => one.decodingStrategy !== 'None' || one.conversionStrategy !== 'Default' || one.version !== undefined))
@@ -36,10 +60,18 @@ export function holds(secret: Secret, mapping: Exclude<Mapping, { readonly why: 
   const text = value.reveal()
   const fields = looksLikeJson(text) ? new Map(jsonFields(text).map((one) => [one.name, asText(one.value)])) : undefined
   const wanted = new Map<string, string | undefined>()
-  for (const [key, field] of mapping.keys) wanted.set(key, field === undefined ? text : fields?.get(field))
   if (mapping.extracts) for (const [key, one] of fields ?? [[undefined, undefined]]) wanted.set(key ?? '', one)
+  // Single entries come after whole ones, as the operator has it.
+  for (const [key, field] of mapping.keys) wanted.set(key, field === undefined ? text : fields?.get(field))
   return wanted.size > 0 && [...wanted].every(([key, one]) => one !== undefined && isSame(secret.data[key], one))
 }
+
+/** Whether anything that it takes is another in the version before: else it holds what it held, whatever the operator read. */
+export const takesWhatChanged = (
+  { keys, extracts }: Exclude<Mapping, { readonly why: string }>,
+  now: SecretText,
+  before: SecretText,
+): boolean => extracts || [...keys.values()].some((field) => field === undefined || fieldOf(now, field) !== fieldOf(before, field))
 
 /** One field of a JSON value, as the operator writes it. */
 export function fieldOf(value: SecretText, name: string): string | undefined {

@@ -114,6 +114,8 @@ const resting = v.object({
     v.object({
       phase: v.optional(v.string(), ''),
       startTime: v.optional(v.string()),
+      active: v.optional(v.number(), 0),
+      terminating: v.optional(v.number(), 0),
       conditions: v.optional(v.array(v.object({ type: v.string(), status: v.string() })), []),
     }),
   ),

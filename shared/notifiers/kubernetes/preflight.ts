@@ -1,7 +1,7 @@
 import { RotationError } from '../../core/errors.js'
 import type { NotifierContext, Preflight } from '../../core/ports/notifier.js'
 import { Cluster } from './cluster.js'
-import { mappingOf } from './expected.js'
+import { mappingOf, whyNoOneRead } from './expected.js'
 import type { ExternalSecret } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
@@ -54,6 +54,9 @@ function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: Kub
       `${shown} uses a generator: each request would mint another credential.`,
       'Take the generator out, or do not name this target.',
     )
+  const torn = wanted.marker && whyNoOneRead({ metadata, spec, ...rest }, wanted.remoteKey ?? '')
+  if (torn !== undefined)
+    return refuse(`What ${shown} writes could not be verified: ${torn}.`, 'Read the secret with one entry of dataFrom.extract.')
   const mapping = mappingOf({ metadata, spec, ...rest }, wanted.remoteKey ?? '')
   // Which remote key it is by default only the secret's own name says, which is not known here.
   const certain = 'why' in mapping && (wanted.remoteKey !== undefined || mapping.key !== true)
@@ -129,7 +132,9 @@ async function whyNoRight(externalSecret: ExternalSecret, wanted: KubernetesSett
     if (isRestartable(ref)) rights.push(['patch', 'apps', resourceOf(ref), ref.name])
     else rights.push(['get', ref.kind === 'Job' ? 'batch' : '', resourceOf(ref), ref.name])
   }
-  if (wanted.restart === 'together') rights.push(['deletecollection', '', 'pods'])
+  // A Deployment with Recreate ends its pods itself.
+  if (wanted.restart === 'together' && rights.some(([, , resource]) => ['statefulsets', 'daemonsets'].includes(resource)))
+    rights.push(['deletecollection', '', 'pods'])
   if (rights.some(([, group]) => group === 'apps')) rights.push(['list', '', 'pods'])
   for (const [verb, group, resource, name] of rights)
     if (!(await cluster.may(verb, group, resource, name)))

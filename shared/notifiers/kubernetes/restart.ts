@@ -1,11 +1,12 @@
 import { inWindow, parseWindow } from '../../core/policy/window.js'
-import type { TargetState } from '../../core/ports/notifier.js'
+import type { NotifierContext, TargetState } from '../../core/ports/notifier.js'
 import type { Cluster } from './cluster.js'
 import type { ExternalSecret, Resting, Workload } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
-import { type Mark, secretNameOf } from './sync.js'
+import { isMarkedBy, type Mark, secretNameOf } from './sync.js'
 import {
   isMarked,
+  isOwned,
   isRestartable,
   isRolledOut,
   isStuck,
@@ -29,8 +30,9 @@ export async function restart(
   cluster: Cluster,
   externalSecret: ExternalSecret,
   at: At,
-  now: number,
+  { env, receipt }: NotifierContext,
 ): Promise<TargetState> {
+  const now = env.now()
   const refs = wanted.workloads.map(workloadRef)
   const found: { readonly ref: WorkloadRef; readonly workload: Workload }[] = []
   for (const ref of refs.filter(isRestartable)) {
@@ -42,10 +44,14 @@ export async function restart(
       return at('verified', `${ref.shown} is made by ${owner}, which would take the mark away: restart it there`, windowMs)
     else if (apart !== undefined) return at('verified', `${ref.shown} ${apart}`, windowMs)
     else if (!isOpen(wanted.window, now)) return at('verified', `restarts wait for their window (${wanted.window})`, windowMs)
-    else {
-      await cluster.restart(ref, mark)
-      return at('verified', `${ref.shown} is restarted`)
-    }
+    else if (await wasUnmarked(mark, workload, cluster, receipt, now))
+      return at(
+        'restarted',
+        `${ref.shown} was restarted, and something has set its template back: mend that, or use "restart": "none"`,
+        windowMs,
+      )
+    else if (await cluster.restart(ref, mark)) return at('verified', `${ref.shown} is restarted`)
+    else return at('verified', `${ref.shown} does not take our mark: something takes it away when it is written`, windowMs)
   }
   const waiting: string[] = []
   for (const { ref, workload } of found) {
@@ -75,6 +81,23 @@ export async function restart(
     : at('restarted', waiting.join('; '))
 }
 
+const restartAgainMs = 3_600_000
+/**
+ * It has had our mark: its pods have it, or all workloads were restarted once. Each mark is a rollout, so that whatever sets the template back (a
+ * deployment tool that knows no foreign annotations) is not answered with another one before an hour is over.
+ */
+async function wasUnmarked(
+  mark: Mark,
+  workload: Workload,
+  cluster: Cluster,
+  receipt: NotifierContext['receipt'],
+  now: number,
+): Promise<boolean> {
+  const restarted = receipt?.phase === 'restarted' || receipt?.phase === 'drained'
+  if (restarted) return now - receipt.at < restartAgainMs
+  return (await cluster.pods(workload)).items.some((pod) => isOwned(pod, workload) && isMarkedBy(pod.metadata.annotations, mark))
+}
+
 function isOpen(text: string | undefined, now: number): boolean {
   const window = text === undefined ? undefined : parseWindow(text)
   return window === undefined || (typeof window !== 'string' && inWindow(window, now))
@@ -98,7 +121,9 @@ export async function stillResting({ workloads }: KubernetesSettings, cluster: C
   }
   return waiting
 }
-const hasEnded = ({ status }: Resting): boolean =>
+/** Before Kubernetes 1.31 a Job is called failed while its pods still end. */
+const hasEnded = ({ status }: Resting): boolean => (status?.active ?? 0) + (status?.terminating ?? 0) === 0 && saysEnded({ status })
+const saysEnded = ({ status }: Pick<Resting, 'status'>): boolean =>
   ['Failed', 'Succeeded'].includes(status?.phase ?? '') ||
   status?.conditions.some(({ type, status: is }) => ['Complete', 'Failed'].includes(type) && is === 'True') === true
 

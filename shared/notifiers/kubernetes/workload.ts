@@ -85,6 +85,12 @@ export const isOver = ({ status }: Pod): boolean => ['Failed', 'Succeeded'].incl
 export const shownPod = ({ metadata }: Pod): string =>
   metadata.ownerReferences.length > 0 ? metadata.name : `${metadata.name}, which no workload owns: delete it yourself`
 
+/** A selector may find pods of others, too. Those of a Deployment are its ReplicaSets', which are called by its name and the hash of the template. */
+export const isOwned = ({ metadata: { ownerReferences, labels } }: Pod, { metadata }: Workload): boolean =>
+  ownerReferences.some(
+    ({ uid, kind, name }) => uid === metadata.uid || (kind === 'ReplicaSet' && name === `${metadata.name}-${labels['pod-template-hash']}`),
+  )
+
 /** What StatefulSets and DaemonSets write on their pods: which template they are of. */
 export const revisionLabel = 'controller-revision-hash'
 /** The revisions by which this workload's own pods of before can be told to end at once; none where all of them were told already. */

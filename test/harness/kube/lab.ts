@@ -78,12 +78,14 @@ export class Room {
   readonly env = new FakeEnv('kube', Date.now())
   value = JSON.stringify({ username: 'app', password: 'first-password-0123456789', port: 5432 })
   before = this.value
+  /** What the operator's provider holds, where that is not `value`. */
+  provider: (() => Promise<string>) | undefined
   #changes = 0
 
   constructor(lab: Lab, namespace: string, endMs: number) {
     this.lab = lab
     this.namespace = namespace
-    this.operator = new Operator(lab.api, namespace, () => ({ now: this.value, before: this.before }))
+    this.operator = new Operator(lab.api, namespace, async () => ({ now: (await this.provider?.()) ?? this.value, before: this.before }))
     this.operator.version = lab.version
     this.kubelet = new Kubelet(lab.api, namespace, endMs)
   }

@@ -3,11 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Json, KubeApi } from './api.js'
 
 /** stale: reads an older value · fail: the provider answers with an error · skip: does nothing · strip: takes marks away, as a parent does ·
- *  empty: says synced and writes nothing · missing, retained: as the operator says of a target it left alone. */
-export type OperatorFault = 'stale' | 'fail' | 'skip' | 'strip' | 'empty' | 'missing' | 'retained'
+ *  torn: of several entries the last reads an older value · empty: says synced and writes nothing · missing, retained: as the operator says of a target it left alone. */
+export type OperatorFault = 'stale' | 'torn' | 'fail' | 'skip' | 'strip' | 'empty' | 'missing' | 'retained'
 
 const path = (version: string, namespace: string, plural: string, name = ''): string =>
   `/apis/external-secrets.io/${version}/namespaces/${namespace}/${plural}${name === '' ? '' : `/${name}`}`
+interface Values {
+  readonly now: string
+  readonly before: string
+}
+interface Entry {
+  readonly secretKey: string
+  readonly remoteRef: { readonly key: string; readonly property?: string }
+}
 interface WrittenTo {
   readonly name?: string
   readonly template?: { readonly data?: Readonly<Record<string, string>> }
@@ -28,12 +36,12 @@ export class Operator {
   readonly #api: KubeApi
   readonly #namespace: string
   /** What the provider holds now, and held before. */
-  readonly #provider: () => { readonly now: string; readonly before: string }
+  readonly #provider: () => Values | Promise<Values>
   readonly #synced = new Map<string, string>()
   #running: Promise<void> | undefined
   #stopped = false
 
-  constructor(api: KubeApi, namespace: string, provider: () => { readonly now: string; readonly before: string }) {
+  constructor(api: KubeApi, namespace: string, provider: () => Values | Promise<Values>) {
     this.#api = api
     this.#namespace = namespace
     this.#provider = provider
@@ -71,7 +79,7 @@ export class Operator {
   }
 
   async #visit(item: Json): Promise<void> {
-    const { metadata, spec } = item as { metadata: NonNullable<Json['metadata']>; spec: { target?: WrittenTo } }
+    const { metadata, spec } = item as { metadata: NonNullable<Json['metadata']>; spec: { target?: WrittenTo; data?: readonly Entry[] } }
     const seen = `${metadata.generation} ${goMap(metadata.annotations)} ${goMap(metadata.labels)}`
     if (this.fault === 'skip' || this.#synced.get(metadata.name) === seen) return
     const marks = Object.keys(metadata.annotations ?? {}).filter((key) => key.startsWith('keyturn/'))
@@ -83,8 +91,8 @@ export class Operator {
     }
     this.#synced.set(metadata.name, seen)
     this.syncs++
-    const writes = this.fault === undefined || this.fault === 'stale'
-    if (writes) await this.#write(spec.target, metadata.name, this.fault === 'stale' ? this.#provider().before : this.#provider().now)
+    const writes = this.fault === undefined || this.fault === 'stale' || this.fault === 'torn'
+    if (writes) await this.#write(spec, metadata.name, await this.#provider())
     const hash = createHash('sha3-224')
       .update(`{annotations:${goMap(metadata.annotations)} labels:${goMap(metadata.labels)}}`)
       .digest('hex')
@@ -115,15 +123,25 @@ export class Operator {
     return this.fault === 'retained' ? { ...ok, message: 'secret retained due to DeletionPolicy=Retain' } : ok
   }
 
-  async #write(target: WrittenTo | undefined, own: string, text: string): Promise<void> {
+  async #write(
+    { target, data: entries = [] }: { target?: WrittenTo; data?: readonly Entry[] },
+    own: string,
+    values: Values,
+  ): Promise<void> {
     const name = target?.name ?? own
-    const value = JSON.parse(text) as Record<string, unknown>
+    const fieldsOf = (stale: boolean) => JSON.parse(stale ? values.before : values.now) as Record<string, unknown>
+    const value = fieldsOf(this.fault === 'stale')
     const rendered = Object.entries(target?.template?.data ?? {}).map(([key, one]): [string, unknown] => [
       key,
       one.replace(/\{\{ \.(\w+) \}\}/g, (_, field: string) => String(value[field])),
     ])
+    // Each entry is a read of its own.
+    const single = entries.map(({ secretKey, remoteRef: { property } }, index): [string, unknown] => {
+      const read = fieldsOf(this.fault === 'stale' || (this.fault === 'torn' && index === entries.length - 1))
+      return [secretKey, property === undefined ? JSON.stringify(read) : read[property]]
+    })
     const data = Object.fromEntries(
-      (rendered.length > 0 ? rendered : Object.entries(value)).map(([key, one]) => [
+      (rendered.length > 0 ? rendered : single.length > 0 ? single : Object.entries(value)).map(([key, one]) => [
         key,
         Buffer.from(typeof one === 'string' ? one : JSON.stringify(one)).toString('base64'),
       ]),
