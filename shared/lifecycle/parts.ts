@@ -27,8 +27,8 @@ export interface Composed {
 /** Credentials that were superseded and are still in the value: a store keeps a note of at most three. */
 const keptMax = 3
 const alone = 'Move it to a secret of its own.'
-/** Kinds that fit beside others: what they keep is a note each, and nothing of theirs is published somewhere else. */
-const fitting = ['random', 'secret-list']
+/** Kinds that fit beside others: what they keep is a note each, or leaves by its time. A keyring has notes of its own for keys that may leave. */
+const fitting = ['random', 'secret-list', 'jwt']
 
 /**
  * One secret with several credentials, as one rotator: each part is parsed, made and tested by its own, and one publication changes all of them, or
@@ -49,6 +49,13 @@ export async function composeParts(policy: Policy, load: (kind: string) => Promi
   if (outside.length > 1) wrong(`has more than one part with a target outside: ${outside.map(({ field }) => field).join(', ')}`, alone)
   const unfit = parts.find(({ rotator: { about, traits } }) => traits.mints || (traits.class === 'F' && !fitting.includes(about.kind)))
   if (unfit) wrong(`has ${unfit.field}=${unfit.rotator.about.kind}, which needs a secret of its own`, alone)
+  // Going back with a login would bring back a key that verifiers may not know, and what the target took must not hang on that.
+  const signing = parts.find(({ rotator }) => rotator.publicSet !== undefined)
+  const [target] = outside
+  if (signing && target)
+    wrong(`has ${signing.field}=${signing.rotator.about.kind} beside ${target.field}, which has a target outside`, alone)
+  const sets = parts.filter(({ rotator }) => rotator.publicSet !== undefined)
+  if (sets.length > 1) wrong(`has more than one part with a public set: ${sets.map(({ field }) => field).join(', ')}`, alone)
   if (parts.filter(keeps).length > keptMax) wrong(`has more than ${keptMax} parts that keep their previous credential`, alone)
   const rotator = (only?: readonly string[]): AnyRotator => {
     const unknown = only?.find((field) => !fields.includes(field))
@@ -57,7 +64,9 @@ export async function composeParts(policy: Policy, load: (kind: string) => Promi
   }
   return { fields, rotator }
 }
-const keeps = ({ rotator, policy }: Part): boolean => rotator.traits.slots(policy) !== 1
+/** null: without limit, and without a note. */
+const slotsOf = ({ rotator, policy }: Part): number | null => rotator.traits.slots(policy)
+const keeps = (part: Part): boolean => ![1, null].includes(slotsOf(part))
 
 export const unknownPart = (part: string, fields: readonly string[]): RotationError =>
   new RotationError('bad_event', `The secret has no part ${part}.`, {
@@ -69,7 +78,7 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
   const chosen = parts.filter(({ field }) => only === undefined || only.includes(field))
   const of = (pieces: Pieces, { field }: Part): unknown => pieces.get(field)?.value
   const idsOf = (pieces: Pieces): readonly CredentialId[] =>
-    [...(outside ? [outside] : []), ...parts.filter((part) => part !== outside)].map(
+    [...(outside ? [outside] : []), ...parts.filter((part) => part !== outside && slotsOf(part) !== null)].map(
       (part) => `${part.field} ${part.rotator.identify(of(pieces, part))}` as CredentialId,
     )
   const within = (context: Context<Pieces>, part: Part): Context<unknown> => ({
@@ -88,13 +97,7 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
     return before !== undefined && before === after ? undefined : outside
   }
   const rotator: Rotator<Pieces> = {
-    about: {
-      kind: partsKind,
-      title: 'several credentials in one secret',
-      type: (outside ?? parts[0])?.rotator.about.type ?? 'other',
-      strategies: [],
-      policy: parts.flatMap(({ field, rotator: inner }) => keysOf(field, inner)),
-    },
+    about: aboutOf(parts, outside),
     traits: traitsOf(parts, outside),
     typeOf: () => {
       const first = outside ?? parts[0]
@@ -127,7 +130,14 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
       const part = changes(context, pending)
       return part ? part.rotator.apply(within(context, part), of(pending, part)) : { done: true }
     },
-    accepted: async (context, value) => (outside ? outside.rotator.accepted(within(context, outside), of(value, outside)) : true),
+    // What the target may have taken is its word alone; of what nobody outside knows each part says whether it may come back.
+    accepted: async (context, value) => {
+      for (const part of outside ? [outside] : parts)
+        if (!(await part.rotator.accepted(within(context, part), of(value, part)))) return false
+      return true
+    },
+    ...publicOf(parts),
+    tooEarly: (context) => whyTooEarly(chosen, (part) => part.rotator.tooEarly?.(within(context, part))),
     verify: async (context, pending) => {
       const asked = parts.filter((part) => part !== outside || part === changes(context, pending))
       return (await Promise.all(asked.map((part) => part.rotator.verify(within(context, part), of(pending, part))))).flat()
@@ -136,6 +146,31 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
     classify: (cause) => (outside ?? parts[0])?.rotator.classify(cause) ?? 'internal',
   }
   return rotator as AnyRotator
+}
+
+const aboutOf = (parts: readonly Part[], outside: Part | undefined): AnyRotator['about'] => ({
+  kind: partsKind,
+  title: 'several credentials in one secret',
+  type: (outside ?? parts[0])?.rotator.about.type ?? 'other',
+  strategies: [],
+  policy: parts.flatMap(({ field, rotator: inner }) => keysOf(field, inner)),
+})
+
+function whyTooEarly(chosen: readonly Part[], ask: (part: Part) => string | undefined): string | undefined {
+  for (const part of chosen) {
+    const why = ask(part)
+    if (why !== undefined) return `${part.field}: ${why}`
+  }
+  return undefined
+}
+
+/** Of the one part whose public halves others have to know. */
+function publicOf(parts: readonly Part[]): Pick<Rotator<Pieces>, 'publicSet'> {
+  const part = parts.find(({ rotator }) => rotator.publicSet !== undefined)
+  const { publicSet } = part?.rotator ?? {}
+  return part && publicSet
+    ? { publicSet: (pieces, _, at) => publicSet.call(part.rotator, pieces.get(part.field)?.value, part.policy, at) }
+    : {}
 }
 
 /** What the outside part's target can tell and end, by the id that the part's own rotator knows. */
@@ -174,7 +209,7 @@ const strip = (id: CredentialId, { field }: Part): CredentialId | undefined =>
   id.startsWith(`${field} `) ? (id.slice(field.length + 1) as CredentialId) : undefined
 
 function traitsOf(parts: readonly Part[], outside: Part | undefined): AnyRotator['traits'] {
-  const slots = parts.filter(keeps).map(({ rotator, policy }) => rotator.traits.slots(policy) ?? 2)
+  const slots = parts.filter(keeps).flatMap((part) => slotsOf(part) ?? [])
   const ways = parts.map(({ rotator, policy }) => rotator.traits.rollback(policy))
   const { asynchronous, propagates = false, usage = 'none', needsAdmin = 'no' } = outside?.rotator.traits ?? {}
   return {

@@ -49,6 +49,7 @@ export function policyFor(policy: Policy, field: string, { about }: AnyRotator):
     ...common.map((name) => [name, policy[prefix + name]] as const),
     ...own.map((name) => [name, policy[`${prefix}${field}-${name}`]] as const),
     ...(about.policy.some(({ name }) => name === 'field') ? [['field', field] as const] : []),
+    ['every', policy[`${prefix}${field}-every`] ?? policy[`${prefix}every`]] as const,
   ]
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[prefix + name, value]])))
 }
