@@ -28,7 +28,7 @@ export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText:
   const ref = await tools.store.resolve(refText)
   const after = patched(await tools.store.describe(ref), patch)
   const setup = await understand(tools, after)
-  if ('keyturn-targets' in patch) assertTargets(setup)
+  if (['targets', 'companions'].some((name) => `${prefix}${name}` in patch)) assertTargets(setup)
   if (setup.rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
   else if (concernsLogin(setup.rotator, patch)) await checkTogether(tools, { ...setup, rotator: setup.rotator }, after)
   await admin.setPolicy(ref, patch)
@@ -37,7 +37,7 @@ export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText:
 
 /** Keys like mode or window stay changeable while the administrator's store or the value itself is out of order. */
 const concernsLogin = ({ about }: AnyRotator, patch: Patch): boolean =>
-  [...about.policy.map(({ name }) => name), 'strategy', 'admin', 'rotator'].some((name) => `${prefix}${name}` in patch)
+  [...about.policy.map(({ name }) => name), 'strategy', 'admin', 'rotator', 'every'].some((name) => `${prefix}${name}` in patch)
 
 /** What the rotator refuses of policy, value and administrator together; no login. */
 async function checkTogether(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState): Promise<void> {

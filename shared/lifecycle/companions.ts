@@ -25,7 +25,7 @@ export async function publishBefore(
     const { pending, loose, current } = await tools.store.describe(ref)
     return [pending, current, ...loose].some((one) => one?.id === version) // current: a platform published it, and this call is repeated
   }
-  const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: tools.deps.env.now(), still }
+  const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: undefined, still }
   for (const companion of companions.filter(({ order }) => order === 'before')) {
     try {
       await bring(tools, companion, source)
@@ -34,6 +34,23 @@ export async function publishBefore(
       if (!emergency || !(cause instanceof RotationError) || cause.code === 'conflict') throw cause
       tools.deps.env.log('companion_behind', { companion: companion.name, code: cause.code, why: cause.message })
     }
+  }
+}
+
+/**
+ * Right after the publication, where nobody announces it from here: public sets get the end of the key that signed until now. What fails costs only
+ * that: the key stays in the set until the next sweep or rotation.
+ */
+export async function endOutgoing(tools: Tools, { companions, policy, rotator }: Setup, ref: SecretRef, version: VersionId): Promise<void> {
+  const sets = companions.filter(({ content }) => content === 'public-set')
+  if (rotator === undefined || sets.length === 0) return
+  const still = async (): Promise<boolean> => (await tools.store.describe(ref)).current?.id === version
+  try {
+    const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: tools.deps.env.now(), still }
+    for (const companion of sets) await bring(tools, companion, source)
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+    tools.deps.env.log('companion_behind', { code: cause.code, why: cause.message })
   }
 }
 
@@ -115,6 +132,16 @@ export async function healCompanions(deps: Deps, refText: string, whole: boolean
   }
   if (Object.keys(seen).length > 0) await noteSeen(tools, state, { ...state.journal?.seen, ...seen })
   return healed
+}
+
+/** Whether any of them had to be written, which is noted; one that is out of reach is met again right before the publication. */
+export async function setsHealed({ deps }: Tools, { shown }: SecretRef): Promise<boolean> {
+  try {
+    return (await healCompanions(deps, shown, true)).length > 0
+  } catch (cause) {
+    if (!(cause instanceof RotationError) || cause.remedy === 'human') throw cause
+    return false
+  }
 }
 
 async function noteSeen({ store }: Tools, state: SecretState, seen: Readonly<Record<string, Seen>>): Promise<void> {

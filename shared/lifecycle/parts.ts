@@ -99,10 +99,7 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
   const rotator: Rotator<Pieces> = {
     about: aboutOf(parts, outside),
     traits: traitsOf(parts, outside),
-    typeOf: () => {
-      const first = outside ?? parts[0]
-      return first?.rotator.typeOf?.(first.policy) ?? first?.rotator.about.type ?? 'other'
-    },
+    typeOf: () => typeOfFirst(outside ?? parts[0]),
     parse: (text) =>
       new Map(
         parts.map((part) => {
@@ -118,6 +115,7 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
       ),
     identify: (pieces) => idsOf(pieces)[0] ?? ('none' as CredentialId),
     identities: idsOf,
+    restore: (now, back) => restored(parts, now, back),
     check: (context, pending) => {
       for (const part of parts) part.rotator.check(within(context, part), pending && of(pending, part))
     },
@@ -147,6 +145,17 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
   }
   return rotator as AnyRotator
 }
+
+const typeOfFirst = (part: Part | undefined) => part?.rotator.typeOf?.(part.policy) ?? part?.rotator.about.type ?? 'other'
+
+/** Each part as its own rotator brings it back. */
+const restored = (parts: readonly Part[], now: Pieces, back: Pieces): Pieces =>
+  new Map(
+    parts.map(({ field, rotator, policy }) => {
+      const piece = back.get(field)
+      return [field, { ...piece, value: rotator.restore?.(now.get(field)?.value, piece?.value, policy) ?? piece?.value }]
+    }),
+  )
 
 const aboutOf = (parts: readonly Part[], outside: Part | undefined): AnyRotator['about'] => ({
   kind: partsKind,

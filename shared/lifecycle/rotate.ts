@@ -7,7 +7,7 @@ import { type RotationRequest, type SecretRef, type Step, steps, type VersionId 
 import type { SecretText } from '../core/secret-text.js'
 import type { Action } from './action.js'
 import { isDue } from './change.js'
-import { assertPlaces } from './companions.js'
+import { assertPlaces, setsHealed } from './companions.js'
 import { decide } from './decide.js'
 import { type Deps, noConfiguration, type RotationResult } from './deps.js'
 import { entriesDue, identitiesOf } from './entries.js'
@@ -154,8 +154,18 @@ async function go(
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
   const mayNote = tools.store.stepState === undefined || !isServiceStep(state, request) // a function under a platform's role writes no notes
   if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'anew'
-  if ((action.kind === 'rotate' || action.kind === 'emergency') && action.from === 'create')
+  if ((action.kind === 'rotate' || action.kind === 'emergency') && action.from === 'create') {
+    // A place of the public set that was named since, or written past us, has to be right for as long as the others.
+    if (
+      action.kind === 'rotate' &&
+      setup.rotator.publicSet !== undefined &&
+      tools.deps.journal &&
+      mayNote &&
+      (await setsHealed(tools, state.ref))
+    )
+      return 'anew'
     await assertNotTooEarly(tools, setup, state, action.kind)
+  }
   if (action.from === 'create' && action.kind !== 'rollback') await assertPlaces(tools, setup)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {

@@ -82,7 +82,12 @@ const mustSet = ({ rotator, context }: Work, { kind }: Go): boolean =>
 const mustTestAgain = (state: SecretState, { from }: Go, asked: readonly Step[]): boolean =>
   asked.length === 1 && asked[0] === 'finish' && from !== 'finish' && state.drivenBy === 'engine'
 
-async function valueFor({ tools, context }: Work, state: SecretState, action: Go, given?: SecretText): Promise<SecretText | undefined> {
+async function valueFor(
+  { tools, context, rotator }: Work,
+  state: SecretState,
+  action: Go,
+  given?: SecretText,
+): Promise<SecretText | undefined> {
   if (action.value === 'given') {
     if (given !== undefined) return given
     throw new RotationError('bad_event', `A put of ${context.ref.shown} was interrupted before its value was kept.`, {
@@ -90,8 +95,10 @@ async function valueFor({ tools, context }: Work, state: SecretState, action: Go
       next: 'Put the value again.',
     })
   }
-  if (action.value === 'previous' && state.previous !== undefined) return tools.store.read(context.ref, state.previous.id)
-  return undefined
+  if (action.value !== 'previous' || state.previous === undefined) return undefined
+  const text = await tools.store.read(context.ref, state.previous.id)
+  if (rotator.restore === undefined || context.current === undefined) return text
+  return rotator.render(text, rotator.restore(context.current, rotator.parse(text, context.policy), context.policy))
 }
 
 function versionOf(action: Go) {

@@ -3,7 +3,7 @@ import { prefix } from '../core/policy/index.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { RotationRequest, SecretRef, Step, VersionId } from '../core/ports/words.js'
-import { publishBefore } from './companions.js'
+import { endOutgoing, publishBefore } from './companions.js'
 import { decide } from './decide.js'
 import type { RotationResult } from './deps.js'
 import { nextFor } from './remedies.js'
@@ -46,12 +46,13 @@ export const stepDone = ({ ref, pending }: SecretState, { kind }: RotationReques
 })
 
 /** Only a secret that names companions is understood and read here: a platform's finish needs neither otherwise. */
-async function companionsBefore(tools: Tools, state: SecretState, version: VersionId): Promise<void> {
+async function companionsBefore(tools: Tools, state: SecretState, version: VersionId): Promise<Setup | undefined> {
   const named = state.policy[companionsKey] ?? tools.deps.environment?.[companionsKey]
-  if (named === undefined || named === 'none') return
+  if (named === undefined || named === 'none') return undefined
   const setup = await understand(tools, state)
   assertTargets(setup)
   await publishBefore(tools, setup, state, version)
+  return setup
 }
 const companionsKey = `${prefix}companions`
 
@@ -68,8 +69,9 @@ export async function finishForService(tools: Tools, state: SecretState, request
   }
   const { holder, leaseMs } = tools.deps
   const claim = await tools.store.claim(state, { token: action.token, kind: action.kind, holder, leaseMs })
-  await companionsBefore(tools, state, action.version)
+  const setup = await companionsBefore(tools, state, action.version)
   const info = await finishSecret({ tools, claim: { ...claim, base: action.base } }, action.version)
+  if (setup !== undefined) await endOutgoing(tools, setup, ref, info.id)
   const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
   return {
     ref,

@@ -24,5 +24,8 @@ export async function assertNotTooEarly(
   const hurry = kind === 'emergency' ? { emergency: true as const } : {}
   const context = { ...hurry, ref, token, policy, deadline, current, publishedAt, released: releasedIn(state), live: [], env: guard.env }
   const why = rotator.tooEarly(context)
-  if (why !== undefined) throw new RotationError('held', `${ref.shown}: ${why}.`, { next: nextFor('held', ref.shown) })
+  if (why !== undefined)
+    throw new RotationError('held', `${ref.shown}: ${why}.`, {
+      next: rotator.retained ? `Re-encrypt, then say so: keyturn reencrypted ${ref.shown} --key ID.` : nextFor('held', ref.shown),
+    })
 }

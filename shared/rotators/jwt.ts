@@ -1,6 +1,6 @@
 import { RotationError } from '../core/errors.js'
 import type { AnyRotator, Context, Difference, Rotator } from '../core/ports/rotator.js'
-import type { CredentialId } from '../core/ports/words.js'
+import type { CredentialId, Policy } from '../core/ports/words.js'
 import { currentOf, selfIssued } from '../core/self-issued.js'
 import { former, named, newKey, publicOf, type SigningKey, signsFor } from './jwt/keys.js'
 import { isVerifiable, policyKeys, wishOf } from './jwt/policy.js'
@@ -27,7 +27,7 @@ const jwt: Rotator<JwtValue> = {
   tooEarly,
   propose,
   accepted,
-  publicSet: (value, policy, at) => publicSetOf(value, at + wishOf(policy).overlapMs),
+  publicSet: (value, policy, at) => publicSetOf(value, at === undefined ? 'open' : at + wishOf(policy).overlapMs),
   verify,
 }
 
@@ -79,7 +79,10 @@ async function propose(context: Context<JwtValue>): Promise<JwtValue> {
 }
 
 /** Signs with the new key and checks that with its public half. Who will not know it is said, and stops nothing: it was asked for. */
-async function verify({ policy, current: base }: Context<JwtValue>, { current, next }: JwtValue): Promise<readonly Difference[]> {
+async function verify(
+  { policy, current: base, env, emergency }: Context<JwtValue>,
+  { current, next, previous }: JwtValue,
+): Promise<readonly Difference[]> {
   for (const key of [current, next]) {
     const half = key && publicOf(key)
     if (key && half && !(await signsFor(key, half)))
@@ -88,16 +91,41 @@ async function verify({ policy, current: base }: Context<JwtValue>, { current, n
         next: 'Put a whole key.',
       })
   }
-  if (current === undefined || base?.current === undefined) return []
+  if (base?.current === undefined) return []
+  if (current === undefined) return forgotten(policy, base, [], env.now())
   assertNoneReused(base, [current, next])
   const known = [base.current, base.next, base.previous].some((key) => key?.kid !== undefined && key.kid === current.kid)
-  if (known || base.current.kid === undefined) return []
-  return wishOf(policy).verifiers.map(({ shown, refreshMs, looksAgain }) => ({
+  const lost = emergency ? [] : forgotten(policy, base, [current, next, previous], env.now()) // an emergency means it
+  if (known || base.current.kid === undefined) return lost
+  const unknown = wishOf(policy).verifiers.map(({ shown, refreshMs, looksAgain }) => ({
     what: `verifier ${shown}`,
     outgoing: base.current?.kid ?? 'none',
     incoming: `${current.kid} is refused for up to ${Math.ceil(refreshMs / 1000)} s${looksAgain ? ' after its last look' : ''}`,
     fatal: false,
   }))
+  return [...unknown, ...lost]
+}
+
+/** Keys that leave the public set while tokens of theirs may be on their way: of what a person puts. Said, and stops nothing. */
+function forgotten(
+  policy: Policy,
+  { current, previous }: JwtValue,
+  kept: readonly ({ readonly kid?: string | undefined } | undefined)[],
+  now: number,
+): readonly Difference[] {
+  const has = (kid: string | undefined): boolean => kept.some((key) => key?.kid === kid)
+  const ends = [
+    { kid: current?.kid, until: now + wishOf(policy).overlapMs },
+    { kid: previous?.kid, until: previous?.notAfter ?? 0 },
+  ]
+  return ends
+    .filter(({ kid, until }) => kid !== undefined && until > now && !has(kid))
+    .map(({ kid, until }) => ({
+      what: 'tokens',
+      outgoing: `of ${kid} are accepted until ${new Date(until).toISOString()}`,
+      incoming: 'are refused from the publication on',
+      fatal: false,
+    }))
 }
 
 /** A name stands for one key: verifiers keep keys by it. */

@@ -31,6 +31,8 @@ const random: Rotator<RandomValue> = {
   identify: ({ field, id }) => (id === undefined ? (field ?? firstId) : `${field} ${id}`) as CredentialId,
   check: ({ policy }) => void wishOf(policy),
   digests: digestsOf,
+  // Clients may have taken the newer one already.
+  restore: ({ key }, previous, policy) => (overlaps(policy) ? { ...previous, previous: key, id: previous.id ?? firstId } : previous),
   propose,
   // Nobody outside could refuse it: what a person puts is at least of the form that was asked for. The first value was there before.
   verify: async (context, { key, field }) => {

@@ -27,6 +27,12 @@ const secretList: Rotator<ListValue> = {
     assertCount(policy, current)
   },
   propose,
+  // What the newest one signed or encrypted since is still accepted.
+  restore: (current, { secrets: [first, ...older], ...rest }, policy) => {
+    const isNew = (one: SecretText): boolean => ![first, ...older].some((each) => each?.equals(one))
+    const secrets = [...(first ? [first] : []), ...current.secrets.filter(isNew), ...older].slice(0, countOf(policy, current))
+    return { ...rest, secrets }
+  },
 }
 
 function propose(context: Context<ListValue>): ListValue {

@@ -14,6 +14,9 @@ export interface Keys {
 }
 export const kidsIn = (text: string): readonly string[] =>
   ((JSON.parse(text || '{}') as { keys?: { kid: string }[] }).keys ?? []).map(({ kid }) => kid)
+/** From then on whoever serves it by time leaves the key out. */
+const endOf = (text: string, kid: string): number | undefined =>
+  ((JSON.parse(text || '{}') as { keys?: { kid: string; exp?: number }[] }).keys ?? []).find((key) => key.kid === kid)?.exp
 export const kidsOf = ({ current, next, previous }: Keys): readonly string[] => [current, next, previous].flatMap((key) => key?.kid ?? [])
 
 /** What verifiers may rely on, seen after each effect: how long each key has been public, and until when it has to stay. */
@@ -49,6 +52,7 @@ export class PublicSetWatch {
       if (signs !== undefined && kids.includes(signs)) this.#behind.delete(place)
       if (this.#behind.has(place)) continue
       if (signs !== undefined && !kids.includes(signs) && !this.#emergency) return `${place} is without the key that signs`
+      if (signs !== undefined && endOf(set, signs) !== undefined && !this.#emergency) return `${place} has an end for the key that signs`
       const gone = this.#emergency ? undefined : [...this.#until].find(([kid, until]) => until > at && !kids.includes(kid))
       if (gone !== undefined) return `${place} is without ${gone[0]}, whose tokens are accepted for another ${gone[1] - at} ms`
       const [since, first] = [this.#since.get(`${place} ${signs}`), before.current == null]

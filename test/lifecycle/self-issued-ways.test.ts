@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { codeOf } from '../../shared/core/errors.js'
 import type { SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
+import { changePolicy } from '../../shared/lifecycle/adopt.js'
 import { scheduleOf } from '../../shared/lifecycle/plan.js'
 import { reencrypted } from '../../shared/lifecycle/retained.js'
 import { revoke } from '../../shared/lifecycle/revoke.js'
@@ -105,13 +107,19 @@ describe('a place of a public set that is behind', () => {
     const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-companions': 'one' })
     await world.rotate(ref)
     const held = () => assert.rejects(world.rotate(ref), fails('held', /announced only until/))
-    for (const act of [
+    const [name, overwrite] = [
       () => world.main.setPolicy(ref, { 'keyturn-companions': 'one two' }),
       async () => void world.files.set('path:/one', '{"keys":[]}'),
-    ]) {
+    ]
+    // Also where no sweep came between: who rotates looks itself.
+    for (const [act, swept] of [
+      [name, true],
+      [overwrite, true],
+      [overwrite, false],
+    ] as const) {
       world.env.time += 2 * dayMs
       await act()
-      await world.sweep()
+      if (swept) await world.sweep()
       await held()
       world.env.time += 2 * dayMs
       const { rev } = await world.state(ref)
@@ -188,6 +196,82 @@ describe('ways back of what is self-issued', () => {
         put(world, ref, wrong, `wrong-${JSON.stringify(wrong).length}`),
         (cause) => fails('bad_value')(cause) && !inspect(cause, { depth: 9 }).includes('Canary'),
       )
+  })
+})
+
+describe('back to a value beside others', () => {
+  it('a list keeps what was used since; the one that is brought back is the first', async () => {
+    const world = new SelfIssuedWorld('list-back')
+    const list = async () => (await world.json<{ cipher: string[] }>(ref)).cipher
+    const ref = await world.create(
+      'list',
+      { cipher: ['a'.repeat(32), 'b'.repeat(32), 'c'.repeat(32)] },
+      { 'keyturn-rotator': 'secret-list' },
+    )
+    await world.rotate(ref)
+    const [newest = '', a, b] = await list()
+    await world.rotate(ref, { kind: 'rollback' })
+    assert.deepEqual(await list(), [a, newest, b])
+  })
+
+  it('a key with overlap: the one that clients may have taken already is still accepted, and its digest known', async () => {
+    const world = new SelfIssuedWorld('overlap-back')
+    world.companions({ hashes: { content: 'digests', at: 'memory:hashes', order: 'before' } })
+    await world.create('hashes', {}, {}, world.other)
+    const ref = await world.create(
+      'key',
+      { key: 'first-key-0123456789' },
+      { 'keyturn-rotator': 'random', 'keyturn-strategy': 'overlap', 'keyturn-companions': 'hashes' },
+    )
+    await world.rotate(ref)
+    const { key } = await world.json<{ key: string }>(ref)
+    await world.rotate(ref, { kind: 'rollback' })
+    const back = await world.json<{ key: string; key_previous: string }>(ref)
+    assert.deepEqual([back.key, back.key_previous], ['first-key-0123456789', key])
+    const text = await world.text(await world.other.resolve('hashes'), world.other)
+    for (const one of [back.key, key]) assert.ok(text.includes(createHash('sha256').update(one).digest('hex')))
+  })
+
+  it('parts go back each in its own way', async () => {
+    const world = new SelfIssuedWorld('parts-back')
+    const parts = { 'keyturn-parts': 'plain=random cookie=secret-list' }
+    const ref = await world.create('both', { plain: 'first-plain-0123456789', cookie: ['d'.repeat(32)] }, parts)
+    await world.rotate(ref)
+    const now = await world.json<{ cookie: string[] }>(ref)
+    await world.rotate(ref, { kind: 'rollback' })
+    const back = await world.json<{ plain: string; cookie: string[] }>(ref)
+    assert.deepEqual([back.plain, back.cookie], ['first-plain-0123456789', ['d'.repeat(32), now.cookie[0]]])
+  })
+
+  it('overlap that is switched off leaves no key that a service would go on accepting, and touches no field of somebody else', async () => {
+    const world = new SelfIssuedWorld('overlap-off')
+    const ref = await world.create('key', { key: 'first-key-0123456789' }, { 'keyturn-rotator': 'random', 'keyturn-strategy': 'overlap' })
+    await world.rotate(ref)
+    await world.main.setPolicy(ref, { 'keyturn-strategy': 'replace' })
+    world.env.time += 2 * dayMs
+    await world.sweep()
+    await world.rotate(ref)
+    assert.deepEqual(Object.keys(await world.json(ref)), ['key'])
+    const own = { key: 'first-key-0123456789', key_id: 'prod', key_previous: 'theirs' }
+    const other = await world.create('other', own, { 'keyturn-rotator': 'random' })
+    await world.rotate(other)
+    assert.deepEqual({ ...(await world.json<object>(other)), key: own.key }, own)
+  })
+})
+
+describe('what a policy says that could never be kept', () => {
+  it('is refused when it is written: a schedule faster than verifiers, a companion that nobody configured', async () => {
+    const world = new SelfIssuedWorld('policy-early')
+    const ref = await world.create('jwt', {}, jwt)
+    for (const [patch, code] of [
+      [{ 'keyturn-every': '61m' }, 'bad_policy'],
+      [{ 'keyturn-companions': 'typo' }, 'bad_config'],
+    ] as const)
+      await assert.rejects(
+        world.act((deps) => changePolicy(deps, world.main, ref.shown, patch)),
+        fails(code),
+      )
+    assert.equal((await world.state(ref)).policy['keyturn-every'], undefined)
   })
 })
 

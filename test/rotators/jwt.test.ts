@@ -210,7 +210,17 @@ describe('rotator jwt', () => {
     await keys.rotate()
     const other = new Keys(es)
     await other.rotate()
-    assert.equal((await jwt.verify(keys.context(), jwt.parse(other.text, es))).length, 1)
+    const says = async (text: SecretText) =>
+      (await jwt.verify(keys.context(), jwt.parse(text, es))).map(({ what, incoming }) => `${what}: ${incoming}`)
+    assert.match((await says(other.text)).join(), /^verifier .* is refused for up to .*tokens: are refused from the publication on$/)
+    assert.deepEqual(await says(keys.text), [])
+    assert.deepEqual(await says(new SecretText('{}')), ['tokens: are refused from the publication on'])
+    keys.env.time += 24 * hour
+    await keys.rotate()
+    const { previous: _, ...without } = JSON.parse(keys.text.reveal()) as { previous: unknown }
+    assert.deepEqual(await says(new SecretText(JSON.stringify(without))), ['tokens: are refused from the publication on'])
+    keys.env.time += 24 * hour
+    assert.deepEqual(await says(new SecretText(JSON.stringify(without))), [], 'their time is over')
   })
 
   it('what is published long after it was made: the time of the key before counts from the publication, in the set and for the next rotation', async () => {

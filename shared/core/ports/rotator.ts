@@ -131,11 +131,16 @@ export interface Rotator<V> {
   /** Digests of what a service has to accept, for a service that must not know the keys themselves. */
   digests?(value: V, policy: Policy): SecretText
   /**
-   * What everybody may read of a value: the public halves of its keys. For companions; where there is none there is nothing public. undefined: this value
-   * has none yet, and what stands there stays. `at`: when it
-   * was published, or now where it is about to be: times of keys count from there.
+   * The value with which `previous` comes back: where a value keeps several credentials, what has been used since is not dropped. Where this is not
+   * there the previous value is published as it was.
    */
-  publicSet?(value: V, policy: Policy, at: number): PublicText | undefined
+  restore?(current: V, previous: V, policy: Policy): V
+  /**
+   * What everybody may read of a value: the public halves of its keys. For companions; where there is none there is nothing public. undefined: this value
+   * has none yet, and what stands there stays. `at`: when it was published, and times of keys count from there; undefined: it is not yet, and nobody
+   * knows when it will be, so that no key that is in use has an end.
+   */
+  publicSet?(value: V, policy: Policy, at: number | undefined): PublicText | undefined
   /** Ends sessions of `id` that began before `context.publishedAt`: a revocation where the outgoing credential itself died with the rotation. */
   endSessions?(context: Context<V>, id: CredentialId): Promise<void>
   /** The driver's own answer to "what is this error". */

@@ -23,8 +23,8 @@ export interface Source {
   readonly rotator: AnyRotator
   readonly policy: Policy
   readonly text: SecretText
-  /** When it was published; now where it is about to be. */
-  readonly at: number
+  /** When it was published; undefined where it is about to be. */
+  readonly at: number | undefined
   /** Asked right before each write: whether this is still what has to stand there. */
   still(): Promise<boolean>
 }

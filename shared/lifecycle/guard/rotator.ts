@@ -22,7 +22,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     token: context.token,
     ...(context.reason === undefined ? {} : { reason: context.reason }),
   })
-  const { mint, usage, endSessions, tooEarly, publicSet, typeOf, retained, digests, identities } = rotator
+  const { mint, usage, endSessions } = rotator
   return {
     about: rotator.about,
     traits: rotator.traits,
@@ -48,12 +48,23 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
             guarded(guard, change('endSessions', context), () => endSessions.call(rotator, context, id)),
         }
       : {}),
+    ...ofTheValue(rotator, learned),
+    classify,
+  }
+}
+
+/** What needs no target: read from a value, or made of one. */
+function ofTheValue(rotator: AnyRotator, learned: <T>(value: T) => T): Partial<AnyRotator> {
+  const { tooEarly, publicSet, typeOf, retained, digests, identities, restore } = rotator
+  return {
     ...(identities ? { identities: (value: unknown) => identities.call(rotator, value) } : {}),
     ...(typeOf ? { typeOf: (policy: Policy) => typeOf.call(rotator, policy) } : {}),
     ...(retained ? { retained: (value: unknown) => retained.call(rotator, value) } : {}),
     ...(digests ? { digests: (value: unknown, policy: Policy) => learned(digests.call(rotator, value, policy)) } : {}),
+    ...(restore ? { restore: (now: unknown, back: unknown, policy: Policy) => learned(restore.call(rotator, now, back, policy)) } : {}),
     ...(tooEarly ? { tooEarly: (context: Context<unknown>) => tooEarly.call(rotator, context) } : {}),
-    ...(publicSet ? { publicSet: (value: unknown, policy: Policy, at: number) => publicSet.call(rotator, value, policy, at) } : {}),
-    classify,
+    ...(publicSet
+      ? { publicSet: (value: unknown, policy: Policy, at: number | undefined) => publicSet.call(rotator, value, policy, at) }
+      : {}),
   }
 }

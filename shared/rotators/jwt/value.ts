@@ -105,18 +105,22 @@ const wrong = (field: string, why: string): RotationError =>
     next: 'Put {} to have keys made, or one key as {"signing_key": "<PEM>"}; docs/jwt.md has the fields.',
   })
 
-/** Who may accept which tokens: previous, current and next, whatever the time. `until`: not before then the time of previous is over. */
-export function publicSetOf({ current, next, previous }: JwtValue, until = 0): PublicText | undefined {
+/**
+ * Who may accept which tokens: previous, current and next, whatever the time. `until`: not before then the time of previous is over; `open`: it signs
+ * until this value is published, whenever that is.
+ */
+export function publicSetOf({ current, next, previous }: JwtValue, until: number | 'open' = 0): PublicText | undefined {
   if (current?.kid === undefined) return undefined // never a set without the key that signs
   const halves = [current, next].flatMap((key) => (key ? (publicOf(key) ?? []) : []))
   return PublicText.ofKeys([
     ...halves,
-    ...(previous ? [{ ...previous.public, exp: Math.ceil(Math.max(previous.notAfter, until) / slotMs) * (slotMs / 1000) }] : []),
+    ...(previous ? [until === 'open' ? previous.public : { ...previous.public, exp: endOf(Math.max(previous.notAfter, until)) }] : []),
   ])
 }
 
 /** Times of a set are of whole quarters of an hour: when it is written again after the publication it is the same, byte for byte. */
 const slotMs = 900_000
+const endOf = (ms: number): number => Math.ceil(ms / slotMs) * (slotMs / 1000)
 
 const shown = (at: number): string => new Date(at).toISOString()
 const signingJson = ({ kid, algorithm: alg, notBefore, jwk: key }: SigningKey) => ({
@@ -158,6 +162,6 @@ export function renderJwtValue(shape: SecretText, value: JwtValue): SecretText {
       .filter((name) => fields.has(name))
       .map((name): [string[], unknown] => [[name], flat[name]]),
   ]
-  const written = wanted.reduce((text, [at, one]) => applyEdits(text, modify(text, at, one, { formattingOptions: {} })), shape.reveal())
+  const written = wanted.reduce((text, [at, one]) => applyEdits(text, modify(text, at, one, {})), shape.reveal())
   return new SecretText(written)
 }

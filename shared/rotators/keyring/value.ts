@@ -51,7 +51,5 @@ export function renderKeyring(shape: SecretText, { field, keys: [primary, ...oth
     [`${field}_id`, primary.id],
     [`${field}_previous`, others.map(({ id, key }) => ({ id, key: key.reveal() }))],
   ]
-  return new SecretText(
-    wanted.reduce((text, [name, one]) => applyEdits(text, modify(text, [name], one, { formattingOptions: {} })), shape.reveal()),
-  )
+  return new SecretText(wanted.reduce((text, [name, one]) => applyEdits(text, modify(text, [name], one, {})), shape.reveal()))
 }

@@ -61,6 +61,10 @@ const missing = (field: string, why: string): RotationError =>
 
 const isOwn = (field: string) => (name: string) => [field, `${field}_previous`, `${field}_id`].includes(name)
 
+/** Both stand there, and the name is one of ours: fields of somebody else that are only called so are not touched. */
+const hadOverlap = (fields: ReadonlyMap<string, unknown>, field: string): boolean =>
+  typeof fields.get(`${field}_previous`) === 'string' && /^([0-9a-f]{12}|first)$/.test(String(fields.get(`${field}_id`)))
+
 /** Every other byte stays as it is, but for connection URLs that held the key. A field that was not there comes at the end. */
 export function renderRandomValue(shape: SecretText, { field, key, previous, id }: RandomValue): SecretText {
   const text = shape.reveal()
@@ -71,8 +75,10 @@ export function renderRandomValue(shape: SecretText, { field, key, previous, id 
   const derived = typeof old === 'string' && old !== '' ? writeKey(text, isOwn(field), old, key.reveal()) : text
   const wanted: readonly (readonly [string, string | undefined])[] = [
     [field, key.reveal()],
-    // With overlap and nothing before it (it leaked), the place of the one before is taken away.
-    ...(id === undefined ? [] : [[`${field}_previous`, previous?.reveal()] as const, [`${field}_id`, id] as const]),
+    // With nothing before it (it leaked, or there is no overlap any more) its place is taken away: whoever finds it there accepts it.
+    ...(id === undefined && !hadOverlap(there.fields, field)
+      ? []
+      : [[`${field}_previous`, previous?.reveal()] as const, [`${field}_id`, id] as const]),
   ]
-  return new SecretText(wanted.reduce((out, [name, one]) => applyEdits(out, modify(out, [name], one, { formattingOptions: {} })), derived))
+  return new SecretText(wanted.reduce((out, [name, one]) => applyEdits(out, modify(out, [name], one, {})), derived))
 }

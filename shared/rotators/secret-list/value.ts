@@ -91,7 +91,7 @@ const wrong = (field: string, why: string): RotationError =>
 
 /** Every other byte stays; the public name comes at the end where it was not there. */
 export function renderListValue(shape: SecretText, { field, secrets, id }: ListValue): SecretText {
-  const options = { formattingOptions: {} }
+  const options = {}
   const text = shape.reveal()
   const listed = applyEdits(
     text,
