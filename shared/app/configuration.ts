@@ -75,13 +75,15 @@ const placeless = (at: string, clusters: ConfigText['clusters']): string | undef
 /** Both are named in one list of who is on what, and one place has one source. */
 function assertCompanions({ companions, targets, clusters }: Pick<ConfigText, 'companions' | 'targets' | 'clusters'>): void {
   const all = Object.entries(companions)
-  for (const [name, { at }] of all) {
+  for (const [name, { at, of }] of all) {
     const other = all.find(([each, one]) => each !== name && one.at === at)
     const why = Object.hasOwn(targets, name)
       ? `${name} is a target, too`
-      : other === undefined
-        ? placeless(at, clusters)
-        : `${other[0]} has the same place`
+      : at === of
+        ? `${at} is its own source`
+        : other === undefined
+          ? placeless(at, clusters)
+          : `${other[0]} has the same place`
     if (why === undefined) continue
     throw new RotationError('bad_config', `The configuration is wrong: companions.${name}: ${why}.`, {
       field: `companions.${name}`,

@@ -87,6 +87,11 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
     /companions\.a: b has the same place/,
   ],
   [
+    'a companion of itself',
+    { companions: { a: { content: 'copy', of: 'file:s', at: 'file:s' } } },
+    /companions\.a: file:s is its own source/,
+  ],
+  [
     'a companion and a target of one name',
     { targets: { a: { kind: 'log' } }, companions: { a: { content: 'copy', of: 'file:s', at: 'file:x' } } },
     /a is a target, too/,
