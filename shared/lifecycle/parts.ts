@@ -117,7 +117,7 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
     identities: idsOf,
     restore: (now, back) => restored(parts, now, back),
     check: (context, pending) => {
-      for (const part of parts) part.rotator.check(within(context, part), pending && of(pending, part))
+      for (const part of parts) ofPart(part, () => part.rotator.check(within(context, part), pending && of(pending, part)))
     },
     propose: async (context) => {
       const next = new Map(context.current)
@@ -144,6 +144,17 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
     classify: (cause) => (outside ?? parts[0])?.rotator.classify(cause) ?? 'internal',
   }
   return rotator as AnyRotator
+}
+
+/** Its policy keys have the field in front, where a person reads what is wrong, too. */
+function ofPart({ field, rotator }: Part, act: () => void): void {
+  try {
+    act()
+  } catch (cause) {
+    const key = cause instanceof RotationError && cause.field?.startsWith(prefix) ? cause.field.slice(prefix.length) : ''
+    if (!(cause instanceof RotationError) || !rotator.about.policy.some(({ name }) => name === key)) throw cause
+    throw new RotationError(cause.code, cause.message, { field: `${prefix}${field}-${key}`, next: cause.next, cause })
+  }
 }
 
 const typeOfFirst = (part: Part | undefined) => part?.rotator.typeOf?.(part.policy) ?? part?.rotator.about.type ?? 'other'

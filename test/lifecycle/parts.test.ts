@@ -3,7 +3,9 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
 import { changePolicy } from '../../shared/lifecycle/adopt.js'
+import { rotate } from '../../shared/lifecycle/rotate.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 const keys = { admin_key: 'first-admin-key', worker_key: 'first-worker-key', monitoring_key: 'first-monitoring-key' }
@@ -129,6 +131,21 @@ describe('a secret with parts', () => {
     const four = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [`keyturn-${name}-strategy`, 'overlap']))
     const all = { 'keyturn-parts': 'a=random b=random c=random d=random', ...four }
     await assert.rejects(open(all, { a: '1', b: '2', c: '3', d: '4' }), fails('bad_policy', /more than 3 parts that keep/))
+  })
+
+  it('every part is checked and tested, not the first alone', async () => {
+    const { world, ref } = await open({ 'keyturn-worker_key-form': 'uuid' })
+    await world.rotate(ref)
+    const now = await read(world, ref)
+    const given = new SecretText(JSON.stringify({ ...now, worker_key: 'no-uuid-at-all-0123456789' }))
+    const put = world.act((deps) => rotate(deps, { kind: 'put', ref: ref.shown, at: world.env.now() }, given))
+    await assert.rejects(put, fails('bad_value', /form that keyturn-form asks for/))
+    assert.deepEqual(await read(world, ref), now)
+    const patch = { 'keyturn-worker_key-form': 'webhook', 'keyturn-worker_key-size': '16' }
+    await assert.rejects(
+      world.act((deps) => changePolicy(deps, world.main, ref.shown, patch)),
+      (cause) => fails('bad_policy', /24 to 64 bytes/)(cause) && (cause as { field?: string }).field === 'keyturn-worker_key-size',
+    )
   })
 
   it('whatever stands beside the parts stays, byte for byte', async () => {

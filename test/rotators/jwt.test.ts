@@ -205,6 +205,22 @@ describe('rotator jwt', () => {
     assert.throws(() => jwt.parse(new SecretText(pemOf(rsaOfRfc7517)), es), code('bad_value', 'value'))
   })
 
+  it('the slowest of caches and verifiers counts, and what is on the way, and clocks', async () => {
+    for (const [policy, ms] of [
+      [{ 'keyturn-max-age': '3d' }, 3 * 24 * hour + 6 * 60_000],
+      [{ 'keyturn-verifiers': 'ticker=2d refetch=10m' }, 2 * 24 * hour + 6 * 60_000],
+      [{ 'keyturn-propagation': '1d' }, 25 * hour + 60_000],
+      [{ 'keyturn-skew': '2h' }, 3 * hour + 5 * 60_000],
+    ] as const) {
+      const keys = new Keys({ ...es, ...policy })
+      await keys.rotate()
+      keys.env.time = keys.publishedAt + ms - 1
+      assert.match(jwt.tooEarly?.(keys.context()) ?? '', /announced only until/, JSON.stringify(policy))
+      keys.env.time += 1
+      assert.equal(jwt.tooEarly?.(keys.context()), undefined, JSON.stringify(policy))
+    }
+  })
+
   it('a put of a key that nobody was told of says who refuses it', async () => {
     const keys = new Keys(es)
     await keys.rotate()
