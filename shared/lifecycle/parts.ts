@@ -3,13 +3,15 @@ import { prefix } from '../core/policy/index.js'
 import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId, Policy } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
-import { assertWhole, keysOf, parseParts, partsKind, policyFor, wrong } from './parts/policy.js'
+import { assertWhole, keysOf, namedFor, parseParts, partsKind, policyFor, wrong } from './parts/policy.js'
 import { parseView, viewOf, writeView } from './parts/view.js'
 
 interface Part {
   readonly field: string
   readonly rotator: AnyRotator
   readonly policy: Policy
+  /** It has a schedule of its own. */
+  readonly own: boolean
 }
 /** By field; of the outside one also what it was read from, to see whether it changes at all. */
 interface Piece {
@@ -43,7 +45,8 @@ export async function composeParts(policy: Policy, load: (kind: string) => Promi
   const parts: Part[] = []
   for (const [field, kind] of pairs) {
     const rotator = await load(kind)
-    parts.push({ field, rotator, policy: policyFor(policy, field, rotator) })
+    const own = policy[`${prefix}${field}-every`] !== undefined
+    parts.push({ field, rotator, own, policy: policyFor(policy, field, rotator) })
   }
   const outside = parts.filter(({ rotator }) => rotator.traits.class !== 'F')
   if (outside.length > 1) wrong(`has more than one part with a target outside: ${outside.map(({ field }) => field).join(', ')}`, alone)
@@ -117,7 +120,8 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
     identities: idsOf,
     restore: (now, back) => restored(parts, now, back),
     check: (context, pending) => {
-      for (const part of parts) ofPart(part, () => part.rotator.check(within(context, part), pending && of(pending, part)))
+      for (const part of parts)
+        namedFor(part.field, part.rotator, part.own, () => part.rotator.check(within(context, part), pending && of(pending, part)))
     },
     propose: async (context) => {
       const next = new Map(context.current)
@@ -144,17 +148,6 @@ function composed(parts: readonly Part[], outside: Part | undefined, only: reado
     classify: (cause) => (outside ?? parts[0])?.rotator.classify(cause) ?? 'internal',
   }
   return rotator as AnyRotator
-}
-
-/** Its policy keys have the field in front, where a person reads what is wrong, too. */
-function ofPart({ field, rotator }: Part, act: () => void): void {
-  try {
-    act()
-  } catch (cause) {
-    const key = cause instanceof RotationError && cause.field?.startsWith(prefix) ? cause.field.slice(prefix.length) : ''
-    if (!(cause instanceof RotationError) || !rotator.about.policy.some(({ name }) => name === key)) throw cause
-    throw new RotationError(cause.code, cause.message, { field: `${prefix}${field}-${key}`, next: cause.next, cause })
-  }
 }
 
 const typeOfFirst = (part: Part | undefined) => part?.rotator.typeOf?.(part.policy) ?? part?.rotator.about.type ?? 'other'

@@ -70,3 +70,16 @@ export function assertWhole(policy: Policy, fields: readonly string[]): void {
     next: `Say it for each part: ${prefix}${fields[0]}-strategy.`,
   })
 }
+
+/** What a part refuses of its policy, by the keys that a person wrote: with the field in front. `own`: it has a schedule of its own. */
+export function namedFor(field: string, { about }: AnyRotator, own: boolean, act: () => void): void {
+  try {
+    act()
+  } catch (cause) {
+    const key = cause instanceof RotationError && cause.field?.startsWith(prefix) ? cause.field.slice(prefix.length) : ''
+    const isOwn = about.policy.some(({ name }) => name === key) || (key === 'every' && own)
+    if (!(cause instanceof RotationError) || !isOwn) throw cause
+    const shown = `${prefix}${field}-${key}`
+    throw new RotationError(cause.code, cause.message.replace(`${prefix}${key}`, shown), { field: shown, next: cause.next, cause })
+  }
+}
