@@ -55,10 +55,11 @@ export function statusJson({ state, rotator, type, strategy, graceMs, next, next
   }
 }
 
-function targetJson({ key, required }: Target, { journal, current }: Status['state']): Json {
+function targetJson({ key, required, place }: Target, { journal, current }: Status['state']): Json {
   const seen = journal?.seen?.[key]
   return {
     target: key,
+    place: place ?? null,
     required,
     version: seen?.version ?? null,
     phase: seen?.phase ?? null,

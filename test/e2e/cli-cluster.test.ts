@@ -61,7 +61,9 @@ describe('the command itself and a cluster', () => {
     assert.match(stderr, /file:db {2}web restarted: .*of before/)
     assert.match(stderr, /file:db {2}web drained: no pod of before is left/)
     const { stdout } = await keyturn.run(['status', 'file:db'])
-    assert.match(stdout, /web[^\n]*drained/)
+    assert.match(stdout, /web \(cluster shop, required\): drained/)
+    const { targets } = (await keyturn.ok(['status', 'file:db'])) as { targets: { target: string; place: string }[] }
+    assert.deepEqual([targets[0]?.target, targets[0]?.place], ['web', 'cluster shop'])
   })
 
   it('in a terminal that is the default', { skip: hasTerminal() ? false : 'no script(1) of util-linux' }, async () => {
