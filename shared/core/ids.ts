@@ -38,6 +38,9 @@ function hashId(parts: readonly unknown[], kind: RotationRequest['kind'] = 'rota
   ].join('-')
 }
 
+/** From 0 to below 1, the same for one text always: what spreads many things over a time. */
+export const fractionOf = (text: string): number => createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32
+
 const tokenForm = /^[A-Za-z0-9-]{32,64}$/
 export const isToken = (text: string): text is Token => tokenForm.test(text)
 

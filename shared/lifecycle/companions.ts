@@ -140,6 +140,7 @@ export async function setsHealed({ deps }: Tools, { shown }: SecretRef): Promise
     return (await healCompanions(deps, shown, true)).length > 0
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.remedy === 'human') throw cause
+    deps.env.log('companion_behind', { code: cause.code, why: cause.message })
     return false
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { fractionOf } from '../core/ids.js'
 import { inWindow, type Settings } from '../core/policy/index.js'
 import type { SecretState } from '../core/ports/store.js'
 import type { SecretRef } from '../core/ports/words.js'
@@ -8,10 +8,8 @@ const jitterMsMax = 6 * 3_600_000
 const dayMs = 86_400_000
 
 /** The same for one secret always, different among many: they do not all start in the same minute. 0 to `most`, at most six hours. */
-export function jitterMs({ store, key }: SecretRef, most: number): number {
-  const hash = createHash('sha256').update(`${store}:${key}`).digest().readUInt32BE(0)
-  return Math.floor((hash / 2 ** 32) * Math.min(most, jitterMsMax))
-}
+export const jitterMs = ({ store, key }: SecretRef, most: number): number =>
+  Math.floor(fractionOf(`${store}:${key}`) * Math.min(most, jitterMsMax))
 
 export interface Scheduled {
   readonly settings: Settings

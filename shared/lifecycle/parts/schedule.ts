@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { RotationError } from '../../core/errors.js'
+import { fractionOf } from '../../core/ids.js'
 import { parseDuration, prefix, type Settings } from '../../core/policy/index.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef } from '../../core/ports/words.js'
@@ -46,10 +46,8 @@ const keyOf = (field: string): string => `${prefix}${field}-every`
  */
 const turnOf = (ref: SecretRef, { field, everyMs }: PartSchedule, at: number): number =>
   Math.floor((at - phaseOf(ref, field, everyMs)) / everyMs)
-function phaseOf({ store, key }: SecretRef, field: string, everyMs: number): number {
-  const hash = createHash('sha256').update(`${store}:${key}#${field}`).digest().readUInt32BE(0)
-  return Math.floor((hash / 2 ** 32) * everyMs)
-}
+const phaseOf = ({ store, key }: SecretRef, field: string, everyMs: number): number =>
+  Math.floor(fractionOf(`${store}:${key}#${field}`) * everyMs)
 
 export const partsDue = (schedules: readonly PartSchedule[], { ref, publishedAt }: SecretState, now: number): readonly string[] =>
   schedules.filter((one) => turnOf(ref, one, now) > turnOf(ref, one, publishedAt)).map(({ field }) => field)

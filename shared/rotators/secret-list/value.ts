@@ -91,7 +91,6 @@ const wrong = (field: string, why: string): RotationError =>
 
 /** Every other byte stays; the public name comes at the end where it was not there. */
 export function renderListValue(shape: SecretText, { field, secrets, id }: ListValue): SecretText {
-  const options = {}
   const text = shape.reveal()
   const listed = applyEdits(
     text,
@@ -99,8 +98,8 @@ export function renderListValue(shape: SecretText, { field, secrets, id }: ListV
       text,
       [field],
       secrets.map((one) => one.reveal()),
-      options,
+      {},
     ),
   )
-  return new SecretText(id === undefined ? listed : applyEdits(listed, modify(listed, [`${field}_id`], id, options)))
+  return new SecretText(id === undefined ? listed : applyEdits(listed, modify(listed, [`${field}_id`], id, {})))
 }
