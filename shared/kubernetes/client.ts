@@ -221,7 +221,10 @@ export class Client {
       'user-agent': 'keyturn',
       ...(body === undefined ? {} : { 'content-type': content, 'content-length': String(Buffer.byteLength(body)) }),
     }
-    const options = { method, headers, agent: this.#agent, signal: AbortSignal.timeout(this.#msUntil(deadline)) }
+    // After the deadline nothing is sent at all: a server that is near would answer before any timer runs.
+    const over = this.#clock.env.now() >= deadline
+    const signal = over ? AbortSignal.abort(new DOMException('over', 'TimeoutError')) : AbortSignal.timeout(this.#msUntil(deadline))
+    const options = { method, headers, agent: this.#agent, signal }
     return new Promise((resolve, reject) => {
       const sent = request(this.#urlOf(path), options, (answer) => {
         const chunks: Buffer[] = []
