@@ -1,6 +1,6 @@
 import { RotationError } from '../shared/core/errors.js'
-import { type Announced, announce } from '../shared/lifecycle/announce.js'
-import type { Deps } from '../shared/lifecycle/deps.js'
+import { type Announced, announce } from '../shared/lifecycle/consumers/announce.js'
+import type { Deps } from '../shared/lifecycle/secret/deps.js'
 import type { Json, Output } from './output.js'
 
 export type Pass = Announced | { readonly outcome: 'failed'; readonly why: string }

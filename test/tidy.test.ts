@@ -4,7 +4,7 @@ import { dirname, join, normalize, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { codes } from '../shared/core/ports/errors.js'
-import { remedies } from '../shared/lifecycle/remedies.js'
+import { remedies } from '../shared/core/remedies.js'
 import { rotatorKinds } from '../shared/rotators/registry.js'
 import { stores } from '../shared/stores/registry.js'
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { adopt as adoptSecret } from '../../shared/lifecycle/adopt.js'
+import { adopt as adoptSecret } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
 

@@ -3,7 +3,7 @@ import { isOpen } from '../../shared/core/claims.js'
 import { messageOf, RotationError } from '../../shared/core/errors.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { SecretState } from '../../shared/core/ports/store.js'
-import { type Scheduled, scheduleOf } from '../../shared/lifecycle/plan.js'
+import { type Scheduled, scheduleOf } from '../../shared/lifecycle/fleet/plan.js'
 import { action, type Run } from '../context.js'
 import { showTime, table } from '../output.js'
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type Planned, plan as planFleet } from '../../shared/lifecycle/plan.js'
+import { type Planned, plan as planFleet } from '../../shared/lifecycle/fleet/plan.js'
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
 

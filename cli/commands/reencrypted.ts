@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { reencrypted as noteReencrypted } from '../../shared/lifecycle/retained.js'
+import { reencrypted as noteReencrypted } from '../../shared/lifecycle/retirement/reencrypted.js'
 import { action } from '../context.js'
 
 export const reencrypted = (): Command =>

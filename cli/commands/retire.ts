@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { announce } from '../../shared/lifecycle/announce.js'
-import { retirePass } from '../../shared/lifecycle/retire.js'
+import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { retirePass } from '../../shared/lifecycle/retirement/retire.js'
 import { announcedJson } from '../announced.js'
 import { action } from '../context.js'
 import { showTime } from '../output.js'

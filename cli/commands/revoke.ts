@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
-import { revoke as revokePrevious } from '../../shared/lifecycle/revoke.js'
+import { revoke as revokePrevious } from '../../shared/lifecycle/retirement/revoke.js'
 import { action } from '../context.js'
 
 export const revoke = (): Command =>

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
-import { rotate } from '../../shared/lifecycle/rotate.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { announceAfter, announcedJson } from '../announced.js'
 import { action } from '../context.js'
 

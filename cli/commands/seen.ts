@@ -1,13 +1,12 @@
 import { Command, Option } from 'commander'
-import type { TargetPhase } from '../../shared/core/ports/notifier.js'
-import { targetPhases } from '../../shared/core/ports/notifier.js'
-import type { VersionId } from '../../shared/core/ports/words.js'
-import { noteSeen } from '../../shared/lifecycle/seen.js'
+import type { ConsumerPhase, VersionId } from '../../shared/core/ports/words.js'
+import { consumerPhases } from '../../shared/core/ports/words.js'
+import { noteSeen } from '../../shared/lifecycle/consumers/seen.js'
 import { action } from '../context.js'
 
 interface SeenOptions {
   readonly target: string
-  readonly phase: TargetPhase
+  readonly phase: ConsumerPhase
   readonly publication?: string
 }
 
@@ -17,7 +16,7 @@ export const seen = (): Command =>
     .argument('<ref>', 'which secret')
     .requiredOption('--target <name>', 'which target, by its name in the configuration secret')
     .option('--publication <version>', 'which version it follows, as status shows it; refused where another one is current by now')
-    .addOption(new Option('--phase <phase>', 'how far it is').choices([...targetPhases]).default('drained'))
+    .addOption(new Option('--phase <phase>', 'how far it is').choices([...consumerPhases]).default('drained'))
     .addHelpText('after', '\nExample:\n  keyturn seen file:db --target billing')
     .action(
       action(async ({ app, output }, refText: string, { target, phase, publication }: SeenOptions) => {

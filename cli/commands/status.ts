@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Target } from '../../shared/core/ports/notifier.js'
-import { type Status, statusOf } from '../../shared/lifecycle/status.js'
+import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
 

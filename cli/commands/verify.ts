@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
-import { verifyCurrent } from '../../shared/lifecycle/adopt.js'
-import { nextFor } from '../../shared/lifecycle/remedies.js'
+import { nextFor } from '../../shared/core/remedies.js'
+import { verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 
 export const verify = (): Command =>

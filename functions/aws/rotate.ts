@@ -3,7 +3,7 @@ import { adminReader } from '../../shared/app/admin.js'
 import { FunctionApp } from '../../shared/app/function.js'
 import { answerOf } from '../../shared/app/function-log.js'
 import type { Env } from '../../shared/core/ports/env.js'
-import { rotate } from '../../shared/lifecycle/rotate.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
 import { readEvent } from './event.js'
 

@@ -12,7 +12,7 @@ export interface Mutant {
 }
 
 const lifecycle = ['lifecycle/crash.test.ts', 'contract/all.test.ts']
-const runSteps = 'shared/lifecycle/run-steps.ts'
+const runSteps = 'shared/lifecycle/rotation/run-steps.ts'
 
 export const mutants: readonly Mutant[] = [
   {
@@ -48,11 +48,11 @@ export const mutants: readonly Mutant[] = [
     name: 'propose anew on retry',
     edits: [
       {
-        file: 'shared/lifecycle/rows/open.ts',
+        file: 'shared/lifecycle/decide/rows/open.ts',
         from: "continueOpen(l, l.open?.kind === 'put' ? 'test' : 'set', l.state.pending?.id)",
         to: "continueOpen(l, 'create', undefined)",
       },
-      { file: 'shared/lifecycle/steps.ts', from: "if (staged.stored !== 'other') return", to: 'if (staged.stored) return' },
+      { file: 'shared/lifecycle/rotation/steps.ts', from: "if (staged.stored !== 'other') return", to: 'if (staged.stored) return' },
     ],
     tests: lifecycle,
   },
@@ -60,7 +60,7 @@ export const mutants: readonly Mutant[] = [
     name: 'log the value',
     edits: [
       {
-        file: 'shared/lifecycle/steps.ts',
+        file: 'shared/lifecycle/rotation/steps.ts',
         from: 'const staged = await tools.store.stage(claim, fresh)',
         to: "tools.deps.env.log('staging', { value: fresh.reveal() })\n  const staged = await tools.store.stage(claim, fresh)",
       },
@@ -83,7 +83,7 @@ export const mutants: readonly Mutant[] = [
     name: 'throw a leftover away without asking current',
     edits: [
       {
-        file: 'shared/lifecycle/probe.ts',
+        file: 'shared/lifecycle/rotation/stray-values.ts',
         from: 'if (await rotator.accepted(context, context.current)) return giveUpValue',
         to: 'if (rotator) return giveUpValue',
       },
@@ -94,7 +94,7 @@ export const mutants: readonly Mutant[] = [
     name: 'remove what no journal names',
     edits: [
       {
-        file: 'shared/lifecycle/rows/open.ts',
+        file: 'shared/lifecycle/decide/rows/open.ts',
         from: 'when: (l) => l.state.loose.some((staged) => staged.base === l.base),',
         to: 'when: () => false,',
       },
@@ -103,14 +103,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'start again although it was rotated since it was asked',
-    edits: [{ file: 'shared/lifecycle/rows/idle.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
+    edits: [{ file: 'shared/lifecycle/decide/rows/idle.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
   {
     name: 'arm on an empty list of required targets',
     edits: [
       {
-        file: 'shared/lifecycle/gate.ts',
+        file: 'shared/lifecycle/retirement/gate.ts',
         from: '  if (required.some(({ target }) => target.kind !== companionKind))\n',
         to: '  if (behind.length === 0)\n',
       },
@@ -119,14 +119,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'skip grace',
-    edits: [{ file: 'shared/lifecycle/retire.ts', from: 'if (env.now() < entry.notBefore)', to: 'if (env.now() < entry.since)' }],
+    edits: [{ file: 'shared/lifecycle/retirement/retire.ts', from: 'if (env.now() < entry.notBefore)', to: 'if (env.now() < entry.since)' }],
     tests: ['lifecycle/after-mutants.test.ts'],
   },
   {
     name: 'write announced before delivering',
     edits: [
       {
-        file: 'shared/lifecycle/announce.ts',
+        file: 'shared/lifecycle/consumers/announce.ts',
         from: '    const told = await tellAll(tools, setup, state, change, overtaken)\n',
         to: '    await tools.store.note(state, { announced: current.id })\n    const told = await tellAll(tools, setup, state, change, overtaken)\n',
       },
@@ -137,7 +137,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a rollout is poked and never followed',
     edits: [
       {
-        file: 'shared/lifecycle/announce.ts',
+        file: 'shared/lifecycle/consumers/announce.ts',
         from: ' || isOnItsWay(state, deps.env.now())',
         to: '',
       },
@@ -148,7 +148,7 @@ export const mutants: readonly Mutant[] = [
     name: 'retire without asking again',
     edits: [
       {
-        file: 'shared/lifecycle/gate.ts',
+        file: 'shared/lifecycle/retirement/gate.ts',
         from: '    told.push(await askNow(tools, change, target, state.journal?.seen?.[target.key]))',
         to: "    told.push({ target, evidence: 'as noted', seen: state.journal?.seen?.[target.key] ?? { version: current.id, phase: 'drained', at: 0 } })",
       },
@@ -164,7 +164,7 @@ export const mutants: readonly Mutant[] = [
     name: 'count from the publication, although a public set got it later',
     edits: [
       {
-        file: 'shared/lifecycle/companions.ts',
+        file: 'shared/lifecycle/consumers/companions.ts',
         from: '  return Math.max(publishedAt, ...seen',
         to: '  return Math.min(publishedAt, ...seen',
       },
@@ -173,14 +173,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'publish the source before its public set',
-    edits: [{ file: 'shared/lifecycle/run-steps.ts', from: 'await publishBefore(work.tools', to: 'void (work.tools' }],
+    edits: [{ file: 'shared/lifecycle/rotation/run-steps.ts', from: 'await publishBefore(work.tools', to: 'void (work.tools' }],
     tests: ['lifecycle/companions.test.ts'],
   },
   {
     name: 'a companion that was written opens the gate',
     edits: [
       {
-        file: 'shared/lifecycle/gate.ts',
+        file: 'shared/lifecycle/retirement/gate.ts',
         from: 'if (required.some(({ target }) => target.kind !== companionKind))',
         to: 'if (required.length > 0)',
       },

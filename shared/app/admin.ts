@@ -2,7 +2,7 @@ import { codeOf } from '../core/errors.js'
 import type { Administrator } from '../core/ports/rotator.js'
 import type { SecretRef } from '../core/ports/words.js'
 import { isSameSite, siteOf } from '../core/shapes/site.js'
-import type { Deps } from '../lifecycle/deps.js'
+import type { Deps } from '../lifecycle/secret/deps.js'
 import { resolveAdmin } from '../rotators/registry.js'
 
 /** Reads an administrator's secret; where it is in AWS and names another host than the rotated secret, or none, RDS is asked what it is. */

@@ -3,7 +3,7 @@ import { codeOf, messageOf, RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
 import { SecretText } from '../core/secret-text.js'
 import { configMapPlace } from '../kubernetes/settings.js'
-import { type Configuration, noConfiguration } from '../lifecycle/deps.js'
+import { type Configuration, noConfiguration } from '../lifecycle/secret/deps.js'
 import { type ConfigText, configForm, policyOf } from './config-form.js'
 
 /** bad_config that lists every problem by its path. The text may hold keys: it is never quoted. */

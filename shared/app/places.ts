@@ -2,7 +2,7 @@ import { configMapArtefact } from '../artefacts/configmap.js'
 import { pathArtefact } from '../artefacts/path.js'
 import { RotationError } from '../core/errors.js'
 import { type ClusterSettings, configMapPlace } from '../kubernetes/settings.js'
-import type { Deps, Place } from '../lifecycle/deps.js'
+import type { Deps, Place } from '../lifecycle/secret/deps.js'
 
 /** Where a companion is written: by its place, in a store or outside of them. bad_config for a place that does not exist here. */
 export const placeOpener =

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { parse, YAMLError } from 'yaml'
 import { RotationError } from '../core/errors.js'
 import { SecretText } from '../core/secret-text.js'
-import { type Access, fileToken, readText } from './access.js'
+import { type Access, fileToken, readText } from './files.js'
 
 const text = v.optional(v.string())
 const named = <const S extends v.GenericSchema>(key: string, schema: S) =>

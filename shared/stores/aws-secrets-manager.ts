@@ -10,22 +10,12 @@ import { splitRef } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { Api, type ClientOptions, createClient, type Value } from './aws-secrets-manager/api.js'
 import type { Description } from './aws-secrets-manager/description.js'
-import { classify, isNotFound } from './aws-secrets-manager/errors.js'
+import { classify, isNotFound, spent } from './aws-secrets-manager/errors.js'
 import { label, retiringLabels } from './aws-secrets-manager/labels.js'
 import { changed, Reader, Warm } from './aws-secrets-manager/reader.js'
 import { revOf, stateOf } from './aws-secrets-manager/state.js'
 import { mergeNotes, notesOf, policyPrefix, writeNotes } from './aws-secrets-manager/tags.js'
-import {
-  claim,
-  clearMarks,
-  dropStrayLabels,
-  noteLate,
-  publish,
-  spent,
-  stage,
-  takeAway,
-  type WriterParts,
-} from './aws-secrets-manager/writer.js'
+import { claim, clearMarks, dropStrayLabels, noteLate, publish, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
 
 /** With the six random characters that the service adds: the whole ARN, which names one secret for ever. */
 const wholeArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)-[A-Za-z0-9]{6}$/

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { recover } from '../../shared/lifecycle/recover.js'
+import { recover } from '../../shared/lifecycle/rotation/recover.js'
 import { Doomed, goOn, type Point, reviving, type Trouble, type Way, ways } from '../harness/aws-doomed.js'
 import { AwsWorld, resetRoles } from '../harness/aws-world.js'
 import { BrokenLine } from '../harness/pg-wire.js'

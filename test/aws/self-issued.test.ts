@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { createHandler } from '../../functions/aws/jwks.js'
-import { announce } from '../../shared/lifecycle/announce.js'
+import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { AwsWorld } from '../harness/aws-world.js'
 import { hasPrivateMember } from '../harness/jwt-parties.js'
 

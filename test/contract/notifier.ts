@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { codes } from '../../shared/core/ports/errors.js'
-import { type Notifier, targetPhases } from '../../shared/core/ports/notifier.js'
+import type { Notifier } from '../../shared/core/ports/notifier.js'
+import { consumerPhases } from '../../shared/core/ports/words.js'
 import { loadNotifier, type NotifierKind } from '../../shared/notifiers/registry.js'
 import type { NotifierHarness } from '../harness/notifiers.js'
 import { change, context, env } from '../harness/webhook-server.js'
@@ -23,7 +24,7 @@ export function notifierContract(kind: NotifierKind, open: () => Promise<Notifie
     it('tells as often as it is asked, with a phase and words for people', async () => {
       for (let turn = 0; turn < 3; turn++) {
         const { phase, evidence } = await notifier.advance(change, harness.target, context())
-        assert.ok(targetPhases.includes(phase))
+        assert.ok(consumerPhases.includes(phase))
         assert.ok(evidence.length > 3)
       }
     })

@@ -1,6 +1,6 @@
 import { RotationError } from '../../shared/core/errors.js'
 import type { Token, VersionId } from '../../shared/core/ports/words.js'
-import type { Deps } from '../../shared/lifecycle/deps.js'
+import type { Deps } from '../../shared/lifecycle/secret/deps.js'
 import { addConsumers, type Consumer, type Habit } from '../harness/consumers.js'
 import { Crash, type FakeProcess, type Fault } from '../harness/faults.js'
 import { laterMs, World } from '../harness/world.js'

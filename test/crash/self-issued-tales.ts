@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { SecretRef } from '../../shared/core/ports/words.js'
-import { reencrypted } from '../../shared/lifecycle/retained.js'
+import { reencrypted } from '../../shared/lifecycle/retirement/reencrypted.js'
 import { MemoryTarget, memoryTarget as memoryTargetOf, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import type { ProfileName } from '../../shared/stores/memory/profiles.js'
 import { effect } from '../harness/faults.js'

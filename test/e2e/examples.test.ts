@@ -4,8 +4,8 @@ import { describe, it } from 'node:test'
 import { keyValues } from '../../cli/key-values.js'
 import type { Policy } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { adopt, changePolicy } from '../../shared/lifecycle/adopt.js'
-import type { Deps } from '../../shared/lifecycle/deps.js'
+import { adopt, changePolicy } from '../../shared/lifecycle/secret/adopt.js'
+import type { Deps } from '../../shared/lifecycle/secret/deps.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 /** A line of a shell, as the pages write it: words, quotes, a here-string. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { rotate } from '../../shared/lifecycle/rotate.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { countsOn, freshLog } from '../harness/pg-log.js'
 import { createRole, onServers, pendingOf, published } from '../harness/pg-suite.js'
 import { BrokenLine } from '../harness/pg-wire.js'

@@ -1,6 +1,6 @@
 import type { Change, Notifier, Target } from '../../shared/core/ports/notifier.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { noConfiguration } from '../../shared/lifecycle/deps.js'
+import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { effect } from './faults.js'
 import { laterMs, type World } from './world.js'
 

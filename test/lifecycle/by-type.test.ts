@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { rotateFleet } from '../../shared/app/fleet.js'
 import type { Policy } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { noConfiguration } from '../../shared/lifecycle/deps.js'
-import { scheduleOf } from '../../shared/lifecycle/plan.js'
-import { statusOf } from '../../shared/lifecycle/status.js'
+import { scheduleOf } from '../../shared/lifecycle/fleet/plan.js'
+import { rotateFleet } from '../../shared/lifecycle/fleet/rotate-all.js'
+import { statusOf } from '../../shared/lifecycle/fleet/status.js'
+import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 /** A kind of credential, the days of its type, and a first value. */

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RotationError } from '../../shared/core/errors.js'
-import type { Notifier, Preflight, Target, TargetPhase } from '../../shared/core/ports/notifier.js'
+import type { Notifier, Preflight, Target } from '../../shared/core/ports/notifier.js'
 import type { Seen } from '../../shared/core/ports/store.js'
-import type { VersionId } from '../../shared/core/ports/words.js'
+import type { ConsumerPhase, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { announce } from '../../shared/lifecycle/announce.js'
-import { type Deps, noConfiguration } from '../../shared/lifecycle/deps.js'
-import { follow, type Progress } from '../../shared/lifecycle/follow.js'
-import { statusOf } from '../../shared/lifecycle/status.js'
-import { type Swept, sweep } from '../../shared/lifecycle/sweep.js'
-import { seenBy } from '../../shared/lifecycle/tell.js'
+import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { seenBy } from '../../shared/lifecycle/consumers/tell.js'
+import { follow, type Progress } from '../../shared/lifecycle/fleet/follow.js'
+import { statusOf } from '../../shared/lifecycle/fleet/status.js'
+import { type Swept, sweep } from '../../shared/lifecycle/fleet/sweep.js'
+import { type Deps, noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
 import { type MemoryClass, World } from '../harness/world.js'
 
-const phases: readonly TargetPhase[] = ['requested', 'synced', 'verified', 'restarted', 'drained']
+const phases: readonly ConsumerPhase[] = ['requested', 'synced', 'verified', 'restarted', 'drained']
 const minuteMs = 60_000
 const weekMs = 7 * 24 * 60 * minuteMs
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
-import type { Notifier, Target, TargetPhase, TargetState } from '../../shared/core/ports/notifier.js'
-import type { Policy, RotationRequest } from '../../shared/core/ports/words.js'
+import type { Notifier, Target, TargetState } from '../../shared/core/ports/notifier.js'
+import type { ConsumerPhase, Policy, RotationRequest } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { announce } from '../../shared/lifecycle/announce.js'
-import { noConfiguration } from '../../shared/lifecycle/deps.js'
-import { type Retired, retirePass } from '../../shared/lifecycle/retire.js'
-import { noteSeen } from '../../shared/lifecycle/seen.js'
-import { sweep } from '../../shared/lifecycle/sweep.js'
+import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { noteSeen } from '../../shared/lifecycle/consumers/seen.js'
+import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
+import { type Retired, retirePass } from '../../shared/lifecycle/retirement/retire.js'
+import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { create as createManual } from '../../shared/notifiers/manual.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
@@ -42,7 +42,7 @@ class Consumers {
     }
     world.loadNotifier = async (kind) => (kind === 'manual' ? createManual() : notifier)
   }
-  say(names: readonly string[], phase: TargetPhase, more: Partial<TargetState> = {}): void {
+  say(names: readonly string[], phase: ConsumerPhase, more: Partial<TargetState> = {}): void {
     for (const name of names) this.answers.set(name, { phase, evidence: phase, ...more })
   }
   /** Every target of the kind `manual`: a person says it. */

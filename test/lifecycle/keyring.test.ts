@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf } from '../../shared/core/errors.js'
-import type { Notifier, TargetPhase } from '../../shared/core/ports/notifier.js'
-import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
+import type { Notifier } from '../../shared/core/ports/notifier.js'
+import type { ConsumerPhase, Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { changePolicy } from '../../shared/lifecycle/adopt.js'
-import { announce } from '../../shared/lifecycle/announce.js'
-import { noConfiguration } from '../../shared/lifecycle/deps.js'
-import { reencrypted } from '../../shared/lifecycle/retained.js'
-import { retirePass } from '../../shared/lifecycle/retire.js'
-import { rotate } from '../../shared/lifecycle/rotate.js'
+import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { reencrypted } from '../../shared/lifecycle/retirement/reencrypted.js'
+import { retirePass } from '../../shared/lifecycle/retirement/retire.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
+import { changePolicy } from '../../shared/lifecycle/secret/adopt.js'
+import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 interface Ring {
@@ -89,7 +89,7 @@ describe('a keyring', () => {
 
   it('it cannot be said while a required consumer may still encrypt with it', async () => {
     const { world, ref } = await open()
-    let phase: TargetPhase = 'drained'
+    let phase: ConsumerPhase = 'drained'
     const notifier: Notifier = {
       kind: 'memory',
       traits: { proves: 'drained' },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf } from '../../shared/core/errors.js'
 import type { SecretRef } from '../../shared/core/ports/words.js'
-import { statusOf } from '../../shared/lifecycle/status.js'
+import { statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 interface Value {

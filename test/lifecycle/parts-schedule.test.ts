@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Policy, SecretRef } from '../../shared/core/ports/words.js'
-import { rotate } from '../../shared/lifecycle/rotate.js'
-import { statusOf } from '../../shared/lifecycle/status.js'
+import { statusOf } from '../../shared/lifecycle/fleet/status.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 const hourMs = 3_600_000

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { changePolicy } from '../../shared/lifecycle/adopt.js'
-import { rotate } from '../../shared/lifecycle/rotate.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
+import { changePolicy } from '../../shared/lifecycle/secret/adopt.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 const keys = { admin_key: 'first-admin-key', worker_key: 'first-worker-key', monitoring_key: 'first-monitoring-key' }

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
-import type { Notifier, Target, TargetPhase } from '../../shared/core/ports/notifier.js'
+import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
 import type { AnyRotator } from '../../shared/core/ports/rotator.js'
-import type { Policy, RotationRequest } from '../../shared/core/ports/words.js'
+import type { ConsumerPhase, Policy, RotationRequest } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { announce } from '../../shared/lifecycle/announce.js'
-import { type Deps, noConfiguration } from '../../shared/lifecycle/deps.js'
-import { recover } from '../../shared/lifecycle/recover.js'
-import { type Retired, retirePass } from '../../shared/lifecycle/retire.js'
-import { revoke } from '../../shared/lifecycle/revoke.js'
-import { rotate } from '../../shared/lifecycle/rotate.js'
-import { sweep } from '../../shared/lifecycle/sweep.js'
+import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
+import { type Retired, retirePass } from '../../shared/lifecycle/retirement/retire.js'
+import { revoke } from '../../shared/lifecycle/retirement/revoke.js'
+import { recover } from '../../shared/lifecycle/rotation/recover.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
+import { type Deps, noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
@@ -26,8 +26,8 @@ const open = (rotator: MemoryClass, policy: Policy = {}, profile: ProfileName = 
   World.open(rotator, (env, effects) => new MemoryStore(env, profiles[profile], effects), `retire-${++opened}`, policy)
 
 /** One required consumer that is as far as the test says. */
-function follow(world: World): { phase: TargetPhase } {
-  const consumer: { phase: TargetPhase } = { phase: 'requested' }
+function follow(world: World): { phase: ConsumerPhase } {
+  const consumer: { phase: ConsumerPhase } = { phase: 'requested' }
   const target: Target = { key: 'one', kind: 'memory', required: true, settings: new SecretText('{}') }
   world.configuration = { ...noConfiguration, targets: { one: target } }
   const notifier: Notifier = {

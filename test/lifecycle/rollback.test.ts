@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
-import type { Notifier, Target, TargetPhase } from '../../shared/core/ports/notifier.js'
-import type { Policy, RotationRequest, Token } from '../../shared/core/ports/words.js'
+import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { ConsumerPhase, Policy, RotationRequest, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { announce } from '../../shared/lifecycle/announce.js'
-import { type Deps, noConfiguration } from '../../shared/lifecycle/deps.js'
-import { retirePass } from '../../shared/lifecycle/retire.js'
-import { sweep } from '../../shared/lifecycle/sweep.js'
+import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
+import { retirePass } from '../../shared/lifecycle/retirement/retire.js'
+import { type Deps, noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
 import { laterMs, type MemoryClass, World } from '../harness/world.js'
@@ -44,8 +44,8 @@ async function tried<T>(what: Promise<T>): Promise<T | string> {
 const refusals = (world: World): number => world.target.logins.filter(({ accepted }) => !accepted).length
 const userOf = (text: string): string => (JSON.parse(text) as { username: string }).username
 
-function follow(world: World): { phase: TargetPhase } {
-  const consumer: { phase: TargetPhase } = { phase: 'requested' }
+function follow(world: World): { phase: ConsumerPhase } {
+  const consumer: { phase: ConsumerPhase } = { phase: 'requested' }
   const target: Target = { key: 'one', kind: 'memory', required: true, settings: new SecretText('{}') }
   world.configuration = { ...noConfiguration, targets: { one: target } }
   const notifier: Notifier = {

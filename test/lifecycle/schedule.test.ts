@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { parsePolicy } from '../../shared/core/policy/index.js'
 import type { SecretState } from '../../shared/core/ports/store.js'
 import type { Policy } from '../../shared/core/ports/words.js'
-import { dueAt, isCheckDue, isStartDue, jitterMs } from '../../shared/lifecycle/schedule.js'
+import { dueAt, isCheckDue, isStartDue, jitterMs } from '../../shared/lifecycle/secret/schedule.js'
 
 /** When a rotation is due, without any store: a fake clock through days, seasons and years. */
 const minuteMs = 60_000

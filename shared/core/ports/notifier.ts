@@ -2,11 +2,7 @@ import type { SecretText } from '../secret-text.js'
 import type { Env } from './env.js'
 import type { Code } from './errors.js'
 import type { Seen } from './store.js'
-import type { SecretRef, VersionId } from './words.js'
-
-/** How far a consumer is with a publication; `failed` is no step but an obstacle. drained: nobody there uses the outgoing credential any more. */
-export const targetPhases = ['requested', 'synced', 'verified', 'restarted', 'drained', 'failed'] as const
-export type TargetPhase = (typeof targetPhases)[number]
+import type { ConsumerPhase, SecretRef, VersionId } from './words.js'
 
 export const changeCauses = ['rotation', 'rollback', 'put', 'emergency', 'foreign'] as const
 /** One publication, as the outside hears of it. No value, digest or length of a value. */
@@ -37,7 +33,7 @@ export interface Target {
 }
 
 export interface TargetState {
-  readonly phase: TargetPhase
+  readonly phase: ConsumerPhase
   /** Not before this time once more. */
   readonly again?: number
   readonly code?: Code

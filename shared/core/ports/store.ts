@@ -1,7 +1,6 @@
 import type { SecretText } from '../secret-text.js'
 import type { Code } from './errors.js'
-import type { TargetPhase } from './notifier.js'
-import type { CredentialId, Policy, RotationRequest, SecretRef, Step, Token, VersionId } from './words.js'
+import type { ConsumerPhase, CredentialId, Policy, RotationRequest, SecretRef, Step, Token, VersionId } from './words.js'
 
 /** Only what somebody branches on. */
 export interface StoreTraits {
@@ -92,7 +91,7 @@ export interface Journal {
 /** A consumer was seen on a publication. */
 export interface Seen {
   readonly version: VersionId
-  readonly phase: TargetPhase
+  readonly phase: ConsumerPhase
   readonly at: number
   readonly again?: number
   readonly code?: Code

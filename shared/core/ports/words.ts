@@ -46,3 +46,7 @@ export interface RotationRequest {
   /** rollback: also where current was published by a rollback itself, so that this goes back to what that one left. */
   readonly again?: true
 }
+
+/** How far a consumer is with a publication; `failed` is no step but an obstacle. drained: nobody there uses the outgoing credential any more. */
+export const consumerPhases = ['requested', 'synced', 'verified', 'restarted', 'drained', 'failed'] as const
+export type ConsumerPhase = (typeof consumerPhases)[number]

@@ -1,7 +1,7 @@
 import { codeOf, messageOf, RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import { type Code, codes } from '../../core/ports/errors.js'
-import { remedies } from '../remedies.js'
+import { remedies } from '../../core/remedies.js'
 import { type AuditRecord, type AuditSink, recordIntent } from './audit.js'
 import type { Redactor } from './redact.js'
 

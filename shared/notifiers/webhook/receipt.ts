@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { targetPhases } from '../../core/ports/notifier.js'
+import { consumerPhases } from '../../core/ports/words.js'
 
 export const receiptType = 'keyturn.receipt'
 
@@ -7,7 +7,7 @@ export const receiptType = 'keyturn.receipt'
 export const receiptForm = v.object({
   type: v.literal(receiptType),
   id: v.pipe(v.string(), v.maxLength(64)),
-  phase: v.picklist(targetPhases),
+  phase: v.picklist(consumerPhases),
   /** Callbacks only: which secret and which target. */
   ref: v.optional(v.pipe(v.string(), v.maxLength(400))),
   target: v.optional(v.pipe(v.string(), v.maxLength(100))),

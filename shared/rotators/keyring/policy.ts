@@ -2,14 +2,8 @@ import { RotationError } from '../../core/errors.js'
 import { policyText } from '../../core/policy/index.js'
 import type { PolicyKey } from '../../core/ports/rotator.js'
 import type { Policy } from '../../core/ports/words.js'
-import type { KeyringValue } from './value.js'
+import { fieldKey, type KeyringValue } from './value.js'
 
-export const fieldKey: PolicyKey = {
-  name: 'field',
-  default: 'key',
-  help: 'the field of the JSON value that is the key which encrypts',
-  check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
-}
 /** Of the older ones a store keeps a note each; three is what the smallest holds. */
 const countMax = 4
 const countKey: PolicyKey = {

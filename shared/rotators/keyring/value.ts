@@ -2,10 +2,17 @@ import { applyEdits, modify } from 'jsonc-parser'
 import * as v from 'valibot'
 import { RotationError } from '../../core/errors.js'
 import { policyText } from '../../core/policy/index.js'
+import type { PolicyKey } from '../../core/ports/rotator.js'
 import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape } from '../../core/shapes/index.js'
-import { fieldKey } from './policy.js'
+
+export const fieldKey: PolicyKey = {
+  name: 'field',
+  default: 'key',
+  help: 'the field of the JSON value that is the key which encrypts',
+  check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
+}
 
 export interface RingKey {
   /** Not secret and never derived from the key. */

@@ -1,7 +1,8 @@
 import { RotationError } from '../../core/errors.js'
 import type { Context } from '../../core/ports/rotator.js'
+import { bad } from './errors.js'
 import { hashOf, otherOf, strategyOf } from './policy.js'
-import { assertName, bad, type PostgresValue, parsePostgres } from './value.js'
+import { assertName, type PostgresValue, parsePostgres } from './value.js'
 
 /** What is certainly wrong before anything is touched. */
 export function check(context: Context<PostgresValue>, pending: PostgresValue | undefined): void {

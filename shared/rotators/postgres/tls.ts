@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { Env } from '../../core/ports/env.js'
-import { bad } from './value.js'
+import { bad } from './errors.js'
 
 /** verify: TLS with the certificate and the host name checked. off: plaintext, because the secret itself says so. Nothing in between. */
 export type Tls = { readonly mode: 'verify'; readonly ca?: string } | { readonly mode: 'off' }

@@ -5,6 +5,7 @@ import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape, type Shape } from '../../core/shapes/index.js'
 import { looksLikeUrl, parseUrl, type UrlParts } from '../../core/shapes/url.js'
+import { bad } from './errors.js'
 import { readTls, type Tls } from './tls.js'
 
 /** One login: fields only, never a connection string, so that nothing is read from a URL or from PG* variables behind our back. */
@@ -137,8 +138,4 @@ export function assertName(name: string, field: string): void {
     bad(field, `has ${bytes} bytes; PostgreSQL cuts names after ${nameBytesMax} and would mean another role`, 'Use a shorter role name.')
   }
   if (name === '' || name.includes('\0')) bad(field, 'is empty or holds a NUL character', 'Use another role name.')
-}
-
-export function bad(field: string, why: string, next: string): never {
-  throw new RotationError('bad_value', `The field ${field} ${why}.`, { field, next })
 }

@@ -1,5 +1,7 @@
 import { classifyAws, nameOf } from '../../aws/client.js'
+import { RotationError } from '../../core/errors.js'
 import type { Code } from '../../core/ports/errors.js'
+import type { SecretRef } from '../../core/ports/words.js'
 
 /**
  * Every error of the service model (botocore's `service-2.json` of Secrets Manager). A write whose answer was lost may be sent again: versions are
@@ -26,3 +28,8 @@ export const isExists = (cause: unknown): boolean => nameOf(cause) === 'Resource
 export const isMoved = (cause: unknown): boolean => ['InvalidParameterException', 'ResourceNotFoundException'].includes(nameOf(cause))
 
 export const classify = (cause: unknown): Code => classifyAws(cause, codes)
+
+export const spent = (ref: SecretRef, why: string): RotationError =>
+  new RotationError('token_spent', `${why}; ${ref.shown} keeps one value a token.`, {
+    next: 'Start a new rotation, with another token or none.',
+  })

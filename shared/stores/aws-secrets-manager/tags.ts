@@ -1,9 +1,9 @@
 import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import { type Code, codes } from '../../core/ports/errors.js'
-import { targetPhases } from '../../core/ports/notifier.js'
 import type { Journal, NotePatch, Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
+import { consumerPhases } from '../../core/ports/words.js'
 
 /**
  * The journal in at most six tags of 256 legal characters: what was announced, what is to be retired, who was seen. One writer each (the sweep or a
@@ -177,7 +177,7 @@ const seenText = (target: string, { version, phase, at, again, code, received }:
 
 function seenOf(word: string): [string, Seen] | undefined {
   const [target, version, phase, at, again, code, received] = word.split('/')
-  const known = targetPhases.find((one) => one === phase)
+  const known = consumerPhases.find((one) => one === phase)
   const atMs = timeOf(at)
   if (!target || !version || known === undefined || atMs === undefined) return undefined
   const named = code !== undefined && Object.hasOwn(codes, code) ? (code as Code) : undefined

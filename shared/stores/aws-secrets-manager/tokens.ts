@@ -2,7 +2,7 @@ import { deriveToken, kindOfToken } from '../../core/ids.js'
 import type { ClaimWish } from '../../core/ports/store.js'
 import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { Api } from './api.js'
-import { spent } from './writer.js'
+import { spent } from './errors.js'
 
 const refusedMax = 20
 

@@ -6,7 +6,7 @@ import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Api } from './api.js'
 import type { Description } from './description.js'
-import { classify, isExists, isMoved } from './errors.js'
+import { classify, isExists, isMoved, spent } from './errors.js'
 import { holderOf, label, retiringLabels } from './labels.js'
 import { changed, type Reader, type Warm } from './reader.js'
 import { notesOf, writeNotes } from './tags.js'
@@ -49,11 +49,6 @@ export async function claim({ api, now }: WriterParts, state: SecretState, wish:
   }
   return { ...given, token: await substituteToken(api, ref, wish) }
 }
-
-export const spent = (ref: SecretRef, why: string): RotationError =>
-  new RotationError('token_spent', `${why}; ${ref.shown} keeps one value a token.`, {
-    next: 'Start a new rotation, with another token or none.',
-  })
 
 async function dropMark(api: Api, { ref, stages }: Description, version: VersionId): Promise<void> {
   if (stages.get(version)?.includes(label.pending)) await api.moveStage(ref.key, label.pending, { from: version })

@@ -2,9 +2,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import * as v from 'valibot'
 import { RotationError } from '../../core/errors.js'
 import { type Code, codes } from '../../core/ports/errors.js'
-import { targetPhases } from '../../core/ports/notifier.js'
 import type { Journal } from '../../core/ports/store.js'
-import { requestKinds, type Token, type VersionId } from '../../core/ports/words.js'
+import { consumerPhases, requestKinds, type Token, type VersionId } from '../../core/ports/words.js'
 import type { StoreKeys } from './keys.js'
 
 const id = v.pipe(
@@ -55,7 +54,7 @@ const retiring = v.object({
 })
 const seen = v.object({
   version: id,
-  phase: v.picklist(targetPhases),
+  phase: v.picklist(consumerPhases),
   at: time,
   again: v.optional(time),
   code: v.optional(code),

@@ -1,7 +1,7 @@
 import type { Code } from '../../../shared/core/ports/errors.js'
 import type { Journal, OpenRotation, Retiring, SecretState, Staged, VersionInfo } from '../../../shared/core/ports/store.js'
 import type { CredentialId, RotationRequest, SecretRef, Token, VersionId } from '../../../shared/core/ports/words.js'
-import type { Action, Facts } from '../../../shared/lifecycle/action.js'
+import type { Action, Facts } from '../../../shared/lifecycle/decide/action.js'
 
 /** Beside every state that a row is for stand its neighbours: one thing is different, and another row must answer. */
 export const ref: SecretRef = { store: 'memory', key: 'db', shown: 'memory:db' }

@@ -1,0 +1,40 @@
+import type { Code } from './ports/errors.js'
+
+/** The next step where the place that failed knows no better one. */
+export const remedies: Readonly<Record<Code, string>> = {
+  bad_event: 'Correct the request and send it again.',
+  bad_config: 'Correct the setting that is named, then run the same command again.',
+  bad_policy: 'Correct the key with `keyturn policy <ref> key=value`.',
+  bad_value: 'Put a corrected value with `keyturn put`.',
+  too_large: 'Shorten the value.',
+  not_found: 'Check the name with `keyturn list`.',
+  denied: 'Give this identity the permission that is named, then run the same command again.',
+  exists: 'Choose another name, or use the secret that is there.',
+  unavailable: 'Check that the store can be reached and that its disk has room, then run the same command again.',
+  throttled: 'Wait a minute, then run the same command again; ask for a higher quota if it happens often.',
+  ambiguous: 'Run the same command again; it reads the state first.',
+  conflict: 'Run the same command again; another process changed the secret meanwhile.',
+  damaged: 'Bring the file back from a backup; nothing was changed.',
+  foreign_write: 'Find out who else writes this secret; then run `keyturn status` and decide whose value stays.',
+  locked: 'Wait until the other process is done, or until its lease ends.',
+  held: 'Wait until the time that is named, or use `keyturn rotate --emergency --reason …`.',
+  token_spent: 'Start a new rotation.',
+  target_unreachable: 'Check host, port and network between here and the target, then run the same command again.',
+  target_tls: 'Give the CA of the target in the secret (`ca`) or in KEYTURN_CA_FILE, and check the host name.',
+  target_auth: 'Find out which password the target accepts, then give it with `keyturn put <ref>`, or set the stored one at the target.',
+  password_not_checked: 'Make the target ask for a password by SCRAM (pg_hba.conf: scram-sha-256) for this login.',
+  not_propagated: 'Wait a minute, then run `keyturn rotate --resume`.',
+  target_denied: 'Give the login that is named the right to change this credential.',
+  target_read_only: "Point the secret's host at the writable endpoint.",
+  rejected: 'Change the password rule in the policy so that the target accepts it.',
+  cap_reached: 'Delete a credential that nobody uses at the issuer, then run `keyturn rotate --resume`.',
+  verify_failed: 'Mend the differences that are named, then run `keyturn rotate --resume`.',
+  admin_mismatch: 'Name the administrator of this target in keyturn-admin.',
+  delivery_failed: 'Check that the consumer can be reached; the announcement is repeated by `keyturn sweep`.',
+  delivery_refused: 'Correct the target in the configuration secret, then run `keyturn sweep`.',
+  stuck: 'Run `keyturn recover <ref>`: it tries every stored value once and names the one safe thing to do.',
+  audit_failed: 'Make the audit log writable again, then run the same command again.',
+  internal: 'This is a bug: keep the message and report it.',
+}
+
+export const nextFor = (code: Code, shown: string): string => remedies[code].replaceAll('<ref>', shown)

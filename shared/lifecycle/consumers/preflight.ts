@@ -1,0 +1,68 @@
+import { codeOf, RotationError } from '../../core/errors.js'
+import type { Preflight } from '../../core/ports/notifier.js'
+import type { SecretState, Seen } from '../../core/ports/store.js'
+import { guardNotifier } from '../guard/index.js'
+import type { Deps } from '../secret/deps.js'
+import { createTools, type Tools, understand } from '../secret/setup.js'
+import { notifierFor } from './tell.js'
+
+export interface Checked {
+  readonly target: string
+  readonly found: Preflight
+}
+const checkMsMax = 30_000
+
+/** It wants none of this publication, or its last preflight found it mis-set, for whatever publication. */
+export const isRefusing = (seen: Seen | undefined, { current }: SecretState): boolean =>
+  seen?.code === 'bad_config' || (seen?.code === 'delivery_refused' && seen.version === current?.id)
+
+/**
+ * Asks each required consumer, before a new credential is made, whether it could follow at all. What is certainly mis-set is noted with its entry, where
+ * `create` reads it, in a function that reaches no cluster, too; what cannot be reached blocks nothing. Repeatable; writes only what changed.
+ */
+export async function preflightPass(deps: Deps, refText: string): Promise<readonly Checked[]> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  const state = await tools.store.describe(ref)
+  const setup = await understand(tools, state)
+  const checked: Checked[] = []
+  for (const target of setup.targets.filter(({ required }) => required)) {
+    const notifier = guardNotifier(await notifierFor(tools, target.kind), tools.guard, ref.shown)
+    const context = { env: tools.guard.env, deadline: deps.env.now() + checkMsMax }
+    checked.push({ target: target.key, found: await attempt(() => notifier.preflight(target, context)) })
+  }
+  await noteRefusals(tools, state, checked)
+  return checked
+}
+
+async function attempt(look: () => Promise<Preflight>): Promise<Preflight> {
+  try {
+    return await look()
+  } catch (cause) {
+    if (!(cause instanceof RotationError) || cause.code === 'audit_failed') throw cause
+    return cause.code === 'bad_config'
+      ? { verdict: 'refuse', why: cause.message, next: cause.next }
+      : { verdict: 'unknown', why: cause.message }
+  }
+}
+
+/** The entry says how far it is and, beside that, that it is mis-set; a phase that was reached is not taken back. */
+async function noteRefusals(tools: Tools, state: SecretState, checked: readonly Checked[]): Promise<void> {
+  const { env, journal } = tools.deps
+  if (state.current === undefined || !journal) return
+  const changed: Record<string, Seen> = {}
+  for (const { target, found } of checked) {
+    const known = state.journal?.seen?.[target]
+    const refused = known?.code === 'bad_config'
+    if (found.verdict === 'unknown' || (found.verdict === 'refuse') === refused) continue
+    const { code: _, ...rest } = known ?? { version: state.current.id, phase: 'failed', at: env.now() }
+    if (found.verdict === 'refuse') changed[target] = { ...rest, code: 'bad_config' }
+    else changed[target] = rest.phase === 'failed' ? { ...rest, again: env.now() } : rest
+  }
+  if (Object.keys(changed).length === 0) return
+  try {
+    await tools.store.note(state, { seen: { ...state.journal?.seen, ...changed } })
+  } catch (cause) {
+    if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause // then the next look notes it
+  }
+}

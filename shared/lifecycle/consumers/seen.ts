@@ -1,0 +1,58 @@
+import { codeOf, RotationError } from '../../core/errors.js'
+import type { ConsumerPhase, SecretRef, VersionId } from '../../core/ports/words.js'
+import { changeOf } from '../decide/publication.js'
+import type { Deps } from '../secret/deps.js'
+import { createTools, understand } from '../secret/setup.js'
+
+export interface Receipt {
+  readonly target: string
+  readonly phase: ConsumerPhase
+  /** The change that it is about; absent: what is current now. */
+  readonly changeId?: string
+  /** The version that the person means; conflict where it is not current any more. */
+  readonly version?: VersionId
+  /** When the consumer said so, where that is signed: what is older than what is known already changes nothing. */
+  readonly at?: number
+}
+const roundsMax = 6
+
+/**
+ * Notes that a consumer was seen on the current publication: what `manual` targets and callbacks prove. Repeatable. bad_event for a target that
+ * this secret does not name, conflict for a receipt of another publication than the current one.
+ */
+export async function noteSeen(
+  deps: Deps,
+  refText: string,
+  receipt: Receipt,
+): Promise<{ readonly ref: SecretRef; readonly version: VersionId }> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  for (let round = 1; ; round++) {
+    const state = await tools.store.describe(ref)
+    const { targets } = await understand(tools, state)
+    const { current } = state
+    if (current === undefined)
+      throw new RotationError('not_found', `${ref.shown} has no current value.`, { field: 'ref', next: 'Put one first.' })
+    if (!targets.some(({ key }) => key === receipt.target)) {
+      throw new RotationError('bad_event', `${ref.shown} names no target ${receipt.target}.`, {
+        field: 'target',
+        next: `Its targets are ${targets.map(({ key }) => key).join(', ') || 'none'}.`,
+      })
+    }
+    const otherVersion = receipt.version !== undefined && receipt.version !== current.id
+    if (otherVersion || (receipt.changeId !== undefined && receipt.changeId !== changeOf(state, current).id))
+      throw new RotationError('conflict', `The receipt is for another publication of ${ref.shown} than the current one.`, {
+        next: 'Follow the current one.',
+      })
+    const known = state.journal?.seen?.[receipt.target]
+    const at = receipt.at ?? deps.env.now()
+    if (known?.received && known.version === current.id && known.at > at) return { ref, version: current.id } // sent once more, or overtaken
+    const seen = { version: current.id, phase: receipt.phase, at, received: true as const }
+    try {
+      await tools.store.note(state, { seen: { ...state.journal?.seen, [receipt.target]: seen } })
+      return { ref, version: current.id }
+    } catch (cause) {
+      if (codeOf(cause) !== 'conflict' || round >= roundsMax) throw cause
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import type { SecretState } from '../../core/ports/store.js'
+import type { RotationRequest } from '../../core/ports/words.js'
+import type { Action, Facts, Look } from './action.js'
+import { rows } from './table.js'
+
+/** What to do next: pure, one table, the first row that matches wins. The conditional writes of the ports guard the rest. */
+export function decide(state: SecretState, request: RotationRequest, facts: Facts): Action & { readonly row: string } {
+  const rotation = state.journal?.rotation
+  const open = rotation && rotation.published === undefined ? rotation : undefined
+  const look: Look = {
+    state,
+    request,
+    facts,
+    service: state.drivenBy === 'service' && !byHand(request, open !== undefined),
+    base: state.current?.id ?? null,
+    ...(open ? { open } : {}),
+  }
+  for (const row of rows) {
+    const action = row.when(look) ? row.answer(look) : undefined
+    if (action) return { ...action, row: row.id }
+  }
+  return { do: 'refuse', code: 'internal', why: 'no row of the table matched', row: 'none' }
+}
+
+/** Our own engine runs beside a platform's where a person goes back, puts or hurries, or where it has begun itself. */
+const byHand = ({ kind, step }: RotationRequest, open: boolean): boolean =>
+  step === undefined && (open || ['put', 'rollback', 'emergency'].includes(kind))

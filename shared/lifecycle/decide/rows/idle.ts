@@ -1,0 +1,117 @@
+import { kindOfToken } from '../../../core/ids.js'
+import type { Action, Look, Row } from '../action.js'
+import { wasEmergency } from '../publication.js'
+import { free, hold, is, orphanedPut, over, refuse, tokenOf } from './common.js'
+
+const starts = is('rotate', 'put', 'emergency')
+
+/** Nothing to go on with: a rotation of another base lost the race, and a put that died before its value was stored cannot be finished. */
+export const idle = (look: Look): boolean => look.open === undefined || look.open.base !== look.base || orphanedPut(look)
+
+const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action => ({
+  do: 'go',
+  from: 'create',
+  kind: look.request.kind,
+  ...tokenOf(look),
+  base: look.base,
+  rejects: 0,
+  ...over(look),
+  ...free(look),
+  ...extra,
+})
+
+/** A value that was created and never replaced answers no request to rotate. */
+const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
+
+/** An ordinary rotation of a self-issued value may have published what leaked, and one of another part is not what was asked for. */
+const answersIt = ({ state, request, facts }: Look): boolean =>
+  request.part === undefined && (request.kind !== 'emergency' || facts.selfIssued !== true || wasEmergency(state))
+
+const rolledBack = ({ journal, current }: Look['state']): boolean =>
+  current !== undefined &&
+  ((journal?.rotation?.published === current.id && journal.rotation.kind === 'rollback') || kindOfToken(current.ours ?? '') === 'rollback')
+
+const isEnding = ({ state, facts }: Look): boolean =>
+  facts.retains !== true && (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
+const laterStep = ({ request }: Look): boolean => request.step !== undefined && request.step !== 'create'
+const publishedLast = ({ state }: Look): boolean => state.current !== undefined && state.journal?.rotation?.published === state.current.id
+
+/** Nothing is open: does the request start something? */
+export const idleRows: readonly Row[] = [
+  {
+    id: '19',
+    state: 'idle',
+    request: 'resume',
+    when: is('resume'),
+    answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '19s',
+    state: 'idle; the last rotation was published',
+    request: 'rotate: a step after create, without a token: it was done',
+    when: (l) => is('rotate')(l) && l.request.token === undefined && laterStep(l) && publishedLast(l),
+    answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '20t',
+    state: 'idle; a value of the token asked for, made for another base (the journal was wiped and somebody else published)',
+    request: 'rotate, rollback, put, emergency',
+    when: (l) => l.request.token !== undefined && l.state.loose.some(({ token, base }) => token === l.request.token && base !== l.base),
+    answer: () => refuse('token_spent', 'this token already made a value, for a version that is not current any more'),
+  },
+  {
+    id: '20',
+    state: 'idle; published at or after the request was made',
+    request: 'rotate, emergency',
+    when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && l.state.publishedAt >= l.request.at && answersIt(l),
+    answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '21',
+    state: 'idle; previous gone, armed, or refused by the target and not to be applied again',
+    request: 'rollback',
+    when: is('rollback'),
+    answer: ({ state, request, facts }) => {
+      if (facts.rollback === 'none')
+        return refuse('bad_event', 'this kind of credential has no way back', 'Let a rotation make a new one: keyturn rotate <ref>.')
+      if (state.previous === undefined) return refuse('bad_event', 'there is no previous version to go back to')
+      if (rolledBack(state) && !request.again)
+        return refuse(
+          'bad_event',
+          'current is what a rollback brought back already',
+          'To go forward again to what it left: keyturn rollback <ref> --again --reason ….',
+        )
+      const ending = (state.journal?.retiring ?? []).some(
+        (entry) => entry.state === 'armed' || (entry.state === 'disabled' && entry.version === state.previous?.id),
+      )
+      if (ending) {
+        return refuse('held', 'the previous credential is being retired')
+      }
+      return facts.previousAccepted === false && facts.rollback !== 'reapply'
+        ? refuse('bad_event', 'the previous credential is no longer accepted')
+        : undefined
+    },
+  },
+  { id: '22', state: 'idle', request: 'rollback: no hold', when: is('rollback'), answer: (l) => begin(l, { value: 'previous' }) },
+  {
+    id: '23-26',
+    state: 'idle; window, freeze, announcement, grace or slots hold it',
+    request: 'rotate, put',
+    when: is('rotate', 'put'),
+    answer: hold,
+  },
+  {
+    id: '27',
+    state: 'idle; the credential that it would use may be one that is being retired at this moment',
+    request: 'emergency, put',
+    when: (l) => isEnding(l) && (is('put')(l) || (is('emergency')(l) && (l.facts.slots ?? 0) > 1 && !l.facts.mints)),
+    answer: () => refuse('held', 'the outgoing credential is being retired at this moment', 'Finish that with keyturn retire <ref>.'),
+  },
+  {
+    id: '28',
+    state: 'idle (an emergency skips 23 to 26)',
+    request: 'rotate, put, emergency',
+    when: starts,
+    answer: (l) => begin(l, is('put')(l) ? { value: 'given' } : {}),
+  },
+]

@@ -1,0 +1,68 @@
+import { codeOf, RotationError } from '../../core/errors.js'
+import type { AnyRotator } from '../../core/ports/rotator.js'
+import type { Retiring, SecretState } from '../../core/ports/store.js'
+import type { CredentialId, SecretRef } from '../../core/ports/words.js'
+import { lookContext } from '../secret/context.js'
+import type { Deps } from '../secret/deps.js'
+import { retainedEntries, retainedIds } from '../secret/outgoing.js'
+import { assertTargets, createTools, type Setup, type Tools, understand } from '../secret/setup.js'
+import { askGate } from './gate.js'
+
+type Known = Setup & { readonly rotator: AnyRotator }
+const roundsMax = 6
+
+export interface Reencrypted {
+  readonly ref: SecretRef
+  readonly id: CredentialId
+  readonly outcome: 'armed' | 'armed before'
+}
+
+/**
+ * Somebody says that nothing is encrypted with an older key any more: it leaves the value with the next rotation. Repeatable. held while a required
+ * consumer was not seen on the present value: it may encrypt with the older one at this moment. bad_event for a key that is not kept.
+ */
+export async function reencrypted(deps: Deps, refText: string, id: string): Promise<Reencrypted> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
+  for (let round = 1; ; round++) {
+    const state = await tools.store.describe(ref)
+    const setup = await understand(tools, state)
+    const { rotator } = setup
+    const ids = rotator && (await retainedIds(tools, { ...setup, rotator }, state))
+    if (rotator === undefined || ids === undefined) throw notKept(ref, `${ref.shown} keeps no older keys.`, 'Only a keyring does.')
+    assertTargets(setup)
+    const entries = retainedEntries(ids, setup.settings, state)
+    const entry = entries.find((one) => one.id === id)
+    if (entry === undefined)
+      throw notKept(
+        ref,
+        `${ref.shown} keeps no older key ${id}.`,
+        `It keeps ${ids.join(', ') || 'none'}; the one that encrypts now is not among them.`,
+      )
+    if (entry.state === 'armed') return { ref, id: entry.id, outcome: 'armed before' }
+    await assertFollowed(tools, { ...setup, rotator }, state, entry)
+    const retiring = entries.map((one) => (one.id === id ? { ...one, state: 'armed' as const } : one))
+    try {
+      await tools.store.note(state, { retiring })
+      return { ref, id: entry.id, outcome: 'armed' }
+    } catch (cause) {
+      if (codeOf(cause) !== 'conflict' || round >= roundsMax) throw cause
+    }
+  }
+}
+
+async function assertFollowed(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<void> {
+  const { told } = await askGate(tools, setup, state, entry, await lookContext(tools, setup, state))
+  const behind = told.filter(({ seen }) => seen.phase !== 'drained').map(({ target }) => target.key)
+  if (behind.length === 0) return
+  throw new RotationError(
+    'held',
+    `Not yet on the present value of ${state.ref.shown}: ${behind.join(', ')}; it may still encrypt with ${entry.id}.`,
+    {
+      next: `Wait until keyturn status ${state.ref.shown} shows them as drained, then say it again.`,
+    },
+  )
+}
+
+const notKept = (ref: SecretRef, why: string, next: string): RotationError =>
+  new RotationError('bad_event', why, { field: 'key', next: `${next} keyturn status ${ref.shown} lists them.` })

@@ -1,0 +1,63 @@
+import { inWindow, type Settings } from '../../core/policy/index.js'
+import type { AnyRotator } from '../../core/ports/rotator.js'
+import type { SecretState } from '../../core/ports/store.js'
+import type { Policy } from '../../core/ports/words.js'
+import { isRefusing } from '../consumers/preflight.js'
+import type { Facts } from '../decide/action.js'
+import { wasEmergency } from '../decide/publication.js'
+import type { Companion, Configuration } from '../secret/deps.js'
+import { partsKind } from '../secret/parts/policy.js'
+import type { Setup, Tools } from '../secret/setup.js'
+
+/** What decide() knows besides the state. */
+export function factsOf(
+  tools: Tools,
+  { settings, rotator, policy, targets, companions, unknownTargets, configuration }: Setup,
+  state: SecretState,
+): Facts {
+  const { env } = tools.deps
+  const frozen = frozenNow(settings, configuration, env.now())
+  const seen = state.journal?.seen ?? {}
+  const refused = targets.filter(({ key, required }) => required && isRefusing(seen[key], state)).map(({ key }) => key)
+  return {
+    now: env.now(),
+    slots: slotsOf(rotator, policy, state),
+    ...(rotator?.traits.class === 'F' ? { selfIssued: true as const } : {}),
+    ...(rotator?.about.kind === partsKind ? { parts: true as const } : {}),
+    ...(rotator?.retained ? { retains: true as const } : {}),
+    graceMs: settings.graceMs,
+    mints: rotator?.traits.mints ?? false,
+    journal: tools.deps.journal,
+    targets: targets.length + unknownTargets.length > companions.filter((one) => isWritten(one, state)).length,
+    refused,
+    places: Object.fromEntries(targets.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place]]))),
+    rollback: rotator?.traits.rollback(policy) ?? 'none',
+    ...(frozen === undefined ? {} : { frozen }),
+    ...(settings.mode === 'paused'
+      ? { thaw: 'Run keyturn policy <ref> mode=auto when it is to go on, or use --emergency --reason ….' }
+      : {}),
+  }
+}
+
+/** What was written before the publication hears of it no more: it waits for no announcement. An emergency goes past a place that is out of reach. */
+const isWritten = ({ name, order }: Companion, state: SecretState): boolean => {
+  const seen = state.journal?.seen?.[name]
+  const missed = seen?.version === state.current?.id && seen?.phase === 'failed'
+  return order === 'before' && !missed && !wasEmergency(state)
+}
+
+/** What leaves with this rotation makes room for it. */
+function slotsOf(rotator: AnyRotator | undefined, policy: Policy, { journal }: SecretState): number | null {
+  const slots = rotator ? rotator.traits.slots(policy) : 1
+  const leaving = rotator?.retained ? (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').length : 0
+  return slots === null ? null : slots + leaving
+}
+
+/** Window, freeze or pause, in words. */
+export function frozenNow(settings: Settings, configuration: Configuration, now: number): string | undefined {
+  if (configuration.paused) return 'the configuration secret says paused'
+  if (settings.mode === 'paused') return 'keyturn-mode is paused'
+  const freeze = configuration.freezes.find(({ from, to }) => now >= from && now < to)
+  if (freeze) return `there is a freeze until ${new Date(freeze.to).toISOString()}: ${freeze.reason}`
+  return settings.window && !inWindow(settings.window, now) ? 'it is outside the window of keyturn-window' : undefined
+}

@@ -1,0 +1,228 @@
+import { isDeepStrictEqual } from 'node:util'
+import { codeOf, RotationError } from '../../core/errors.js'
+import { deriveToken } from '../../core/ids.js'
+import type { AnyRotator } from '../../core/ports/rotator.js'
+import type { SecretState } from '../../core/ports/store.js'
+import { type RotationRequest, type SecretRef, type Step, steps, type VersionId } from '../../core/ports/words.js'
+import { nextFor, remedies } from '../../core/remedies.js'
+import type { SecretText } from '../../core/secret-text.js'
+import { assertPlaces, setsHealed } from '../consumers/companions.js'
+import type { Action } from '../decide/action.js'
+import { decide } from '../decide/decide.js'
+import { isDue } from '../decide/publication.js'
+import { lookContext } from '../secret/context.js'
+import { type Deps, noConfiguration, type RotationResult } from '../secret/deps.js'
+import { endLease } from '../secret/lease.js'
+import { entriesDue, identitiesOf } from '../secret/outgoing.js'
+import { dropPut, putUntested } from '../secret/plain-put.js'
+import { assertTargets, createTools, type Setup, type Tools, understand } from '../secret/setup.js'
+import { finishForService, isFilled, isServiceStep, lookFor, needsOf, stepDone } from '../service/serve.js'
+import { factsOf } from './facts.js'
+import { freeSlot } from './free-slot.js'
+import { runSteps } from './run-steps.js'
+import { probe } from './stray-values.js'
+import { assertNotTooEarly } from './too-early.js'
+import { openWork } from './work.js'
+
+const roundsMax = 6
+
+/**
+ * The only loop: describe, decide, act; decides anew when a race was lost or when it finished somebody else's rotation first. The same request
+ * may be sent any number of times. `given`: the value of a put. Any code of the table.
+ */
+export async function rotate(deps: Deps, request: RotationRequest, given?: SecretText): Promise<RotationResult> {
+  const tools = createTools(deps)
+  tools.guard.redactor.learn(given)
+  const ref = await tools.store.resolve(request.ref)
+  let finished: RotationResult | undefined
+  let lost: unknown
+  for (let round = 0; round < roundsMax; round++) {
+    try {
+      const result = await once(tools, ref, request, given)
+      if (result === 'anew') continue
+      if (result.outcome === 'unchanged') return finished ?? result
+      if (result.outcome === 'step' || answers(request, result)) return result
+      if (request.kind === 'rollback') throw finishedFirst(result)
+      finished = result
+    } catch (cause) {
+      if (!(cause instanceof RotationError)) throw cause
+      if (cause.remedy !== 'reread') throw request.kind === 'put' ? await blamed(tools, ref, request, cause) : cause
+      if (cause.code === 'rejected' && request.step !== undefined) throw cause // another value is another step's work
+      lost = cause
+    }
+  }
+  throw lost ?? new RotationError('conflict', `${ref.shown} was still not settled after ${roundsMax} looks.`, { next: remedies.conflict })
+}
+
+/** A put that first has to finish somebody else's rotation fails for that one's reasons: say so, and how to get past it. */
+async function blamed(tools: Tools, ref: SecretRef, { token }: RotationRequest, cause: RotationError): Promise<RotationError> {
+  const { pending, journal } = await tools.store.describe(ref)
+  if (pending === undefined || pending.token === token || journal?.rotation?.published !== undefined) return cause
+  const next = `An older rotation is open, which has to be finished first: keyturn recover ${ref.shown} gives its value up where that is safe. ${cause.next}`
+  return new RotationError(cause.code, cause.message, {
+    next,
+    cause: cause.cause,
+    ...(cause.field === undefined ? {} : { field: cause.field }),
+  })
+}
+
+/** What was previous when the rollback was asked is not any more: to go on would bring back what somebody wanted to leave. */
+const finishedFirst = ({ ref, version }: RotationResult): RotationError =>
+  new RotationError('held', `A rotation of ${ref.shown} was open and is finished now: ${version} is current. Nothing was rolled back.`, {
+    next: `Look at keyturn status ${ref.shown}; if it is still to go back, run the same command again.`,
+  })
+
+/** A publication under another token than the one asked for was somebody else's: the request itself is still to be decided. */
+const answers = (request: RotationRequest, result: RotationResult): boolean =>
+  // Which parts an open one was for is not known: what was asked for is begun after it.
+  (request.part === undefined || result.steps.includes('create')) &&
+  (request.token === undefined || request.kind === 'rollback'
+    ? result.kind === request.kind || request.kind === 'resume'
+    : result.token === request.token)
+
+async function once(
+  tools: Tools,
+  ref: SecretRef,
+  request: RotationRequest,
+  given: SecretText | undefined,
+): Promise<RotationResult | 'anew'> {
+  const state = await lookFor(tools, ref, request)
+  if (state.drivenBy === 'service' && request.step === 'finish') return finishForService(tools, state, request)
+  const setup = await understand(tools, state, request.kind === 'rotate' ? 'forward' : 'back', request)
+  const facts = factsOf(tools, setup, state)
+  const previousAccepted =
+    request.kind === 'rollback' && setup.rotator ? await previousWorks(tools, setup, setup.rotator, state) : undefined
+  const action = decide(state, request, { ...facts, ...(previousAccepted === undefined ? {} : { previousAccepted }) })
+  tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
+  if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
+  if (action.do === 'refuse' && action.code === 'held' && (await isFilled(tools, state, request))) return stepDone(state, request)
+  const begins = (action.do === 'go' && action.from === 'create') || (action.do === 'refuse' && action.code === 'held')
+  const told = state.drivenBy === 'engine' || setup.configuration !== noConfiguration // a function without a configuration tells nobody
+  if (request.kind === 'rotate' && begins && told) assertTargets(setup)
+  if (action.do === 'refuse') throw refused(ref, action)
+  const { rotator } = setup
+  if (action.do === 'drop') {
+    await leased(tools, ref, () => dropPut(tools, state, action))
+    return 'anew'
+  }
+  if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, given))
+  if (action.do === 'probe') {
+    await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
+    return 'anew'
+  }
+  if (action.do === 'check') return checkCurrent(tools, setup, rotator, state)
+  const act = () => go(tools, { ...setup, rotator }, state, request, action, given)
+  return isServiceStep(state, request) ? act() : leased(tools, ref, act)
+}
+
+/** A rollback goes only to what is still accepted: one login, before anything is claimed. */
+async function previousWorks(tools: Tools, setup: Setup, rotator: AnyRotator, state: SecretState): Promise<boolean | undefined> {
+  const open = state.journal?.rotation?.published === undefined && state.journal?.rotation !== undefined
+  const ending = (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
+  if (open || ending || state.journal?.code !== undefined || state.previous === undefined) return undefined
+  if (rotator.traits.rollback(setup.policy) !== 'publish') return undefined // it is set again, whatever the target says of it now
+  const parsedOf = async (id: VersionId) => rotator.parse(await tools.store.read(state.ref, id), setup.policy)
+  const own = rotator.traits.class === 'F' && state.current ? { current: await parsedOf(state.current.id) } : {}
+  const context = { ...(await lookContext(tools, setup, state)), ...own }
+  return rotator.accepted(context, await parsedOf(state.previous.id))
+}
+
+function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
+  return new RotationError(action.code, `${ref.shown}: ${action.why}.`, {
+    next: action.next?.replaceAll('<ref>', ref.shown) ?? nextFor(action.code, ref.shown),
+  })
+}
+
+/** An orderly end gives the right to act back; a crash leaves it to the lease. */
+async function leased<T>(tools: Tools, ref: SecretRef, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (cause) {
+    if (codeOf(cause) !== 'locked') await endLease(tools, ref)
+    throw cause
+  }
+}
+
+async function go(
+  tools: Tools,
+  setup: Setup & { rotator: AnyRotator },
+  state: SecretState,
+  request: RotationRequest,
+  action: Extract<Action, { do: 'go' }>,
+  given: SecretText | undefined,
+): Promise<RotationResult | 'anew'> {
+  const asked = stepsAsked(request, action)
+  if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
+  const mayNote = tools.store.stepState === undefined || !isServiceStep(state, request) // a function under a platform's role writes no notes
+  if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'anew'
+  if ((action.kind === 'rotate' || action.kind === 'emergency') && action.from === 'create') {
+    // A place of the public set that was named since, or written past us, has to be right for as long as the others.
+    if (
+      action.kind === 'rotate' &&
+      setup.rotator.publicSet !== undefined &&
+      tools.deps.journal &&
+      mayNote &&
+      (await setsHealed(tools, state.ref))
+    )
+      return 'anew'
+    await assertNotTooEarly(tools, setup, state, action.kind)
+  }
+  if (action.from === 'create' && action.kind !== 'rollback') await assertPlaces(tools, setup)
+  const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
+  const claim = await tools.store.claim(state, {
+    token,
+    kind: action.kind,
+    holder: tools.deps.holder,
+    leaseMs: tools.deps.leaseMs,
+    ...(action.token === undefined ? { derived: true as const } : {}),
+    ...(action.over === undefined ? {} : { over: action.over }),
+    ...(request.reason === undefined ? {} : { reason: request.reason }),
+  })
+  const needs = isServiceStep(state, request) ? needsOf(setup, asked) : undefined
+  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, needs)
+  if (action.free !== undefined && asked.includes('create')) await freeSlot(work, action.free)
+  return runSteps(work, state, action, asked, given)
+}
+
+/**
+ * A new rotation overtakes a publication that is not announced yet (an emergency, a rollback, no target named): what that one had replaced
+ * gets its retiring entry first, because nobody will remember it afterwards.
+ */
+async function entriesNoted(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, action: Action): Promise<boolean> {
+  const begins = action.do === 'go' && action.from === 'create' && action.token !== state.journal?.rotation?.token
+  if (!begins || !tools.deps.journal || !isDue(state) || state.current === undefined) return false
+  const before = state.journal?.retiring ?? []
+  const retiring = await entriesDue(tools, setup, state, await identitiesOf(tools, setup, state, state.current.id))
+  if (isDeepStrictEqual(retiring, before)) return false
+  try {
+    await tools.store.note(state, { retiring })
+    return true
+  } catch (cause) {
+    if (codeOf(cause) === 'denied') return false // this role may not write notes: the outgoing credential stays until somebody retires it by hand
+    throw cause
+  }
+}
+
+/** All from the action's first step on, or exactly the asked one; none when that is done already. bad_event when it comes too early. */
+function stepsAsked(request: RotationRequest, action: Extract<Action, { do: 'go' }>): readonly Step[] {
+  const from = steps.indexOf(action.from)
+  if (request.step === undefined) return steps.slice(from)
+  const asked = steps.indexOf(request.step)
+  if (asked < from) return []
+  if (asked > from && action.from === 'create') {
+    throw new RotationError('bad_event', `Step ${request.step} was asked for, but nothing is pending.`, {
+      field: 'step',
+      next: 'Run the step create first.',
+    })
+  }
+  return [request.step]
+}
+
+/** Test-only run of a platform: does current log in? Nothing is written. */
+async function checkCurrent(tools: Tools, setup: Setup, rotator: AnyRotator, state: SecretState): Promise<RotationResult> {
+  if (state.current === undefined) throw refused(state.ref, { do: 'refuse', code: 'not_found', why: 'the secret has no current value' })
+  const context = await lookContext(tools, setup, state)
+  const value = rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
+  const differences = await rotator.verify(context, value)
+  return { ref: state.ref, outcome: 'step', kind: 'rotate', version: state.current.id, steps: ['test'], differences }
+}

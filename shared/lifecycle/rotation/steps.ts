@@ -1,0 +1,173 @@
+import { codeOf, RotationError } from '../../core/errors.js'
+import type { Difference } from '../../core/ports/rotator.js'
+import type { VersionInfo } from '../../core/ports/store.js'
+import type { VersionId } from '../../core/ports/words.js'
+import type { SecretText } from '../../core/secret-text.js'
+import { giveUpValue, markStuck, settleDoubt } from './refused-value.js'
+import type { Work } from './work.js'
+
+/** A staged value and its text's version: what set, test and finish work on. */
+export interface Pending {
+  readonly version: VersionId
+  readonly value: unknown
+}
+
+const propagationMsMax = 120_000
+const propagationMsBase = 1000
+
+/** createSecret: makes a value (or takes the given one) and keeps it, complete, before the target is touched. */
+export async function createSecret(work: Work, given?: SecretText): Promise<Pending> {
+  const { rotator, context, claim, tools } = work
+  const fresh = given ?? (await newValue(work))
+  const value = rotator.parse(fresh, context.policy) // before it is kept: a text that nobody can read would block every rotation after it
+  const staged = await tools.store.stage(claim, fresh)
+  if (staged.stored !== 'other') return { version: staged.version, value }
+  const winner = await readPending(work, staged.version)
+  const minted = given === undefined && rotator.traits.mints ? rotator.identify(value) : undefined
+  if (minted !== undefined && minted !== rotator.identify(winner.value)) await rotator.retire(context, minted)
+  return winner
+}
+
+async function newValue(work: Work): Promise<SecretText> {
+  const { rotator, context, baseText = (await work.whole()).baseText } = work
+  if (baseText === undefined)
+    throw new RotationError('internal', 'A rotation has no base value.', { next: 'Report it; nothing was changed.' })
+  if (work.checkable) rotator.check(context)
+  const next = rotator.mint ? await rotator.mint(context) : await rotator.propose(context)
+  const text = rotator.render(baseText, next)
+  if (text.equals(baseText)) {
+    throw new RotationError('internal', `The rotator ${rotator.about.kind} made the same value again.`, {
+      next: 'Report it; nothing was changed.',
+    })
+  }
+  return text
+}
+
+export async function readPending({ tools, context, rotator }: Work, version: VersionId): Promise<Pending> {
+  return { version, value: rotator.parse(await tools.store.read(context.ref, version), context.policy) }
+}
+
+/** setSecret: makes the target accept the pending value. May be repeated. */
+export async function setSecret(work: Work, pending: Pending): Promise<void> {
+  const { rotator, context } = work
+  rotator.check(context, pending.value)
+  try {
+    const progress = await rotator.apply(context, pending.value)
+    if (progress.done) return
+    throw new RotationError('held', `The target takes the new value only later (${progress.why}).`, {
+      next: `Run keyturn rotate ${context.ref.shown} --resume after ${new Date(progress.again).toISOString()}.`,
+    })
+  } catch (cause) {
+    // The target's policy said no. An earlier attempt may have brought the same value in all the same ("password was used before").
+    if (codeOf(cause) === 'target_auth') return markStuck(work, 'The target refused the current, the pending and the previous credential.')
+    if (codeOf(cause) === 'rejected') return settleDoubt(work, pending.version, pending.value, { pending: 'unknown' })
+    throw cause
+  }
+}
+
+/** testSecret: logs in with the pending value and compares it with the outgoing credential. */
+export async function testSecret(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  let differences: readonly Difference[] = []
+  try {
+    differences = await verifyPatiently(work, pending).catch(async (cause: unknown) => {
+      if (codeOf(cause) !== 'target_auth' || spreads(work)) throw cause
+      const whole = await work.whole() // the administrator may be of the primary of a replica, which is a moment behind
+      if (!spreads(whole)) throw cause
+      return verifyPatiently(whole, pending)
+    })
+  } catch (cause) {
+    // Of a self-issued value nobody is asked but its own rotator: what that refuses was accepted by nobody.
+    const refused = codeOf(cause) === 'target_auth' || (codeOf(cause) === 'bad_value' && isOurOwn(work))
+    if (!refused) throw cause
+    await settleDoubt(work, pending.version, pending.value, { pending: 'refused' })
+  }
+  return fatalStops(work, differences)
+}
+
+const isOurOwn = ({ rotator, claim }: Work): boolean => rotator.traits.class === 'F' && claim.kind !== 'put' && claim.kind !== 'rollback'
+
+function fatalStops({ rotator, context }: Work, differences: readonly Difference[]): readonly Difference[] {
+  const fatal = differences.filter((difference) => difference.fatal)
+  if (fatal.length === 0) return differences
+  const list = fatal.map(({ what, outgoing, incoming }) => `${what}: outgoing ${outgoing}, incoming ${incoming}`).join('; ')
+  throw new RotationError(
+    'verify_failed',
+    `The new credential of ${context.ref.shown} logs in, but differs from the outgoing one. ${list}.`,
+    {
+      next: `Mend it at the target, then run keyturn rotate ${context.ref.shown} --resume. ${rotator.about.kind} publishes nothing meanwhile.`,
+    },
+  )
+}
+
+/** The step by itself: nobody can say here that set was run, so that a refusal is no proof against the value. Nothing is given up. */
+export async function testAlone(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  try {
+    return fatalStops(work, await verifyPatiently(work, pending))
+  } catch (cause) {
+    if (codeOf(cause) !== 'target_auth') throw cause
+    const { shown } = work.context.ref
+    throw new RotationError('rejected', `The target does not accept the pending value of ${shown}; it is kept.`, {
+      cause,
+      next: `Run keyturn rotate ${shown} --step set first, or keyturn rotate ${shown} --resume, which does whatever is left.`,
+    })
+  }
+}
+
+/**
+ * The same for a value that a person put: nothing was set for it, so when it cannot be shown to work while current does, it is given up, and
+ * stands in nobody's way.
+ */
+export async function testPut(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  try {
+    return await testSecret(work, pending)
+  } catch (cause) {
+    const final = cause instanceof RotationError && (cause.remedy === 'fix' || ['target_unreachable', 'verify_failed'].includes(cause.code))
+    if (final && (await currentWorks(work))) await giveUpValue(work, pending.version, pending.value)
+    throw cause
+  }
+}
+
+/** False also when nobody can tell: then nothing is given up. */
+async function currentWorks({ rotator, context }: Work): Promise<boolean> {
+  if (context.current === undefined) return false
+  try {
+    return await rotator.accepted(context, context.current)
+  } catch (cause) {
+    if (cause instanceof RotationError) return false
+    throw cause
+  }
+}
+
+/** What was set may be refused for a while. */
+const spreads = (work: Work): boolean => work.rotator.traits.propagates || comesLate(work)
+/**
+ * By a control plane that sets it later, or by a replica of the database in which it was set: it is never given up for a refusal, also not where
+ * the outgoing one still works. A value that a person put was set by nobody here.
+ */
+const comesLate = ({ rotator, context, claim }: Work): boolean =>
+  claim.kind !== 'put' && (rotator.traits.asynchronous === true || context.admin?.hosts !== undefined)
+
+/** A new credential may be refused for a while where the issuer spreads it; the deadline counts from staging, not from this attempt. */
+async function verifyPatiently(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  const { rotator, context } = work
+  const { env, deadline } = context
+  const giveUpAt = (context.stagedAt ?? env.now()) + propagationMsMax
+  for (let waitMs = propagationMsBase; ; waitMs = Math.min(waitMs * 2, 15_000)) {
+    try {
+      return await rotator.verify(context, pending.value)
+    } catch (cause) {
+      if (codeOf(cause) !== 'target_auth' || !spreads(work) || (!comesLate(work) && env.now() >= giveUpAt)) throw cause
+      if (env.now() + waitMs >= deadline || env.cancelled.aborted) {
+        throw new RotationError('not_propagated', `The new credential of ${context.ref.shown} is not accepted everywhere yet.`, {
+          cause,
+          next: `Run keyturn rotate ${context.ref.shown} --resume in a minute.`,
+        })
+      }
+      await env.sleep(waitMs)
+    }
+  }
+}
+
+/** finishSecret: the only step that changes what consumers read. */
+export const finishSecret = ({ tools, claim }: Pick<Work, 'tools' | 'claim'>, version: VersionId): Promise<VersionInfo> =>
+  tools.store.publish(claim, version)

@@ -1,0 +1,31 @@
+import { RotationError } from '../../core/errors.js'
+import { deriveToken } from '../../core/ids.js'
+import type { AnyRotator } from '../../core/ports/rotator.js'
+import type { SecretState } from '../../core/ports/store.js'
+import { nextFor } from '../../core/remedies.js'
+import { reachedAt } from '../consumers/companions.js'
+import type { Setup, Tools } from '../secret/setup.js'
+import { releasedIn } from './work.js'
+
+/** held where the value itself says that it is too early: before anything is claimed, so that nothing stays open until then. */
+export async function assertNotTooEarly(
+  { deps, guard, store }: Tools,
+  setup: Setup & { readonly rotator: AnyRotator },
+  state: SecretState,
+  kind: 'rotate' | 'emergency' = 'rotate',
+): Promise<void> {
+  const { rotator, policy } = setup
+  const { ref, current: info } = state
+  const publishedAt = reachedAt(setup, state)
+  if (rotator.tooEarly === undefined || info === undefined) return
+  const current = rotator.parse(await store.read(ref, info.id), policy)
+  const token = deriveToken('rotate', ref, info.id, 0)
+  const deadline = deps.env.now() + deps.leaseMs
+  const hurry = kind === 'emergency' ? { emergency: true as const } : {}
+  const context = { ...hurry, ref, token, policy, deadline, current, publishedAt, released: releasedIn(state), live: [], env: guard.env }
+  const why = rotator.tooEarly(context)
+  if (why !== undefined)
+    throw new RotationError('held', `${ref.shown}: ${why}.`, {
+      next: rotator.retained ? `Re-encrypt, then say so: keyturn reencrypted ${ref.shown} --key ID.` : nextFor('held', ref.shown),
+    })
+}

@@ -1,0 +1,106 @@
+import { codeOf, RotationError } from '../../core/errors.js'
+import type { AnyRotator, Context } from '../../core/ports/rotator.js'
+import type { Claim, SecretState } from '../../core/ports/store.js'
+import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
+import type { SecretText } from '../../core/secret-text.js'
+import { reachedAt } from '../consumers/companions.js'
+import { adminOf } from '../secret/context.js'
+import { idsOf } from '../secret/outgoing.js'
+import type { Setup, Tools } from '../secret/setup.js'
+
+/** What a rotator starts before its deadline must have ended, one way or the other, when the lease does: nobody else acts before that. */
+const marginMs = 30_000
+
+/** One claimed rotation: what the steps share. Values are read at most once. */
+export interface Work {
+  readonly tools: Tools
+  readonly setup: Setup
+  readonly rotator: AnyRotator
+  readonly claim: Claim
+  readonly context: Context<unknown>
+  /** The base's value as text: its shape is what the new credential is written into. */
+  readonly baseText?: SecretText
+  /** False while an administrator is named but was not read: then `check` waits for the step that uses it. */
+  readonly checkable: boolean
+  /** With everything read that `needs` left out: for the rare turn in which it is needed after all. */
+  whole(): Promise<Work>
+}
+
+/** What a step of a platform can do without: each read is a call there, and somebody's bill. */
+export interface Needs {
+  readonly base: boolean
+  readonly admin: boolean
+}
+const everything: Needs = { base: true, admin: true }
+
+/** Of what a value keeps: what somebody said is needed by nothing any more. */
+export const releasedIn = ({ journal }: SecretState): readonly CredentialId[] =>
+  (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').map(({ id }) => id)
+
+export async function openWork(
+  tools: Tools,
+  setup: Setup & { rotator: AnyRotator },
+  state: SecretState,
+  claim: Claim,
+  needs = everything,
+): Promise<Work> {
+  const { rotator, policy } = setup
+  if (claim.base === null) throw new RotationError('internal', 'A rotation has no base version.', { next: 'Report it.' })
+  const baseText = needs.base ? await tools.store.read(state.ref, claim.base) : undefined
+  const base = baseText && readBase(rotator, policy, baseText, claim.kind)
+  const stagedAt = state.pending?.createdAt
+  const context: Context<unknown> = {
+    ref: state.ref,
+    token: claim.token,
+    policy,
+    deadline: claim.leaseUntil - Math.min(marginMs, tools.deps.leaseMs / 2),
+    current: base,
+    previous: once(() => readPrevious(tools, rotator, policy, state, claim.base)),
+    live: [...(base === undefined ? [] : idsOf(rotator, base)), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
+    env: tools.guard.env,
+    publishedAt: reachedAt(setup, state),
+    released: releasedIn(state),
+    ...(claim.kind === 'emergency' ? { emergency: true as const } : {}),
+    ...(stagedAt === undefined ? {} : { stagedAt }),
+    ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),
+  }
+  const checkable = needs.admin || setup.settings.admin === undefined
+  const work: Work = { tools, setup, rotator, claim, context, ...(baseText ? { baseText } : {}), checkable, whole: async () => work }
+  if (needs.base && checkable) return work
+  return { ...work, whole: once(() => openWork(tools, setup, state, claim)) }
+}
+
+/** A put replaces whatever is there, also what somebody wrote past us and nobody can read. */
+function readBase(rotator: AnyRotator, policy: Policy, text: SecretText, kind: Claim['kind']): unknown {
+  try {
+    return rotator.parse(text, policy)
+  } catch (cause) {
+    if (kind === 'put' && codeOf(cause) === 'bad_value') return undefined
+    throw cause
+  }
+}
+
+async function readPrevious(
+  tools: Tools,
+  rotator: AnyRotator,
+  policy: Policy,
+  state: SecretState,
+  base: VersionId | null,
+): Promise<unknown> {
+  const { previous } = state
+  if (previous === undefined || previous.id === base) return undefined
+  try {
+    return rotator.parse(await tools.store.read(state.ref, previous.id), policy)
+  } catch (cause) {
+    if (codeOf(cause) === 'not_found' || codeOf(cause) === 'bad_value') return undefined // gone, or never a credential of this kind
+    throw cause
+  }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}

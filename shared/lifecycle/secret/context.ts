@@ -1,0 +1,44 @@
+import { codeOf, RotationError } from '../../core/errors.js'
+import { deriveToken } from '../../core/ids.js'
+import { prefix, type Settings } from '../../core/policy/index.js'
+import type { Context } from '../../core/ports/rotator.js'
+import type { SecretState } from '../../core/ports/store.js'
+import type { SecretRef, Token } from '../../core/ports/words.js'
+import type { SecretText } from '../../core/secret-text.js'
+import { guarded } from '../guard/index.js'
+import type { Setup, Tools } from './setup.js'
+
+export async function adminOf(
+  tools: Tools,
+  settings: Settings,
+  ref: SecretRef,
+  rotated: () => Promise<SecretText | undefined>,
+): Promise<Pick<Context<unknown>, 'admin'>> {
+  if (settings.admin === undefined) return {}
+  const { admin: named } = settings
+  const look = { name: 'admin.read', ref: named, effect: false, classify: (cause: unknown) => codeOf(cause) ?? 'internal' } as const
+  const admin = await guarded(tools.guard, look, () => tools.deps.readAdmin(named, rotated))
+  tools.guard.redactor.learn(admin.value)
+  if (admin.ref.store === ref.store && admin.ref.key === ref.key) {
+    throw new RotationError('admin_mismatch', `keyturn-admin of ${ref.shown} names the secret itself.`, {
+      field: `${prefix}admin`,
+      next: 'Name another login with the right to change this one, or use strategy replace without an admin.',
+    })
+  }
+  return { admin }
+}
+
+/** A context for looking only: no rotation, no claim. */
+export async function lookContext(tools: Tools, setup: Setup, state: SecretState): Promise<Context<unknown>> {
+  const now = tools.deps.env.now()
+  const { current } = state
+  return {
+    ref: state.ref,
+    token: deriveToken('resume', state.ref, state.current?.id ?? null, 0) as Token,
+    policy: setup.policy,
+    deadline: now + tools.deps.leaseMs,
+    live: [],
+    env: tools.guard.env,
+    ...(await adminOf(tools, setup.settings, state.ref, async () => current && tools.store.read(state.ref, current.id))),
+  }
+}

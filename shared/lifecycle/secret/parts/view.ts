@@ -1,0 +1,53 @@
+import type { AnyRotator } from '../../../core/ports/rotator.js'
+import type { Policy } from '../../../core/ports/words.js'
+import { SecretText } from '../../../core/secret-text.js'
+import { readShape, writeLogin } from '../../../core/shapes/index.js'
+import { jsonFields, replaceFields } from '../../../core/shapes/json.js'
+import { wrong } from './policy.js'
+
+/** What a login is called in a value of its own, and how fields beside others name it. */
+const names: Readonly<Record<string, readonly string[]>> = {
+  engine: ['engine'],
+  host: ['host', 'hostname'],
+  port: ['port'],
+  username: ['username', 'user', 'login'],
+  dbname: ['dbname', 'database', 'name', 'db'],
+  sslmode: ['sslmode'],
+  ssl: ['ssl'],
+  ca: ['ca'],
+  url: ['url', 'uri', 'dsn'],
+}
+
+/**
+ * A login that stands beside others, as a value of its own: of `db-password` the fields `db-host`, `db-user` … and `db-url`, else those without the
+ * part in front.
+ */
+export function viewOf(text: SecretText, field: string): SecretText {
+  const shape = readShape(text)
+  if (shape.kind !== 'json') return wrong('is for values that are JSON objects', 'Put the value again as JSON.')
+  const front = field.replace(/(pass|password|passwd|pwd|secret)$/i, '')
+  const find = (all: readonly string[]): unknown =>
+    [...all.map((name) => front + name), ...all].map((name) => shape.fields.get(name)).find((value) => value !== undefined)
+  const found = Object.entries(names).map(([name, all]) => [name, find(all)] as const)
+  return new SecretText(
+    JSON.stringify({ ...Object.fromEntries(found.filter(([, value]) => value !== undefined)), password: shape.fields.get(field) }),
+  )
+}
+
+/** The new login where the old one stands: in its own field, in fields that are called so, and in every connection URL of that login. */
+export function writeView(text: SecretText, field: string, rotator: AnyRotator, next: unknown): SecretText {
+  const before = viewOf(text, field)
+  const [from, to] = [loginOf(before), loginOf(rotator.render(before, next))]
+  if (from.user === to.user && from.password === to.password) return text
+  const own = jsonFields(text.reveal()).find(({ name }) => name === field)
+  const placed = own === undefined ? text.reveal() : replaceFields(text.reveal(), new Map([[field, to.password]]))
+  return writeLogin(new SecretText(placed), from, to)
+}
+
+function loginOf(view: SecretText): { readonly user: string; readonly password: string } {
+  const { username, password } = JSON.parse(view.reveal()) as { readonly username?: string; readonly password?: string }
+  return { user: username ?? '', password: password ?? '' }
+}
+
+export const parseView = (text: SecretText, field: string, rotator: AnyRotator, policy: Policy): unknown =>
+  rotator.parse(viewOf(text, field), policy)

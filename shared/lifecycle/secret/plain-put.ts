@@ -1,0 +1,63 @@
+import { codeOf } from '../../core/errors.js'
+import { deriveToken } from '../../core/ids.js'
+import type { ClaimWish, SecretState, Staged } from '../../core/ports/store.js'
+import type { SecretText } from '../../core/secret-text.js'
+import type { Action } from '../decide/action.js'
+import type { RotationResult } from './deps.js'
+import { type Tools, withoutRotator } from './setup.js'
+
+/** A secret of no known kind can be put, not rotated: there is nothing to log in with, so nothing to test. bad_policy for anything else. */
+export async function putUntested(
+  tools: Tools,
+  state: SecretState,
+  action: Action,
+  given: SecretText | undefined,
+): Promise<RotationResult | 'anew'> {
+  const { store, deps } = tools
+  const wish = { holder: deps.holder, leaseMs: deps.leaseMs, kind: 'put' } as const
+  if (action.do === 'probe') {
+    const [staged] = action.versions
+    if (staged === undefined) return 'anew'
+    const over = state.journal?.rotation?.published === undefined ? state.journal?.rotation?.token : undefined
+    await store.claim(state, {
+      ...wish,
+      token: staged.token,
+      adopt: staged.id,
+      ...(over === undefined || over === staged.token ? {} : { over }),
+    })
+    return 'anew'
+  }
+  if (action.do !== 'go' || action.kind !== 'put' || (action.version === undefined && given === undefined)) {
+    throw withoutRotator(state.ref)
+  }
+  const token = action.token ?? deriveToken('put', state.ref, action.base, action.rejects)
+  const asked: ClaimWish = {
+    ...wish,
+    token,
+    ...(action.token === undefined ? { derived: true as const } : {}),
+    ...(action.over === undefined ? {} : { over: action.over }),
+  }
+  const claim = await store.claim(state, asked)
+  const version = action.version ?? (given ? (await store.stage(claim, given)).version : undefined)
+  if (version === undefined) return 'anew'
+  deps.env.log('put_untested', { ref: state.ref.shown, why: 'no rotator' })
+  const info = await store.publish(claim, version)
+  return { ref: state.ref, outcome: 'published', kind: 'put', token, version: info.id, steps: ['create', 'finish'], differences: [] }
+}
+
+/** Under an exclusive claim; what has no base that can be read needs none to be dropped. */
+export async function dropPut(tools: Tools, state: SecretState, { staged }: Extract<Action, { do: 'drop' }>): Promise<void> {
+  const claim = await tools.store.claim(state, wishFor(tools, staged))
+  try {
+    await tools.store.discard(claim, staged.id)
+  } catch (cause) {
+    if (codeOf(cause) !== 'token_spent') throw cause // which says that it is done
+  }
+}
+
+export const wishFor = ({ deps }: Tools, { token, kind }: Staged): ClaimWish => ({
+  token,
+  kind: kind ?? 'rotate',
+  holder: deps.holder,
+  leaseMs: deps.leaseMs,
+})
