@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { readConfig } from '../shared/app/config.js'
 import { type App, openApp } from '../shared/app/wire.js'
 import { systemEnv } from '../shared/core/env.js'
+import { optional } from '../shared/core/optional.js'
 import { createOutput, logTo, type Output } from './output.js'
 
 export interface Run {
@@ -32,7 +33,7 @@ export function action<Args extends readonly unknown[]>(body: (run: Run, ...args
       const env = systemEnv({
         log: logTo(output, options.verbose === true),
         cancelled: interrupted.signal,
-        ...(config.ca === undefined ? {} : { ca: config.ca }),
+        ...optional('ca', config.ca),
       })
       const app = openApp(config, env, (step) => process.stderr.isTTY && output.note(`✓ ${step}`))
       await body({ app, output }, ...(all.slice(0, -1) as unknown as Args)) // commander adds the command itself as the last argument

@@ -1,4 +1,5 @@
 import { RotationError, systemCodeOf } from '../shared/core/errors.js'
+import { optional } from '../shared/core/optional.js'
 import type { Env } from '../shared/core/ports/env.js'
 import type { Remedy } from '../shared/core/ports/errors.js'
 
@@ -32,10 +33,7 @@ export function createOutput(json: boolean): Output {
       const error = cause instanceof RotationError ? cause : unexpected(cause)
       const { code, message, next, field, remedy } = error
       if (json)
-        line(
-          process.stdout,
-          JSON.stringify({ ok: false, ...found, error: { code, message, next, remedy, ...(field === undefined ? {} : { field }) } }),
-        )
+        line(process.stdout, JSON.stringify({ ok: false, ...found, error: { code, message, next, remedy, ...optional('field', field) } }))
       else line(process.stderr, `keyturn: ${code}${field === undefined ? '' : ` (${field})`}: ${message}\n${next}`)
       return exitCodes[remedy]
     },

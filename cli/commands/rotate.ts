@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
 import { isToken } from '../../shared/core/ids.js'
+import { optional } from '../../shared/core/optional.js'
 import { type CredentialType, credentialTypes } from '../../shared/core/ports/rotator.js'
 import { type RotationRequest, type Step, steps } from '../../shared/core/ports/words.js'
 import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
@@ -52,7 +53,7 @@ export const rotate = (): Command =>
         const { app, output } = run
         const [refText = '', part] = (given ?? missing()).split('#', 2)
         const deps = await app.deps(refText)
-        const request = { ...requestOf(refText, options, app.env.now()), ...(part === undefined ? {} : { part }) }
+        const request = { ...requestOf(refText, options, app.env.now()), ...optional('part', part) }
         if (options.dryRun) {
           const found = await statusOf(deps, refText, request.kind)
           const json = statusJson(found)
@@ -102,8 +103,8 @@ function requestOf(ref: string, options: RotateOptions, at: number): RotationReq
     ref,
     at,
     ...(options.token !== undefined && isToken(options.token) ? { token: options.token } : {}),
-    ...(options.step === undefined ? {} : { step: options.step }),
-    ...(options.reason === undefined ? {} : { reason: options.reason }),
+    ...optional('step', options.step),
+    ...optional('reason', options.reason),
   }
 }
 

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { RotationError } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import { SecretText } from '../core/secret-text.js'
 import { readCa } from './ca-file.js'
 
@@ -47,8 +48,8 @@ export function readConfig(environment: Environment, flags: { readonly home?: st
     shortGrace: short === '1',
     journal: journal !== 'off',
     aws: environment.SECRETS_MANAGER_ENDPOINT ? { endpoint: environment.SECRETS_MANAGER_ENDPOINT } : {},
-    ...(environment.KEYTURN_CONFIG ? { configuration: environment.KEYTURN_CONFIG } : {}),
+    ...optional('configuration', environment.KEYTURN_CONFIG || undefined),
     ...(environment.KEYTURN_KEY ? { key: new SecretText(environment.KEYTURN_KEY) } : {}),
-    ...(ca === undefined ? {} : { ca }),
+    ...optional('ca', ca),
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { RotationError, systemCodeOf } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import { commonKeys, prefix } from '../core/policy/index.js'
 import type { Env, PasswordWishes } from '../core/ports/env.js'
 import type { Policy } from '../core/ports/words.js'
@@ -41,12 +42,12 @@ export function readFunctionConfig(environment: Environment, ca = { file: runtim
   return {
     aws: environment.SECRETS_MANAGER_ENDPOINT ? { endpoint: environment.SECRETS_MANAGER_ENDPOINT } : {},
     env: {
-      ...(own === undefined ? {} : { ca: own }),
+      ...optional('ca', own),
       ...(platform === undefined ? {} : { hostCa: { endings: ca.endings, pem: platform } }),
-      ...(password === undefined ? {} : { password }),
+      ...optional('password', password),
     },
     policy,
-    ...(environment.KEYTURN_CONFIG ? { configuration: environment.KEYTURN_CONFIG } : {}),
+    ...optional('configuration', environment.KEYTURN_CONFIG || undefined),
     journal: environment.KEYTURN_JOURNAL !== 'off',
     shortGrace: environment.KEYTURN_SHORT_GRACE === '1',
   }

@@ -1,4 +1,5 @@
 import { RotationError } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { SecretRef, Step } from '../core/ports/words.js'
 import { splitRef } from '../core/refs.js'
@@ -64,7 +65,7 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
     leaseMs,
     shortGrace: config.shortGrace,
     ...(await startNativeOf(store, refText)),
-    ...(onStep ? { onStep } : {}),
+    ...optional('onStep', onStep),
   })
   return { config, env, admin: async (refText) => guardAdmin(await store(refText), guard), deps }
 }

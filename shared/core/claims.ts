@@ -1,4 +1,5 @@
 import { RotationError } from './errors.js'
+import { optional } from './optional.js'
 import type { Claim, ClaimWish, Journal, OpenRotation, SecretState } from './ports/store.js'
 import type { Token, VersionId } from './ports/words.js'
 
@@ -52,9 +53,6 @@ export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenR
     ...optional('reason', wish.reason ?? mine?.reason),
   }
 }
-
-export const optional = <K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } =>
-  value === undefined ? {} : ({ [key]: value } as { [P in K]?: T })
 
 /** Conditional on the claim: conflict when another holder or attempt took its place, or when its token is published. */
 export function assertClaim(claim: Claim, journal: Journal | null): OpenRotation {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { optional } from './optional.js'
 import type { Env } from './ports/env.js'
 
 export interface SystemEnvOptions extends Pick<Env, 'ca' | 'hostCa' | 'password'> {
@@ -31,7 +32,7 @@ export function systemEnv(options: SystemEnvOptions = {}): Env {
 
 /** What does not change while a process lives. */
 export const settingsOf = ({ ca, hostCa, password }: Pick<Env, 'ca' | 'hostCa' | 'password'>): Pick<Env, 'ca' | 'hostCa' | 'password'> => ({
-  ...(ca === undefined ? {} : { ca }),
-  ...(hostCa === undefined ? {} : { hostCa }),
-  ...(password === undefined ? {} : { password }),
+  ...optional('ca', ca),
+  ...optional('hostCa', hostCa),
+  ...optional('password', password),
 })

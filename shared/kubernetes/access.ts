@@ -1,4 +1,5 @@
 import { RotationError } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Access, fileToken, readText } from './files.js'
 import type { ClusterSettings } from './settings.js'
@@ -17,7 +18,7 @@ export async function accessOf(cluster: string, settings: ClusterSettings, now: 
   const { server = '', ca, token = '', tokenFile } = settings
   return {
     server,
-    ...(ca === undefined ? {} : { ca }),
+    ...optional('ca', ca),
     token: tokenFile === undefined ? async () => new SecretText(token) : fileToken(cluster, tokenFile, now),
   }
 }

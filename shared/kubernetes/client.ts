@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, request } from 'node:https'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { parsedJson } from '../core/json.js'
+import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import { SecretText } from '../core/secret-text.js'
@@ -73,8 +74,8 @@ export class Client {
       keepAlive: true,
       timeout: idleMsMax,
       maxSockets: 4,
-      ...(ca === undefined ? {} : { ca }),
-      ...(servername === undefined ? {} : { servername }),
+      ...optional('ca', ca),
+      ...optional('servername', servername),
       ...(cert === undefined || clientKey === undefined ? {} : { cert, key: clientKey.reveal() }),
     })
   }

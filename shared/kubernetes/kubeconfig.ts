@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import * as v from 'valibot'
 import { parse, YAMLError } from 'yaml'
 import { RotationError } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Access, fileToken, readText } from './files.js'
 
@@ -79,7 +80,7 @@ export async function fromKubeconfig(name: string, file: string, context: string
     throw wrong(`has neither a token nor a client certificate for ${user}`, 'Add one, or use the token of a ServiceAccount.')
   return {
     server: place.server,
-    ...(ca === undefined ? {} : { ca }),
+    ...optional('ca', ca),
     ...(place['tls-server-name'] === undefined ? {} : { servername: place['tls-server-name'] }),
     ...(cert === undefined || key === undefined ? {} : { cert, key: new SecretText(key) }),
     ...(tokenFile !== undefined

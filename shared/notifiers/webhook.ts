@@ -1,6 +1,7 @@
 import { CloudEvent } from 'cloudevents'
 import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import type { Change, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Answer, post } from './webhook/post.js'
@@ -58,7 +59,7 @@ const eventOf = (change: Change, target: Target) =>
       previous: change.previous,
       sequence: change.sequence,
       cause: change.cause,
-      ...(change.reason === undefined ? {} : { reason: change.reason }),
+      ...optional('reason', change.reason),
       target: target.key,
     },
   })

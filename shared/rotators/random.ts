@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { RotationError } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
@@ -59,7 +60,7 @@ function propose(context: Context<RandomValue>): RandomValue {
 /** SHA-256, which is enough for a key that was drawn: nobody guesses 120 bits. */
 function digestsOf({ key, previous, id }: RandomValue): SecretText {
   const of = (text: SecretText): string => createHash('sha256').update(text.reveal()).digest('hex')
-  const current = { ...(id === undefined ? {} : { id }), sha256: of(key) }
+  const current = { ...optional('id', id), sha256: of(key) }
   return new SecretText(JSON.stringify({ current, previous: previous === undefined ? null : { sha256: of(previous) } }))
 }
 

@@ -1,7 +1,7 @@
 import { nameOf } from '../aws/client.js'
-import { optional } from '../core/claims.js'
 import { RotationError } from '../core/errors.js'
 import { kindOfToken } from '../core/ids.js'
+import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import type { Claim, ClaimWish, NotePatch, SecretState, SecretStore, StoreTraits, VersionInfo } from '../core/ports/store.js'

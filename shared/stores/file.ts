@@ -1,7 +1,8 @@
 import { opendir } from 'node:fs/promises'
-import { assertClaim, assertSettled, claimedRotation, optional } from '../core/claims.js'
+import { assertClaim, assertSettled, claimedRotation } from '../core/claims.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { newVersionId } from '../core/ids.js'
+import { optional } from '../core/optional.js'
 import type {
   Claim,
   ClaimWish,

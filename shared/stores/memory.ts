@@ -1,6 +1,7 @@
-import { assertSettled, claimedRotation, optional } from '../core/claims.js'
+import { assertSettled, claimedRotation } from '../core/claims.js'
 import { RotationError } from '../core/errors.js'
 import { newVersionId } from '../core/ids.js'
+import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import type {

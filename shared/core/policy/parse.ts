@@ -1,4 +1,5 @@
 import { RotationError } from '../errors.js'
+import { optional } from '../optional.js'
 import type { PolicyKey, Strategy } from '../ports/rotator.js'
 import type { Policy } from '../ports/words.js'
 import { parseDuration } from './duration.js'
@@ -53,17 +54,14 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
   const window = parseWindow(text('window') ?? '')
   const forceAfterMs = parseDuration((text('drain') ?? '').replace('force after ', ''))
   const names = (key: string) => (text(key) ?? 'none').split(/ +/).filter((name) => name !== 'none' && name !== '')
-  const optional = {
-    rotator: text('rotator'),
-    strategy: text('strategy') as Strategy | undefined,
-    everyMs,
-    admin: text('admin'),
-    owner: text('owner'),
-  }
   return {
-    ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<Settings>),
+    ...optional('rotator', text('rotator')),
+    ...optional('strategy', text('strategy') as Strategy | undefined),
+    ...optional('everyMs', everyMs),
+    ...optional('admin', text('admin')),
+    ...optional('owner', text('owner')),
     ...(typeof window === 'string' ? {} : { window }),
-    ...(forceAfterMs === undefined ? {} : { forceAfterMs }),
+    ...optional('forceAfterMs', forceAfterMs),
     graceMs,
     mode: (text('mode') ?? 'auto') as Settings['mode'],
     targets: names('targets'),

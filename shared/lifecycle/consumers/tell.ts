@@ -1,5 +1,5 @@
-import { optional } from '../../core/claims.js'
 import { codeOf, RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Change, Notifier, Target } from '../../core/ports/notifier.js'
 import type { Seen } from '../../core/ports/store.js'
 import type { SecretText } from '../../core/secret-text.js'

@@ -1,3 +1,4 @@
+import { optional } from '../../core/optional.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 import type { Action, Facts, Look } from './action.js'
@@ -13,7 +14,7 @@ export function decide(state: SecretState, request: RotationRequest, facts: Fact
     facts,
     service: state.drivenBy === 'service' && !byHand(request, open !== undefined),
     base: state.current?.id ?? null,
-    ...(open ? { open } : {}),
+    ...optional('open', open),
   }
   for (const row of rows) {
     const action = row.when(look) ? row.answer(look) : undefined

@@ -1,5 +1,5 @@
-import { optional } from '../../core/claims.js'
 import { deriveChangeId, kindOfToken } from '../../core/ids.js'
+import { optional } from '../../core/optional.js'
 import type { Change } from '../../core/ports/notifier.js'
 import type { SecretState, VersionInfo } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'

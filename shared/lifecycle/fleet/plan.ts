@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
@@ -49,7 +50,7 @@ async function planned(deps: Deps, state: SecretState): Promise<Planned> {
     const type = typeOf(setup.rotator, setup.policy)
     const nextAt = dueAt(state, setup)
     const due = await dueActions(deps, state)
-    const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...(nextAt === undefined ? {} : { nextAt }) }
+    const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...optional('nextAt', nextAt) }
     const rotation = state.journal?.rotation
     const alive = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil > deps.env.now()
     if (alive && action.do !== 'refuse') return { ...line, rotation: 'held', why: `another process (${rotation.holder}) is at work` }
@@ -83,7 +84,7 @@ export async function scheduleOf(deps: Deps, state: SecretState): Promise<Schedu
     return {
       due: nextAt !== undefined && nextAt <= deps.env.now(),
       ...(rotator === undefined ? {} : { type: typeOf(rotator, policy) }),
-      ...(nextAt === undefined ? {} : { nextAt }),
+      ...optional('nextAt', nextAt),
     }
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause

@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { RotationRequest } from '../../core/ports/words.js'
@@ -40,7 +41,7 @@ export async function rotateFleet(deps: Deps, env: Env, { type, reason }: FleetW
   const once = async (ref: string): Promise<FleetResult | undefined> => {
     try {
       if (env.cancelled.aborted) throw new RotationError('held', 'Interrupted.', { next: 'Run the same command again.' })
-      await rotateVerified(deps, { kind: 'rotate', ref, at, ...(reason === undefined ? {} : { reason }) })
+      await rotateVerified(deps, { kind: 'rotate', ref, at, ...optional('reason', reason) })
       rotated.push(ref)
     } catch (cause) {
       if (!(cause instanceof RotationError)) throw cause

@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Target } from '../../core/ports/notifier.js'
 import type { AnyRotator, CredentialType } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
@@ -42,7 +43,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const nextAt = setup.rotator && dueAt(state, setup)
   return {
     state,
-    ...(nextAt === undefined ? {} : { nextAt }),
+    ...optional('nextAt', nextAt),
     targets: setup.targets,
     announced: !isDue(state),
     graceMs: setup.settings.graceMs,

@@ -1,4 +1,5 @@
 import { codeOf, messageOf, RotationError, systemCodeOf } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
 import { type Code, codes } from '../../core/ports/errors.js'
 import { remedies } from '../../core/remedies.js'
@@ -107,8 +108,8 @@ const recordOf = ({ holder, redactor }: Guard, call: GuardedCall, at: number): O
   effect: call.name,
   ref: call.ref,
   holder,
-  ...(call.token === undefined ? {} : { token: call.token }),
-  ...(call.version === undefined ? {} : { version: call.version }),
+  ...optional('token', call.token),
+  ...optional('version', call.version),
   ...(call.reason === undefined ? {} : { reason: redactor.clean(call.reason) }),
 })
 

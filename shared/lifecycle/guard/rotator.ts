@@ -1,3 +1,4 @@
+import { optional } from '../../core/optional.js'
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { CredentialId, Policy } from '../../core/ports/words.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
@@ -20,7 +21,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     ...look(name, context),
     effect: true,
     token: context.token,
-    ...(context.reason === undefined ? {} : { reason: context.reason }),
+    ...optional('reason', context.reason),
   })
   const { mint, usage, endSessions } = rotator
   return {

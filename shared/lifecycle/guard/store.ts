@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { SecretStore } from '../../core/ports/store.js'
 import type { SecretRef, Step, Token } from '../../core/ports/words.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
@@ -29,10 +30,8 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
       return value
     },
     claim: (state, wish) =>
-      guarded(
-        guard,
-        change('claim', state.ref.shown, { token: wish.token, ...(wish.reason === undefined ? {} : { reason: wish.reason }) }),
-        () => store.claim(state, wish),
+      guarded(guard, change('claim', state.ref.shown, { token: wish.token, ...optional('reason', wish.reason) }), () =>
+        store.claim(state, wish),
       ),
     stage: async (claim, value) => {
       guard.redactor.learn(value)

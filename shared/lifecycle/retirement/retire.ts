@@ -1,4 +1,5 @@
 import { codeOf } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import { policyText } from '../../core/policy/index.js'
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
@@ -117,7 +118,7 @@ export async function retireContext(tools: Tools, setup: Known, state: SecretSta
     ...context,
     publishedAt: state.publishedAt,
     endSessions: sessions !== undefined && policyText(policy, sessions) === 'end',
-    ...(current === undefined ? {} : { current }),
+    ...optional('current', current),
   }
 }
 

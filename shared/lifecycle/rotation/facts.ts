@@ -1,3 +1,4 @@
+import { optional } from '../../core/optional.js'
 import { inWindow, type Settings } from '../../core/policy/index.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
@@ -32,7 +33,7 @@ export function factsOf(
     refused,
     places: Object.fromEntries(targets.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place]]))),
     rollback: rotator?.traits.rollback(policy) ?? 'none',
-    ...(frozen === undefined ? {} : { frozen }),
+    ...optional('frozen', frozen),
     ...(settings.mode === 'paused'
       ? { thaw: 'Run keyturn policy <ref> mode=auto when it is to go on, or use --emergency --reason ….' }
       : {}),

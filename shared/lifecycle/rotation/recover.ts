@@ -1,5 +1,6 @@
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
+import { optional } from '../../core/optional.js'
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { CredentialId, SecretRef, Token, VersionId } from '../../core/ports/words.js'
@@ -196,7 +197,7 @@ async function restore(tools: Tools, setup: Known, state: SecretState, version: 
     holder: deps.holder,
     leaseMs: deps.leaseMs,
     reason: `recover: restores ${version}`,
-    ...(open === undefined ? {} : { over: open.token }),
+    ...optional('over', open?.token),
   })
   const work = await openWork(tools, setup, state, { ...claim, base: state.current?.id ?? claim.base })
   const text = await store.read(state.ref, version)

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { codeOf, RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
+import { optional } from '../../core/optional.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import { type RotationRequest, type SecretRef, type Step, steps, type VersionId } from '../../core/ports/words.js'
@@ -62,7 +63,7 @@ async function blamed(tools: Tools, ref: SecretRef, { token }: RotationRequest, 
   return new RotationError(cause.code, cause.message, {
     next,
     cause: cause.cause,
-    ...(cause.field === undefined ? {} : { field: cause.field }),
+    ...optional('field', cause.field),
   })
 }
 
@@ -92,7 +93,7 @@ async function once(
   const facts = factsOf(tools, setup, state)
   const previousAccepted =
     request.kind === 'rollback' && setup.rotator ? await previousWorks(tools, setup, setup.rotator, state) : undefined
-  const action = decide(state, request, { ...facts, ...(previousAccepted === undefined ? {} : { previousAccepted }) })
+  const action = decide(state, request, { ...facts, ...optional('previousAccepted', previousAccepted) })
   tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
   if (action.do === 'refuse' && action.code === 'held' && (await isFilled(tools, state, request))) return stepDone(state, request)
@@ -175,8 +176,8 @@ async function go(
     holder: tools.deps.holder,
     leaseMs: tools.deps.leaseMs,
     ...(action.token === undefined ? { derived: true as const } : {}),
-    ...(action.over === undefined ? {} : { over: action.over }),
-    ...(request.reason === undefined ? {} : { reason: request.reason }),
+    ...optional('over', action.over),
+    ...optional('reason', request.reason),
   })
   const needs = isServiceStep(state, request) ? needsOf(setup, asked) : undefined
   const work = await openWork(tools, setup, state, { ...claim, base: action.base }, needs)

@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Difference } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { Step } from '../../core/ports/words.js'
@@ -115,6 +116,6 @@ function stepOnly(work: Work, done: readonly Step[], differences: readonly Diffe
     token: work.claim.token,
     steps: done,
     differences,
-    ...(version === undefined ? {} : { version }),
+    ...optional('version', version),
   }
 }

@@ -1,4 +1,5 @@
 import { codeOf, RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { Claim, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
@@ -61,11 +62,11 @@ export async function openWork(
     publishedAt: reachedAt(setup, state),
     released: releasedIn(state),
     ...(claim.kind === 'emergency' ? { emergency: true as const } : {}),
-    ...(stagedAt === undefined ? {} : { stagedAt }),
+    ...optional('stagedAt', stagedAt),
     ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),
   }
   const checkable = needs.admin || setup.settings.admin === undefined
-  const work: Work = { tools, setup, rotator, claim, context, ...(baseText ? { baseText } : {}), checkable, whole: async () => work }
+  const work: Work = { tools, setup, rotator, claim, context, ...optional('baseText', baseText), checkable, whole: async () => work }
   if (needs.base && checkable) return work
   return { ...work, whole: once(() => openWork(tools, setup, state, claim)) }
 }

@@ -1,5 +1,6 @@
 import { codeOf } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
+import { optional } from '../../core/optional.js'
 import type { ClaimWish, SecretState, Staged } from '../../core/ports/store.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Action } from '../decide/action.js'
@@ -35,7 +36,7 @@ export async function putUntested(
     ...wish,
     token,
     ...(action.token === undefined ? { derived: true as const } : {}),
-    ...(action.over === undefined ? {} : { over: action.over }),
+    ...optional('over', action.over),
   }
   const claim = await store.claim(state, asked)
   const version = action.version ?? (given ? (await store.stage(claim, given)).version : undefined)

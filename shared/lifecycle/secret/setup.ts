@@ -1,5 +1,5 @@
-import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix, type Settings } from '../../core/policy/index.js'
 import type { Target } from '../../core/ports/notifier.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'

@@ -1,5 +1,5 @@
-import { optional } from '../../core/claims.js'
 import { codeOf, RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest, Token } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
@@ -96,6 +96,6 @@ const published = ({ ref, current: base }: SecretState, { current }: SecretState
   token,
   steps: ['create', 'set', 'test', 'finish'],
   differences: [],
-  ...(current === undefined ? {} : { version: current.id }),
-  ...(base === undefined ? {} : { previous: base.id }),
+  ...optional('version', current?.id),
+  ...optional('previous', base?.id),
 })

@@ -1,4 +1,5 @@
 import { codeOf, RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { NotifierContext } from '../../core/ports/notifier.js'
 import { Client } from '../../kubernetes/client.js'
 import {
@@ -153,7 +154,7 @@ export class Cluster {
   /** Whether this account may do it; asking needs no right. */
   async may(verb: string, apiGroup: string, resource: string, name?: string): Promise<boolean> {
     const where = resource.startsWith('cluster') ? {} : { namespace: this.#settings.namespace }
-    const attributes = { ...where, verb, group: apiGroup, resource, ...(name === undefined ? {} : { name }) }
+    const attributes = { ...where, verb, group: apiGroup, resource, ...optional('name', name) }
     const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: attributes } }
     return asReview(await this.#client.post('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body, this.#deadline)).status.allowed
   }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Preflight } from '../../core/ports/notifier.js'
 import { forbidden, guardedLookup, isAllowed } from './address.js'
 import type { WebhookSettings } from './settings.js'
@@ -17,7 +18,7 @@ export async function probe({ url: text, plaintext, allow, timeoutMs }: WebhookS
   const options = { host, port, lookup: guardedLookup(allow) }
   const socket = plain
     ? connect(options)
-    : connectTls({ ...options, ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca }) })
+    : connectTls({ ...options, ...(isIP(host) === 0 ? { servername: host } : {}), ...optional('ca', ca) })
   try {
     await once(socket, plain ? 'connect' : 'secureConnect', { signal: AbortSignal.timeout(timeoutMs) })
     return { verdict: 'ok' }

@@ -1,4 +1,5 @@
 import { messageOf, RotationError, systemCodeOf } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
 
 const unreachable = new Set([
@@ -66,7 +67,7 @@ export function loginError(cause: unknown, who: string, where: string, proof: Pr
   return new RotationError(kind, `${who} could not log in to ${where}: ${messageOf(cause)}${code === undefined ? '' : ` (${code})`}.`, {
     cause,
     next,
-    ...(field === undefined ? {} : { field }),
+    ...optional('field', field),
   })
 }
 

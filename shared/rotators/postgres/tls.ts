@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
+import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
 import { bad } from './errors.js'
 
@@ -39,5 +40,5 @@ const hostCa = (host: string, { hostCa: known }: Pick<Env, 'hostCa'>): string | 
 export const tlsOptions = (tls: Tls, host: string, env: Pick<Env, 'ca' | 'hostCa'>): ConnectionOptions | false => {
   if (tls.mode === 'off') return false
   const ca = tls.ca ?? env.ca ?? hostCa(host, env)
-  return { rejectUnauthorized: true, minVersion: 'TLSv1.2', ecdhCurve: 'P-256:X25519', ...(ca === undefined ? {} : { ca }) }
+  return { rejectUnauthorized: true, minVersion: 'TLSv1.2', ecdhCurve: 'P-256:X25519', ...optional('ca', ca) }
 }

@@ -8,8 +8,8 @@ import {
   RDSClient,
 } from '@aws-sdk/client-rds'
 import { clientDefaults, nameOf } from '../../aws/client.js'
-import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { classify, isNotFound } from './errors.js'
 import type { Place } from './place.js'

@@ -12,8 +12,8 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { clientDefaults } from '../../aws/client.js'
-import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Policy, Token, VersionId } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { type Description, readDescription } from './description.js'

@@ -1,6 +1,6 @@
 import type { DescribeSecretCommandOutput, SecretListEntry } from '@aws-sdk/client-secrets-manager'
-import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { NativeRotation } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { holderOf, label, type Stages } from './labels.js'

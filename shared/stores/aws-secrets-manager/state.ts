@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { optional } from '../../core/claims.js'
 import { kindOfToken } from '../../core/ids.js'
+import { optional } from '../../core/optional.js'
 import type { OpenRotation, SecretState, Staged, VersionInfo } from '../../core/ports/store.js'
 import type { Token, VersionId } from '../../core/ports/words.js'
 import type { Description } from './description.js'

@@ -1,5 +1,5 @@
-import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import { type Code, codes } from '../../core/ports/errors.js'
 import type { Journal, NotePatch, Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'

@@ -1,4 +1,4 @@
-import { optional } from '../../core/claims.js'
+import { optional } from '../../core/optional.js'
 import type { SecretRef, SecretState, Staged, VersionInfo } from '../../core/ports/index.js'
 import type { FileDocument, FileVersion } from './document.js'
 import { lifeOf } from './process.js'

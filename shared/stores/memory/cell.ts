@@ -1,4 +1,4 @@
-import { optional } from '../../core/claims.js'
+import { optional } from '../../core/optional.js'
 import type { Journal, SecretState, Staged, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'

@@ -1,6 +1,6 @@
-import { optional } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import { newVersionId } from '../../core/ids.js'
+import { optional } from '../../core/optional.js'
 import type { Journal } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'

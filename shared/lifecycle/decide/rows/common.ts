@@ -1,3 +1,4 @@
+import { optional } from '../../../core/optional.js'
 import { showDuration } from '../../../core/policy/index.js'
 import type { CredentialId } from '../../../core/ports/words.js'
 import { type Action, type Look, occupied } from '../action.js'
@@ -7,7 +8,7 @@ export const refuse = (code: Extract<Action, { do: 'refuse' }>['code'], why: str
   do: 'refuse',
   code,
   why,
-  ...(next === undefined ? {} : { next }),
+  ...optional('next', next),
 })
 export const is =
   (...kinds: string[]) =>

@@ -1,3 +1,4 @@
+import { optional } from '../../../core/optional.js'
 import type { Action, Look, Row } from '../action.js'
 import { free, orphanedPut, over, refuse } from './common.js'
 
@@ -22,7 +23,7 @@ function continueOpen(
     token: open.token,
     base: open.base,
     rejects: open.rejects,
-    ...(version === undefined ? {} : { version }),
+    ...optional('version', version),
     ...rest,
   }
 }

@@ -1,4 +1,5 @@
 import { RotationError } from '../../../core/errors.js'
+import { optional } from '../../../core/optional.js'
 import { prefix } from '../../../core/policy/index.js'
 import type { AnyRotator, Context, Rotator } from '../../../core/ports/rotator.js'
 import type { CredentialId, Policy } from '../../../core/ports/words.js'
@@ -231,7 +232,7 @@ function traitsOf(parts: readonly Part[], outside: Part | undefined): AnyRotator
     slots: () => (slots.length === 0 ? 1 : Math.min(...slots)),
     mints: false,
     propagates,
-    ...(asynchronous ? { asynchronous } : {}),
+    ...optional('asynchronous', asynchronous),
     usage,
     needsAdmin,
     rollback: () => (['none', 'reapply'] as const).find((way) => ways.includes(way)) ?? 'publish',
