@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { afterFaults, afterPairs, emptyAfterTally } from '../test/crash/after-run.js'
 import { crashPairs, emptyTally, singleFaults } from '../test/crash/run.js'
 import { type SelfIssuedTally, selfIssuedFaults, tales } from '../test/crash/self-issued.js'
-import { fileSettings, memorySettings } from '../test/crash/settings.js'
+import { memorySettings, realSettings } from '../test/crash/settings.js'
 
 /**
  * The crash matrix by itself: `npm run test:crash -- --json` ends with one line, one object; exit 1 when a promise was broken. The settings are
@@ -36,7 +36,7 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
     }
     console.error(`${setting.name.padEnd(22)} ${String(tally.points + after.points - before).padStart(6)} points`)
   }
-  for (const setting of mine(fileSettings())) {
+  for (const setting of mine(realSettings())) {
     await singleFaults(tally, setting)
     await afterFaults(after, setting, filePointsEvery)
   }

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { systemEnv } from '../shared/core/env.js'
 import type { Target } from '../shared/core/ports/notifier.js'
 import type { SecretRef } from '../shared/core/ports/words.js'
+import { storeKind } from '../shared/core/refs.js'
 import { SecretText } from '../shared/core/secret-text.js'
 import { sweep } from '../shared/lifecycle/fleet/sweep.js'
 import { rotate } from '../shared/lifecycle/rotation/rotate.js'
@@ -99,7 +100,7 @@ function depsOf(store: FileStore, targets: readonly Target[], server: PostgresSe
     infer: () => ({}),
     configuration: async () => ({ ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }),
     journal: true,
-    readAdmin: async () => ({ value: admin, ref: { store: 'file', key: 'admin', shown: 'file:admin' } }),
+    readAdmin: async () => ({ value: admin, ref: { store: storeKind('file'), key: 'admin', shown: 'file:admin' } }),
     env: systemEnv({ log: () => {} }),
     audit: { write: async () => {} },
     holder: 'e2e',

@@ -2,8 +2,9 @@ import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
 import { messageOf, RotationError } from '../../shared/core/errors.js'
 import { showDuration } from '../../shared/core/policy/index.js'
-import type { SecretState } from '../../shared/core/ports/store.js'
+import type { SecretView } from '../../shared/core/ports/store.js'
 import { type Scheduled, scheduleOf } from '../../shared/lifecycle/fleet/plan.js'
+import { viewOf } from '../../shared/lifecycle/fleet/view.js'
 import { action, type Run } from '../context.js'
 import { showTime, table } from '../output.js'
 
@@ -32,7 +33,8 @@ export const list = (): Command =>
         const failed: Unread[] = []
         const found: Line[] = []
         const managed = options.managed === true || options.due === true
-        for await (const state of store.list({ managed }, (ref, cause) => void failed.push({ ref, cause }))) {
+        for await (const listed of store.list({ managed }, (ref, cause) => void failed.push({ ref, cause }))) {
+          const state = await viewOf(store, listed)
           const schedule = await scheduleOf(deps, state)
           if (options.due !== true || schedule.due) found.push(lineOf(state, schedule))
         }
@@ -48,7 +50,7 @@ export const list = (): Command =>
     )
 
 type Line = ReturnType<typeof lineOf>
-const lineOf = (state: SecretState, { type, nextAt, code }: Scheduled) => ({
+const lineOf = (state: SecretView, { type, nextAt, code }: Scheduled) => ({
   ref: state.ref.shown,
   rotator: state.policy['keyturn-rotator'] ?? null,
   type: type ?? null,

@@ -7,7 +7,8 @@ import { type RotationRequest, type Step, steps } from '../../shared/core/ports/
 import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
 import { rotateFleet } from '../../shared/lifecycle/fleet/rotate-all.js'
 import { statusOf } from '../../shared/lifecycle/fleet/status.js'
-import type { RotationResult } from '../../shared/lifecycle/secret/deps.js'
+import type { Deps, RotationResult } from '../../shared/lifecycle/secret/deps.js'
+import { serve } from '../../shared/lifecycle/service/serve.js'
 import { rotateOrFollow } from '../../shared/lifecycle/service/start.js'
 import { announceAfter, announcedJson, type Pass } from '../announced.js'
 import { action, type Run } from '../context.js'
@@ -63,12 +64,21 @@ export const rotate = (): Command =>
           return
         }
         if (request.kind === 'rotate') await preflightPass(deps, refText)
-        const result = await rotateOrFollow(deps, request, (line) => output.note(`· ${line}`))
+        const result = await carryOut(run, deps, request)
         const pass: Pass =
           result.outcome === 'step' ? { ref: result.ref, outcome: 'none', told: [] } : await announceAfter(deps, refText, output)
         output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))
       }),
     )
+
+/** A step of a rotation that a platform drives is the platform's own; a whole rotation is the platform's to start where it does that. */
+async function carryOut({ app, output }: Run, deps: Deps, request: RotationRequest): Promise<RotationResult> {
+  const { steps: service, starter } = await app.service(request.ref)
+  const { kind, step, token } = request
+  if (service !== undefined && kind === 'rotate' && step !== undefined && token !== undefined)
+    return serve(deps, service, { ...request, kind, step, token })
+  return rotateOrFollow(deps, starter, request, (line) => output.note(`· ${line}`))
+}
 
 function missing(): never {
   throw new RotationError('bad_event', 'No secret was named.', { field: 'ref', next: 'Name one, such as file:db, or use --all.' })
@@ -77,9 +87,9 @@ function missing(): never {
 async function fleet({ app, output }: Run, given: string | undefined, { type, store, reason }: RotateOptions): Promise<void> {
   if (given !== undefined)
     throw new RotationError('bad_event', 'Name a secret or --all, not both.', { field: 'ref', next: 'Leave one away.' })
-  const { rotated, skipped, failed, left } = await rotateFleet(await app.deps(`${store}:any`), app.env, { type, reason }, (line) =>
-    output.note(line),
-  )
+  const { starter } = await app.service(`${store}:any`)
+  const deps = await app.deps(`${store}:any`)
+  const { rotated, skipped, failed, left } = await rotateFleet(deps, app.env, { type, reason, starter }, (line) => output.note(line))
   const found = { rotated, skipped: skipped.map(({ ref, code, why }) => ({ ref, code, why })), left }
   if (failed === undefined) {
     const lines = skipped.map(({ ref, code, why }) => `${ref}  ${code}: ${why}`)

@@ -1,7 +1,8 @@
 import { RotationError } from '../../shared/core/errors.js'
 import { isToken } from '../../shared/core/ids.js'
-import type { RotationRequest, Step, Token } from '../../shared/core/ports/words.js'
+import type { Step } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
+import type { StepRequest } from '../../shared/lifecycle/service/serve.js'
 
 /** The functions of the vendor's templates receive `createSecret`; its documentation prints `create_secret`. Both are understood. */
 const steps: Readonly<Record<string, Step>> = {
@@ -16,7 +17,7 @@ const steps: Readonly<Record<string, Step>> = {
 }
 
 export interface RotationCall {
-  readonly request: RotationRequest & { readonly step: Step; readonly token: Token }
+  readonly request: StepRequest
   /** What the service hands over for PutSecretValue: sensitive, passed on and forgotten. */
   readonly rotationToken?: SecretText
 }

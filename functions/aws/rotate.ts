@@ -3,7 +3,7 @@ import { adminReader } from '../../shared/app/admin.js'
 import { FunctionApp } from '../../shared/app/function.js'
 import { answerOf } from '../../shared/app/function-log.js'
 import type { Env } from '../../shared/core/ports/env.js'
-import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
+import { serve } from '../../shared/lifecycle/service/serve.js'
 import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
 import { readEvent } from './event.js'
 
@@ -27,7 +27,7 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
         leaseMs: context.getRemainingTimeInMillis(),
         ...(rotationToken ? { sensitive: [rotationToken] } : {}),
       })
-      const { ref, outcome, version } = await rotate(deps, request)
+      const { ref, outcome, version } = await serve(deps, store, request)
       app.env.log('step_done', { ref: ref.shown, step: request.step, outcome, version: version ?? '' })
     } catch (cause) {
       throw answerOf(cause, app?.env)

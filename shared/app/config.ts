@@ -17,8 +17,8 @@ export interface Config {
   /** False: this identity may not write notes beside a secret. */
   readonly journal: boolean
   readonly shortGrace: boolean
-  /** SECRETS_MANAGER_ENDPOINT, as the AWS rotation templates call it. */
-  readonly aws: { readonly endpoint?: string }
+  /** Where each store finds its own settings. */
+  readonly environment: Environment
   /** PEM text of KEYTURN_CA_FILE. */
   readonly ca?: string
 }
@@ -47,7 +47,7 @@ export function readConfig(environment: Environment, flags: { readonly home?: st
     audit: environment.KEYTURN_AUDIT || join(home, 'audit.jsonl'),
     shortGrace: short === '1',
     journal: journal !== 'off',
-    aws: environment.SECRETS_MANAGER_ENDPOINT ? { endpoint: environment.SECRETS_MANAGER_ENDPOINT } : {},
+    environment,
     ...optional('configuration', environment.KEYTURN_CONFIG || undefined),
     ...(environment.KEYTURN_KEY ? { key: new SecretText(environment.KEYTURN_KEY) } : {}),
     ...optional('ca', ca),

@@ -3,7 +3,7 @@ import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import type { Preflight } from '../core/ports/notifier.js'
-import type { SecretState } from '../core/ports/store.js'
+import type { Listed } from '../core/ports/store.js'
 import { inspectCompanions } from '../lifecycle/consumers/companions.js'
 import { statusOf } from '../lifecycle/fleet/status.js'
 import { verifyCurrent } from '../lifecycle/secret/adopt.js'
@@ -30,9 +30,9 @@ export async function* examine(deps: Deps, config: Config): AsyncIterable<Findin
   for (const key of targets) yield route(deps, key)
   yield* companions(deps)
   const unread: Finding[] = []
-  for await (const state of deps.store.list({ managed: false }, (shown, cause) => void unread.push(wrong(shown, cause)))) {
-    yield* clock(deps, state)
-    if (Object.keys(state.policy).length > 0) yield await secret(deps, state.ref.shown)
+  for await (const listed of deps.store.list({ managed: false }, (shown, cause) => void unread.push(wrong(shown, cause)))) {
+    yield* clock(deps, listed)
+    if (Object.keys(listed.policy).length > 0) yield await secret(deps, listed.ref.shown)
   }
   yield* unread
 }
@@ -144,7 +144,7 @@ function findingOf(what: string, found: Preflight, says: string): Finding {
 }
 
 /** A clock that is behind what it wrote itself breaks leases and grace. */
-function* clock({ env }: Deps, { ref, publishedAt }: SecretState): Iterable<Finding> {
+function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Finding> {
   const aheadMs = publishedAt - env.now()
   if (aheadMs > clockMsMax)
     yield {

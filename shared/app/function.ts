@@ -11,19 +11,15 @@ import { type FunctionConfig, readFunctionConfig } from './function-config.js'
 import { logLine } from './function-log.js'
 import { inferPolicy } from './infer.js'
 
-type Admin = Awaited<ReturnType<Deps['readAdmin']>>
 /** What differs from call to call. */
 export interface Invocation extends Pick<Deps, 'store' | 'holder' | 'readAdmin'> {
   readonly leaseMs: number
   readonly sensitive?: readonly SecretText[]
 }
-interface CurrentReader {
-  readCurrent(ref: string): Promise<Admin>
-}
 const leaseMsMax = 15 * 60_000
 
 /** What a warm instance keeps: its configuration, one client, and what that has learned. Made at the first call, so that a wrong setting is an answer. */
-export class FunctionApp<S extends SecretStore & CurrentReader> {
+export class FunctionApp<S extends SecretStore> {
   readonly env: Env
   readonly store: S
   readonly #config: FunctionConfig

@@ -1,14 +1,16 @@
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
-import type { SecretRef, Step } from '../core/ports/words.js'
-import { splitRef } from '../core/refs.js'
+import type { RotationStarter, StepService } from '../core/ports/service.js'
+import type { CurrentValue, SecretStore, SecretStoreAdmin } from '../core/ports/store.js'
+import type { Step } from '../core/ports/words.js'
+import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { createGuard, createRedactor, guardAdmin } from '../lifecycle/guard/index.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { loadNotifier } from '../notifiers/registry.js'
 import { loadRotator } from '../rotators/registry.js'
-import { isOpenable, type OpenedStore, stores } from '../stores/registry.js'
+import { type OpenedStore, storeRow } from '../stores/registry.js'
 import { adminReader } from './admin.js'
 import { auditSink } from './audit-file.js'
 import type { Config } from './config.js'
@@ -22,11 +24,15 @@ export interface App {
   readonly config: Config
   readonly env: Env
   /** For a person: guarded as a rotation is, so that what it changes is recorded and what fails is explained. */
-  admin(refText: string): Promise<OpenedStore>
+  admin(refText: string): Promise<SecretStore & SecretStoreAdmin>
   deps(refText: string): Promise<Deps>
+  /** What a platform that drives rotations itself offers: it calls one step at a time, and can be asked to start. */
+  service(refText: string): Promise<{ readonly steps?: StepService; readonly starter?: RotationStarter }>
 }
 
 const leaseMs = 15 * 60_000
+/** Of a name without a store in front. */
+const defaultStore = storeKind('file')
 
 export function openApp(config: Config, env: Env, onStep?: (step: Step) => void): App {
   const opened = new Map<string, Promise<OpenedStore>>()
@@ -34,13 +40,9 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
   const audit = auditSink(config.audit, env)
   const guard = createGuard({ env, audit, redactor: createRedactor(), holder })
   const store = (refText: string): Promise<OpenedStore> => {
-    const kind = splitRef(refText, 'file').store
-    if (!isOpenable(kind) || kind === 'memory') {
-      // What is put into memory would be gone with this process.
-      const others = Object.keys(stores).filter((each) => each !== 'memory')
-      throw new RotationError('bad_event', `There is no store "${kind}" here.`, { field: 'ref', next: `Use one of ${others.join(', ')}.` })
-    }
-    const there = opened.get(kind) ?? stores[kind]({ env, home: config.home, key: () => masterKey(config), aws: config.aws })
+    const kind = splitRef(refText, defaultStore).store
+    const { home, environment } = config
+    const there = opened.get(kind) ?? storeRow(kind).open({ env, environment, home, key: () => masterKey(config) })
     opened.set(kind, there)
     return there
   }
@@ -64,35 +66,43 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
     holder,
     leaseMs,
     shortGrace: config.shortGrace,
-    ...(await startNativeOf(store, refText)),
     ...optional('onStep', onStep),
   })
-  return { config, env, admin: async (refText) => guardAdmin(await store(refText), guard), deps }
+  return {
+    config,
+    env,
+    admin: async (refText) => guardAdmin(await store(refText), guard),
+    deps,
+    service: async (refText) => serviceOf(await store(refText)),
+  }
+}
+
+function serviceOf(opened: OpenedStore): Awaited<ReturnType<App['service']>> {
+  const { stepState, startNative } = opened
+  return {
+    ...optional('steps', stepState && { stepState: stepState.bind(opened) }),
+    ...optional('starter', startNative && { startNative: startNative.bind(opened) }),
+  }
 }
 
 type OpenStore = (refText: string) => Promise<OpenedStore>
 
-async function startNativeOf(store: OpenStore, refText: string): Promise<Pick<Deps, 'startNative'>> {
-  const opened = await store(refText)
-  return opened.startNative === undefined
-    ? {}
-    : { startNative: (ref) => opened.startNative?.(ref) ?? Promise.reject(new Error('no engine')) }
-}
-
-async function readAdmin(store: OpenStore, text: string): Promise<{ value: SecretText; ref: SecretRef }> {
-  const from = await store(text)
-  const ref = await from.resolve(text)
-  const { current } = await from.describe(ref)
-  if (current !== undefined) return { value: await from.read(ref, current.id), ref }
-  throw new RotationError('not_found', `The administrator's secret ${ref.shown} has no value.`, {
-    field: 'keyturn-admin',
-    next: `Put one with keyturn put ${ref.shown}.`,
-  })
+async function readAdmin(store: OpenStore, text: string): Promise<CurrentValue> {
+  try {
+    return await (await store(text)).readCurrent(text)
+  } catch (cause) {
+    if (!(cause instanceof RotationError) || cause.code !== 'not_found') throw cause
+    throw new RotationError('not_found', `The administrator's secret: ${cause.message}`, {
+      field: 'keyturn-admin',
+      cause,
+      next: cause.next,
+    })
+  }
 }
 
 async function readConfigurationSecret(store: OpenStore, text: string, stage: 'current' | 'previous'): Promise<SecretText | undefined> {
   const from = await store(text)
   const ref = await from.resolve(text)
   const version = (await from.describe(ref))[stage]
-  return version === undefined ? undefined : from.read(ref, version.id)
+  return version && from.read(ref, version.id)
 }

@@ -1,6 +1,6 @@
 import { RotationError } from './errors.js'
 import { optional } from './optional.js'
-import type { Claim, ClaimWish, Journal, OpenRotation, SecretState } from './ports/store.js'
+import type { Claim, ClaimWish, Journal, OpenRotation, SecretView } from './ports/store.js'
 import type { Token, VersionId } from './ports/words.js'
 
 const refuse = (code: 'locked' | 'conflict', message: string, next: string): never => {
@@ -67,16 +67,16 @@ export function assertClaim(claim: Claim, journal: Journal | null): OpenRotation
 }
 
 /** A put whose value is gone: only who holds that value can go on with it, so that it is nothing to wait for. */
-const isEmptyPut = ({ pending, journal }: SecretState): boolean => pending === undefined && journal?.rotation?.kind === 'put'
+const isEmptyPut = ({ pending, journal }: SecretView): boolean => pending === undefined && journal?.rotation?.kind === 'put'
 
 /** A rotation that somebody has to finish, or is at work on. */
-export const isOpen = (state: SecretState): boolean => {
+export const isOpen = (state: SecretView): boolean => {
   const rotation = state.journal?.rotation
   return rotation !== undefined && rotation.published === undefined && !isEmptyPut(state)
 }
 
 /** For release, inside the write itself: held while a value may be set at the target already. */
-export function assertSettled(state: SecretState): void {
+export function assertSettled(state: SecretView): void {
   const { pending, loose, ref } = state
   if (!pending?.hasValue && loose.length === 0 && !isOpen(state)) return
   throw new RotationError('held', `${ref.shown} has a rotation that is not finished: its value may be set at the target already.`, {

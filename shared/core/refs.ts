@@ -1,15 +1,23 @@
 import { RotationError } from './errors.js'
-import { type StoreKind, storeKinds } from './ports/words.js'
+import type { StoreKind } from './ports/words.js'
 
-/** `file:db` → store and name. The name's own rules are the store's. bad_event for anything that names no store. */
+const form = /^[a-z][a-z0-9]*$/
+
+/** A store's own name for itself. internal for one that could not stand before a colon. */
+export function storeKind(text: string): StoreKind {
+  if (form.test(text)) return text as StoreKind
+  throw new RotationError('internal', `"${text}" cannot name a store.`, { next: 'Use a-z 0-9, beginning with a letter.' })
+}
+
+/** `file:db` → store and name. Whether there is such a store, and the name's own rules, are for the store. bad_event for anything that names no store. */
 export function splitRef(text: string, defaultStore?: StoreKind): { readonly store: StoreKind; readonly name: string } {
-  const match = /^([a-z0-9]+):(.*)$/s.exec(text)
-  const store = match ? storeKinds.find((kind) => kind === match[1]) : defaultStore
+  const match = /^([a-z][a-z0-9]*):(.*)$/s.exec(text)
+  const store = match?.[1] === undefined ? defaultStore : storeKind(match[1])
   const name = match ? match[2] : text
   if (store === undefined || name === undefined || name === '') {
     throw new RotationError('bad_event', `"${text}" does not name a secret.`, {
       field: 'ref',
-      next: `Write it as store:name; stores are ${storeKinds.join(', ')}. Example: file:db.`,
+      next: 'Write it as store:name. Example: file:db.',
     })
   }
   return { store, name }

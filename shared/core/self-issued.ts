@@ -12,16 +12,14 @@ export function currentOf<V>({ current }: Context<V>): V {
   throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
 }
 
-/** Class F: nobody outside accepts, refuses or keeps such a credential, so that there is nothing to set, to ask or to end. */
-export const selfIssued = (slots: RotatorTraits['slots']) =>
+/** Nobody outside accepts, refuses or keeps such a credential, so that there is nothing to set, to ask or to end. */
+export const selfIssued = (slots: RotatorTraits['slots'], fitsBeside = true) =>
   ({
     traits: {
-      class: 'F',
+      outside: false,
       slots,
-      mints: false,
       propagates: false,
-      usage: 'none',
-      needsAdmin: 'no',
+      ...(fitsBeside ? { fitsBeside } : {}),
       rollback: () => 'publish',
     },
     apply: async () => ({ done: true }),

@@ -27,7 +27,7 @@ const jwt: Rotator<JwtValue> = {
   tooEarly,
   propose,
   accepted,
-  publicSet: (value, policy, at) => publicSetOf(value, at === undefined ? 'open' : at + wishOf(policy).overlapMs),
+  publicHalf: { set: (value, policy, at) => publicSetOf(value, at === undefined ? 'open' : at + wishOf(policy).overlapMs) },
   verify,
 }
 

@@ -12,7 +12,7 @@ import { type KeyringValue, parseKeyring, type RingKey, renderKeyring } from './
  * encrypted meanwhile would be lost, and an old key must not encrypt again.
  */
 const keyring: Rotator<KeyringValue> = {
-  ...selfIssued(countOf),
+  ...selfIssued(countOf, false), // its older keys have notes of their own
   about: {
     kind: 'keyring',
     title: 'encryption keys with ids: one encrypts, the older ones decrypt until their data is re-encrypted',
@@ -20,11 +20,11 @@ const keyring: Rotator<KeyringValue> = {
     strategies: ['overlap'],
     policy: policyKeys,
   },
-  traits: { ...selfIssued(countOf).traits, rollback: () => 'none' },
+  traits: { ...selfIssued(countOf, false).traits, rollback: () => 'none' },
   parse: parseKeyring,
   render: renderKeyring,
   identify: ({ keys: [primary] }) => primary.id as CredentialId,
-  retained: ({ keys: [, ...others] }) => others.map(({ id }) => id as CredentialId),
+  older: { retained: ({ keys: [, ...others] }) => others.map(({ id }) => id as CredentialId) },
   check: ({ policy, current }) => {
     if (current === undefined) return
     likeOf(policy, current)

@@ -2,7 +2,7 @@ import { assertInTime, RotationError } from '../core/errors.js'
 import { defaultRule, generatePassword } from '../core/password.js'
 import { policyText } from '../core/policy/index.js'
 import type { Code } from '../core/ports/errors.js'
-import type { AnyRotator, Context, PolicyKey, Progress, Rotator, RotatorTraits, Strategy, Usage } from '../core/ports/rotator.js'
+import type { AnyRotator, Context, PolicyKey, Progress, Rotator, RotatorTraits, Sessions, Strategy, Usage } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
 import { type MemoryTarget, memoryTarget } from './memory/target.js'
@@ -41,7 +41,6 @@ export function createMemoryRotator(of: MemoryClass): Rotator<MemoryValue> {
       }
     },
     propose: (context) => propose(of, context),
-    ...(of === 'C' ? { mint } : {}),
     apply: async (context, pending) => {
       if (of === 'A') await setOwn(context, pending, login)
       if (of === 'B')
@@ -53,33 +52,41 @@ export function createMemoryRotator(of: MemoryClass): Rotator<MemoryValue> {
       if (await accepted(pending)) return []
       throw new RotationError('target_auth', `The target refused ${pending.user}.`, { next: 'Check the account.' })
     },
-    usage: async ({ current }, id) => usageOf(of, current === undefined ? undefined : memoryTarget(current.target), id),
     retire: async (context, id): Promise<Progress> => {
       const target = context.current?.target
       if (target !== undefined && of !== 'F') await memoryTarget(target).remove(id, () => assertInTime(context, 'retired'))
       return { done: true }
     },
+    ...(of === 'C' ? { issuer: { mint, usage: async ({ current }, id) => lastUse(targetOf(current), id) } } : {}),
+    ...(of === 'A' || of === 'B' ? { sessions } : {}),
     classify: (cause): Code => (cause instanceof RotationError ? cause.code : 'internal'),
   }
 }
 
 const traitsOf = (of: MemoryClass): RotatorTraits => ({
-  class: of,
+  outside: of !== 'F',
   slots: () => slots[of],
-  mints: of === 'C',
   propagates: of === 'C',
-  usage: of === 'F' ? 'none' : of === 'C' ? 'last-used' : 'sessions',
-  needsAdmin: 'no',
   rollback: () => (of === 'A' ? 'reapply' : 'publish'),
 })
 
-/** B and A list sessions, C keeps a time of last use; a target that was never told knows nothing. */
-function usageOf(of: MemoryClass, target: MemoryTarget | undefined, id: CredentialId): Usage {
+const targetOf = (value: MemoryValue | undefined): MemoryTarget | undefined =>
+  value === undefined ? undefined : memoryTarget(value.target)
+
+/** C keeps a time of last use; a target that was never told knows nothing. */
+function lastUse(target: MemoryTarget | undefined, id: CredentialId): Usage {
   const used = target?.lastUsed.get(id)
-  if (of === 'C')
-    return used === undefined ? { inUse: 'unknown', evidence: 'no use is known' } : { inUse: false, lastUsedAt: used, evidence: 'last use' }
-  const sessions = target?.sessions.get(id) ?? 0
-  return { inUse: sessions > 0, ...(sessions > 0 ? { lasting: true } : {}), evidence: `${sessions} sessions` }
+  return used === undefined ? { inUse: 'unknown', evidence: 'no use is known' } : { inUse: false, lastUsedAt: used, evidence: 'last use' }
+}
+
+/** A and B list who is logged in. */
+const sessions: Sessions<MemoryValue> = {
+  usage: async ({ current }, id) => {
+    const open = targetOf(current)?.sessions.get(id) ?? 0
+    return { inUse: open > 0, ...(open > 0 ? { lasting: true } : {}), evidence: `${open} sessions` }
+  },
+  end: async ({ current }, id) => void targetOf(current)?.sessions.delete(id),
+  endOnRetire: () => false,
 }
 
 const currentOf = ({ current }: Context<MemoryValue>): MemoryValue => {

@@ -9,7 +9,7 @@ import { check } from './postgres/check.js'
 import { verify } from './postgres/compare.js'
 import { classify } from './postgres/errors.js'
 import { loginOnce } from './postgres/logins.js'
-import { otherOf, passwordRule, policyKeys, strategyOf } from './postgres/policy.js'
+import { otherOf, passwordRule, policyKeys, sessionsEnd, strategyOf } from './postgres/policy.js'
 import { endSessions, retire } from './postgres/retire.js'
 import { usage } from './postgres/usage.js'
 import { type PostgresValue, parsePostgres } from './postgres/value.js'
@@ -27,12 +27,9 @@ const postgres: Rotator<PostgresValue> = {
     policy: policyKeys,
   },
   traits: {
-    class: 'A',
+    outside: true,
     slots: (policy) => (strategyOf(policy) === 'alternate' ? 2 : 1),
-    mints: false,
     propagates: false,
-    usage: 'sessions',
-    needsAdmin: 'optional',
     rollback: (policy) => (strategyOf(policy) === 'alternate' ? 'publish' : 'reapply'),
   },
   parse: parsePostgres,
@@ -63,9 +60,8 @@ const postgres: Rotator<PostgresValue> = {
     throw result.failed
   },
   verify,
-  usage,
   retire,
-  endSessions,
+  sessions: { usage, end: endSessions, endOnRetire: sessionsEnd },
   classify,
 }
 

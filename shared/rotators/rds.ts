@@ -1,6 +1,6 @@
 import { RotationError } from '../core/errors.js'
-import type { Context, PolicyKey, Rotator } from '../core/ports/rotator.js'
-import type { CredentialId } from '../core/ports/words.js'
+import { optional } from '../core/optional.js'
+import type { Context, PolicyKey, Rotator, Sessions } from '../core/ports/rotator.js'
 import { apply, type Login, type RdsValue } from './rds/apply.js'
 import { classify } from './rds/errors.js'
 import { type Place, placeOf } from './rds/place.js'
@@ -35,7 +35,7 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
   }
   /** A new password may be refused at first: each look asks the server itself. */
   const afresh = (context: Context<RdsValue<V>>): Context<V> => ({ ...within(context), env: { ...context.env } })
-  const { usage } = inner
+  const { sessions } = inner
 
   return {
     about: {
@@ -47,11 +47,9 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
     },
     traits: {
       ...inner.traits,
-      class: 'A',
       slots: () => 1,
       propagates: true,
       asynchronous: true,
-      needsAdmin: 'no',
       rollback: () => 'reapply',
     },
     parse: (value, policy) => {
@@ -80,15 +78,20 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
     apply: (context, pending) => apply(inner, context, () => afresh(context), pending),
     accepted: (context, value) => inner.accepted(within(context), value.login),
     verify: (context, pending) => inner.verify(afresh(context), pending.login),
-    ...(usage ? { usage: (context: Context<RdsValue<V>>, id: CredentialId) => usage(within(context), id) } : {}),
     retire: async () => ({ done: true }), // the old password died with the change
-    ...(inner.endSessions ? { endSessions: (context, id) => inner.endSessions?.(within(context), id) ?? Promise.resolve() } : {}),
+    ...optional('sessions', sessions && sessionsWithin(sessions, within)),
     classify: (cause) => {
       const code = classify(cause)
       return code === 'internal' ? inner.classify(cause) : code
     },
   }
 }
+
+const sessionsWithin = <V, W>(sessions: Sessions<V>, within: (context: Context<W>) => Context<V>): Sessions<W> => ({
+  usage: (context, id) => sessions.usage(within(context), id),
+  end: (context, id) => sessions.end(within(context), id),
+  endOnRetire: (policy) => sessions.endOnRetire(policy),
+})
 
 const isSame = (one: Place, other: Place): boolean =>
   one.kind === other.kind && one.id.toLowerCase() === other.id.toLowerCase() && one.region === other.region

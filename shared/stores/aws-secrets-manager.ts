@@ -1,21 +1,32 @@
 import { nameOf } from '../aws/client.js'
 import { RotationError } from '../core/errors.js'
-import { kindOfToken } from '../core/ids.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
-import type { Claim, ClaimWish, NotePatch, SecretState, SecretStore, StoreTraits, VersionInfo } from '../core/ports/store.js'
+import type { StepService } from '../core/ports/service.js'
+import type {
+  Claim,
+  ClaimWish,
+  CurrentValue,
+  Listed,
+  NotePatch,
+  SecretState,
+  SecretStore,
+  StagedValue,
+  StoreTraits,
+  VersionInfo,
+} from '../core/ports/store.js'
 import type { Policy, SecretRef, Step, Token, VersionId } from '../core/ports/words.js'
 import { splitRef } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { Api, type ClientOptions, createClient, type Value } from './aws-secrets-manager/api.js'
-import type { Description } from './aws-secrets-manager/description.js'
-import { classify, isNotFound, spent } from './aws-secrets-manager/errors.js'
+import { type Description, isDriven, kind } from './aws-secrets-manager/description.js'
+import { classify, isNotFound } from './aws-secrets-manager/errors.js'
 import { label, retiringLabels } from './aws-secrets-manager/labels.js'
 import { changed, Reader, Warm } from './aws-secrets-manager/reader.js'
 import { revOf, stateOf } from './aws-secrets-manager/state.js'
 import { mergeNotes, notesOf, policyPrefix, writeNotes } from './aws-secrets-manager/tags.js'
-import { claim, clearMarks, dropStrayLabels, noteLate, publish, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
+import { claim, dropStrayLabels, publish, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
 
 /** With the six random characters that the service adds: the whole ARN, which names one secret for ever. */
 const wholeArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)-[A-Za-z0-9]{6}$/
@@ -24,14 +35,12 @@ const wholeArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)-[
  * AWS Secrets Manager: labels are the stages, a version's id is the token that made it. Where RotateSecret is set up the service drives and names one
  * step a call; else our own engine does, and leaves no mark behind. Writes no tag but in `note`, which a deployed function never calls.
  */
-export class AwsSecretsManager implements SecretStore {
-  readonly traits: StoreTraits = { serviceDriven: true, journalCas: false, valueBytesMax: 65_536 }
+export class AwsSecretsManager implements SecretStore, StepService {
+  readonly traits: StoreTraits = { journalCas: false, valueBytesMax: 65_536 }
   protected readonly api: Api
   protected readonly env: Env
   readonly #warm: Warm
   readonly #reader: Reader
-  /** What publish needs to know of other labels, from the look before it. */
-  readonly #last = new Map<string, Description>()
   /** One call of the service: what an earlier call kept may have become old. */
   readonly #stepwise: boolean
 
@@ -54,7 +63,7 @@ export class AwsSecretsManager implements SecretStore {
   async resolve(text: string): Promise<SecretRef> {
     const name = text.startsWith('arn:') ? text : awsName(text)
     const whole = wholeArn.exec(name)
-    if (whole !== null && (text === name || text === `aws:${name}`)) return { store: 'aws', key: name, shown: `aws:${whole[1]}` }
+    if (whole !== null && (text === name || text === `aws:${name}`)) return { store: kind, key: name, shown: `aws:${whole[1]}` }
     return (await this.#described(name)).ref
   }
 
@@ -84,7 +93,6 @@ export class AwsSecretsManager implements SecretStore {
 
   protected async stateOf(description: Description): Promise<SecretState> {
     const { ref, current, pending } = description
-    this.#last.set(ref.key, description)
     const pendingHasValue = pending !== undefined && pending !== current && (await this.#reader.hasValue(ref, pending))
     return stateOf(description, { pendingHasValue, ...optional('currentCreatedAt', await this.dateOf(description)) })
   }
@@ -95,16 +103,13 @@ export class AwsSecretsManager implements SecretStore {
   }
 
   async stepState(ref: SecretRef, token: Token, step: Step): Promise<SecretState> {
-    const state = await this.#reader.stepState(ref, token, step)
-    const kept = this.#warm.descriptionOf(ref, token, this.env.now())
-    if (kept) this.#last.set(ref.key, kept)
-    return state
+    return this.#reader.stepState(ref, token, step)
   }
 
   async read(ref: SecretRef, version: VersionId): Promise<SecretText> {
     try {
       const value = await this.#reader.value(ref, version)
-      if (this.#stepwise && this.#last.get(ref.key)?.current === version) this.#reader.assertCurrent(ref, version, value)
+      if (this.#stepwise) this.#reader.assertFresh(ref, value)
       return value.text
     } catch (cause) {
       if (!isNotFound(cause)) throw cause
@@ -116,11 +121,11 @@ export class AwsSecretsManager implements SecretStore {
   }
 
   /** The current value of another secret (an administrator's, a configuration) in one call, which is all that a function is granted there. */
-  async readCurrent(text: string): Promise<{ readonly value: SecretText; readonly ref: SecretRef }> {
+  async readCurrent(text: string): Promise<CurrentValue> {
     const name = text.startsWith('arn:') ? text : awsName(text)
     try {
       const { text: value, arn, name: shown } = await this.api.get(name, { stage: label.current })
-      return { value, ref: { store: 'aws', key: arn, shown: `aws:${shown}` } }
+      return { value, ref: { store: kind, key: arn, shown: `aws:${shown}` } }
     } catch (cause) {
       if (!isNotFound(cause)) {
         const code = classify(cause)
@@ -147,33 +152,21 @@ export class AwsSecretsManager implements SecretStore {
     return claim(this.#parts, state, wish)
   }
 
-  #isService({ ref, token, kind }: Claim): boolean {
-    const last = this.#last.get(ref.key)
-    return kind === 'rotate' && last?.native.enabled === true && last.pending === (token as string) && kindOfToken(token) === undefined
+  async stage(claimed: Claim, value: SecretText): Promise<StagedValue> {
+    return stage(this.#parts, claimed, value)
   }
 
-  async stage(claimed: Claim, value: SecretText): ReturnType<SecretStore['stage']> {
-    return stage(this.#parts, claimed, value, this.#isService(claimed))
-  }
-
-  async discard(claimed: Claim, version: VersionId): Promise<void> {
-    await takeAway(this.api, claimed.ref, label.pending, version)
-    await this.#forgetStaged(claimed, version)
-    throw spent(claimed.ref, 'The target refused the value of this token, or nobody needs it any more')
-  }
-  async #forgetStaged({ ref }: Claim, version: VersionId): Promise<void> {
+  /** The labels go; the token keeps its value for ever. */
+  async discard({ ref, drivenBy }: Claim, version: VersionId): Promise<'spent'> {
+    await takeAway(this.api, ref, label.pending, version)
     this.#warm.forget(ref)
-    if (this.#last.get(ref.key)?.stages.get(version)?.includes(label.staged)) await takeAway(this.api, ref, label.staged, version)
+    if (drivenBy === 'engine') await takeAway(this.api, ref, label.staged, version)
+    return 'spent'
   }
 
   async publish(claimed: Claim, version: VersionId): Promise<VersionInfo> {
-    const byService = this.#isService(claimed)
-    const last = this.#last.get(claimed.ref.key)
-    if (!byService) await noteLate(this.#parts, claimed, version, last)
-    await publish(this.#parts, claimed, version, last)
-    if (!byService) await clearMarks(this.api, claimed.ref, version)
+    await publish(this.#parts, claimed, version)
     this.#warm.forget(claimed.ref)
-    this.#last.delete(claimed.ref.key)
     return { id: version, createdAt: this.env.now(), hasValue: true, ours: version as string as Token }
   }
 
@@ -202,10 +195,10 @@ export class AwsSecretsManager implements SecretStore {
     if (on !== undefined && holder === undefined) await this.api.moveStage(ref.key, label.stuck, { to: on })
   }
 
-  async *list(filter: { readonly managed: boolean }): AsyncIterable<SecretState> {
+  async *list(filter: { readonly managed: boolean }): AsyncIterable<Listed> {
     for await (const description of this.api.list(filter.managed ? policyPrefix : undefined)) {
       const { pending, current } = description
-      yield stateOf(description, { pendingHasValue: pending !== undefined && pending !== current && !description.native.enabled })
+      yield stateOf(description, { pendingHasValue: pending !== undefined && pending !== current && !isDriven(description) })
     }
   }
 
@@ -223,8 +216,8 @@ export class AwsSecretsManager implements SecretStore {
 }
 
 function awsName(text: string): string {
-  const { store, name } = splitRef(text, 'aws')
-  if (store === 'aws' && /^[A-Za-z0-9/_+=.@:!-]{1,2048}$/.test(name)) return name
+  const { store, name } = splitRef(text, kind)
+  if (store === kind && /^[A-Za-z0-9/_+=.@:!-]{1,2048}$/.test(name)) return name
   throw new RotationError('bad_event', `"${text}" is no secret of AWS Secrets Manager.`, {
     field: 'ref',
     next: 'Write aws:name or aws:arn:…, with A-Z a-z 0-9 / _ + = . @ -.',

@@ -1,5 +1,6 @@
 import { opendir } from 'node:fs/promises'
 import { assertClaim, assertSettled, claimedRotation } from '../core/claims.js'
+import { currentOf } from '../core/current.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { newVersionId } from '../core/ids.js'
 import { optional } from '../core/optional.js'
@@ -7,21 +8,25 @@ import type {
   Claim,
   ClaimWish,
   Code,
+  CurrentValue,
   Env,
+  Listed,
   NotePatch,
   Policy,
   SecretRef,
   SecretState,
   SecretStore,
   SecretStoreAdmin,
+  StagedValue,
   StoreTraits,
   VersionId,
   VersionInfo,
 } from '../core/ports/index.js'
-import { splitRef } from '../core/refs.js'
+import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
+import { conflict, withCurrent, without } from './file/changes.js'
 import { keyOf, lockFolder, pathOf, readIfThere, replaceFile, secretsFolder } from './file/disk.js'
-import { damaged, dropOldest, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
+import { damaged, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
 import type { StoreKeys } from './file/keys.js'
 import { withLock } from './file/lock.js'
 import { assertOneKey } from './file/one-key.js'
@@ -29,13 +34,14 @@ import { thisProcess } from './file/process.js'
 import { seal, unseal } from './file/seal.js'
 import { infoOf, isOver, stateOf } from './file/state.js'
 
+const kind = storeKind('file')
 const namesAllowed = /^[a-z0-9][a-z0-9._/-]{0,99}$/
 /**
  * The embedded store: one encrypted, authenticated file a secret, written whole under one lock, so that value, journal and stage change
  * together. For one machine; the folder is not to be shared between machines.
  */
 export class FileStore implements SecretStore, SecretStoreAdmin {
-  readonly traits: StoreTraits = { serviceDriven: false, journalCas: true, valueBytesMax: 65_536 }
+  readonly traits: StoreTraits = { journalCas: true, valueBytesMax: 65_536 }
   readonly #home: string
   readonly #keys: StoreKeys
   readonly #env: Env
@@ -47,14 +53,14 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   }
 
   async resolve(text: string): Promise<SecretRef> {
-    const { store, name } = splitRef(text, 'file')
-    if (store !== 'file' || !namesAllowed.test(name)) {
+    const { store, name } = splitRef(text, kind)
+    if (store !== kind || !namesAllowed.test(name)) {
       throw new RotationError('bad_event', `"${text}" is no name of the file store.`, {
         field: 'ref',
         next: 'Use a-z 0-9 . _ - /, beginning with a letter or digit, at most 100 characters. Example: file:db.',
       })
     }
-    return { store: 'file', key: name, shown: `file:${name}` }
+    return { store: kind, key: name, shown: `file:${name}` }
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {
@@ -72,6 +78,10 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     }
   }
 
+  async readCurrent(text: string): Promise<CurrentValue> {
+    return currentOf(this, text)
+  }
+
   async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
     return this.#change(state.ref, (document) => {
       if (state.rev !== String(document.rev)) throw conflict(state.ref)
@@ -86,54 +96,32 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
       const rotation = claimedRotation(question, wish)
       const { token, kind, holder, attempt, base, leaseUntil } = rotation
       const next = { ...document, owner: thisProcess(), journal: { ...(document.journal ?? { retiring: [] }), rotation } }
-      return [next, { ref: state.ref, token, kind, holder, attempt, base, leaseUntil }]
+      return [next, { ref: state.ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }]
     })
   }
 
-  async stage(claim: Claim, value: SecretText): Promise<{ version: VersionId; stored: 'new' | 'same' | 'other' }> {
+  async stage(claim: Claim, value: SecretText): Promise<StagedValue> {
     return this.#change(claim.ref, (document) => {
       const rotation = assertClaim(claim, document.journal)
       const there = document.versions.find(({ staged }) => staged?.token === claim.token)
       const { token, base, kind } = claim
       const made = there ?? this.#version(claim.ref, value, { staged: { token, base, kind } })
       const versions = there ? document.versions : [...document.versions, made]
-      const same = there && unseal(this.#keys, claim.ref.key, there.id, there.sealed).equals(value)
+      const same = !there || unseal(this.#keys, claim.ref.key, there.id, there.sealed).equals(value)
       const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, staged: made.id } }
       return [
         { ...document, versions, journal },
-        { version: made.id, stored: there ? (same ? 'same' : 'other') : 'new' },
+        { version: made.id, stored: same ? 'given' : 'other' },
       ]
     })
   }
 
-  async discard(claim: Claim, version: VersionId): Promise<void> {
-    return this.#change(claim.ref, (document) => {
-      const { staged, intent: _, ...rotation } = assertClaim(claim, document.journal)
-      const rejects = rotation.rejects + (staged === version && rotation.base === document.current ? 1 : 0)
-      const journal = {
-        ...(document.journal ?? { retiring: [] }),
-        rotation: { ...rotation, rejects, ...(staged === version ? {} : optional('staged', staged)) },
-      }
-      const versions = document.versions.filter(({ id, staged: mark }) => id !== version || mark === undefined)
-      return [{ ...document, versions, journal }, undefined]
-    })
+  async discard(claim: Claim, version: VersionId): Promise<'again'> {
+    return this.#change(claim.ref, (document) => [without(document, claim, version), 'again' as const])
   }
 
   async publish(claim: Claim, version: VersionId): Promise<VersionInfo> {
-    return this.#change(claim.ref, (document) => {
-      const before = document.versions.find(({ ours }) => ours === claim.token)
-      if (before && document.current === before.id) return [document, infoOf(before)]
-      const { staged: _, ...rotation } = assertClaim(claim, document.journal)
-      if (document.current !== claim.base) throw conflict(claim.ref)
-      const found = document.versions.find(({ id, staged }) => id === version && staged?.token === claim.token)
-      if (found === undefined) throw conflict(claim.ref)
-      const { staged: __, ...rest } = found
-      const published = { ...rest, ours: claim.token }
-      const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, published: published.id, leaseUntil: 0 } }
-      const versions = document.versions.map((one) => (one === found ? published : one))
-      const next = { ...document, versions, journal, current: published.id, previous: document.current, publishedAt: this.#env.now() }
-      return [dropOldest(next), infoOf(published)]
-    })
+    return this.#change(claim.ref, (document) => withCurrent(document, claim, version, this.#env.now()))
   }
 
   async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
@@ -151,7 +139,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     return stateOf(state.ref, after)
   }
 
-  async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<SecretState> {
+  async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed> {
     for await (const { name } of await opendir(secretsFolder(this.#home))) {
       const key = keyOf(name)
       if (key === undefined) continue
@@ -246,6 +234,3 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     })
   }
 }
-
-const conflict = (ref: SecretRef): RotationError =>
-  new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })

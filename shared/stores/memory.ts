@@ -1,32 +1,39 @@
 import { assertSettled, claimedRotation } from '../core/claims.js'
+import { currentOf } from '../core/current.js'
 import { RotationError } from '../core/errors.js'
 import { newVersionId } from '../core/ids.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
+import type { RotationStarter, StepService } from '../core/ports/service.js'
 import type {
   Claim,
   ClaimWish,
+  CurrentValue,
+  Listed,
   NotePatch,
   SecretState,
   SecretStore,
   SecretStoreAdmin,
+  StagedValue,
   StoreTraits,
   VersionInfo,
 } from '../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
-import { splitRef } from '../core/refs.js'
+import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { type Cell, revOf, stateOf } from './memory/cell.js'
+import { begin, strip, writePast } from './memory/others.js'
 import { conflict, type Effects, type Parts, writeJournal } from './memory/parts.js'
 import { type Profile, profiles } from './memory/profiles.js'
 import { bookkeep, publishChecked, publishFenced } from './memory/publish.js'
 import { discardValue, stageValue } from './memory/stage.js'
 
+const kind = storeKind('memory')
 const straight: Effects = async (_name, write) => write()
 
 /** Versions in a Map, with one platform's way of staging, publishing and remembering. For tests and trials: nothing survives the process. */
-export class MemoryStore implements SecretStore, SecretStoreAdmin {
+export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, RotationStarter {
   readonly traits: StoreTraits
   readonly #cells = new Map<string, Cell>()
   readonly #env: Env
@@ -37,14 +44,14 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     this.#env = env
     this.#profile = profile
     this.#effects = effects
-    this.traits = { serviceDriven: profile.serviceDriven, journalCas: !profile.serviceDriven, valueBytesMax: profile.valueBytesMax }
+    this.traits = { journalCas: !profile.serviceDriven, valueBytesMax: profile.valueBytesMax }
   }
 
   async resolve(text: string): Promise<SecretRef> {
-    const { store, name } = splitRef(text, 'memory')
-    if (store !== 'memory')
+    const { store, name } = splitRef(text, kind)
+    if (store !== kind)
       throw new RotationError('bad_event', `${text} is not a secret of the memory store.`, { field: 'ref', next: 'Write memory:name.' })
-    return { store: 'memory', key: name, shown: `memory:${name}` }
+    return { store: kind, key: name, shown: `memory:${name}` }
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {
@@ -57,6 +64,10 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     if (value === undefined)
       throw new RotationError('not_found', `${ref.shown} has no version ${version}.`, { next: 'Check it with keyturn get.' })
     return value
+  }
+
+  async readCurrent(text: string): Promise<CurrentValue> {
+    return currentOf(this, text)
   }
 
   async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
@@ -82,7 +93,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     // Nobody else publishes while the claim stands; what happened before it shows now.
     if (cell.current !== (state.current?.id ?? null)) throw conflict(state.ref)
     const { token, kind, holder, attempt, base, leaseUntil } = rotation
-    return { ref: state.ref, token, kind, holder, attempt, base, leaseUntil }
+    return { ref: state.ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }
   }
 
   #serviceClaim(cell: Cell, wish: ClaimWish, now: number): Claim {
@@ -101,14 +112,15 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
       attempt: 0,
       base: cell.current,
       leaseUntil: now + wish.leaseMs,
+      drivenBy: wish.kind === 'rotate' ? 'service' : 'engine', // a person's own stands beside the service's
     }
   }
 
-  async stage(claim: Claim, value: SecretText): Promise<{ version: VersionId; stored: 'new' | 'same' | 'other' }> {
+  async stage(claim: Claim, value: SecretText): Promise<StagedValue> {
     return stageValue(this.#parts(claim), value)
   }
 
-  async discard(claim: Claim, version: VersionId): Promise<void> {
+  async discard(claim: Claim, version: VersionId): Promise<'again' | 'spent'> {
     return discardValue(this.#parts(claim), version)
   }
 
@@ -131,7 +143,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     return stateOf(cell, this.#profile)
   }
 
-  async *list(filter: { readonly managed: boolean }): AsyncIterable<SecretState> {
+  async *list(filter: { readonly managed: boolean }): AsyncIterable<Listed> {
     for (const cell of this.#cells.values()) if (!filter.managed || Object.keys(cell.policy).length > 0) yield stateOf(cell, this.#profile)
   }
 
@@ -190,15 +202,13 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     for (const { value: _, ...info } of [...cell.versions.values()].reverse()) yield info
   }
 
+  /** The platform's own look: this one shows everything at once. */
+  async stepState(ref: SecretRef): Promise<SecretState> {
+    return this.describe(ref)
+  }
+
   async startNative(ref: SecretRef): Promise<Token> {
-    const cell = this.#cell(ref)
-    const unfinished = stateOf(cell, this.#profile).pending
-    if (unfinished !== undefined) return unfinished.token // "A previous rotation isn't complete. That rotation will be reattempted."
-    const token = Buffer.from(this.#env.random(16)).toString('hex') as Token
-    const id = token as string as VersionId
-    cell.staged.set(id, { id, token, base: cell.current, createdAt: this.#env.now(), hasValue: false })
-    cell.label = token
-    return token
+    return begin(this.#cell(ref), this.#profile, this.#env)
   }
 
   async release(ref: SecretRef): Promise<void> {
@@ -218,23 +228,12 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
 
   /** For tests: an operator takes the pending mark away, as the usual advice for a rotation that "is not complete" says. */
   stripPending(ref: SecretRef): void {
-    const cell = this.#cell(ref)
-    delete cell.label
-    const { rotation, ...journal } = cell.journal ?? { retiring: [] }
-    if (rotation?.staged === undefined || rotation.published !== undefined) return
-    const { staged: _, intent: __, ...rest } = rotation
-    writeJournal(cell, { ...journal, rotation: rest })
+    strip(this.#cell(ref))
   }
 
   /** For tests: somebody writes a value past the engine. */
   writeForeign(ref: SecretRef, value: SecretText): VersionId {
-    const cell = this.#cell(ref)
-    const id = newVersionId(this.#env.now(), this.#env.random(6))
-    cell.versions.set(id, { id, createdAt: this.#env.now(), hasValue: true, value })
-    cell.previous = cell.current
-    cell.current = id
-    cell.publishedAt = this.#env.now()
-    return id
+    return writePast(this.#cell(ref), value, this.#env)
   }
 
   #cell(ref: SecretRef): Cell {

@@ -1,22 +1,44 @@
+import { RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
+import type { RotationStarter, StepService } from '../core/ports/service.js'
 import type { SecretStore, SecretStoreAdmin } from '../core/ports/store.js'
+import type { StoreKind } from '../core/ports/words.js'
 
-/** What the CLI knows when it opens a store; each takes what it needs. A function's handler imports its own store directly instead. */
+/** What is known when a store is opened from the command line; each takes what it needs. A function's handler imports its own store directly instead. */
 export interface StoreOptions {
   readonly env: Env
+  /** Where each store finds its own settings. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The folder for what is kept on this machine. */
   readonly home: string
-  /** The master key of the file store; asked for on first use. */
+  /** The master key of what is kept on this machine; asked for on first use. */
   readonly key: () => Promise<Buffer>
-  /** Where Secrets Manager is, as far as the SDK's own settings do not say it. */
-  readonly aws: { readonly endpoint?: string }
 }
-export type OpenedStore = SecretStore & SecretStoreAdmin
+/** With what a platform that drives rotations itself offers besides. */
+export type OpenedStore = SecretStore & SecretStoreAdmin & Partial<StepService & RotationStarter>
+export interface StoreRow {
+  open(options: StoreOptions): Promise<OpenedStore>
+  /** For trials and tests: what is put there is gone with the process. */
+  readonly trial?: true
+}
 
-/** One line a store; loaded only when a ref names it. */
+/** One row a store; loaded only when a ref names it. */
 export const stores = {
-  file: async ({ env, home, key }) => (await import('./file/open.js')).openFileStore(home, await key(), env),
-  aws: async ({ env, aws }) => (await import('./aws-secrets-manager/admin.js')).AwsSecretsManagerAdmin.open(aws, env),
-  memory: async ({ env }) => new (await import('./memory.js')).MemoryStore(env),
-} satisfies Record<string, (options: StoreOptions) => Promise<OpenedStore>>
+  file: { open: async ({ env, home, key }) => (await import('./file/open.js')).openFileStore(home, await key(), env) },
+  aws: {
+    open: async ({ env, environment }) =>
+      (await import('./aws-secrets-manager/admin.js')).AwsSecretsManagerAdmin.openFrom(environment, env),
+  },
+  memory: { open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env), trial: true },
+} satisfies Record<string, StoreRow>
 export type OpenableStore = keyof typeof stores
-export const isOpenable = (kind: string): kind is OpenableStore => Object.hasOwn(stores, kind)
+
+/** Those that a person may name. */
+export const storeKinds: readonly string[] = Object.entries<StoreRow>(stores).flatMap(([kind, { trial }]) => (trial ? [] : [kind]))
+
+/** bad_event for a ref whose store nobody registered. */
+export function storeRow(kind: StoreKind): StoreRow {
+  const row = Object.entries<StoreRow>(stores).find(([name]) => name === kind)?.[1]
+  if (row !== undefined && !row.trial) return row
+  throw new RotationError('bad_event', `There is no store "${kind}".`, { field: 'ref', next: `Use one of ${storeKinds.join(', ')}.` })
+}

@@ -43,7 +43,7 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
   it('runs our own engine where no rotation is configured, and leaves no mark behind; again with another token', async () => {
     const arn = bare('own', 'app')
     for (let turn = 0; turn < 2; turn++) {
-      const { outcome } = await rotateOrFollow(world.deps(), request('aws:own'))
+      const { outcome } = await rotateOrFollow(world.deps(), world.store, request('aws:own'))
       assert.equal(outcome, 'published')
       assert.ok(await logsIn(server, 'app', world.loginOf(arn).password))
       world.skewMs += 7_200_000
@@ -63,7 +63,7 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     const arn = world.make('native', world.value('app'))
     const said: string[] = []
     const asked = { ...request('aws:native'), reason: 'somebody left' }
-    const result = await rotateOrFollow(world.deps(), asked, (line) => said.push(line))
+    const result = await rotateOrFollow(world.deps(), world.store, asked, (line) => said.push(line))
     assert.equal(result.outcome, 'published')
     assert.deepEqual(
       world.audit.filter(({ effect }) => effect === 'store.startNative').map(({ phase, ref, reason }) => [phase, ref, reason]),
@@ -85,7 +85,7 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
       if (name === 'RotateSecret') looks = 1
       return looks > 0 && name === 'DescribeSecret' && looks++ <= 1 ? 'stale' : undefined
     }
-    assert.equal((await rotateOrFollow(world.deps(), request('aws:slow'))).outcome, 'published')
+    assert.equal((await rotateOrFollow(world.deps(), world.store, request('aws:slow'))).outcome, 'published')
     assert.ok(await logsIn(server, 'app', world.loginOf(arn).password))
   })
 

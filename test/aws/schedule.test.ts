@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { storeKind } from '../../shared/core/refs.js'
 import { AwsWorld, functionArn, resetRoles } from '../harness/aws-world.js'
 import { logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
@@ -171,7 +172,7 @@ describe('the function under a year of the schedule, on a real PostgreSQL', { sk
 
   it('thirteen rotations by the clock, each of a value that logs in; one by hand between them moves the next', async () => {
     const arn = world.make('app', world.value('app'))
-    const ref = { store: 'aws' as const, key: arn, shown: 'aws:app' }
+    const ref = { store: storeKind('aws'), key: arn, shown: 'aws:app' }
     const passwords = new Set([world.loginOf(arn).password])
     let started = 0
     for (let day = 0; day < 366; day++) {

@@ -126,7 +126,7 @@ describe('the store of AWS', () => {
       { at: 'eu-central-1', inSync: false },
       { at: 'us-east-1', inSync: true },
     ])
-    assert.deepEqual([native?.enabled, native?.schedule, drivenBy], [true, 'every 30 days', 'service'])
+    assert.deepEqual([native?.does, native?.schedule, drivenBy], ['starts', 'every 30 days', 'service'])
     const day = 86_400_000 // the service names the end of the window, and a window of a schedule in days is a day of UTC
     assert.equal(native?.nextAt, (Math.floor(secret.createdAt / day) + 31) * day)
     double.replicate('db')

@@ -79,7 +79,7 @@ export function engineStoreContract(named: NamedStore): void {
       assert.deepEqual(state.loose, [])
       assert.equal(state.journal?.rotation?.rejects, 1)
       await assert.rejects(world.store.read(ref, version), code('not_found'))
-      assert.equal((await world.store.stage(mine, new SecretText('another'))).stored, 'new')
+      assert.equal((await world.store.stage(mine, new SecretText('another'))).stored, 'given')
     })
 
     it('notes by compare-and-set: a durable code, and announced together with the retiring entry', async () => {

@@ -20,7 +20,7 @@ export function rotatorContract(named: NamedRotator): void {
     const make = async () => {
       const { rotator } = harness
       const context = harness.context(current)
-      const next = rotator.mint ? await rotator.mint(context) : await rotator.propose(context)
+      const next = rotator.issuer ? await rotator.issuer.mint(context) : await rotator.propose(context)
       return rotator.parse(rotator.render(harness.current, next), harness.policy)
     }
 
@@ -92,7 +92,10 @@ export function rotatorContract(named: NamedRotator): void {
     })
 
     it('tells about usage, or says that it cannot', async () => {
-      const usage = await harness.rotator.usage?.(harness.context(pending), harness.rotator.identify(current))
+      const usage = await (harness.rotator.sessions ?? harness.rotator.issuer)?.usage(
+        harness.context(pending),
+        harness.rotator.identify(current),
+      )
       if (usage) assert.ok([true, false, 'unknown'].includes(usage.inUse) && usage.evidence.length > 0)
     })
 

@@ -8,7 +8,7 @@ import type { NamedStore, StoreHarness } from '../harness/stores.js'
 const first = new SecretText('first value')
 const second = new SecretText('second value')
 const third = new SecretText('third value')
-const token = 'token-0123456789-0123456789-abcdef' as Token
+const tokenOf = (turn: number): Token => `token-${turn}-0123456789-0123456789-abcdef` as Token
 const leaseMs = 60_000
 const code = (expected: string) => (cause: unknown) => (cause as { code?: string }).code === expected
 
@@ -17,7 +17,9 @@ export function storeContract(named: NamedStore): void {
   describe(`store ${named.name}`, { skip: named.skip ?? false }, () => {
     let world: StoreHarness
     let ref: SecretRef
+    let turn = 0
     beforeEach(async () => {
+      turn = 0
       world = await named.open()
       ref = await world.store.create('db', first, { 'keyturn-rotator': 'memory-a' })
     })
@@ -29,10 +31,11 @@ export function storeContract(named: NamedStore): void {
       if (why === undefined) test(title, act)
       else test(`not as it should be: ${title} (${why})`, () => assert.rejects(act))
     }
-    const begin = async (holder = 'one'): Promise<Claim> => {
-      const driven = (await world.store.describe(ref)).drivenBy === 'service'
-      const given = driven ? await world.store.startNative?.(ref) : token
-      return world.store.claim(await world.store.describe(ref), { token: given as Token, kind: 'rotate', holder, leaseMs })
+    /** A rotation of the platform where it drives, else one of ours, each under a token of its own. */
+    const begin = async (store = () => world.store): Promise<Claim> => {
+      const { drivenBy } = await store().describe(ref)
+      const given = drivenBy === 'service' ? await store().startNative?.(ref) : tokenOf(++turn)
+      return store().claim(await store().describe(ref), { token: given as Token, kind: 'rotate', holder: 'one', leaseMs })
     }
     const current = async () => {
       const state = await world.store.describe(ref)
@@ -66,7 +69,7 @@ export function storeContract(named: NamedStore): void {
       const claim = await begin()
       const staged = await world.store.stage(claim, second)
       const state = await world.store.describe(ref)
-      assert.equal(staged.stored, 'new')
+      assert.equal(staged.stored, 'given')
       assert.equal(await current(), 'first value')
       assert.equal(state.pending?.id, staged.version)
       assert.equal(state.pending?.token, claim.token)
@@ -77,7 +80,7 @@ export function storeContract(named: NamedStore): void {
     it('stages the same value again as a no-op; of two values the stored one wins', async () => {
       const claim = await begin()
       const { version } = await world.store.stage(claim, second)
-      assert.deepEqual(await world.store.stage(claim, second), { version, stored: 'same' })
+      assert.deepEqual(await world.store.stage(claim, second), { version, stored: 'given' })
       assert.deepEqual(await world.store.stage(claim, third), { version, stored: 'other' })
       assert.equal((await world.store.read(ref, version)).reveal(), 'second value')
     })
@@ -102,13 +105,47 @@ export function storeContract(named: NamedStore): void {
     })
 
     it('publishes over nobody: a value written past us meanwhile is a conflict or a foreign write, and stays', async () => {
-      if (world.writeForeign === undefined) return assert.equal(world.prefix, 'file:') // one encrypted file: nobody can write past its lock
+      if (world.writeForeign === undefined) return assert.ok(named.sealed, 'a harness without writeForeign says why')
       const claim = await begin()
       const { version } = await world.store.stage(claim, second)
       const foreign = await world.writeForeign(ref, third)
       await assert.rejects(world.store.publish(claim, version), (cause) => code('conflict')(cause) || code('foreign_write')(cause))
       assert.equal((await world.store.read(ref, foreign)).reveal(), 'third value')
       assert.equal((await world.store.describe(ref)).current?.id, foreign)
+    })
+
+    it('discards the pending value, and says whether its token may carry another one', async () => {
+      const claim = await begin()
+      const { version } = await world.store.stage(claim, second)
+      const left = await world.store.discard(claim, version)
+      assert.equal((await world.store.describe(ref)).pending, undefined)
+      assert.equal(await current(), 'first value')
+      if (left === 'again') assert.equal((await world.store.stage(claim, third)).stored, 'given')
+      else await assert.rejects(world.store.stage(claim, third))
+    })
+
+    it('reads the current value of another secret from what a person wrote, in one go', async () => {
+      const found = await world.store.readCurrent(`${world.prefix}db`)
+      assert.deepEqual([found.ref.key, found.value.reveal()], [ref.key, 'first value'])
+      await assert.rejects(world.store.readCurrent(`${world.prefix}absent`), code('not_found'))
+    })
+
+    it('no method depends on which one was called before it on the same instance', async () => {
+      const base = (await world.another().describe(ref)).current?.id
+      const claim = await begin(() => world.another())
+      const { version, stored } = await world.another().stage(claim, second)
+      assert.deepEqual([stored, await world.another().stage(claim, second)], ['given', { version, stored: 'given' }])
+      assert.equal((await world.another().describe(ref)).pending?.id, version)
+      const { id } = await world.another().publish(claim, version)
+      assert.deepEqual((await world.another().publish(claim, version)).id, id)
+      const state = await world.another().describe(ref)
+      assert.deepEqual([state.current?.id, state.previous?.id, state.pending, state.loose], [id, base, undefined, []])
+      world.env.time += 1000
+      const next = await begin(() => world.another())
+      const refused = await world.another().stage(next, third)
+      await world.another().discard(next, refused.version)
+      const after = await world.another().describe(ref)
+      assert.deepEqual([after.current?.id, after.pending], [id, undefined])
     })
 
     it('never disposes of current, and makes an older version unreadable', async () => {

@@ -3,18 +3,28 @@ import { describe, it } from 'node:test'
 import type { AnyRotator, Context } from '../../shared/core/ports/rotator.js'
 import type { Claim, ClaimWish, SecretState, SecretStore, VersionInfo } from '../../shared/core/ports/store.js'
 import type { CredentialId, SecretRef, Token, VersionId } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { type AuditRecord, createGuard, createRedactor, guardRotator, guardStore } from '../../shared/lifecycle/guard/index.js'
 import { FakeEnv } from '../harness/fake-env.js'
 
 const canary = 'p"%\'\\ü-\u{1f511}x'
-const ref: SecretRef = { store: 'memory', key: 'db', shown: 'memory:db' }
+const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db' }
 const version = 'v1' as VersionId
 const info: VersionInfo = { id: version, createdAt: 0, hasValue: true }
 const token = 'token-0123456789-0123456789-abcdef' as Token
 const state: SecretState = { ref, publishedAt: 0, loose: [], drivenBy: 'engine', policy: {}, journal: null, rev: '1' }
 const wish: ClaimWish = { token, kind: 'rotate', holder: 'h', leaseMs: 60_000, reason: 'asked for' }
-const claimUntil = (leaseUntil: number): Claim => ({ ref, token, kind: 'rotate', holder: 'h', attempt: 1, base: version, leaseUntil })
+const claimUntil = (leaseUntil: number): Claim => ({
+  ref,
+  token,
+  kind: 'rotate',
+  holder: 'h',
+  attempt: 1,
+  base: version,
+  leaseUntil,
+  drivenBy: 'engine',
+})
 
 function bench(valueBytesMax = 100) {
   const env = new FakeEnv()
@@ -25,13 +35,14 @@ function bench(valueBytesMax = 100) {
     return value
   }
   const store: SecretStore = {
-    traits: { serviceDriven: false, journalCas: true, valueBytesMax },
+    traits: { journalCas: true, valueBytesMax },
     resolve: () => did('resolve', ref),
     describe: () => did('describe', state),
     read: () => did('read', new SecretText(canary)),
+    readCurrent: () => did('readCurrent', { ref, value: new SecretText(canary) }),
     claim: () => did('claim', claimUntil(env.time + 60_000)),
-    stage: () => did('stage', { version, stored: 'new' as const }),
-    discard: () => did('discard', undefined),
+    stage: () => did('stage', { version, stored: 'given' as const }),
+    discard: () => did('discard', 'again' as const),
     publish: () => did('publish', info),
     note: () => did('note', state),
     async *list() {
@@ -42,17 +53,19 @@ function bench(valueBytesMax = 100) {
   }
   const rotator: AnyRotator = {
     about: { kind: 'fake', title: 'Fake', type: 'other', strategies: ['replace'], policy: [] },
-    traits: { class: 'A', slots: () => 1, mints: true, propagates: false, usage: 'none', needsAdmin: 'no', rollback: () => 'reapply' },
+    traits: { outside: true, slots: () => 1, propagates: false, rollback: () => 'reapply' },
     parse: () => ({ password: new SecretText('parsed-password') }),
     render: () => new SecretText('rendered-text'),
     identify: () => 'app' as CredentialId,
     check: () => {},
     propose: () => ({ deep: { password: new SecretText('proposed-password') } }),
-    mint: () => did('mint', { key: new SecretText('minted-key') }),
+    issuer: {
+      mint: () => did('mint', { key: new SecretText('minted-key') }),
+      usage: () => did('usage', { inUse: false as const, evidence: 'none' }),
+    },
     apply: () => did('apply', { done: true as const }),
     accepted: () => did('accepted', true),
     verify: () => did('verify', []),
-    usage: () => did('usage', { inUse: false as const, evidence: 'none' }),
     retire: () => did('retire', { done: true as const }),
     classify: () => 'internal',
   }
@@ -70,7 +83,7 @@ const storeEffects: Readonly<Record<string, (one: Bench, claim: Claim) => Promis
   dispose: ({ store }) => store.dispose(ref, version),
 }
 const rotatorEffects: Readonly<Record<string, (one: Bench, context: Context<unknown>) => Promise<unknown> | undefined>> = {
-  mint: ({ rotator }, context) => rotator.mint?.(context),
+  mint: ({ rotator }, context) => rotator.issuer?.mint(context),
   apply: ({ rotator }, context) => rotator.apply(context, {}),
   retire: ({ rotator }, context) => rotator.retire(context, 'old' as CredentialId),
 }
@@ -142,7 +155,7 @@ describe('a guarded rotator', () => {
     const look = bench()
     await look.rotator.accepted(look.context, {})
     await look.rotator.verify(look.context, {})
-    await look.rotator.usage?.(look.context, 'old' as CredentialId)
+    await look.rotator.issuer?.usage(look.context, 'old' as CredentialId)
     assert.deepEqual([look.records, look.calls], [[], ['accepted', 'verify', 'usage']])
   })
 
@@ -162,14 +175,28 @@ describe('a guarded rotator', () => {
     one.rotator.parse(new SecretText('given-text'), {})
     one.rotator.propose(one.context)
     one.rotator.render(new SecretText('shape'), {})
-    await one.rotator.mint?.(one.context)
+    await one.rotator.issuer?.mint(one.context)
     const all = ['given-text', 'parsed-password', 'proposed-password', 'rendered-text', 'minted-key']
     assert.equal(one.guard.redactor.clean(all.join(' ')), all.map(() => '[secret]').join(' '))
   })
 
-  it('has mint and usage only where the rotator has them', () => {
+  it('has every member that the rotator has, and no other', () => {
     const { guard, rotator } = bench()
-    const { mint: _mint, usage: _usage, ...rest } = rotator
-    assert.deepEqual(['mint' in guardRotator(rest, guard), 'usage' in guardRotator(rest, guard)], [false, false])
+    const whole: AnyRotator = {
+      ...rotator,
+      sessions: { usage: async () => ({ inUse: 'unknown', evidence: 'x' }), end: async () => {}, endOnRetire: () => true },
+      older: { retained: () => [] },
+      publicHalf: { set: () => undefined },
+      typeOf: () => 'other',
+      identities: () => [],
+      tooEarly: () => undefined,
+      digests: () => new SecretText('digests'),
+      restore: (_now, back) => back,
+    }
+    for (const name of ['issuer', 'sessions', 'older', 'publicHalf', 'typeOf', 'identities', 'tooEarly', 'digests', 'restore'] as const) {
+      const { [name]: _, ...rest } = whole
+      assert.deepEqual(Object.keys(guardRotator(whole, guard)).sort(), Object.keys(whole).sort())
+      assert.deepEqual(Object.keys(guardRotator(rest, guard)).sort(), Object.keys(rest).sort(), `without ${name}`)
+    }
   })
 })

@@ -4,12 +4,13 @@ import fc from 'fast-check'
 import { codeOf, messageOf, RotationError, systemCodeOf } from '../../shared/core/errors.js'
 import { deriveToken, isToken, newVersionId } from '../../shared/core/ids.js'
 import { codes } from '../../shared/core/ports/errors.js'
-import { requestKinds, type SecretRef, storeKinds, type VersionId } from '../../shared/core/ports/words.js'
-import { splitRef } from '../../shared/core/refs.js'
+import { requestKinds, type SecretRef, type VersionId } from '../../shared/core/ports/words.js'
+import { splitRef, storeKind } from '../../shared/core/refs.js'
+import { storeRow } from '../../shared/stores/registry.js'
 
 const questions = fc.record({
   kind: fc.constantFrom(...requestKinds),
-  store: fc.constantFrom(...storeKinds),
+  store: fc.constantFrom(...['aws', 'gcp', 'file'].map(storeKind)),
   key: fc.string(),
   base: fc.oneof(fc.constant(null), fc.string()),
   rejects: fc.nat(5),
@@ -43,7 +44,7 @@ describe('a derived token', () => {
   })
 
   it('does not confuse neighbours: text of one part in another, no version and a version called null', () => {
-    const question: Question = { kind: 'rotate', store: 'file', key: 'db', base: null, rejects: 0 }
+    const question: Question = { kind: 'rotate', store: storeKind('file'), key: 'db', base: null, rejects: 0 }
     const near = [
       question,
       { ...question, base: 'null' },
@@ -55,7 +56,10 @@ describe('a derived token', () => {
   })
 
   it('stays what it was: a rotation that an older program opened is found again', () =>
-    assert.equal(tokenOf({ kind: 'rotate', store: 'file', key: 'db', base: 'v1', rejects: 0 }), 'febf907e-298e-8644-a355-914328d126c3'))
+    assert.equal(
+      tokenOf({ kind: 'rotate', store: storeKind('file'), key: 'db', base: 'v1', rejects: 0 }),
+      'febf907e-298e-8644-a355-914328d126c3',
+    ))
 })
 
 describe('a version id', () => {
@@ -72,27 +76,28 @@ describe('a version id', () => {
 
 describe('splitRef', () => {
   it('says so where a store is named and no secret', () => {
-    for (const text of ['aws:', 'file:', '']) assert.throws(() => splitRef(text, 'file'), { code: 'bad_event', field: 'ref' })
+    for (const text of ['aws:', 'file:', '']) assert.throws(() => splitRef(text, storeKind('file')), { code: 'bad_event', field: 'ref' })
   })
 
   it('takes the store in front of the first colon, and everything behind as it is', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...storeKinds), fc.string({ unit: 'binary', minLength: 1 }), (store, name) => {
+      fc.property(fc.constantFrom(...['aws', 'file', 'k8s'].map(storeKind)), fc.string({ unit: 'binary', minLength: 1 }), (store, name) => {
         assert.deepEqual(splitRef(`${store}:${name}`), { store, name })
-        assert.deepEqual(splitRef(`${store}:${name}`, 'memory'), { store, name })
+        assert.deepEqual(splitRef(`${store}:${name}`, storeKind('memory')), { store, name })
       }),
     )
   })
 
   it('takes a name without a store only where there is a default', () => {
-    assert.deepEqual(splitRef('prod/db', 'file'), { store: 'file', name: 'prod/db' })
+    assert.deepEqual(splitRef('prod/db', storeKind('file')), { store: storeKind('file'), name: 'prod/db' })
     assert.throws(() => splitRef('prod/db'), { code: 'bad_event', field: 'ref' })
   })
 
-  it('refuses a store that is not known, also where there is a default', () => {
-    for (const text of ['s3:db', 'files:db', '']) assert.throws(() => splitRef(text, 'file'), { code: 'bad_event', field: 'ref' }, text)
-    for (const text of ['file:', ':', 'toString:db', 'constructor:db', 'FILE:db', ' file:db', ':db'])
+  it('refuses what names no store, and the registry one that it does not have', () => {
+    for (const text of ['file:', ':', 'toString:db', 'FILE:db', ' file:db', ':db', ''])
       assert.throws(() => splitRef(text), { code: 'bad_event' }, text)
+    for (const text of ['s3:db', 'files:db', 'constructor:db', 'memory:db'])
+      assert.throws(() => storeRow(splitRef(text, storeKind('file')).store), { code: 'bad_event', field: 'ref' }, text)
   })
 })
 

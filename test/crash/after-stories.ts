@@ -17,7 +17,7 @@ const rotate =
     const { world, setting } = story
     if (kind !== 'rotate') story.pastTokens.add(tokenOf(name))
     if (!setting.serviceDriven || kind !== 'rotate') return world.run(process, { kind, token: tokenOf(name), reason: 'a test' })
-    const token = await world.store.startNative?.(world.ref)
+    const token = await world.startNative()
     return token === undefined ? undefined : world.runService(process, token)
   }
 const announceNow: Deed = (story, process) => story.act(process, (deps) => announce(deps, story.world.ref.shown))

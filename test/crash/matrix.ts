@@ -74,7 +74,7 @@ export async function runPlan(setting: Setting, plan: Plan): Promise<Broken> {
 async function openWorld(setting: Setting): Promise<{ world: World; token: Token }> {
   const world = await World.open(setting.rotator, setting.openStore, `world-${setting.name}`)
   world.target.refuseNext = setting.refuseFirst ?? 0
-  const token = setting.serviceDriven ? ((await world.store.startNative?.(world.ref)) as Token) : ourToken
+  const token = setting.serviceDriven ? await world.startNative() : ourToken
   return { world, token }
 }
 
@@ -116,7 +116,7 @@ async function settle(world: World, setting: Setting, plan: Plan, token: Token, 
     const faults = count === 0 && plan.again ? [plan.again] : []
     const code = await attempt(world, setting, world.newProcess(faults), requestOf(setting, plan.resume, use, askedAt))
     if (code === undefined || code === 'held' || code === 'stuck') return
-    if (code === 'token_spent' && setting.serviceDriven) use = (await world.store.startNative?.(world.ref)) as Token
+    if (code === 'token_spent' && setting.serviceDriven) use = await world.startNative()
   }
   broken.other.push(`not settled after ${attemptsMax} invocations`)
 }

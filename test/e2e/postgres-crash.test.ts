@@ -2,16 +2,19 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
 import type { AnyRotator } from '../../shared/core/ports/rotator.js'
+import type { StepService } from '../../shared/core/ports/service.js'
 import type { Policy, RotationRequest, Step, Token } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import type { Deps } from '../../shared/lifecycle/secret/deps.js'
 import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
+import { serve } from '../../shared/lifecycle/service/serve.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import type { MemoryStore } from '../../shared/stores/memory.js'
 import type { Setting } from '../crash/matrix.js'
-import { fileSetting, memorySetting, profileNames } from '../crash/settings.js'
+import { settingOf, watchedStores } from '../crash/settings.js'
 import { FakeEnv } from '../harness/fake-env.js'
 import { Crash, effect, type FakeProcess, type Fault, inProcess, startProcess } from '../harness/faults.js'
 import { asSuper, loginsIn, logsIn } from '../harness/postgres-client.js'
@@ -27,10 +30,7 @@ type Trouble = (typeof troubles)[number]
 const ways = ['same token', 'resume', 'new request', 'wiped, new request'] as const
 type Way = (typeof ways)[number]
 /** Every profile of a store, and the real file store; which class of the memory target it names does not matter here. */
-const settings: readonly Setting[] = [
-  ...profileNames.map((name) => ({ ...memorySetting(name, 'a'), name })),
-  { ...fileSetting('a'), name: 'file store' },
-]
+const settings: readonly Setting[] = [...watchedStores.map((watched) => ({ ...settingOf(watched, 'a'), name: watched.name }))]
 
 interface Strategy {
   readonly name: string
@@ -69,7 +69,7 @@ describe('crash matrix on a real server', { skip }, () => {
     const store = await setting.openStore(env, watched)
     const ref = await store.create('db', value(users[0], firstPassword), { 'keyturn-rotator': 'postgres', ...policy })
     env.time += laterMs * 8
-    const token = setting.serviceDriven ? ((await store.startNative?.(ref)) as Token) : ourToken
+    const token = (setting.serviceDriven ? await store.startNative?.(ref) : undefined) ?? ourToken
     const inner = await loadRotator('postgres')
     const rotator: AnyRotator = { ...inner, apply: (context, pending) => watched('apply', () => inner.apply(context, pending)) }
     const deps = (holder: string): Deps => ({
@@ -81,7 +81,7 @@ describe('crash matrix on a real server', { skip }, () => {
       journal: true,
       readAdmin: async () => ({
         value: value('keyturn_admin', adminPassword),
-        ref: { store: 'memory', key: 'admin', shown: 'memory:admin' },
+        ref: { store: storeKind('memory'), key: 'admin', shown: 'memory:admin' },
       }),
       env,
       audit: { write: async () => {} },
@@ -93,7 +93,9 @@ describe('crash matrix on a real server', { skip }, () => {
       inProcess(process, () => rotate(deps(process.name), { kind: 'rotate', ref: ref.shown, at: env.time, ...request }))
     const run = async (process: FakeProcess, request: Partial<RotationRequest> = { token }): Promise<void> => {
       if (!setting.serviceDriven) return void (await one(process, request))
-      for (const step of ['create', 'set', 'test', 'finish'] as const satisfies readonly Step[]) await one(process, { token, step })
+      const steps: StepService = { stepState: (asked) => store.describe(asked) }
+      for (const step of ['create', 'set', 'test', 'finish'] as const satisfies readonly Step[])
+        await inProcess(process, () => serve(deps(process.name), steps, { kind: 'rotate', ref: ref.shown, at: env.time, token, step }))
     }
     const current = async (): Promise<{ username: string; password: string }> => {
       const { current } = await store.describe(ref)

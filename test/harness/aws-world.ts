@@ -168,7 +168,6 @@ export class AwsWorld {
       loadNotifier,
       journal: true,
       readAdmin: (ref) => store.readCurrent(ref),
-      startNative: (ref) => store.startNative(ref),
       env: this.env,
       audit: { write: async (record) => void this.audit.push(record) },
       holder: `person-${++this.#requests}`,

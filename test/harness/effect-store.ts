@@ -8,6 +8,7 @@ export function effectStore(store: AnyStore, effects: <T>(name: string, act: () 
     resolve: (text) => store.resolve(text),
     describe: (ref) => store.describe(ref),
     read: (ref, version) => store.read(ref, version),
+    readCurrent: (text) => store.readCurrent(text),
     claim: (state, wish) => one('claim', () => store.claim(state, wish)),
     stage: (claim, value) => one('stage', () => store.stage(claim, value)),
     discard: (claim, version) => one('discard', () => store.discard(claim, version)),

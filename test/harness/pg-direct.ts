@@ -1,11 +1,11 @@
-import type { AnyRotator, Context, Rotator } from '../../shared/core/ports/rotator.js'
+import type { AnyRotator, Context, Sessions } from '../../shared/core/ports/rotator.js'
 import type { Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import type { PostgresWorld } from './postgres-world.js'
 
 export interface Direct {
-  readonly rotator: AnyRotator & { usage: NonNullable<Rotator<unknown>['usage']> }
+  readonly rotator: AnyRotator & Pick<Sessions<unknown>, 'usage'>
   readonly context: Context<unknown>
   parse(fields: Readonly<Record<string, unknown>>): unknown
 }
@@ -13,8 +13,8 @@ export interface Direct {
 /** The rotator without the lifecycle in front: for what no rotation calls yet. */
 export async function direct(world: PostgresWorld): Promise<Direct> {
   const rotator = await loadRotator('postgres')
-  const { usage } = rotator
-  if (!usage) throw new Error('The rotator of PostgreSQL has lost its usage().')
+  const { sessions } = rotator
+  if (!sessions) throw new Error('The rotator of PostgreSQL has lost its sessions.')
   const { policy } = await world.store.describe(world.ref)
   const text = await world.currentText()
   const parse = (fields: Readonly<Record<string, unknown>>) =>
@@ -31,5 +31,5 @@ export async function direct(world: PostgresWorld): Promise<Direct> {
     env: world.env,
     ...admin,
   }
-  return { rotator: { ...rotator, usage }, context, parse }
+  return { rotator: { ...rotator, usage: (asked, id) => sessions.usage(asked, id) }, context, parse }
 }

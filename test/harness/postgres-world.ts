@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { systemEnv } from '../../shared/core/env.js'
 import type { Policy, RotationRequest, SecretRef } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
@@ -85,7 +86,7 @@ export class PostgresWorld {
       configuration: async () => noConfiguration,
       loadNotifier,
       journal: true,
-      readAdmin: async (text) => ({ value: new SecretText(this.adminValue), ref: { store: 'memory', key: text, shown: text } }),
+      readAdmin: async (text) => ({ value: new SecretText(this.adminValue), ref: { store: storeKind('memory'), key: text, shown: text } }),
       env: this.env,
       audit: { write: async (record) => void this.audit.push(record) },
       holder: `holder-${++this.#holders}`,

@@ -2,6 +2,7 @@ import { systemEnv } from '../../shared/core/env.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import type { AnyRotator, Context } from '../../shared/core/ports/rotator.js'
 import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator, type RotatorKind } from '../../shared/rotators/registry.js'
@@ -32,7 +33,7 @@ export interface NamedRotator {
   open(): Promise<RotatorHarness>
 }
 
-const ref: SecretRef = { store: 'memory', key: 'db', shown: 'memory:db' }
+const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db' }
 const token = 'token-0123456789-0123456789-abcdef' as Token
 
 function contextOf(policy: Policy, env: Context<unknown>['env'], admin?: SecretText): RotatorHarness['context'] {
@@ -205,8 +206,8 @@ const signingKeys: NamedRotator = {
 
 const pairOf = (pair: string): Policy => ({ 'keyturn-strategy': 'alternate', 'keyturn-pair': pair, 'keyturn-admin': 'memory:admin' })
 
-/** One line a registered rotator: a rotator without one does not compile. */
-export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly NamedRotator[]>> = {
+/** One entry a registered rotator: a rotator without one, or with an empty one, does not compile. */
+export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly [NamedRotator, ...NamedRotator[]]>> = {
   'memory-a': [memory('memory-a', false, false)],
   'memory-b': [memory('memory-b', true, false, { 'keyturn-pair': 'app_a app_b' })],
   'memory-c': [memory('memory-c', true, true)],

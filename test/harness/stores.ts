@@ -13,15 +13,19 @@ import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.
 import { MemoryStore } from '../../shared/stores/memory.js'
 import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js'
 import { openAws } from './aws.js'
+import { effectStore } from './effect-store.js'
 import { FakeEnv } from './fake-env.js'
 import { Moto, motoSkip } from './moto.js'
 import { SecretsManagerDouble } from './secrets-manager.js'
+import type { OpenStore, World } from './world.js'
 
 export interface StoreHarness {
   readonly store: OpenedStore
   readonly env: FakeEnv
   /** What people write in front of a name. */
   readonly prefix: string
+  /** Another instance for the same place, which knows nothing of what the others were asked; the same one where the instance is the place. */
+  another(): OpenedStore
   /** Somebody writes a value past us, where the store can be written past us. */
   writeForeign?(ref: SecretRef, value: SecretText): VersionId | Promise<VersionId>
   close(): Promise<void>
@@ -34,6 +38,10 @@ export interface NamedStore {
   readonly forgets: boolean
   /** False where it keeps no time of publication beside the value: then it is the time when the version was made. */
   readonly tellsPublication: boolean
+  /** Why nobody can write a value past us, where the harness has no way to. */
+  readonly sealed?: string
+  /** How the crash matrix watches each of its writes; absent where it has a matrix of its own. */
+  readonly watched?: Watched
   /** What it says of times is by a clock of its own. */
   readonly ownClock?: true
   readonly skip?: string | false
@@ -44,15 +52,42 @@ export interface NamedStore {
   end?(): Promise<void>
 }
 
+/** A store that the crash matrix can fail at each write. */
+export interface Watched {
+  readonly name: string
+  /** A platform calls for one step at a time. */
+  readonly serviceDriven: boolean
+  /** Each write is an effect of its own and marks can be taken away: then pairs of crashes are tried, too, and targets that refuse values. */
+  readonly memory: boolean
+  open: OpenStore
+  /** Loses its journal, as a foreign tool would; absent where the journal is in the same object as the value. */
+  wipe?(world: World): void
+  close?(): Promise<void>
+}
+
 const memory = (profile: ProfileName): NamedStore => ({
   name: `memory (${profile})`,
+  watched: {
+    name: profile,
+    serviceDriven: profiles[profile].serviceDriven,
+    memory: true,
+    open: (env, effects) => new MemoryStore(env, profiles[profile], effects),
+    wipe: (world) => (world.store as MemoryStore).wipeJournal(world.ref),
+  },
   engine: !profiles[profile].serviceDriven,
   forgets: true,
   tellsPublication: true,
   open: async () => {
     const env = new FakeEnv()
     const store = new MemoryStore(env, profiles[profile])
-    return { store, env, prefix: 'memory:', writeForeign: (ref, value) => store.writeForeign(ref, value), close: async () => {} }
+    return {
+      store,
+      env,
+      prefix: 'memory:',
+      another: () => store,
+      writeForeign: (ref, value) => store.writeForeign(ref, value),
+      close: async () => {},
+    }
   },
 })
 
@@ -79,18 +114,41 @@ function moto(): NamedStore {
       const client = createClient({ endpoint })
       const writeForeign = async (ref: SecretRef, value: SecretText): Promise<VersionId> =>
         (await client.send(new PutSecretValueCommand({ SecretId: ref.key, SecretString: value.reveal() }))).VersionId as VersionId
-      return { store, env, prefix: 'aws:', writeForeign, close: async () => client.destroy() }
+      return { store, env, prefix: 'aws:', another: () => openAws(endpoint, env), writeForeign, close: async () => client.destroy() }
     },
     end: async () => (await started)?.stop(),
   }
 }
 
-/** One line a registered store: a store without one does not compile. */
-export const storeHarnesses: Readonly<Record<OpenableStore, readonly NamedStore[]>> = {
-  memory: (Object.keys(profiles) as ProfileName[]).map(memory),
+const [firstProfile, ...otherProfiles] = Object.keys(profiles) as [ProfileName, ...ProfileName[]]
+
+/** The real one; its journal and values are one file, so that nobody can wipe one without the other. */
+function watchedFile(): Watched {
+  const homes: string[] = []
+  return {
+    name: 'file store',
+    serviceDriven: false,
+    memory: false,
+    open: async (env, effects) => {
+      const home = await mkdtemp(join(tmpdir(), 'keyturn-matrix-'))
+      homes.push(home)
+      await makeFolders(home)
+      return effectStore(new FileStore(home, deriveKeys(randomBytes(32)), env), effects)
+    },
+    close: async () => {
+      for (const home of homes.splice(0)) await rm(home, { recursive: true })
+    },
+  }
+}
+
+/** One entry a registered store: a store without one, or with an empty one, does not compile. */
+export const storeHarnesses: Readonly<Record<OpenableStore, readonly [NamedStore, ...NamedStore[]]>> = {
+  memory: [memory(firstProfile), ...otherProfiles.map(memory)],
   file: [
     {
       name: 'file',
+      sealed: 'one encrypted file: nobody can write past its lock',
+      watched: watchedFile(),
       engine: true,
       forgets: true,
       tellsPublication: true,
@@ -98,8 +156,11 @@ export const storeHarnesses: Readonly<Record<OpenableStore, readonly NamedStore[
         const home = await mkdtemp(join(tmpdir(), 'keyturn-contract-'))
         await makeFolders(home)
         const env = new FakeEnv()
+        const keys = deriveKeys(randomBytes(32))
+        const another = () => new FileStore(home, keys, env)
         return {
-          store: new FileStore(home, deriveKeys(randomBytes(32)), env),
+          store: another(),
+          another,
           env,
           prefix: 'file:',
           close: () => rm(home, { recursive: true }),
@@ -119,6 +180,7 @@ export const storeHarnesses: Readonly<Record<OpenableStore, readonly NamedStore[
         const store = openAws(double.endpoint, env)
         return {
           store,
+          another: () => openAws(double.endpoint, env),
           env,
           prefix: 'aws:',
           writeForeign: (ref, value) => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Change, NotifierContext, Target } from '../../shared/core/ports/notifier.js'
 import type { SecretRef, VersionId } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { FakeEnv } from './fake-env.js'
 
@@ -42,7 +43,7 @@ export class WebhookServer {
 }
 
 export const env = new FakeEnv('webhook', Date.now())
-export const ref: SecretRef = { store: 'memory', key: 'db', shown: 'memory:db' }
+export const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db' }
 export const change: Change = {
   id: '7d1c4a6e-52c0-8f0b-a4d3-9f0c1b2a3d4e',
   ref,

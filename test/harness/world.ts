@@ -1,3 +1,4 @@
+import type { RotationStarter, StepService } from '../../shared/core/ports/service.js'
 import type { SecretState, SecretStore, SecretStoreAdmin } from '../../shared/core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef, Step, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
@@ -5,6 +6,7 @@ import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/secret/deps.js'
 import { type Configuration, noConfiguration } from '../../shared/lifecycle/secret/deps.js'
+import { serve } from '../../shared/lifecycle/service/serve.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
@@ -12,7 +14,7 @@ import { FakeEnv } from './fake-env.js'
 import { currentProcess, effect, type FakeProcess, inProcess, startProcess } from './faults.js'
 
 export type MemoryClass = 'a' | 'b' | 'c' | 'f'
-export type AnyStore = SecretStore & SecretStoreAdmin
+export type AnyStore = SecretStore & SecretStoreAdmin & Partial<RotationStarter>
 export type OpenStore = (env: FakeEnv, effects: <T>(name: string, write: () => T) => Promise<T>) => AnyStore | Promise<AnyStore>
 
 /** How far apart invocations are: longer than the longest lease. */
@@ -134,9 +136,19 @@ export class World {
   }
 
   /** The platform's own engine: one step a call, the same token, again from the start after a failure. */
-  async runService(process: FakeProcess, token: Token, given?: SecretText): Promise<void> {
-    for (const step of ['create', 'set', 'test', 'finish'] as const satisfies readonly Step[])
-      await this.run(process, { token, step }, given)
+  async runService(process: FakeProcess, token: Token): Promise<void> {
+    for (const step of ['create', 'set', 'test', 'finish'] as const satisfies readonly Step[]) await this.serve(process, token, step)
+  }
+  serve(process: FakeProcess, token: Token, step: Step): Promise<RotationResult> {
+    const request = { kind: 'rotate', ref: this.ref.shown, at: this.env.time, token, step } as const
+    return inProcess(process, () => serve(this.deps(process.name), this.steps, request))
+  }
+  /** The platform's own look shows everything at once. */
+  readonly steps: StepService = { stepState: (ref) => this.store.describe(ref) }
+  /** The platform begins a rotation of its own. */
+  async startNative(): Promise<Token> {
+    if (this.store.startNative === undefined) throw new Error('this store has no engine of its own')
+    return this.store.startNative(this.ref)
   }
 
   async currentText(): Promise<string> {

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import type { Change, Target } from '../../shared/core/ports/notifier.js'
 import type { VersionId } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import { stores } from '../../shared/stores/registry.js'
@@ -188,7 +189,7 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
       const env = new FakeEnv('audit', Date.now())
       const change: Change = {
         id: `change-${published}`,
-        ref: { store: 'file', key: 'db', shown: 'file:db' },
+        ref: { store: storeKind('file'), key: 'db', shown: 'file:db' },
         version: `v-${published}` as VersionId,
         previous: `v-${published - 1}` as VersionId,
         sequence: published,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { holds, mappingOf, takesWhatChanged, whyNoOneRead } from '../../shared/notifiers/kubernetes/expected.js'
 import { asExternalSecret, asSecret } from '../../shared/notifiers/kubernetes/objects.js'
@@ -90,7 +91,10 @@ describe('what an ExternalSecret makes of a value', () => {
 })
 
 describe('what the operator notes of a sync', () => {
-  const mark = markOf({ id: 'c1', ref: { store: 'file', key: 'db', shown: 'file:db' } } as Parameters<typeof markOf>[0], 'parent all')
+  const mark = markOf(
+    { id: 'c1', ref: { store: storeKind('file'), key: 'db', shown: 'file:db' } } as Parameters<typeof markOf>[0],
+    'parent all',
+  )
   const annotations = { 'external-secrets.io/force-sync': `${mark.key.slice(-12)}=c1` }
   const noted = (algorithm: string, generation = 3) =>
     `${generation}-${createHash(algorithm)

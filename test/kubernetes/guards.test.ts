@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
 import type { Seen } from '../../shared/core/ports/store.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { asPods, asWorkload } from '../../shared/notifiers/kubernetes/objects.js'
 import { markOf } from '../../shared/notifiers/kubernetes/sync.js'
 import { isOwned, isRolledOut, oldPods, revisionsOf } from '../../shared/notifiers/kubernetes/workload.js'
@@ -98,7 +99,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await follow(
       notifier,
       room,
-      { ...change, ref: { store: 'file', key: 'other', shown: 'file:other' } },
+      { ...change, ref: { store: storeKind('file'), key: 'other', shown: 'file:other' } },
       room.target({ ...plain, externalSecret: undefined, clusterExternalSecret: 'guarded', remoteKey: 'db' }),
       'verified',
     )
@@ -248,7 +249,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
 })
 
 describe('what a workload and its pods say', () => {
-  const change = { id: 'c1', ref: { store: 'file', key: 'db', shown: 'file:db' } } as unknown as Parameters<typeof markOf>[0]
+  const change = { id: 'c1', ref: { store: storeKind('file'), key: 'db', shown: 'file:db' } } as unknown as Parameters<typeof markOf>[0]
   const mark = markOf(change, 'db')
   const selector = { matchLabels: { app: 'web' } }
   const meta = { name: 'web', uid: 'uid-web', generation: 2, resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' }

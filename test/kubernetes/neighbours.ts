@@ -3,12 +3,13 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Change, Notifier, Target } from '../../shared/core/ports/notifier.js'
 import type { SecretRef } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import { Lab, minterToken, type Room, rotatorToken } from '../harness/kube/lab.js'
 import { until } from '../harness/kube/server.js'
 import { follow, never } from './looks.js'
 
-const api: SecretRef = { store: 'file', key: 'api', shown: 'file:api' }
+const api: SecretRef = { store: storeKind('file'), key: 'api', shown: 'file:api' }
 
 /** Several secrets, targets and owners around the same objects; the same against the stand-in and a real API server. */
 export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | false): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { crashPairs, emptyTally, singleFaults } from '../crash/run.js'
-import { fileSettings, memorySettings } from '../crash/settings.js'
+import { memorySettings, realSettings } from '../crash/settings.js'
 
 /** Single faults are whole; of the pairs a part drawn by seed (KEYTURN_SEED), which `npm run test:crash` does whole. */
 describe('crash matrix: memory store × memory rotator', () => {
@@ -17,7 +17,7 @@ describe('crash matrix: memory store × memory rotator', () => {
 })
 
 describe('crash matrix: file store × memory rotator', () => {
-  for (const setting of fileSettings()) {
+  for (const setting of realSettings()) {
     it(`${setting.name}: every fault at every effect, every way to resume`, async () => {
       const tally = emptyTally()
       await singleFaults(tally, setting)

@@ -156,7 +156,7 @@ describe('a rollback is refused', () => {
   })
   it('where the secret is stuck, before any login (a service drives)', async () => {
     const world = await open('a', 'aws')
-    const token = async () => (await world.store.startNative?.(world.ref)) ?? assert.fail('no service')
+    const token = () => world.startNative()
     await world.runService(world.newProcess(), await token())
     await tellAll(world)
     await world.store.note(await world.store.describe(world.ref), { code: 'stuck' })

@@ -6,12 +6,12 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { rejectsMax } from '../../shared/lifecycle/rotation/refused-value.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import type { MemoryStore } from '../../shared/stores/memory.js'
-import { memorySetting } from '../crash/settings.js'
+import { settingFor } from '../crash/settings.js'
 import { laterMs, type MemoryClass, World } from '../harness/world.js'
 
 const token = 'a-token-of-a-person-0123456789abcdef' as Token
 const open = async (profile: ProfileName, rotator: MemoryClass, policy = {}): Promise<World> =>
-  World.open(rotator, memorySetting(profile, rotator).openStore, `rotate-${profile}-${rotator}`, policy)
+  World.open(rotator, settingFor(profile, rotator).openStore, `rotate-${profile}-${rotator}`, policy)
 const engineProfiles = (Object.keys(profiles) as ProfileName[]).filter((name) => !profiles[name].serviceDriven)
 const publishedCount = async (world: World): Promise<number> => {
   let count = 0

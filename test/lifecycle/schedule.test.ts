@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parsePolicy } from '../../shared/core/policy/index.js'
 import type { SecretState } from '../../shared/core/ports/store.js'
-import type { Policy } from '../../shared/core/ports/words.js'
+import type { Policy, Token, VersionId } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
+import { scheduled } from '../../shared/lifecycle/secret/defaults.js'
 import { dueAt, isCheckDue, isStartDue, jitterMs } from '../../shared/lifecycle/secret/schedule.js'
 
 /** When a rotation is due, without any store: a fake clock through days, seasons and years. */
@@ -10,7 +12,7 @@ const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 const dayMs = 24 * hourMs
 const stateAt = (key: string, publishedAt: number): SecretState =>
-  ({ ref: { store: 'memory', key, shown: `memory:${key}` }, publishedAt, journal: null }) as unknown as SecretState
+  ({ ref: { store: storeKind('memory'), key, shown: `memory:${key}` }, publishedAt, journal: null }) as unknown as SecretState
 const settingsOf = (policy: Policy) => parsePolicy(policy, { shortGrace: false })
 
 describe('schedules', () => {
@@ -109,9 +111,22 @@ describe('schedules', () => {
     }
   })
   it('the platform that has a schedule of its own starts its own rotations', () => {
-    const state = { ...stateAt('native', 0), native: { enabled: true, nextAt: 7 * dayMs, replicas: [] } }
+    const state = { ...stateAt('native', 0), native: { does: 'starts', nextAt: 7 * dayMs, replicas: [] } } as const
     assert.equal(dueAt(state, { settings: settingsOf({}) }), 7 * dayMs)
     assert.ok(!isStartDue(state, { settings: settingsOf({ 'keyturn-every': '1d' }) }, 30 * dayMs))
+  })
+  it('a platform that only notifies starts nothing: what is due by publication and period starts once its window opens', () => {
+    const published = Date.UTC(2026, 0, 1, 12)
+    const state = { ...stateAt('notified', published), native: { does: 'notifies', nextAt: published + dayMs, replicas: [] } } as const
+    const settings = settingsOf({ 'keyturn-every': '30d', 'keyturn-window': '02:00-04:00' })
+    assert.equal(dueAt(state, { settings }), published + 30 * dayMs)
+    const noticed = Date.UTC(2026, 0, 31, 13) // the notice comes outside the window, and once
+    assert.ok(!isStartDue(state, { settings }, noticed))
+    assert.ok(isStartDue(state, { settings }, Date.UTC(2026, 1, 1, 2)))
+    const bare = settingsOf({})
+    const ours = { ...state, current: { id: 'v1' as VersionId, createdAt: 0, hasValue: true, ours: 'token' as Token } }
+    assert.equal(scheduled(bare, 'database', ours).everyMs, 90 * dayMs, 'the schedule of its type, as where no platform has one')
+    assert.equal(scheduled(bare, 'database', { ...ours, native: { does: 'off', replicas: [] } }).everyMs, undefined)
   })
   it('the daily look: once in 24 hours at most a tenth early, also right after a publication', () => {
     for (let index = 0; index < 200; index++) {

@@ -5,6 +5,7 @@ import { parsePolicy } from '../../shared/core/policy/index.js'
 import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
 import type { SecretState } from '../../shared/core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { type Planned, plan } from '../../shared/lifecycle/fleet/plan.js'
@@ -62,7 +63,7 @@ function consumers(world: World, names: readonly string[]): void {
   world.loadNotifier = async () => notifier
 }
 const _stateAt = (key: string, publishedAt: number): SecretState =>
-  ({ ref: { store: 'memory', key, shown: `memory:${key}` }, publishedAt, journal: null }) as unknown as SecretState
+  ({ ref: { store: storeKind('memory'), key, shown: `memory:${key}` }, publishedAt, journal: null }) as unknown as SecretState
 const _settingsOf = (policy: Policy) => parsePolicy(policy, { shortGrace: false })
 
 describe('a scheduled rotation starts once', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Code } from '../../shared/core/ports/errors.js'
-import { type RotationRequest, steps, type Token } from '../../shared/core/ports/words.js'
+import { type RotationRequest, type Step, steps, type Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { RotationResult } from '../../shared/lifecycle/secret/deps.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
@@ -228,8 +228,8 @@ describe('publish and retry', () => {
     const world = await open('aws', 'b')
     await world.runService(world.newProcess(), await memory(world).startNative(world.ref))
     const held = await memory(world).startNative(world.ref)
-    for (const step of ['create', 'create'] as const) await assert.rejects(run(world, { token: held, step }), fails('held'))
-    assert.equal((await run(world, { token: held, step: 'test' })).outcome, 'step')
+    for (const step of ['create', 'create'] as const) await assert.rejects(served(world, held, step), fails('held'))
+    assert.equal((await served(world, held, 'test')).outcome, 'step')
     world.env.time += laterMs * 8
     await world.runService(world.newProcess(), held)
     assert.equal(await published(world), 2)
@@ -239,7 +239,7 @@ describe('publish and retry', () => {
   it('set again without a journal tries current first, and pending once (aws)', async () => {
     const world = await open('aws', 'a')
     const given = await memory(world).startNative(world.ref)
-    for (const step of ['create', 'set', 'set'] as const) await run(world, { token: given, step })
+    for (const step of ['create', 'set', 'set'] as const) await served(world, given, step)
     assert.deepEqual(
       world.target.logins.map(({ accepted }) => accepted),
       [true, false, true],
@@ -255,6 +255,8 @@ describe('publish and retry', () => {
     assert.deepEqual([...world.target.keys.keys()], ['key-1', 'key-2'])
   })
 })
+
+const served = (world: World, token: Token, step: Step) => world.serve(world.newProcess(), token, step)
 
 /** As a person would write it: the value of now with another password. */
 async function valueWith(world: World, password: string, more: Record<string, string> = {}): Promise<SecretText> {
@@ -309,9 +311,9 @@ describe('refused values', () => {
     const world = await open('aws', 'a')
     const first = await memory(world).startNative(world.ref)
     world.target.refuseNext = 1
-    await run(world, { token: first, step: 'create' })
-    await assert.rejects(run(world, { token: first, step: 'set' }), fails('token_spent'))
-    for (const step of steps) await assert.rejects(run(world, { token: first, step }), fails('token_spent'))
+    await served(world, first, 'create')
+    await assert.rejects(served(world, first, 'set'), fails('token_spent'))
+    for (const step of steps) await assert.rejects(served(world, first, step), fails('token_spent'))
     await assertWorks(world)
     const second = await memory(world).startNative(world.ref)
     assert.notEqual(second, first)

@@ -14,7 +14,7 @@ export function fileTarget(path: string): AnyRotator {
   const login = async ({ password }: Value): Promise<boolean> => (await readFile(path, 'utf8')) === password.reveal()
   const rotator: Rotator<Value> = {
     about: { kind: 'file-target', title: 'a password in a file', type: 'other', strategies: ['replace'], policy: [] },
-    traits: { class: 'A', slots: () => 1, mints: false, propagates: false, usage: 'none', needsAdmin: 'no', rollback: () => 'reapply' },
+    traits: { outside: true, slots: () => 1, propagates: false, rollback: () => 'reapply' },
     parse: (value) => ({ password: new SecretText((JSON.parse(value.reveal()) as { password: string }).password) }),
     render: (_shape, next) => new SecretText(JSON.stringify({ password: next.password.reveal() })),
     identify: () => 'account' as CredentialId,

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { deriveToken, isToken } from '../../shared/core/ids.js'
 import { inWindow, parseDuration, parsePolicy, parseWindow, showDuration, type Window } from '../../shared/core/policy/index.js'
 import type { SecretRef, VersionId } from '../../shared/core/ports/words.js'
-import { splitRef } from '../../shared/core/refs.js'
+import { splitRef, storeKind } from '../../shared/core/refs.js'
 
 const parse = (policy: Record<string, string>, shortGrace = false) =>
   parsePolicy(policy, { own: [{ name: 'pair', help: 'x', check: () => undefined }], shortGrace })
@@ -113,7 +113,7 @@ describe('window', () => {
 })
 
 describe('tokens and refs', () => {
-  const ref = (key: string): SecretRef => ({ store: 'file', key, shown: `file:${key}` })
+  const ref = (key: string): SecretRef => ({ store: storeKind('file'), key, shown: `file:${key}` })
   it('the same question has the same token; any other has another', () => {
     const token = deriveToken('rotate', ref('db'), 'v1' as VersionId, 0)
     assert.ok(isToken(token))
@@ -128,9 +128,9 @@ describe('tokens and refs', () => {
     assert.equal(new Set([token, ...others]).size, 6)
   })
 
-  it('a ref names a known store, or the default one', () => {
-    assert.deepEqual(splitRef('file:a/b:c'), { store: 'file', name: 'a/b:c' })
-    assert.deepEqual(splitRef('db', 'file'), { store: 'file', name: 'db' })
-    for (const text of ['', 'nowhere:db', 'file:', 'db']) assert.throws(() => splitRef(text), { code: 'bad_event', field: 'ref' })
+  it('a ref names a store, or the default one', () => {
+    assert.deepEqual(splitRef('file:a/b:c'), { store: storeKind('file'), name: 'a/b:c' })
+    assert.deepEqual(splitRef('db', storeKind('file')), { store: storeKind('file'), name: 'db' })
+    for (const text of ['', 'file:', 'db']) assert.throws(() => splitRef(text), { code: 'bad_event', field: 'ref' })
   })
 })

@@ -9,6 +9,7 @@ import { CompactSign, importJWK, type JWK, SignJWT } from 'jose'
 import type { Context } from '../../shared/core/ports/rotator.js'
 import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
 import { PublicText } from '../../shared/core/public-key.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { algorithmNames } from '../../shared/rotators/jwt/algorithms.js'
 import { create } from '../../shared/rotators/jwt.js'
@@ -28,7 +29,7 @@ type Fields = Readonly<Record<'current' | 'next' | 'previous', Held> & Record<'s
 
 const jwt = create()
 const hour = 3_600_000
-const ref: SecretRef = { store: 'memory', key: 'jwt', shown: 'memory:jwt' }
+const ref: SecretRef = { store: storeKind('memory'), key: 'jwt', shown: 'memory:jwt' }
 
 /** One secret and its clock: what a rotation makes of it, without a store. */
 class Keys {
@@ -65,7 +66,7 @@ class Keys {
     return JSON.parse(this.text.reveal()) as Fields
   }
   get set(): { readonly keys: readonly JWK[] } {
-    return JSON.parse(String(jwt.publicSet?.(jwt.parse(this.text, this.policy), this.policy, this.publishedAt))) as { keys: JWK[] }
+    return JSON.parse(String(jwt.publicHalf?.set(jwt.parse(this.text, this.policy), this.policy, this.publishedAt))) as { keys: JWK[] }
   }
 }
 const pemOf = (jwk: JWK, type: 'pkcs8' | 'pkcs1' = 'pkcs8') =>

@@ -39,7 +39,7 @@ describe('file store', () => {
   async function refusesAll(broken: FileStore, ...codes: string[]): Promise<void> {
     const before = await readFile(path)
     const good = { ref, publishedAt: 0, loose: [], drivenBy: 'engine', policy: {}, journal: null, rev: '1' } as const
-    const claim = { ref, token, kind: 'rotate', holder: 'h', attempt: 1, base: null, leaseUntil: 0 } as const
+    const claim = { ref, token, kind: 'rotate', holder: 'h', attempt: 1, base: null, leaseUntil: 0, drivenBy: 'engine' } as const
     const calls = [
       () => broken.describe(ref),
       () => broken.claim(good, { token, kind: 'rotate', holder: 'h', leaseMs: 1 }),

@@ -12,25 +12,24 @@ export type CredentialType = (typeof credentialTypes)[number]
 export interface PolicyKey {
   readonly name: string
   readonly default?: string
+  /** It names the field of a value that holds the credential: a part of a secret has its own, and nobody writes it. */
+  readonly namesField?: true
   readonly help: string
   check(value: string): string | undefined
 }
 
+/** What a kind of credential can do, as the lifecycle asks it; never which kind it is. */
 export interface RotatorTraits {
-  /**
-   * A caller chooses, one slot · B caller chooses, two slots · C issuer generates, several slots · D issuer generates, one slot, the old one
-   * dies at once · E derived from another credential · F self-issued · G no API. A rotator with several strategies names the stricter class.
-   */
-  readonly class: 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | 'G'
+  /** Somebody outside accepts or refuses the credential. false: self-issued, so that there is nothing to set, to ask or to end. */
+  readonly outside: boolean
   /** Valid credentials at once: replace 1, alternate 2; null: no limit. */
   slots(policy: Policy): number | null
-  readonly mints: boolean
   /** A new credential may be refused for a while though right. */
   readonly propagates: boolean
   /** The target takes a value some time after it was told to: then a refusal proves nothing against it, however late. */
   readonly asynchronous?: true
-  readonly usage: 'sessions' | 'last-used' | 'none'
-  readonly needsAdmin: 'no' | 'optional' | 'yes'
+  /** Self-issued, and fits beside other credentials in one secret: what it keeps of before is one note, or leaves by its time. */
+  readonly fitsBeside?: true
   /** How one goes back: publish the previous value (it is still accepted), set it again, or not at all. */
   rollback(policy: Policy): 'publish' | 'reapply' | 'none'
 }
@@ -90,6 +89,42 @@ export interface Usage {
   readonly evidence: string
 }
 
+/** The credential is made by an issuer, which names it. */
+export interface Issuer<V> {
+  /** The call carries the token as tag. Never deletes. cap_reached. */
+  mint(context: Context<V>): Promise<V>
+  /** When a credential was last used, as far as the issuer keeps that. Changes nothing. */
+  usage(context: Context<V>, id: CredentialId): Promise<Usage>
+}
+
+/** The target lists who is logged in. */
+export interface Sessions<V> {
+  /** Who uses a credential now. Changes nothing. */
+  usage(context: Context<V>, id: CredentialId): Promise<Usage>
+  /** Ends those of `id` that began before `context.publishedAt`: a revocation where the outgoing credential itself died with the rotation. */
+  end(context: Context<V>, id: CredentialId): Promise<void>
+  /** The policy wants open sessions of a credential ended when it is retired. */
+  endOnRetire(policy: Policy): boolean
+}
+
+/** Keys that left and that the value still carries until somebody says that nothing needs them; then the next rotation drops them. */
+export interface Older<V> {
+  retained(value: V): readonly CredentialId[]
+}
+
+/** What everybody may read of a value: the public halves of its keys. */
+export interface PublicHalf<V> {
+  /**
+   * undefined: this value has none yet, and what stands there stays. `at`: when it was published, and times of keys count from there; undefined: it is
+   * not yet, and nobody knows when it will be, so that no key that is in use has an end.
+   */
+  set(value: V, policy: Policy, at: number | undefined): PublicText | undefined
+}
+
+/**
+ * One kind of credential. Members without a question mark are what every kind has; the groups (`issuer`, `sessions`, `older`, `publicHalf`) are whole or
+ * absent. Whoever wraps a rotator names every member (`wholeOf`), so that none is lost on the way.
+ */
 export interface Rotator<V> {
   readonly about: {
     readonly kind: string
@@ -99,35 +134,36 @@ export interface Rotator<V> {
     readonly policy: readonly PolicyKey[]
   }
   readonly traits: RotatorTraits
-  /** Where it is not about.type for every policy. */
-  typeOf?(policy: Policy): CredentialType
   /** bad_value with the path. */
   parse(value: SecretText, policy: Policy): V
   /** Keeps shape, order and foreign keys of `shape`. */
   render(shape: SecretText, next: V): SecretText
   /** Not secret, stable: what journal, events and gates name. */
   identify(value: V): CredentialId
-  /** Where a value holds several credentials: each of them, the one that identify names first. */
-  identities?(value: V): readonly CredentialId[]
   /** What is certainly wrong before anything is touched: admin = rotated account, admin host ≠ host, pending names another host. admin_mismatch, bad_policy, bad_value. */
   check(context: Context<V>, pending?: V): void
-  /** Why it is too early for a new value, where that depends on the value itself: asked before anything is claimed. undefined: it is not. */
-  tooEarly?(context: Context<V>): string | undefined
   /** Pure apart from chance. held when it is too early. */
   propose(context: Context<V>): V | Promise<V>
-  /** Classes C and D only: the call carries the token as tag. Never deletes. cap_reached. */
-  mint?(context: Context<V>): Promise<V>
   /** Idempotent; tries current (or admin) first, only if refused pending, then previous. rejected, target_*. */
   apply(context: Context<V>, pending: V): Promise<Progress>
   /** Exactly one login: is this credential accepted? Proof by the protocol itself. */
   accepted(context: Context<V>, value: V): Promise<boolean>
   /** Logs in with `pending` and compares it with the outgoing credential. target_auth when it is refused. */
   verify(context: Context<V>, pending: V): Promise<readonly Difference[]>
-  usage?(context: Context<V>, id: CredentialId): Promise<Usage>
   /** Works from the id alone where it can. Gone already is done. Never called for current or pending. */
   retire(context: Context<V>, id: CredentialId): Promise<Progress>
-  /** Credentials that left and that the value still carries until somebody says that nothing needs them; then the next rotation drops them. */
-  retained?(value: V): readonly CredentialId[]
+  /** The driver's own answer to "what is this error". */
+  classify(cause: unknown): Code
+  readonly issuer?: Issuer<V>
+  readonly sessions?: Sessions<V>
+  readonly older?: Older<V>
+  readonly publicHalf?: PublicHalf<V>
+  /** Where it is not about.type for every policy. */
+  typeOf?(policy: Policy): CredentialType
+  /** Where a value holds several credentials: each of them, the one that identify names first. */
+  identities?(value: V): readonly CredentialId[]
+  /** Why it is too early for a new value, where that depends on the value itself: asked before anything is claimed. undefined: it is not. */
+  tooEarly?(context: Context<V>): string | undefined
   /** Digests of what a service has to accept, for a service that must not know the keys themselves. */
   digests?(value: V, policy: Policy): SecretText
   /**
@@ -135,16 +171,6 @@ export interface Rotator<V> {
    * there the previous value is published as it was.
    */
   restore?(current: V, previous: V, policy: Policy): V
-  /**
-   * What everybody may read of a value: the public halves of its keys. For companions; where there is none there is nothing public. undefined: this value
-   * has none yet, and what stands there stays. `at`: when it was published, and times of keys count from there; undefined: it is not yet, and nobody
-   * knows when it will be, so that no key that is in use has an end.
-   */
-  publicSet?(value: V, policy: Policy, at: number | undefined): PublicText | undefined
-  /** Ends sessions of `id` that began before `context.publishedAt`: a revocation where the outgoing credential itself died with the rotation. */
-  endSessions?(context: Context<V>, id: CredentialId): Promise<void>
-  /** The driver's own answer to "what is this error". */
-  classify(cause: unknown): Code
 }
 
 /** What the registry holds: the value's type is the rotator's own business. */

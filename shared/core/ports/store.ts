@@ -1,11 +1,9 @@
 import type { SecretText } from '../secret-text.js'
 import type { Code } from './errors.js'
-import type { ConsumerPhase, CredentialId, Policy, RotationRequest, SecretRef, Step, Token, VersionId } from './words.js'
+import type { ConsumerPhase, CredentialId, Native, Policy, RotationRequest, SecretRef, Token, VersionId } from './words.js'
 
 /** Only what somebody branches on. */
 export interface StoreTraits {
-  /** The platform may own token, schedule, retries and pending mark, and names one step a call (AWS under RotateSecret). */
-  readonly serviceDriven: boolean
   /** False: each journal key has one writer and lost updates are possible. */
   readonly journalCas: boolean
   readonly valueBytesMax: number
@@ -29,16 +27,8 @@ export interface Staged extends VersionInfo {
   readonly kind?: RotationRequest['kind']
 }
 
-/** What the platform itself keeps of schedule and copies; for people, and for the schedule where it is the platform's. */
-export interface NativeRotation {
-  readonly enabled: boolean
-  readonly schedule?: string
-  readonly nextAt?: number
-  readonly replicas: readonly { readonly at: string; readonly inSync: boolean }[]
-}
-
-/** One look: everything that decide() needs, nothing secret. Only `not_found` means absent. */
-export interface SecretState {
+/** What can be seen of a secret: nothing secret, and nothing that could be claimed or noted. */
+export interface SecretView {
   readonly ref: SecretRef
   readonly current?: VersionInfo
   readonly previous?: VersionInfo
@@ -52,10 +42,20 @@ export interface SecretState {
   readonly policy: Policy
   /** null: wiped or never written; differs from empty. */
   readonly journal: Journal | null
+  readonly native?: Native
+}
+
+/** One look: everything that decide() needs, nothing secret. Only `not_found` means absent. */
+export interface SecretState extends SecretView {
   /** What the next compare-and-set must match. */
   readonly rev: string
-  readonly native?: NativeRotation
 }
+
+/**
+ * What a listing shows of one secret, without a call for it alone. A member that is missing is not shown there, which says nothing of the secret; times may
+ * be later than they are, and whether a staged value is there is as far as the listing says.
+ */
+export type Listed = Pick<SecretView, 'ref' | 'policy' | 'drivenBy'> & Partial<SecretView>
 
 export interface OpenRotation {
   readonly token: Token
@@ -128,6 +128,10 @@ export interface Claim {
   readonly attempt: number
   readonly base: VersionId | null
   readonly leaseUntil: number
+  /** service: the platform serialises the steps of its own rotation, whose token and mark are the right to act. */
+  readonly drivenBy: SecretView['drivenBy']
+  /** A version that is still to be retired and that publishing would push out of previous: a store that drops what nothing names keeps it. */
+  readonly keeps?: VersionId
 }
 
 export interface ClaimWish {
@@ -157,31 +161,44 @@ export interface NotePatch {
   readonly code?: Code | null
 }
 
-/** What a deployed function may do; each conditional write is conditional on the claim or on the state that was read. */
+export interface CurrentValue {
+  readonly ref: SecretRef
+  readonly value: SecretText
+}
+export interface StagedValue {
+  readonly version: VersionId
+  /** given: what is stored is the value that was given. */
+  readonly stored: 'given' | 'other'
+}
+
+/**
+ * What a deployed function may do; each conditional write is conditional on the claim or on the state that was read. No method depends on which one
+ * was called before it on the same instance: what an instance keeps saves calls, and changes no answer.
+ */
 export interface SecretStore {
   readonly traits: StoreTraits
   /** Canonical ref from what a person or an event wrote. not_found, bad_event. */
   resolve(text: string): Promise<SecretRef>
   describe(ref: SecretRef): Promise<SecretState>
-  /**
-   * Where a service names one step a call: the same state, looked at with no more calls than that step needs. create and finish see the whole
-   * description; set and test the labels that come with the pending value. bad_event when rotation is off or the token is not the service's.
-   */
-  stepState?(ref: SecretRef, token: Token, step: Step): Promise<SecretState>
   /** By id; byte for byte. not_found is the only code that means absent. */
   read(ref: SecretRef, version: VersionId): Promise<SecretText>
+  /** The current value of another secret (an administrator's, a configuration), with as few calls and rights as the platform allows. not_found, bad_event. */
+  readCurrent(text: string): Promise<CurrentValue>
   /**
    * Compare-and-set on state.rev, and only while current is still state.current. locked while another holder's lease is alive, even for the
-   * same token. drivenBy service: checks that the service gave this token. conflict, ambiguous.
+   * same token. Where the platform drives: token_spent for a rotation whose token it did not give. conflict, ambiguous.
    */
   claim(state: SecretState, wish: ClaimWish): Promise<Claim>
   /**
-   * Keeps the complete value with {token, base} and names it; apply may start only after this. Same value again: no-op. 'other': the stored
-   * one wins. A published token is refused (conflict). ambiguous, too_large.
+   * Keeps the complete value with {token, base} and names it; apply may start only after this. Same value again: no-op. 'other': another value is
+   * stored under this token, and wins. A published token is refused (conflict). ambiguous, too_large.
    */
-  stage(claim: Claim, value: SecretText): Promise<{ readonly version: VersionId; readonly stored: 'new' | 'same' | 'other' }>
-  /** Only with proof that the target never accepted it, or that it is a leftover. Counts `rejects` for the named value only. token_spent where a token holds one value for ever. */
-  discard(claim: Claim, version: VersionId): Promise<void>
+  stage(claim: Claim, value: SecretText): Promise<StagedValue>
+  /**
+   * Only with proof that the target never accepted it, or that it is a leftover. Counts `rejects` for the named value only. again: the token may carry
+   * another value · spent: it holds one value for ever, and a new rotation has to be started. conflict, ambiguous.
+   */
+  discard(claim: Claim, version: VersionId): Promise<'again' | 'spent'>
   /**
    * What consumers read becomes `version`, previous = what was current; bookkeeping included; idempotent by token. fenced: conditional on
    * base. checked: intent first, then write, then look at what follows base by id. conflict, foreign_write, ambiguous.
@@ -190,7 +207,7 @@ export interface SecretStore {
   /** Compare-and-set on state.rev where there is one. conflict, denied (drop-in roles: then run without a journal). */
   note(state: SecretState, patch: NotePatch): Promise<SecretState>
   /** Constant memory; staging places never appear. One that cannot be read goes to `failed`, where it is given, and ends the listing where not. */
-  list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<SecretState>
+  list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed>
   /** What stands beside the secret, whoever wrote it; absent where nothing can. */
   tags?(ref: SecretRef): Promise<Policy>
   /** Makes a version that is neither current nor pending unreadable as far as the store can. */
@@ -207,8 +224,6 @@ export interface SecretStoreAdmin {
   setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void>
   /** Also versions without stage: what a person looks at after an accident. Newest first. */
   history(ref: SecretRef): AsyncIterable<VersionInfo>
-  /** Starts a rotation by the platform's own engine; only where drivenBy is 'service'. */
-  startNative?(ref: SecretRef): Promise<Token>
   /** Removes marks, staging place and policy and nothing else: the secret is as if it had never been managed. */
   release(ref: SecretRef): Promise<void>
 }

@@ -14,8 +14,8 @@ export type Token = Brand<string, 'Token'>
 /** NOT secret: account name, access key id, `kid`, slot name; at most 128 bytes. */
 export type CredentialId = Brand<string, 'CredentialId'>
 
-export const storeKinds = ['aws', 'gcp', 'azure', 'vault', 'k8s', 'file', 'memory'] as const
-export type StoreKind = (typeof storeKinds)[number]
+/** What stands before the colon of a ref. Which there are only the registry of stores knows. */
+export type StoreKind = Brand<string, 'StoreKind'>
 
 /** Names one secret. `key` is canonical: equal if and only if it is the same secret; `shown` is what people read. */
 export interface SecretRef {
@@ -50,3 +50,16 @@ export interface RotationRequest {
 /** How far a consumer is with a publication; `failed` is no step but an obstacle. drained: nobody there uses the outgoing credential any more. */
 export const consumerPhases = ['requested', 'synced', 'verified', 'restarted', 'drained', 'failed'] as const
 export type ConsumerPhase = (typeof consumerPhases)[number]
+
+/** What the platform itself keeps of schedule and copies. */
+export interface Native {
+  /**
+   * starts: the platform starts rotations by itself · notifies: it says once when one is due, which is a hint, and whoever looks starts what is due · off:
+   * it could, and nobody has set it up.
+   */
+  readonly does: 'starts' | 'notifies' | 'off'
+  /** For people, in the platform's words. */
+  readonly schedule?: string
+  readonly nextAt?: number
+  readonly replicas: readonly { readonly at: string; readonly inSync: boolean }[]
+}

@@ -1,11 +1,12 @@
 import { codeOf } from '../../core/errors.js'
 import type { Change } from '../../core/ports/notifier.js'
-import type { SecretState, Seen } from '../../core/ports/store.js'
+import type { SecretState, SecretView, Seen } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { changeOf, isDue } from '../decide/publication.js'
 import type { Deps } from '../secret/deps.js'
+import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
-import { assertTargets, createTools, type Setup, type Tools, understand } from '../secret/setup.js'
+import { assertTargets, type Setup, type Tools } from '../secret/setup.js'
 import { seenBy, type Told, tell, wasTold } from './tell.js'
 
 export interface Announced {
@@ -16,24 +17,19 @@ export interface Announced {
   readonly told: readonly Told[]
 }
 
-const roundsMax = 6
-
 /**
  * One announce pass: tells every target of what is current, and only then notes it, together with the retiring entry of what left, in one
  * write. Repeatable: a crash in between costs a repeated event with the same id. Whom it told of a publication that was overtaken meanwhile hears
  * of the newer one once more, so that the older one was not the last. bad_config for a target that nobody configured.
  */
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
   let before: { readonly version: VersionId; readonly told: readonly Told[] } | undefined
-  for (let round = 1; ; round++) {
-    const state = await tools.store.describe(ref)
+  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: understood }) => {
     const { current } = state
     const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
     const due = isDue(state) || refusedBefore(state, deps.env.now()) || isOnItsWay(state, deps.env.now())
     if (current === undefined || !(due || overtaken.length > 0)) return { ref, outcome: 'none', told: [] }
-    const setup = await understand(tools, state)
+    const setup = await understood()
     assertTargets(setup)
     const change = changeOf(state, current)
     const told = await tellAll(tools, setup, state, change, overtaken)
@@ -42,21 +38,20 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
     try {
       return { ref, change, told, outcome: await noteAnnounced(tools, setup, state, told) }
     } catch (cause) {
-      if (codeOf(cause) === 'denied') return { ref, change, told, outcome: 'unnoted' }
-      const reread = codeOf(cause) === 'conflict' || codeOf(cause) === 'ambiguous'
-      if (!reread || round >= roundsMax) throw cause
+      if (codeOf(cause) !== 'denied') throw cause
+      return { ref, change, told, outcome: 'unnoted' }
     }
-  }
+  })
 }
 
 /** A required target that refused current (410) may have been put right: it is asked again once an hour, also after everybody was told. */
-export const refusedBefore = ({ journal, current }: SecretState, now: number): boolean =>
+export const refusedBefore = ({ journal, current }: SecretView, now: number): boolean =>
   Object.values(journal?.seen ?? {}).some(
     ({ version, code, again }) => version === current?.id && code === 'delivery_refused' && again !== undefined && again <= now,
   )
 
 /** Somebody was told and is on the way: it is looked how far, whether or not a credential waits for it. A rollout has no other driver. */
-export const isOnItsWay = ({ journal, current }: SecretState, now: number): boolean =>
+export const isOnItsWay = ({ journal, current }: SecretView, now: number): boolean =>
   Object.values(journal?.seen ?? {}).some((seen) => seen.version === current?.id && mayMove(seen, now))
 const mayMove = ({ phase, code, again }: Seen, now: number): boolean =>
   again !== undefined && again <= now && phase !== 'drained' && code !== 'delivery_refused'

@@ -1,10 +1,11 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import type { Notifier, Preflight } from '../../core/ports/notifier.js'
-import type { SecretState, Seen } from '../../core/ports/store.js'
+import type { SecretState, SecretView, Seen } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Companion, Deps } from '../secret/deps.js'
-import { companionKind, createTools, type Setup, type Tools, understand, withoutRotator } from '../secret/setup.js'
+import { opened, openSecret } from '../secret/open.js'
+import { companionKind, createTools, type Setup, type Tools } from '../secret/setup.js'
 import { assertPlain, bring, notThere, placeOf, type Source } from './companions/write.js'
 
 const againMs = 60_000
@@ -56,10 +57,6 @@ export async function endOutgoing(tools: Tools, { companions, policy, rotator }:
 
 /** A companion as a consumer of its source: written, or seen to be as it should, and only then drained. Never with what is not current any more. */
 export function companionNotifier(tools: Tools): Notifier {
-  const sourceOf = async (ref: SecretRef) => {
-    const state = await tools.store.describe(ref)
-    return { state, setup: await understand(tools, state) }
-  }
   return {
     kind: companionKind,
     traits: { proves: 'drained' },
@@ -68,11 +65,10 @@ export function companionNotifier(tools: Tools): Notifier {
       return companion === undefined ? { verdict: 'ok' } : inspectCompanion(tools, companion)
     },
     advance: async ({ ref, version }, { key }, { env, value }) => {
-      const { state, setup } = await sourceOf(ref)
+      const { state, known } = opened(tools, await tools.store.describe(ref))
       if (state.current?.id !== version) return { phase: 'requested', again: env.now(), evidence: 'a newer value is current' }
-      const companion = setup.companions.find(({ name }) => name === key)
-      const { rotator, policy } = setup
-      if (rotator === undefined) throw withoutRotator(ref)
+      const { rotator, policy, companions } = await known()
+      const companion = companions.find(({ name }) => name === key)
       if (companion === undefined || value === undefined) return { phase: 'drained', evidence: 'is no companion any more' }
       if (mayNotYet(companion, state))
         return { phase: 'requested', again: env.now() + againMs, evidence: 'a newer value is about to be published' }
@@ -93,7 +89,7 @@ export async function assertPlaces(tools: Tools, { companions }: Setup): Promise
 }
 
 /** When what is current had reached the last of the places that have it before consumers do: what verifiers learn of counts from there. */
-export function reachedAt({ companions }: Pick<Setup, 'companions'>, { publishedAt, current, journal }: SecretState): number {
+export function reachedAt({ companions }: Pick<Setup, 'companions'>, { publishedAt, current, journal }: SecretView): number {
   const seen = companions.filter(({ order }) => order === 'before').flatMap(({ name }) => journal?.seen?.[name] ?? [])
   return Math.max(publishedAt, ...seen.filter(({ version, phase }) => version === current?.id && phase === 'drained').map(({ at }) => at))
 }
@@ -108,11 +104,8 @@ export interface Healed {
  * published to after it was last seen right, which costs one look and no read.
  */
 export async function healCompanions(deps: Deps, refText: string, whole: boolean): Promise<readonly Healed[]> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  const state = await tools.store.describe(ref)
-  const setup = await understand(tools, state)
-  const { rotator, policy, companions } = setup
+  const { tools, ref, state, setup } = await openSecret(deps, refText)
+  const { rotator, policy, companions } = await setup()
   if (rotator === undefined || state.current === undefined) return []
   const healed: Healed[] = []
   const seen: Record<string, Seen> = {}

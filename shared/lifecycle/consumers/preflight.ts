@@ -1,9 +1,10 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import type { Preflight } from '../../core/ports/notifier.js'
-import type { SecretState, Seen } from '../../core/ports/store.js'
+import type { SecretState, SecretView, Seen } from '../../core/ports/store.js'
 import { guardNotifier } from '../guard/index.js'
 import type { Deps } from '../secret/deps.js'
-import { createTools, type Tools, understand } from '../secret/setup.js'
+import { openSecret } from '../secret/open.js'
+import type { Tools } from '../secret/setup.js'
 import { notifierFor } from './tell.js'
 
 export interface Checked {
@@ -13,7 +14,7 @@ export interface Checked {
 const checkMsMax = 30_000
 
 /** It wants none of this publication, or its last preflight found it mis-set, for whatever publication. */
-export const isRefusing = (seen: Seen | undefined, { current }: SecretState): boolean =>
+export const isRefusing = (seen: Seen | undefined, { current }: SecretView): boolean =>
   seen?.code === 'bad_config' || (seen?.code === 'delivery_refused' && seen.version === current?.id)
 
 /**
@@ -21,12 +22,10 @@ export const isRefusing = (seen: Seen | undefined, { current }: SecretState): bo
  * `create` reads it, in a function that reaches no cluster, too; what cannot be reached blocks nothing. Repeatable; writes only what changed.
  */
 export async function preflightPass(deps: Deps, refText: string): Promise<readonly Checked[]> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  const state = await tools.store.describe(ref)
-  const setup = await understand(tools, state)
+  const { tools, ref, state, setup } = await openSecret(deps, refText)
+  const { targets } = await setup()
   const checked: Checked[] = []
-  for (const target of setup.targets.filter(({ required }) => required)) {
+  for (const target of targets.filter(({ required }) => required)) {
     const notifier = guardNotifier(await notifierFor(tools, target.kind), tools.guard, ref.shown)
     const context = { env: tools.guard.env, deadline: deps.env.now() + checkMsMax }
     checked.push({ target: target.key, found: await attempt(() => notifier.preflight(target, context)) })

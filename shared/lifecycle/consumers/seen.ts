@@ -1,8 +1,8 @@
-import { codeOf, RotationError } from '../../core/errors.js'
+import { RotationError } from '../../core/errors.js'
 import type { ConsumerPhase, SecretRef, VersionId } from '../../core/ports/words.js'
 import { changeOf } from '../decide/publication.js'
 import type { Deps } from '../secret/deps.js'
-import { createTools, understand } from '../secret/setup.js'
+import { withSecret } from '../secret/open.js'
 
 export interface Receipt {
   readonly target: string
@@ -14,7 +14,6 @@ export interface Receipt {
   /** When the consumer said so, where that is signed: what is older than what is known already changes nothing. */
   readonly at?: number
 }
-const roundsMax = 6
 
 /**
  * Notes that a consumer was seen on the current publication: what `manual` targets and callbacks prove. Repeatable. bad_event for a target that
@@ -25,11 +24,8 @@ export async function noteSeen(
   refText: string,
   receipt: Receipt,
 ): Promise<{ readonly ref: SecretRef; readonly version: VersionId }> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  for (let round = 1; ; round++) {
-    const state = await tools.store.describe(ref)
-    const { targets } = await understand(tools, state)
+  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup }) => {
+    const { targets } = await setup()
     const { current } = state
     if (current === undefined)
       throw new RotationError('not_found', `${ref.shown} has no current value.`, { field: 'ref', next: 'Put one first.' })
@@ -48,11 +44,7 @@ export async function noteSeen(
     const at = receipt.at ?? deps.env.now()
     if (known?.received && known.version === current.id && known.at > at) return { ref, version: current.id } // sent once more, or overtaken
     const seen = { version: current.id, phase: receipt.phase, at, received: true as const }
-    try {
-      await tools.store.note(state, { seen: { ...state.journal?.seen, [receipt.target]: seen } })
-      return { ref, version: current.id }
-    } catch (cause) {
-      if (codeOf(cause) !== 'conflict' || round >= roundsMax) throw cause
-    }
-  }
+    await tools.store.note(state, { seen: { ...state.journal?.seen, [receipt.target]: seen } })
+    return { ref, version: current.id }
+  })
 }

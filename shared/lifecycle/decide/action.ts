@@ -1,6 +1,6 @@
 import type { Code } from '../../core/ports/errors.js'
 import type { RotatorTraits } from '../../core/ports/rotator.js'
-import type { OpenRotation, Retiring, SecretState, Staged } from '../../core/ports/store.js'
+import type { OpenRotation, Retiring, SecretView, Staged } from '../../core/ports/store.js'
 import type { CredentialId, RotationRequest, Step, Token, VersionId } from '../../core/ports/words.js'
 
 /** What decide() knows besides the state. */
@@ -56,7 +56,7 @@ export type Action =
 
 /** The state seen through the request; what the rows of the table ask. */
 export interface Look {
-  readonly state: SecretState
+  readonly state: SecretView
   readonly request: RotationRequest
   readonly facts: Facts
   readonly service: boolean

@@ -1,11 +1,11 @@
 import { optional } from '../../core/optional.js'
-import type { SecretState } from '../../core/ports/store.js'
+import type { SecretView } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 import type { Action, Facts, Look } from './action.js'
 import { rows } from './table.js'
 
 /** What to do next: pure, one table, the first row that matches wins. The conditional writes of the ports guard the rest. */
-export function decide(state: SecretState, request: RotationRequest, facts: Facts): Action & { readonly row: string } {
+export function decide(state: SecretView, request: RotationRequest, facts: Facts): Action & { readonly row: string } {
   const rotation = state.journal?.rotation
   const open = rotation && rotation.published === undefined ? rotation : undefined
   const look: Look = {

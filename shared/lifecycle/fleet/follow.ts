@@ -1,10 +1,12 @@
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
-import type { SecretState, Seen } from '../../core/ports/store.js'
+import type { SecretView, Seen } from '../../core/ports/store.js'
 import type { ConsumerPhase } from '../../core/ports/words.js'
 import { announce } from '../consumers/announce.js'
 import { retirePass } from '../retirement/retire.js'
 import type { Deps } from '../secret/deps.js'
+import { openSecret } from '../secret/open.js'
 import { createTools } from '../secret/setup.js'
+import { viewOf } from './view.js'
 
 /** How far one consumer is; told when that changes. */
 export interface Progress {
@@ -17,7 +19,7 @@ const pauseMs = 1000
 
 const mayMoveBefore = ({ phase, again, code }: Seen, until: number): boolean =>
   phase !== 'drained' && code !== 'delivery_refused' && again !== undefined && again < until
-const isMoving = ({ journal, current }: SecretState, until: number): boolean =>
+const isMoving = ({ journal, current }: SecretView, until: number): boolean =>
   Object.values(journal?.seen ?? {}).some((seen) => seen.version === current?.id && mayMoveBefore(seen, until))
 
 /**
@@ -28,7 +30,8 @@ const isMoving = ({ journal, current }: SecretState, until: number): boolean =>
 export async function* follow(deps: Deps, until: number): AsyncIterable<Progress> {
   const { store } = createTools(deps)
   const next = new Map<string, number>()
-  for await (const state of store.list({ managed: true }, () => undefined)) if (isMoving(state, until)) next.set(state.ref.shown, 0)
+  for await (const listed of store.list({ managed: true }, () => undefined))
+    if (isMoving(await viewOf(store, listed), until)) next.set(listed.ref.shown, 0)
   const last = new Map<string, string>()
   while (next.size > 0 && deps.env.now() < until && !deps.env.cancelled.aborted) {
     for (const [ref, at] of [...next]) {
@@ -68,8 +71,7 @@ async function look(deps: Deps, ref: string, until: number): Promise<Looked> {
 }
 
 async function noted(deps: Deps, shown: string): Promise<readonly Seen[]> {
-  const { store } = createTools(deps)
-  const { journal, current } = await store.describe(await store.resolve(shown))
+  const { journal, current } = (await openSecret(deps, shown)).state
   return Object.values(journal?.seen ?? {}).filter(({ version }) => version === current?.id)
 }
 

@@ -2,14 +2,15 @@ import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
-import type { SecretState } from '../../core/ports/store.js'
+import type { Listed, SecretView } from '../../core/ports/store.js'
 import { decide } from '../decide/decide.js'
 import { factsOf } from '../rotation/facts.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
 import { dueAt } from '../secret/schedule.js'
 import { createTools, namesNoRotator, understand } from '../secret/setup.js'
-import { dueActions, type SweepAction } from './sweep.js'
+import { dueOf, type SweepAction } from './sweep.js'
+import { viewOf } from './view.js'
 
 /** One line of the fleet. */
 export interface Planned {
@@ -29,27 +30,29 @@ export interface Planned {
 
 /** The fleet in constant memory; looks only. A secret that cannot be understood is a line, not an end. */
 export async function* plan(deps: Deps): AsyncIterable<Planned> {
-  const { store } = createTools(deps)
+  const tools = createTools(deps)
   const unread: Planned[] = []
   const failed = (ref: string, cause: unknown): void => void unread.push(notUnderstood(ref, cause))
-  for await (const state of store.list({ managed: true }, failed)) {
+  for await (const listed of tools.store.list({ managed: true }, failed)) {
     yield* unread.splice(0)
-    yield planned(deps, state)
+    yield planned(deps, listed)
   }
   yield* unread
 }
 
-async function planned(deps: Deps, state: SecretState): Promise<Planned> {
-  const ref = state.ref.shown
+/** With tools of its own: what is learned of one secret is forgotten with it. */
+async function planned(deps: Deps, listed: Listed): Promise<Planned> {
+  const ref = listed.ref.shown
   const tools = createTools(deps)
   try {
+    const state = await viewOf(tools.store, listed)
     const setup = await understand(tools, state)
     if (setup.rotator === undefined) return { ref, due: [], rotation: 'refused', why: namesNoRotator }
     const action = decide(state, { kind: 'rotate', ref, at: deps.env.now() }, factsOf(tools, setup, state))
     const { kind } = setup.rotator.about
     const type = typeOf(setup.rotator, setup.policy)
     const nextAt = dueAt(state, setup)
-    const due = await dueActions(deps, state)
+    const due = dueOf(deps, state, setup)
     const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...optional('nextAt', nextAt) }
     const rotation = state.journal?.rotation
     const alive = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil > deps.env.now()
@@ -75,7 +78,7 @@ export interface Scheduled {
   readonly code?: Code
 }
 
-export async function scheduleOf(deps: Deps, state: SecretState): Promise<Scheduled> {
+export async function scheduleOf(deps: Deps, state: SecretView): Promise<Scheduled> {
   if (state.policy['keyturn-rotator'] === undefined && state.policy['keyturn-parts'] === undefined) return { due: false }
   try {
     const setup = await understand(createTools(deps), state, 'back')

@@ -2,6 +2,7 @@ import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
 import type { Code } from '../../core/ports/errors.js'
+import type { RotationStarter } from '../../core/ports/service.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 import { announce } from '../consumers/announce.js'
 import { verifyCurrent } from '../secret/adopt.js'
@@ -28,10 +29,17 @@ export function wavesOf<T>(all: readonly T[]): readonly (readonly T[])[] {
 export interface FleetWish {
   readonly type?: string | undefined
   readonly reason?: string | undefined
+  /** Where the store's platform can be asked to start its own rotations. */
+  readonly starter?: RotationStarter | undefined
 }
 
 /** Rotates every managed secret, or those of one type. `say` is told as each wave begins. */
-export async function rotateFleet(deps: Deps, env: Env, { type, reason }: FleetWish, say: (line: string) => void): Promise<FleetResult> {
+export async function rotateFleet(
+  deps: Deps,
+  env: Env,
+  { type, reason, starter }: FleetWish,
+  say: (line: string) => void,
+): Promise<FleetResult> {
   const refs: string[] = []
   for await (const line of plan(deps)) if (line.rotator !== undefined && (type === undefined || line.type === type)) refs.push(line.ref)
   refs.sort()
@@ -41,7 +49,7 @@ export async function rotateFleet(deps: Deps, env: Env, { type, reason }: FleetW
   const once = async (ref: string): Promise<FleetResult | undefined> => {
     try {
       if (env.cancelled.aborted) throw new RotationError('held', 'Interrupted.', { next: 'Run the same command again.' })
-      await rotateVerified(deps, { kind: 'rotate', ref, at, ...optional('reason', reason) })
+      await rotateVerified(deps, starter, { kind: 'rotate', ref, at, ...optional('reason', reason) })
       rotated.push(ref)
     } catch (cause) {
       if (!(cause instanceof RotationError)) throw cause
@@ -66,9 +74,9 @@ export async function rotateFleet(deps: Deps, env: Env, { type, reason }: FleetW
   return { rotated, skipped, left: 0 }
 }
 
-async function rotateVerified(deps: Deps, request: RotationRequest): Promise<void> {
+async function rotateVerified(deps: Deps, starter: RotationStarter | undefined, request: RotationRequest): Promise<void> {
   const { ref } = request
-  await rotateOrFollow(deps, request)
+  await rotateOrFollow(deps, starter, request)
   await announce(deps, ref)
   const { accepted } = await verifyCurrent(deps, ref)
   if (!accepted) {

@@ -1,7 +1,7 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Target } from '../../core/ports/notifier.js'
-import type { AnyRotator, CredentialType } from '../../core/ports/rotator.js'
+import type { CredentialType } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 import type { Action } from '../decide/action.js'
@@ -12,8 +12,9 @@ import { factsOf } from '../rotation/facts.js'
 import { assertNotTooEarly } from '../rotation/too-early.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
+import { openSecret } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { createTools, namesNoRotator, type Setup, type Tools, understand } from '../secret/setup.js'
+import { type Known, namesNoRotator, type Tools } from '../secret/setup.js'
 
 export interface Status {
   readonly state: SecretState
@@ -33,10 +34,8 @@ export interface Status {
 
 /** Looks only: no login, no write. */
 export async function statusOf(deps: Deps, refText: string, kind: RotationRequest['kind'] = 'rotate'): Promise<Status> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  const state = await tools.store.describe(ref)
-  const setup = await understand(tools, state, 'back')
+  const { tools, ref, state, setup: understood } = await openSecret(deps, refText, { ways: 'back' })
+  const setup = await understood()
   const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup, state))
   const known = setup.rotator === undefined ? undefined : { ...setup, rotator: setup.rotator }
   const next = known === undefined ? (kind === 'put' ? decided : asTheRun(decided)) : await notTooEarly(tools, known, state, decided)
@@ -59,12 +58,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
 }
 
 /** Before it claims anything a run asks the value itself, which may be too young: this reads it, and asks the same. */
-async function notTooEarly(
-  tools: Tools,
-  setup: Setup & { readonly rotator: AnyRotator },
-  state: SecretState,
-  decided: Status['next'],
-): Promise<Status['next']> {
+async function notTooEarly(tools: Tools, setup: Known, state: SecretState, decided: Status['next']): Promise<Status['next']> {
   if (decided.do !== 'go' || decided.from !== 'create' || (decided.kind !== 'rotate' && decided.kind !== 'emergency')) return decided
   try {
     await assertNotTooEarly(tools, setup, state, decided.kind)

@@ -1,7 +1,7 @@
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import { prefix } from '../../core/policy/index.js'
 import type { Code } from '../../core/ports/errors.js'
-import type { OpenRotation, SecretState } from '../../core/ports/store.js'
+import type { OpenRotation, SecretView } from '../../core/ports/store.js'
 import { nextFor } from '../../core/remedies.js'
 import { announce, isOnItsWay, refusedBefore } from '../consumers/announce.js'
 import { healCompanions } from '../consumers/companions.js'
@@ -12,8 +12,10 @@ import { frozenNow } from '../rotation/facts.js'
 import { rotate } from '../rotation/rotate.js'
 import { verifyCurrent } from '../secret/adopt.js'
 import type { Deps } from '../secret/deps.js'
+import { openSecret } from '../secret/open.js'
 import { isCheckDue, isStartDue } from '../secret/schedule.js'
-import { createTools, understand } from '../secret/setup.js'
+import { createTools, type Setup, understand } from '../secret/setup.js'
+import { viewOf } from './view.js'
 
 export const sweepActions = ['resume', 'announce', 'retire', 'companions', 'start', 'check'] as const
 export type SweepAction = (typeof sweepActions)[number]
@@ -26,8 +28,14 @@ export interface Swept {
   readonly code?: Code
 }
 
-/** What one look at a secret says is due; no login, and no read but where nothing names the rotator. */
-export async function dueActions(deps: Deps, state: SecretState): Promise<readonly SweepAction[]> {
+/** What one look at a secret says is due; no login, and no read but where nothing names the rotator. `state`: as the listing shows it. */
+export async function dueActions(deps: Deps, state: SecretView): Promise<readonly SweepAction[]> {
+  if (state.journal?.code !== undefined) return dueAlways(deps, state).due
+  return dueOf(deps, state, await understand(createTools(deps), state))
+}
+
+/** What is due whatever the secret is, also while it is stuck. */
+function dueAlways(deps: Deps, state: SecretView): { readonly due: readonly SweepAction[]; readonly open: boolean } {
   const now = deps.env.now()
   const rotation = state.journal?.rotation
   const leftover = state.pending?.hasValue === true || state.loose.length > 0
@@ -38,14 +46,20 @@ export async function dueActions(deps: Deps, state: SecretState): Promise<readon
   if (resume) due.push('resume')
   if (deps.journal && (isDue(state) || refusedBefore(state, now) || isOnItsWay(state, now))) due.push('announce')
   if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
-  if (state.journal?.code !== undefined) return due
-  const setup = await understand(createTools(deps), state)
+  return { due, open }
+}
+
+/** The same for one that was understood already. */
+export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly SweepAction[] {
+  const now = deps.env.now()
+  const { due: always, open } = dueAlways(deps, state)
   const { settings, rotator, configuration, companions } = setup
-  if (rotator === undefined) return due
+  if (rotator === undefined || state.journal?.code !== undefined) return always
+  const due = [...always]
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
-  const { window: _, ...always } = settings
-  if (!resume && !open && isStartDue(state, setup, now)) due.push('start')
-  if (deps.journal && !due.includes('resume') && isCheckDue(state, now) && frozenNow(always, configuration, now) === undefined)
+  const { window: _, ...anyTime } = settings
+  if (!due.includes('resume') && !open && isStartDue(state, setup, now)) due.push('start')
+  if (deps.journal && !due.includes('resume') && isCheckDue(state, now) && frozenNow(anyTime, configuration, now) === undefined)
     due.push('check')
   return due
 }
@@ -54,7 +68,7 @@ export async function dueActions(deps: Deps, state: SecretState): Promise<readon
  * It died before its value was kept, and nobody can go on with it: only who put a value knows that, which parts were meant nobody does, and what the
  * target refused would be refused again. The next rotation takes its place; to wait for it would end the schedule for good.
  */
-const isOrphaned = ({ environment }: Deps, { policy }: SecretState, { kind, rejects }: OpenRotation): boolean =>
+const isOrphaned = ({ environment }: Deps, { policy }: SecretView, { kind, rejects }: OpenRotation): boolean =>
   kind === 'put' || (kind === 'rollback' && rejects > 0) || { ...environment, ...policy }[`${prefix}parts`] !== undefined
 
 /**
@@ -68,23 +82,27 @@ export async function* sweep(deps: Deps): AsyncIterable<Swept> {
     yield* unread.splice(0)
     if (deps.env.cancelled.aborted) return
     const ref = listed.ref.shown
-    const lookedAt = deps.env.now()
-    let due: readonly SweepAction[] = []
     try {
-      due = await dueActions(deps, listed)
+      const [lookedAt, state] = [deps.env.now(), await viewOf(store, listed)]
+      const due = await dueActions(deps, state)
+      yield* actAll(deps, state, due, lookedAt)
     } catch (cause) {
       yield failed(ref, 'look', cause)
     }
-    for (const action of due) {
-      try {
-        const outcome = await act(deps, listed, action, lookedAt)
-        if (outcome !== undefined) yield { ref, action, outcome }
-      } catch (cause) {
-        yield failed(ref, action, cause)
-      }
-    }
   }
   yield* unread
+}
+
+async function* actAll(deps: Deps, state: SecretView, due: readonly SweepAction[], lookedAt: number): AsyncIterable<Swept> {
+  const ref = state.ref.shown
+  for (const action of due) {
+    try {
+      const outcome = await act(deps, state, action, lookedAt)
+      if (outcome !== undefined) yield { ref, action, outcome }
+    } catch (cause) {
+      yield failed(ref, action, cause)
+    }
+  }
 }
 
 const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => {
@@ -93,7 +111,7 @@ const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => 
 }
 
 /** `at`: when it was looked; what was published since answers it. undefined: there was nothing to do after all. */
-async function act(deps: Deps, listed: SecretState, action: SweepAction, at: number): Promise<string | undefined> {
+async function act(deps: Deps, listed: SecretView, action: SweepAction, at: number): Promise<string | undefined> {
   const { ref } = listed
   if (action === 'check') return check(deps, ref.shown)
   if (action === 'announce') {
@@ -122,11 +140,10 @@ async function act(deps: Deps, listed: SecretState, action: SweepAction, at: num
 /** Drift: the stored value does not log in any more, long before a rotation would find out. */
 async function check(deps: Deps, shown: string): Promise<string> {
   await preflightPass(deps, shown)
-  const { accepted, ref } = await verifyCurrent(deps, shown)
-  const { store } = createTools(deps)
-  const state = await store.describe(ref)
+  const { accepted } = await verifyCurrent(deps, shown)
+  const { tools, state } = await openSecret(deps, shown)
   try {
-    await store.note(state, { checkedAt: deps.env.now() })
+    await tools.store.note(state, { checkedAt: deps.env.now() })
   } catch (cause) {
     if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause // then it is looked at once more, which does no harm
   }

@@ -1,5 +1,5 @@
-import type { SecretState, SecretStore, SecretStoreAdmin } from '../../core/ports/store.js'
-import type { SecretRef } from '../../core/ports/words.js'
+import type { Listed, SecretStore, SecretStoreAdmin } from '../../core/ports/store.js'
+import type { Whole } from '../../core/whole.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
 import { guardStore } from './store.js'
 
@@ -9,9 +9,7 @@ type Opened = SecretStore & SecretStoreAdmin
 export function guardAdmin(store: Opened, guard: Guard): Opened {
   const classify = (cause: unknown) => store.classify(cause)
   const call = (name: string, ref: string, effect: boolean): GuardedCall => ({ name: `store.${name}`, ref, effect, classify })
-  const startNative = store.startNative?.bind(store)
-  return {
-    ...guardStore(store, guard),
+  const admin: Whole<SecretStoreAdmin> = {
     create: (name, value, policy) => {
       guard.redactor.learn(value)
       return guarded(guard, call('create', name, true), () => store.create(name, value, policy))
@@ -19,10 +17,11 @@ export function guardAdmin(store: Opened, guard: Guard): Opened {
     setPolicy: (ref, patch) => guarded(guard, call('setPolicy', ref.shown, true), () => store.setPolicy(ref, patch)),
     release: (ref) => guarded(guard, call('release', ref.shown, true), () => store.release(ref)),
     history: (ref) => explained(guard, call('history', ref.shown, false), () => store.history(ref)),
-    list: (filter, failed) => explained<SecretState>(guard, call('list', 'the store', false), () => store.list(filter, failed)),
-    ...(startNative
-      ? { startNative: (ref: SecretRef) => guarded(guard, call('startNative', ref.shown, true), () => startNative(ref)) }
-      : {}),
+  }
+  return {
+    ...guardStore(store, guard),
+    ...admin,
+    list: (filter, failed) => explained<Listed>(guard, call('list', 'the store', false), () => store.list(filter, failed)),
   }
 }
 

@@ -9,6 +9,7 @@ export { type Guard, guarded } from './guarded.js'
 export { guardNotifier } from './notifier.js'
 export { createRedactor, type Redactor } from './redact.js'
 export { guardRotator } from './rotator.js'
+export { guardStarter, guardSteps } from './service.js'
 export { guardStore } from './store.js'
 
 /** A log whose fields pass the redactor: rotators get this environment, never the bare one. */

@@ -1,30 +1,22 @@
 import { optional } from '../../core/optional.js'
-import type { AnyRotator, Context } from '../../core/ports/rotator.js'
-import type { CredentialId, Policy } from '../../core/ports/words.js'
+import type { AnyRotator, Context, Issuer, Sessions } from '../../core/ports/rotator.js'
+import { wholeOf } from '../../core/whole.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
+
+type Call = (name: string, context: Context<unknown>) => GuardedCall
+interface Calls {
+  readonly guard: Guard
+  readonly look: Call
+  readonly change: Call
+  /** Every value that comes out is known to the redactor. */
+  learned<T>(value: T): T
+}
 
 /** The same rotator behind limits, audit, retry and redaction; every value that it parses or makes is known to the redactor. */
 export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
-  const classify = (cause: unknown) => rotator.classify(cause)
-  const learned = <T>(value: T): T => {
-    guard.redactor.learn(value)
-    return value
-  }
-  const look = (name: string, { ref, deadline }: Context<unknown>): GuardedCall => ({
-    name: `${rotator.about.kind}.${name}`,
-    ref: ref.shown,
-    effect: false,
-    deadline,
-    classify,
-  })
-  const change = (name: string, context: Context<unknown>): GuardedCall => ({
-    ...look(name, context),
-    effect: true,
-    token: context.token,
-    ...optional('reason', context.reason),
-  })
-  const { mint, usage, endSessions } = rotator
-  return {
+  const calls = callsOf(rotator, guard)
+  const { look, change, learned } = calls
+  return wholeOf<AnyRotator>({
     about: rotator.about,
     traits: rotator.traits,
     parse: (value, policy) => learned(rotator.parse(learned(value), policy)),
@@ -32,40 +24,60 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     identify: (value) => rotator.identify(value),
     check: (context, pending) => rotator.check(context, pending),
     propose: async (context) => learned(await rotator.propose(context)),
-    ...(mint
-      ? {
-          mint: async (context: Context<unknown>) =>
-            learned(await guarded(guard, change('mint', context), () => mint.call(rotator, context))),
-        }
-      : {}),
     apply: (context, pending) => guarded(guard, change('apply', context), () => rotator.apply(context, pending)),
     accepted: (context, value) => guarded(guard, look('accepted', context), () => rotator.accepted(context, value)),
     verify: (context, pending) => guarded(guard, look('verify', context), () => rotator.verify(context, pending)),
-    ...(usage ? { usage: (context, id) => guarded(guard, look('usage', context), () => usage.call(rotator, context, id)) } : {}),
     retire: (context, id) => guarded(guard, change('retire', context), () => rotator.retire(context, id)),
-    ...(endSessions
-      ? {
-          endSessions: (context: Context<unknown>, id: CredentialId) =>
-            guarded(guard, change('endSessions', context), () => endSessions.call(rotator, context, id)),
-        }
-      : {}),
-    ...ofTheValue(rotator, learned),
-    classify,
+    classify: (cause) => rotator.classify(cause),
+    issuer: rotator.issuer && guardIssuer(rotator.issuer, calls),
+    sessions: rotator.sessions && guardSessions(rotator.sessions, calls),
+    ...ofTheValue(rotator, calls),
+  })
+}
+
+function callsOf(rotator: AnyRotator, guard: Guard): Calls {
+  const look: Call = (name, { ref, deadline }) => ({
+    name: `${rotator.about.kind}.${name}`,
+    ref: ref.shown,
+    effect: false,
+    deadline,
+    classify: (cause) => rotator.classify(cause),
+  })
+  return {
+    guard,
+    look,
+    change: (name, context) => ({ ...look(name, context), effect: true, token: context.token, ...optional('reason', context.reason) }),
+    learned: (value) => {
+      guard.redactor.learn(value)
+      return value
+    },
   }
 }
 
+const guardIssuer = (issuer: Issuer<unknown>, { guard, look, change, learned }: Calls): Issuer<unknown> =>
+  wholeOf<Issuer<unknown>>({
+    mint: async (context) => learned(await guarded(guard, change('mint', context), () => issuer.mint(context))),
+    usage: (context, id) => guarded(guard, look('usage', context), () => issuer.usage(context, id)),
+  })
+
+const guardSessions = (sessions: Sessions<unknown>, { guard, look, change }: Calls): Sessions<unknown> =>
+  wholeOf<Sessions<unknown>>({
+    usage: (context, id) => guarded(guard, look('usage', context), () => sessions.usage(context, id)),
+    end: (context, id) => guarded(guard, change('endSessions', context), () => sessions.end(context, id)),
+    endOnRetire: (policy) => sessions.endOnRetire(policy),
+  })
+
+type OfTheValue = 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'tooEarly' | 'digests' | 'restore'
 /** What needs no target: read from a value, or made of one. */
-function ofTheValue(rotator: AnyRotator, learned: <T>(value: T) => T): Partial<AnyRotator> {
-  const { tooEarly, publicSet, typeOf, retained, digests, identities, restore } = rotator
+function ofTheValue(rotator: AnyRotator, { learned }: Calls): { readonly [K in OfTheValue]: AnyRotator[K] } {
+  const { digests, restore } = rotator
   return {
-    ...(identities ? { identities: (value: unknown) => identities.call(rotator, value) } : {}),
-    ...(typeOf ? { typeOf: (policy: Policy) => typeOf.call(rotator, policy) } : {}),
-    ...(retained ? { retained: (value: unknown) => retained.call(rotator, value) } : {}),
-    ...(digests ? { digests: (value: unknown, policy: Policy) => learned(digests.call(rotator, value, policy)) } : {}),
-    ...(restore ? { restore: (now: unknown, back: unknown, policy: Policy) => learned(restore.call(rotator, now, back, policy)) } : {}),
-    ...(tooEarly ? { tooEarly: (context: Context<unknown>) => tooEarly.call(rotator, context) } : {}),
-    ...(publicSet
-      ? { publicSet: (value: unknown, policy: Policy, at: number | undefined) => publicSet.call(rotator, value, policy, at) }
-      : {}),
+    older: rotator.older,
+    publicHalf: rotator.publicHalf,
+    typeOf: rotator.typeOf?.bind(rotator),
+    identities: rotator.identities?.bind(rotator),
+    tooEarly: rotator.tooEarly?.bind(rotator),
+    digests: digests && ((value, policy) => learned(digests.call(rotator, value, policy))),
+    restore: restore && ((now, back, policy) => learned(restore.call(rotator, now, back, policy))),
   }
 }

@@ -1,7 +1,7 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { SecretStore } from '../../core/ports/store.js'
-import type { SecretRef, Step, Token } from '../../core/ports/words.js'
+import { wholeOf } from '../../core/whole.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
 
 /** The same store behind limits, audit, retry and redaction. */
@@ -13,21 +13,20 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
     effect: true,
     ...rest,
   })
-  const stepState = store.stepState?.bind(store)
-  return {
+  const { tags } = store
+  return wholeOf<SecretStore>({
     traits: store.traits,
     resolve: (text) => guarded(guard, look('resolve', text), () => store.resolve(text)),
     describe: (ref) => guarded(guard, look('describe', ref.shown), () => store.describe(ref)),
-    ...(stepState
-      ? {
-          stepState: (ref: SecretRef, token: Token, step: Step) =>
-            guarded(guard, look('stepState', ref.shown), () => stepState(ref, token, step)),
-        }
-      : {}),
     read: async (ref, version) => {
       const value = await guarded(guard, look('read', ref.shown), () => store.read(ref, version))
       guard.redactor.learn(value)
       return value
+    },
+    readCurrent: async (text) => {
+      const found = await guarded(guard, look('readCurrent', text), () => store.readCurrent(text))
+      guard.redactor.learn(found.value)
+      return found
     },
     claim: (state, wish) =>
       guarded(guard, change('claim', state.ref.shown, { token: wish.token, ...optional('reason', wish.reason) }), () =>
@@ -50,9 +49,10 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
       ),
     note: (state, patch) => guarded(guard, change('note', state.ref.shown), () => store.note(state, patch)),
     list: (filter, failed) => store.list(filter, failed), // constant memory: the lifecycle handles what fails one by one
+    tags: tags && ((ref) => guarded(guard, look('tags', ref.shown), () => tags.call(store, ref))),
     dispose: (ref, version) => guarded(guard, change('dispose', ref.shown, { version }), () => store.dispose(ref, version)),
     classify,
-  }
+  })
 }
 
 function assertFits({ traits }: SecretStore, bytes: number): void {

@@ -1,9 +1,9 @@
 import type { Change, Target } from '../../core/ports/notifier.js'
-import type { AnyRotator, Context, Usage } from '../../core/ports/rotator.js'
+import type { Context, Usage } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import { type Told, tell } from '../consumers/tell.js'
 import { changeOf } from '../decide/publication.js'
-import { companionKind, type Setup, type Tools } from '../secret/setup.js'
+import { companionKind, type Known, type Setup, type Tools } from '../secret/setup.js'
 
 /** Whether a credential that left may be retired, and what was found out about it. `entry` carries the evidence on. */
 export interface Verdict {
@@ -14,8 +14,6 @@ export interface Verdict {
   readonly entry: Retiring
   readonly told: readonly Told[]
 }
-
-type Known = Setup & { readonly rotator: AnyRotator }
 
 /**
  * Open only when every required consumer, asked again now, is drained; or, where none is named, when the target itself shows that nobody uses
@@ -32,7 +30,7 @@ export async function askGate(
   const told = await askTargets(tools, setup, state)
   const required = told.filter(({ target }) => target.required)
   const behind = required.filter(({ seen }) => seen.phase !== 'drained')
-  const use = setup.rotator.usage && setup.rotator.traits.usage !== 'none' ? await setup.rotator.usage(context, entry.id) : undefined
+  const use = await (setup.rotator.sessions ?? setup.rotator.issuer)?.usage(context, entry.id)
   const after = withUsage(entry, use, now)
   const closed = (phase: 'waiting' | 'undeclared', why: string): Verdict => forcedOr(setup, now, { ...after, state: phase }, told, why)
   if (behind.length > 0) return closed('waiting', `not yet on the current version: ${behind.map(({ target }) => target.key).join(', ')}`)

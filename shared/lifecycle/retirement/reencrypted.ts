@@ -1,15 +1,12 @@
-import { codeOf, RotationError } from '../../core/errors.js'
-import type { AnyRotator } from '../../core/ports/rotator.js'
+import { RotationError } from '../../core/errors.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, SecretRef } from '../../core/ports/words.js'
 import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
+import { withSecret } from '../secret/open.js'
 import { retainedEntries, retainedIds } from '../secret/outgoing.js'
-import { assertTargets, createTools, type Setup, type Tools, understand } from '../secret/setup.js'
+import { assertTargets, type Known, type Tools } from '../secret/setup.js'
 import { askGate } from './gate.js'
-
-type Known = Setup & { readonly rotator: AnyRotator }
-const roundsMax = 6
 
 export interface Reencrypted {
   readonly ref: SecretRef
@@ -22,14 +19,11 @@ export interface Reencrypted {
  * consumer was not seen on the present value: it may encrypt with the older one at this moment. bad_event for a key that is not kept.
  */
 export async function reencrypted(deps: Deps, refText: string, id: string): Promise<Reencrypted> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  for (let round = 1; ; round++) {
-    const state = await tools.store.describe(ref)
-    const setup = await understand(tools, state)
-    const { rotator } = setup
+  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: understood }) => {
+    const { rotator, ...setup } = await understood()
     const ids = rotator && (await retainedIds(tools, { ...setup, rotator }, state))
-    if (rotator === undefined || ids === undefined) throw notKept(ref, `${ref.shown} keeps no older keys.`, 'Only a keyring does.')
+    if (rotator === undefined || ids === undefined)
+      throw notKept(ref, `${ref.shown} keeps no older keys.`, 'It has none that data may need.')
     assertTargets(setup)
     const entries = retainedEntries(ids, setup.settings, state)
     const entry = entries.find((one) => one.id === id)
@@ -42,13 +36,9 @@ export async function reencrypted(deps: Deps, refText: string, id: string): Prom
     if (entry.state === 'armed') return { ref, id: entry.id, outcome: 'armed before' }
     await assertFollowed(tools, { ...setup, rotator }, state, entry)
     const retiring = entries.map((one) => (one.id === id ? { ...one, state: 'armed' as const } : one))
-    try {
-      await tools.store.note(state, { retiring })
-      return { ref, id: entry.id, outcome: 'armed' }
-    } catch (cause) {
-      if (codeOf(cause) !== 'conflict' || round >= roundsMax) throw cause
-    }
-  }
+    await tools.store.note(state, { retiring })
+    return { ref, id: entry.id, outcome: 'armed' }
+  })
 }
 
 async function assertFollowed(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<void> {

@@ -1,15 +1,15 @@
 import { codeOf } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import { policyText } from '../../core/policy/index.js'
-import type { AnyRotator, Context } from '../../core/ports/rotator.js'
+import type { Context } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, SecretRef } from '../../core/ports/words.js'
 import { seenBy } from '../consumers/tell.js'
 import { isDue } from '../decide/publication.js'
 import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
+import { isLostRace, opened } from '../secret/open.js'
 import { identitiesOf, retainedIds } from '../secret/outgoing.js'
-import { assertTargets, createTools, type Setup, type Tools, understand } from '../secret/setup.js'
+import { assertTargets, createTools, type Known, type Tools } from '../secret/setup.js'
 import { askGate, type Verdict } from './gate.js'
 
 export interface Retired {
@@ -20,8 +20,7 @@ export interface Retired {
   readonly again?: number
 }
 
-type Known = Setup & { readonly rotator: AnyRotator }
-const roundsMax = 6
+const lostMax = 6
 const retireLeaseMs = 120_000
 const marginMs = 30_000
 
@@ -33,17 +32,16 @@ export async function retirePass(deps: Deps, refText: string): Promise<{ readonl
   const tools = createTools(deps)
   const ref = await tools.store.resolve(refText)
   const done = new Map<CredentialId, Retired>()
-  for (let lost = 0; lost < roundsMax; ) {
+  for (let lost = 0; lost < lostMax; ) {
     const state = await tools.store.describe(ref)
     const entry = (state.journal?.retiring ?? []).find(({ id }) => !done.has(id))
     if (entry === undefined) break
-    const setup = await understand(tools, state)
-    const { rotator } = setup
+    const { rotator, ...setup } = await opened(tools, state).setup()
     if (rotator === undefined) break
     try {
       done.set(entry.id, await settle(tools, { ...setup, rotator }, state, entry))
     } catch (cause) {
-      if (codeOf(cause) !== 'conflict' && codeOf(cause) !== 'ambiguous') throw cause // a race was lost: read again
+      if (!isLostRace(cause)) throw cause
       lost++
     }
   }
@@ -113,11 +111,10 @@ export async function retireContext(tools: Tools, setup: Known, state: SecretSta
   const context = await lookContext(tools, setup, state)
   const { rotator, policy } = setup
   const current = state.current && rotator.parse(await tools.store.read(state.ref, state.current.id), policy)
-  const sessions = rotator.about.policy.find(({ name }) => name === 'sessions')
   return {
     ...context,
     publishedAt: state.publishedAt,
-    endSessions: sessions !== undefined && policyText(policy, sessions) === 'end',
+    endSessions: rotator.sessions?.endOnRetire(policy) ?? false,
     ...optional('current', current),
   }
 }

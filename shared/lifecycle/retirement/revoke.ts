@@ -1,40 +1,27 @@
-import { codeOf, RotationError } from '../../core/errors.js'
-import type { AnyRotator } from '../../core/ports/rotator.js'
+import { RotationError } from '../../core/errors.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { Deps } from '../secret/deps.js'
+import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
-import { createTools, type Setup, type Tools, understand, withoutRotator } from '../secret/setup.js'
+import type { Known, Tools } from '../secret/setup.js'
 import { carryOut, liveAs, type Retired, retireContext } from './retire.js'
-
-const roundsMax = 6
 
 /**
  * Ends the previous credential and its sessions at once, whoever still uses it: skips the gate, never the order. The reason stands in the audit
  * log. bad_event when there is nothing left to revoke, held while a rotation is open that may be about to use the account again.
  */
 export async function revoke(deps: Deps, refText: string, reason: string): Promise<Retired> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  for (let round = 1; ; round++) {
-    const state = await tools.store.describe(ref)
-    const setup = await understand(tools, state, 'back')
-    if (setup.rotator === undefined) throw withoutRotator(ref)
-    try {
-      return await revokePrevious(tools, { ...setup, rotator: setup.rotator }, state, reason)
-    } catch (cause) {
-      if ((codeOf(cause) !== 'conflict' && codeOf(cause) !== 'ambiguous') || round >= roundsMax) throw cause
-    }
-  }
+  return withSecret(deps, refText, { ways: 'back' }, async ({ tools, state, known }) => revokePrevious(tools, await known(), state, reason))
 }
 
-async function revokePrevious(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, reason: string): Promise<Retired> {
+async function revokePrevious(tools: Tools, setup: Known, state: SecretState, reason: string): Promise<Retired> {
   const { rotator } = setup
   if (state.journal?.code !== undefined) {
     throw new RotationError('stuck', `${state.ref.shown} is stuck: what you would revoke may be the only credential that works.`, {
       next: `Run keyturn recover ${state.ref.shown} first.`,
     })
   }
-  if (rotator.retained !== undefined)
+  if (rotator.older !== undefined)
     throw new RotationError(
       'bad_event',
       `${state.ref.shown} keeps its older keys because data may need them: there is nothing to revoke.`,
@@ -55,7 +42,7 @@ async function revokePrevious(tools: Tools, setup: Setup & { rotator: AnyRotator
     })
   }
   const noted = { ...state, journal: { ...state.journal, retiring: entries } }
-  const end = rotator.about.policy.some(({ name }) => name === 'sessions') ? { endSessions: true } : {}
+  const end = rotator.sessions === undefined ? {} : { endSessions: true }
   return carryOut(tools, setup, noted, entry, { forced: true, why: `revoked: ${reason}` }, end)
 }
 
@@ -69,14 +56,14 @@ const isOpen = ({ journal, pending, loose, current }: SecretState): boolean => {
 /** One slot: the outgoing credential died with the rotation; what is left of it are sessions that were opened before. */
 async function endOldSessions(
   tools: Tools,
-  { rotator, ...setup }: Setup & { rotator: AnyRotator },
+  { rotator, ...setup }: Known,
   state: SecretState,
   currentId: Retired['id'],
   reason: string,
 ): Promise<Retired> {
-  if (state.previous === undefined || rotator.endSessions === undefined) throw nothing(state)
+  if (state.previous === undefined || rotator.sessions === undefined) throw nothing(state)
   const context = await retireContext(tools, { ...setup, rotator }, state)
-  await rotator.endSessions({ ...context, reason: `revoked: ${reason}` }, currentId)
+  await rotator.sessions.end({ ...context, reason: `revoked: ${reason}` }, currentId)
   return { id: currentId, state: 'retired', why: 'its outgoing password was replaced by the rotation; older sessions are ended' }
 }
 

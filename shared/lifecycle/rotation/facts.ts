@@ -1,7 +1,7 @@
 import { optional } from '../../core/optional.js'
 import { inWindow, type Settings } from '../../core/policy/index.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
-import type { SecretState } from '../../core/ports/store.js'
+import type { SecretView } from '../../core/ports/store.js'
 import type { Policy } from '../../core/ports/words.js'
 import { isRefusing } from '../consumers/preflight.js'
 import type { Facts } from '../decide/action.js'
@@ -14,7 +14,7 @@ import type { Setup, Tools } from '../secret/setup.js'
 export function factsOf(
   tools: Tools,
   { settings, rotator, policy, targets, companions, unknownTargets, configuration }: Setup,
-  state: SecretState,
+  state: SecretView,
 ): Facts {
   const { env } = tools.deps
   const frozen = frozenNow(settings, configuration, env.now())
@@ -23,11 +23,11 @@ export function factsOf(
   return {
     now: env.now(),
     slots: slotsOf(rotator, policy, state),
-    ...(rotator?.traits.class === 'F' ? { selfIssued: true as const } : {}),
+    ...(rotator?.traits.outside === false ? { selfIssued: true as const } : {}),
     ...(rotator?.about.kind === partsKind ? { parts: true as const } : {}),
-    ...(rotator?.retained ? { retains: true as const } : {}),
+    ...(rotator?.older ? { retains: true as const } : {}),
     graceMs: settings.graceMs,
-    mints: rotator?.traits.mints ?? false,
+    mints: rotator?.issuer !== undefined,
     journal: tools.deps.journal,
     targets: targets.length + unknownTargets.length > companions.filter((one) => isWritten(one, state)).length,
     refused,
@@ -41,16 +41,16 @@ export function factsOf(
 }
 
 /** What was written before the publication hears of it no more: it waits for no announcement. An emergency goes past a place that is out of reach. */
-const isWritten = ({ name, order }: Companion, state: SecretState): boolean => {
+const isWritten = ({ name, order }: Companion, state: SecretView): boolean => {
   const seen = state.journal?.seen?.[name]
   const missed = seen?.version === state.current?.id && seen?.phase === 'failed'
   return order === 'before' && !missed && !wasEmergency(state)
 }
 
 /** What leaves with this rotation makes room for it. */
-function slotsOf(rotator: AnyRotator | undefined, policy: Policy, { journal }: SecretState): number | null {
+function slotsOf(rotator: AnyRotator | undefined, policy: Policy, { journal }: SecretView): number | null {
   const slots = rotator ? rotator.traits.slots(policy) : 1
-  const leaving = rotator?.retained ? (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').length : 0
+  const leaving = rotator?.older ? (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').length : 0
   return slots === null ? null : slots + leaving
 }
 

@@ -1,14 +1,15 @@
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
-import type { AnyRotator, Context } from '../../core/ports/rotator.js'
+import type { Context } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { CredentialId, SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
 import { endLease } from '../secret/lease.js'
-import { createTools, type Setup, type Tools, understand, withoutRotator } from '../secret/setup.js'
+import { openSecret } from '../secret/open.js'
+import type { Known, Tools } from '../secret/setup.js'
 import { giveUpValue } from './refused-value.js'
 import { readPending } from './steps.js'
 import { openWork } from './work.js'
@@ -45,12 +46,8 @@ const othersMax = 20
  * one safe action; carries it out with `yes`. Does not pass through decide: it is what gets a secret out of `stuck`.
  */
 export async function recover(deps: Deps, admin: SecretStoreAdmin, refText: string, yes: boolean): Promise<Recovery> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  const state = await tools.store.describe(ref)
-  const setup = await understand(tools, state, 'back')
-  if (setup.rotator === undefined) throw withoutRotator(ref)
-  const known = { ...setup, rotator: setup.rotator }
+  const { tools, ref, state, known: understood } = await openSecret(deps, refText, { ways: 'back' })
+  const known = await understood()
   const tried = await tryAll(tools, known, state, await candidates(state, admin))
   const action = safeAction(state, tried)
   if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ref, tried, action, done: false }
@@ -161,8 +158,6 @@ export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAct
   }
 }
 
-type Known = Setup & { readonly rotator: AnyRotator }
-
 /** With the proof of the logins that were just made: pending refused, current accepted. */
 async function discard(tools: Tools, setup: Known, state: SecretState): Promise<void> {
   const { pending } = state
@@ -171,11 +166,7 @@ async function discard(tools: Tools, setup: Known, state: SecretState): Promise<
   const wish = { token: pending.token, kind: pending.kind ?? 'rotate', holder: deps.holder, leaseMs: deps.leaseMs } as const
   const work = await openWork(tools, setup, state, await store.claim(state, wish))
   const staged = await readPending(work, pending.id)
-  try {
-    await giveUpValue(work, staged.version, staged.value)
-  } catch (cause) {
-    if (codeOf(cause) !== 'token_spent') throw cause // which says that it is done
-  }
+  await giveUpValue(work, staged.version, staged.value)
   await endLease(tools, state.ref)
   const after = await store.describe(state.ref)
   if (after.journal?.code !== undefined) await store.note(after, { code: null })
@@ -220,11 +211,7 @@ async function tokenFor({ store, deps }: Tools, state: SecretState): Promise<Tok
   const { pending, drivenBy } = state
   if (drivenBy === 'service' && pending?.hasValue) {
     const claim = await store.claim(state, { token: pending.token, kind: 'put', holder: deps.holder, leaseMs: deps.leaseMs })
-    try {
-      await store.discard(claim, pending.id)
-    } catch (cause) {
-      if (codeOf(cause) !== 'token_spent') throw cause // which says that it is done
-    }
+    await store.discard(claim, pending.id)
   }
   return newToken('put', deps.env.random(16))
 }

@@ -22,7 +22,8 @@ export async function settleDoubt(asked: Work, version: VersionId, pending: unkn
   if (!(await rotator.accepted(context, context.current))) {
     return markStuck(work, 'Neither the current nor the pending credential is accepted.')
   }
-  await giveUpValue(work, version, pending)
+  const left = await giveUpValue(work, version, pending)
+  if (left === 'spent') throw spentToken(context.ref.shown)
   if (work.claim.kind === 'put' || work.claim.kind === 'rollback') throw refusedGiven(context.ref.shown) // there is no other value to make
   const after = await work.tools.store.describe(work.claim.ref)
   if ((after.journal?.rotation?.rejects ?? 0) >= rejectsMax) {
@@ -47,20 +48,18 @@ const refusedGiven = (shown: string): RotationError =>
  * With proof in hand. The store first, conditional on the claim: what it has let go of nobody can publish any more, so that retiring a minted
  * one afterwards is safe, however long this process slept. Never retires what identifies as current.
  */
-export async function giveUpValue(work: Work, version: VersionId, pending: unknown): Promise<void> {
+export async function giveUpValue(work: Work, version: VersionId, pending: unknown): Promise<'again' | 'spent'> {
   const { rotator, context, tools, claim } = work
   const id = rotator.identify(pending)
-  const retire = async (): Promise<void> => {
-    if (rotator.traits.mints && id !== rotator.identify(context.current)) await rotator.retire(context, id)
-  }
-  try {
-    await tools.store.discard(claim, version)
-  } catch (cause) {
-    if (codeOf(cause) === 'token_spent') await retire() // discarded all the same
-    throw cause
-  }
-  await retire()
+  const left = await tools.store.discard(claim, version)
+  if (rotator.issuer !== undefined && id !== rotator.identify(context.current)) await rotator.retire(context, id)
+  return left
 }
+
+const spentToken = (shown: string): RotationError =>
+  new RotationError('token_spent', `The target refused the value of this token; ${shown} keeps one value a token.`, {
+    next: 'Start a new rotation, with another token or none.',
+  })
 
 /**
  * Durable: refused before any login until a person looked. Always throws. Only while the claim is still ours: a process that slept must not

@@ -2,33 +2,30 @@ import { isDeepStrictEqual } from 'node:util'
 import { codeOf, RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
-import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import { type RotationRequest, type SecretRef, type Step, steps, type VersionId } from '../../core/ports/words.js'
-import { nextFor, remedies } from '../../core/remedies.js'
+import { nextFor } from '../../core/remedies.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { assertPlaces, setsHealed } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import { isDue } from '../decide/publication.js'
 import { lookContext } from '../secret/context.js'
-import { type Deps, noConfiguration, type RotationResult } from '../secret/deps.js'
+import type { Deps, RotationResult } from '../secret/deps.js'
 import { endLease } from '../secret/lease.js'
+import { lookAgain, opened } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
-import { assertTargets, createTools, type Setup, type Tools, understand } from '../secret/setup.js'
-import { finishForService, isFilled, isServiceStep, lookFor, needsOf, stepDone } from '../service/serve.js'
+import { assertTargets, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
 import { factsOf } from './facts.js'
 import { freeSlot } from './free-slot.js'
 import { runSteps } from './run-steps.js'
 import { probe } from './stray-values.js'
 import { assertNotTooEarly } from './too-early.js'
-import { openWork } from './work.js'
-
-const roundsMax = 6
+import { type Manner, openWork, ownManner } from './work.js'
 
 /**
- * The only loop: describe, decide, act; decides anew when a race was lost or when it finished somebody else's rotation first. The same request
+ * The only loop: describe, decide, act; decides again when a race was lost or when it finished somebody else's rotation first. The same request
  * may be sent any number of times. `given`: the value of a put. Any code of the table.
  */
 export async function rotate(deps: Deps, request: RotationRequest, given?: SecretText): Promise<RotationResult> {
@@ -36,24 +33,29 @@ export async function rotate(deps: Deps, request: RotationRequest, given?: Secre
   tools.guard.redactor.learn(given)
   const ref = await tools.store.resolve(request.ref)
   let finished: RotationResult | undefined
-  let lost: unknown
-  for (let round = 0; round < roundsMax; round++) {
-    try {
-      const result = await once(tools, ref, request, given)
-      if (result === 'anew') continue
-      if (result.outcome === 'unchanged') return finished ?? result
-      if (result.outcome === 'step' || answers(request, result)) return result
-      if (request.kind === 'rollback') throw finishedFirst(result)
-      finished = result
-    } catch (cause) {
-      if (!(cause instanceof RotationError)) throw cause
-      if (cause.remedy !== 'reread') throw request.kind === 'put' ? await blamed(tools, ref, request, cause) : cause
-      if (cause.code === 'rejected' && request.step !== undefined) throw cause // another value is another step's work
-      lost = cause
-    }
-  }
-  throw lost ?? new RotationError('conflict', `${ref.shown} was still not settled after ${roundsMax} looks.`, { next: remedies.conflict })
+  return lookAgain(
+    ref.shown,
+    async () => {
+      try {
+        const result = await once(tools, ref, request, given)
+        if (result === 'again') return result
+        if (result.outcome === 'unchanged') return finished ?? result
+        if (result.outcome === 'step' || answers(request, result)) return result
+        if (request.kind === 'rollback') throw finishedFirst(result)
+        finished = result
+        return 'again'
+      } catch (cause) {
+        if (request.kind !== 'put' || !(cause instanceof RotationError) || isOld(cause, request)) throw cause
+        throw await blamed(tools, ref, request, cause)
+      }
+    },
+    (cause) => isOld(cause, request),
+  )
 }
+
+/** To be decided again. What the target refused of one step alone is another step's work. */
+const isOld = (cause: unknown, { step }: RotationRequest): boolean =>
+  cause instanceof RotationError && cause.remedy === 'reread' && !(cause.code === 'rejected' && step !== undefined)
 
 /** A put that first has to finish somebody else's rotation fails for that one's reasons: say so, and how to get past it. */
 async function blamed(tools: Tools, ref: SecretRef, { token }: RotationRequest, cause: RotationError): Promise<RotationError> {
@@ -86,49 +88,60 @@ async function once(
   ref: SecretRef,
   request: RotationRequest,
   given: SecretText | undefined,
-): Promise<RotationResult | 'anew'> {
-  const state = await lookFor(tools, ref, request)
-  if (state.drivenBy === 'service' && request.step === 'finish') return finishForService(tools, state, request)
-  const setup = await understand(tools, state, request.kind === 'rotate' ? 'forward' : 'back', request)
-  const facts = factsOf(tools, setup, state)
-  const previousAccepted =
-    request.kind === 'rollback' && setup.rotator ? await previousWorks(tools, setup, setup.rotator, state) : undefined
-  const action = decide(state, request, { ...facts, ...optional('previousAccepted', previousAccepted) })
-  tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
+): Promise<RotationResult | 'again'> {
+  const state = await tools.store.describe(ref)
+  const setup = await opened(tools, state, { ways: request.kind === 'rotate' ? 'forward' : 'back', wanted: request }).setup()
+  const action = await decided(tools, setup, state, request)
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
-  if (action.do === 'refuse' && action.code === 'held' && (await isFilled(tools, state, request))) return stepDone(state, request)
-  const begins = (action.do === 'go' && action.from === 'create') || (action.do === 'refuse' && action.code === 'held')
-  const told = state.drivenBy === 'engine' || setup.configuration !== noConfiguration // a function without a configuration tells nobody
-  if (request.kind === 'rotate' && begins && told) assertTargets(setup)
+  if (request.kind === 'rotate' && begins(action)) assertTargets(setup)
   if (action.do === 'refuse') throw refused(ref, action)
   const { rotator } = setup
   if (action.do === 'drop') {
     await leased(tools, ref, () => dropPut(tools, state, action))
-    return 'anew'
+    return 'again'
   }
   if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, given))
   if (action.do === 'probe') {
     await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
-    return 'anew'
+    return 'again'
   }
-  if (action.do === 'check') return checkCurrent(tools, setup, rotator, state)
-  const act = () => go(tools, { ...setup, rotator }, state, request, action, given)
-  return isServiceStep(state, request) ? act() : leased(tools, ref, act)
+  if (action.do === 'check') throw refused(ref, { do: 'refuse', code: 'internal', why: 'a check was decided that nobody asked for' })
+  return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, given))
 }
 
+/** What the table says of this state and request, with everything that it asks; said in the log. */
+export async function decided(
+  tools: Tools,
+  setup: Setup,
+  state: SecretState,
+  request: RotationRequest,
+): Promise<Action & { readonly row: string }> {
+  const { rotator } = setup
+  const accepted = request.kind === 'rollback' && rotator ? await previousWorks(tools, { ...setup, rotator }, state) : undefined
+  const action = decide(state, request, { ...factsOf(tools, setup, state), ...optional('previousAccepted', accepted) })
+  tools.deps.env.log('decided', { ref: state.ref.shown, row: action.row, action: action.do })
+  return action
+}
+
+/** A new rotation would start, or would if nothing held it. */
+export const begins = (action: Action): boolean =>
+  (action.do === 'go' && action.from === 'create') || (action.do === 'refuse' && action.code === 'held')
+
 /** A rollback goes only to what is still accepted: one login, before anything is claimed. */
-async function previousWorks(tools: Tools, setup: Setup, rotator: AnyRotator, state: SecretState): Promise<boolean | undefined> {
+async function previousWorks(tools: Tools, setup: Known, state: SecretState): Promise<boolean | undefined> {
+  const { rotator, policy } = setup
   const open = state.journal?.rotation?.published === undefined && state.journal?.rotation !== undefined
   const ending = (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
   if (open || ending || state.journal?.code !== undefined || state.previous === undefined) return undefined
-  if (rotator.traits.rollback(setup.policy) !== 'publish') return undefined // it is set again, whatever the target says of it now
-  const parsedOf = async (id: VersionId) => rotator.parse(await tools.store.read(state.ref, id), setup.policy)
-  const own = rotator.traits.class === 'F' && state.current ? { current: await parsedOf(state.current.id) } : {}
+  if (rotator.traits.rollback(policy) !== 'publish') return undefined // it is set again, whatever the target says of it now
+  const parsedOf = async (id: VersionId) => rotator.parse(await tools.store.read(state.ref, id), policy)
+  const own = !rotator.traits.outside && state.current ? { current: await parsedOf(state.current.id) } : {}
   const context = { ...(await lookContext(tools, setup, state)), ...own }
   return rotator.accepted(context, await parsedOf(state.previous.id))
 }
 
-function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
+/** The table's own refusal as an error, with its next step. */
+export function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
   return new RotationError(action.code, `${ref.shown}: ${action.why}.`, {
     next: action.next?.replaceAll('<ref>', ref.shown) ?? nextFor(action.code, ref.shown),
   })
@@ -144,31 +157,27 @@ async function leased<T>(tools: Tools, ref: SecretRef, act: () => Promise<T>): P
   }
 }
 
-async function go(
+/** Claims and runs what was decided. 'again': something had to be noted or repaired first. */
+export async function go(
   tools: Tools,
-  setup: Setup & { rotator: AnyRotator },
+  setup: Known,
   state: SecretState,
   request: RotationRequest,
   action: Extract<Action, { do: 'go' }>,
-  given: SecretText | undefined,
-): Promise<RotationResult | 'anew'> {
+  given?: SecretText,
+  manner: Manner = ownManner,
+): Promise<RotationResult | 'again'> {
   const asked = stepsAsked(request, action)
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
-  const mayNote = tools.store.stepState === undefined || !isServiceStep(state, request) // a function under a platform's role writes no notes
-  if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'anew'
-  if ((action.kind === 'rotate' || action.kind === 'emergency') && action.from === 'create') {
+  const mayNote = manner.mayNote && tools.deps.journal
+  if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'again'
+  if (action.from === 'create') {
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
-    if (
-      action.kind === 'rotate' &&
-      setup.rotator.publicSet !== undefined &&
-      tools.deps.journal &&
-      mayNote &&
-      (await setsHealed(tools, state.ref))
-    )
-      return 'anew'
-    await assertNotTooEarly(tools, setup, state, action.kind)
+    const repairs = mayNote && action.kind === 'rotate' && setup.rotator.publicHalf !== undefined
+    if (repairs && (await setsHealed(tools, state.ref))) return 'again'
+    if (action.kind === 'rotate' || action.kind === 'emergency') await assertNotTooEarly(tools, setup, state, action.kind)
+    if (action.kind !== 'rollback') await assertPlaces(tools, setup)
   }
-  if (action.from === 'create' && action.kind !== 'rollback') await assertPlaces(tools, setup)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
   const claim = await tools.store.claim(state, {
     token,
@@ -179,8 +188,7 @@ async function go(
     ...optional('over', action.over),
     ...optional('reason', request.reason),
   })
-  const needs = isServiceStep(state, request) ? needsOf(setup, asked) : undefined
-  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, needs)
+  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs: manner.needs(setup, asked) })
   if (action.free !== undefined && asked.includes('create')) await freeSlot(work, action.free)
   return runSteps(work, state, action, asked, given)
 }
@@ -189,9 +197,9 @@ async function go(
  * A new rotation overtakes a publication that is not announced yet (an emergency, a rollback, no target named): what that one had replaced
  * gets its retiring entry first, because nobody will remember it afterwards.
  */
-async function entriesNoted(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState, action: Action): Promise<boolean> {
-  const begins = action.do === 'go' && action.from === 'create' && action.token !== state.journal?.rotation?.token
-  if (!begins || !tools.deps.journal || !isDue(state) || state.current === undefined) return false
+async function entriesNoted(tools: Tools, setup: Known, state: SecretState, action: Extract<Action, { do: 'go' }>): Promise<boolean> {
+  const starts = action.from === 'create' && action.token !== state.journal?.rotation?.token
+  if (!starts || !isDue(state) || state.current === undefined) return false
   const before = state.journal?.retiring ?? []
   const retiring = await entriesDue(tools, setup, state, await identitiesOf(tools, setup, state, state.current.id))
   if (isDeepStrictEqual(retiring, before)) return false
@@ -217,13 +225,4 @@ function stepsAsked(request: RotationRequest, action: Extract<Action, { do: 'go'
     })
   }
   return [request.step]
-}
-
-/** Test-only run of a platform: does current log in? Nothing is written. */
-async function checkCurrent(tools: Tools, setup: Setup, rotator: AnyRotator, state: SecretState): Promise<RotationResult> {
-  if (state.current === undefined) throw refused(state.ref, { do: 'refuse', code: 'not_found', why: 'the secret has no current value' })
-  const context = await lookContext(tools, setup, state)
-  const value = rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
-  const differences = await rotator.verify(context, value)
-  return { ref: state.ref, outcome: 'step', kind: 'rotate', version: state.current.id, steps: ['test'], differences }
 }

@@ -41,14 +41,14 @@ export async function runSteps(
     await setSecret(work, pending)
     ended('set')
   }
-  if (asked.includes('test') || mustTestAgain(state, action, asked)) {
+  if (asked.includes('test') || mustTestAgain(work, action, asked)) {
     pending ??= await readPending(work, versionOf(action))
-    const alone = asked.length === 1 && state.drivenBy === 'engine'
+    const alone = asked.length === 1 && !work.vouched
     differences = await (action.kind === 'put' ? testPut(work, pending) : alone ? testAlone(work, pending) : testSecret(work, pending))
     ended('test')
   }
   if (!asked.includes('finish')) {
-    if (state.drivenBy === 'engine') await endLease(work.tools, work.context.ref)
+    if (!work.vouched) await endLease(work.tools, work.context.ref)
     return stepOnly(work, done, differences, action, pending)
   }
   const version = pending?.version ?? versionOf(action)
@@ -60,7 +60,7 @@ export async function runSteps(
   const info = await finishSecret(work, version)
   ended('finish')
   const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
-  const oneSlot = work.rotator.traits.slots(work.context.policy) === 1 && work.rotator.traits.class === 'A'
+  const oneSlot = work.rotator.traits.slots(work.context.policy) === 1 && work.rotator.traits.outside
   const windowMs = changedAt !== undefined && oneSlot ? { windowMs: env.now() - changedAt } : {}
   return {
     ref: state.ref,
@@ -79,9 +79,9 @@ export async function runSteps(
 const mustSet = ({ rotator, context }: Work, { kind }: Go): boolean =>
   kind !== 'put' && !(kind === 'rollback' && rotator.traits.rollback(context.policy) === 'publish')
 
-/** finish called alone: nobody can say that this very value was tested, so it is tested again. A platform that drives the steps vouches for it. */
-const mustTestAgain = (state: SecretState, { from }: Go, asked: readonly Step[]): boolean =>
-  asked.length === 1 && asked[0] === 'finish' && from !== 'finish' && state.drivenBy === 'engine'
+/** finish called alone: nobody can say that this very value was tested, so it is tested again. */
+const mustTestAgain = ({ vouched }: Work, { from }: Go, asked: readonly Step[]): boolean =>
+  asked.length === 1 && asked[0] === 'finish' && from !== 'finish' && !vouched
 
 async function valueFor(
   { tools, context, rotator }: Work,

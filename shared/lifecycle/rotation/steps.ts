@@ -23,7 +23,7 @@ export async function createSecret(work: Work, given?: SecretText): Promise<Pend
   const staged = await tools.store.stage(claim, fresh)
   if (staged.stored !== 'other') return { version: staged.version, value }
   const winner = await readPending(work, staged.version)
-  const minted = given === undefined && rotator.traits.mints ? rotator.identify(value) : undefined
+  const minted = given === undefined && rotator.issuer ? rotator.identify(value) : undefined
   if (minted !== undefined && minted !== rotator.identify(winner.value)) await rotator.retire(context, minted)
   return winner
 }
@@ -33,7 +33,7 @@ async function newValue(work: Work): Promise<SecretText> {
   if (baseText === undefined)
     throw new RotationError('internal', 'A rotation has no base value.', { next: 'Report it; nothing was changed.' })
   if (work.checkable) rotator.check(context)
-  const next = rotator.mint ? await rotator.mint(context) : await rotator.propose(context)
+  const next = rotator.issuer ? await rotator.issuer.mint(context) : await rotator.propose(context)
   const text = rotator.render(baseText, next)
   if (text.equals(baseText)) {
     throw new RotationError('internal', `The rotator ${rotator.about.kind} made the same value again.`, {
@@ -84,7 +84,7 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
   return fatalStops(work, differences)
 }
 
-const isOurOwn = ({ rotator, claim }: Work): boolean => rotator.traits.class === 'F' && claim.kind !== 'put' && claim.kind !== 'rollback'
+const isOurOwn = ({ rotator, claim }: Work): boolean => !rotator.traits.outside && claim.kind !== 'put' && claim.kind !== 'rollback'
 
 function fatalStops({ rotator, context }: Work, differences: readonly Difference[]): readonly Difference[] {
   const fatal = differences.filter((difference) => difference.fatal)

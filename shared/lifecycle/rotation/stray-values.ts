@@ -1,14 +1,12 @@
-import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { ClaimWish, SecretState, Staged } from '../../core/ports/store.js'
 import type { Action } from '../decide/action.js'
 import { wishFor } from '../secret/plain-put.js'
-import type { Setup, Tools } from '../secret/setup.js'
+import type { Known, Tools } from '../secret/setup.js'
 import { giveUpValue, markStuck } from './refused-value.js'
 import { readPending } from './steps.js'
 import { openWork, type Work } from './work.js'
 
 type Probe = Extract<Action, { do: 'probe' }>
-type Known = Setup & { rotator: AnyRotator }
 
 /**
  * Looks at staged values that nobody stands for, under an exclusive claim. On the current base one of them is gone on with, never thrown away:
@@ -54,7 +52,7 @@ async function chooseOne(work: Work, versions: readonly Staged[], newest: Staged
 
 async function dropLeftover(work: Work, version: Staged['id'], pending: unknown): Promise<void> {
   const { rotator, context } = work
-  if (await rotator.accepted(context, context.current)) return giveUpValue(work, version, pending)
+  if (await rotator.accepted(context, context.current)) return void (await giveUpValue(work, version, pending))
   const alive = await rotator.accepted(context, pending)
   const why = alive
     ? 'Somebody published another value while a rotation was open: the target accepts only the pending one.'

@@ -1,16 +1,15 @@
 import { RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
-import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import { nextFor } from '../../core/remedies.js'
 import { reachedAt } from '../consumers/companions.js'
-import type { Setup, Tools } from '../secret/setup.js'
+import type { Known, Tools } from '../secret/setup.js'
 import { releasedIn } from './work.js'
 
 /** held where the value itself says that it is too early: before anything is claimed, so that nothing stays open until then. */
 export async function assertNotTooEarly(
   { deps, guard, store }: Tools,
-  setup: Setup & { readonly rotator: AnyRotator },
+  setup: Known,
   state: SecretState,
   kind: 'rotate' | 'emergency' = 'rotate',
 ): Promise<void> {
@@ -26,6 +25,6 @@ export async function assertNotTooEarly(
   const why = rotator.tooEarly(context)
   if (why !== undefined)
     throw new RotationError('held', `${ref.shown}: ${why}.`, {
-      next: rotator.retained ? `Re-encrypt, then say so: keyturn reencrypted ${ref.shown} --key ID.` : nextFor('held', ref.shown),
+      next: rotator.older ? `Re-encrypt, then say so: keyturn reencrypted ${ref.shown} --key ID.` : nextFor('held', ref.shown),
     })
 }

@@ -2,12 +2,12 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { Claim, SecretState } from '../../core/ports/store.js'
-import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
+import type { CredentialId, Policy, Step, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { reachedAt } from '../consumers/companions.js'
 import { adminOf } from '../secret/context.js'
 import { idsOf } from '../secret/outgoing.js'
-import type { Setup, Tools } from '../secret/setup.js'
+import type { Known, Setup, Tools } from '../secret/setup.js'
 
 /** What a rotator starts before its deadline must have ended, one way or the other, when the lease does: nobody else acts before that. */
 const marginMs = 30_000
@@ -23,16 +23,28 @@ export interface Work {
   readonly baseText?: SecretText
   /** False while an administrator is named but was not read: then `check` waits for the step that uses it. */
   readonly checkable: boolean
+  /** Somebody else serialises the steps and answers for those before this one. */
+  readonly vouched: boolean
   /** With everything read that `needs` left out: for the rare turn in which it is needed after all. */
   whole(): Promise<Work>
 }
 
-/** What a step of a platform can do without: each read is a call there, and somebody's bill. */
+/** What steps cannot do without: each read is a call, and somebody's bill. */
 export interface Needs {
   readonly base: boolean
   readonly admin: boolean
 }
 const everything: Needs = { base: true, admin: true }
+
+/** How a rotation is carried out: `ownManner` is our own loop's. */
+export interface Manner {
+  needs(setup: Known, asked: readonly Step[]): Needs
+  /** Notes may be written beside the values. */
+  readonly mayNote: boolean
+  /** Somebody else serialises the steps and answers for those before: no lease is given back, and a step alone proves what it would prove in a row. */
+  readonly vouched: boolean
+}
+export const ownManner: Manner = { needs: () => everything, mayNote: true, vouched: false }
 
 /** Of what a value keeps: what somebody said is needed by nothing any more. */
 export const releasedIn = ({ journal }: SecretState): readonly CredentialId[] =>
@@ -40,10 +52,10 @@ export const releasedIn = ({ journal }: SecretState): readonly CredentialId[] =>
 
 export async function openWork(
   tools: Tools,
-  setup: Setup & { rotator: AnyRotator },
+  setup: Known,
   state: SecretState,
   claim: Claim,
-  needs = everything,
+  { needs, vouched }: { readonly needs: Needs; readonly vouched: boolean } = { needs: everything, vouched: false },
 ): Promise<Work> {
   const { rotator, policy } = setup
   if (claim.base === null) throw new RotationError('internal', 'A rotation has no base version.', { next: 'Report it.' })
@@ -66,9 +78,10 @@ export async function openWork(
     ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),
   }
   const checkable = needs.admin || setup.settings.admin === undefined
-  const work: Work = { tools, setup, rotator, claim, context, ...optional('baseText', baseText), checkable, whole: async () => work }
+  const given = { tools, setup, rotator, claim, context, vouched, ...optional('baseText', baseText) }
+  const work: Work = { ...given, checkable, whole: async () => work }
   if (needs.base && checkable) return work
-  return { ...work, whole: once(() => openWork(tools, setup, state, claim)) }
+  return { ...work, whole: once(() => openWork(tools, setup, state, claim, { needs: everything, vouched })) }
 }
 
 /** A put replaces whatever is there, also what somebody wrote past us and nobody can read. */

@@ -6,7 +6,8 @@ import type { Policy, SecretRef } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
 import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
-import { assertTargets, createTools, inferred, type Setup, type Tools, understand, withoutRotator } from './setup.js'
+import { opened, openSecret } from './open.js'
+import { assertTargets, inferred, type Known, type Tools } from './setup.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -24,13 +25,12 @@ export function patched(state: SecretState, patch: Patch): SecretState {
 
 /** Checks a policy as a whole before it is written: keys, values, contradictions. bad_policy. */
 export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText: string, patch: Patch): Promise<SecretState> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  const after = patched(await tools.store.describe(ref), patch)
-  const setup = await understand(tools, after)
+  const { tools, ref, state } = await openSecret(deps, refText)
+  const after = patched(state, patch)
+  const { rotator, ...setup } = await opened(tools, after).setup()
   if (['targets', 'companions'].some((name) => `${prefix}${name}` in patch)) assertTargets(setup)
-  if (setup.rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
-  else if (concernsLogin(setup.rotator, patch)) await checkTogether(tools, { ...setup, rotator: setup.rotator }, after)
+  if (rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
+  else if (concernsLogin(rotator, patch)) await checkTogether(tools, { ...setup, rotator }, after)
   await admin.setPolicy(ref, patch)
   return after
 }
@@ -40,7 +40,7 @@ const concernsLogin = ({ about }: AnyRotator, patch: Patch): boolean =>
   [...about.policy.map(({ name }) => name), 'strategy', 'admin', 'rotator', 'every'].some((name) => `${prefix}${name}` in patch)
 
 /** What the rotator refuses of policy, value and administrator together; no login. */
-async function checkTogether(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState): Promise<void> {
+async function checkTogether(tools: Tools, setup: Known, state: SecretState): Promise<void> {
   if (state.current?.hasValue !== true) return
   const value = setup.rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
   setup.rotator.check({ ...(await lookContext(tools, setup, state)), current: value })
@@ -51,13 +51,11 @@ async function checkTogether(tools: Tools, setup: Setup & { rotator: AnyRotator 
  * target. Takes a durable `stuck` away, since the current value was just seen to work. target_auth when it is refused.
  */
 export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string, patch: Patch): Promise<Looked> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
-  const before = await tools.store.describe(ref)
+  const { tools, ref, state: before } = await openSecret(deps, refText)
   const state = patched(before, patch)
-  const { setup, rotator } = await withRotator(tools, state)
+  const setup = await opened(tools, state).known()
   assertTargets(setup)
-  const looked = await look(tools, { ...setup, rotator }, state)
+  const looked = await look(tools, setup, state)
   if (!looked.accepted) {
     throw new RotationError('target_auth', `The target refused the current value of ${ref.shown}; nothing was changed.`, {
       next: nextFor('target_auth', ref.shown),
@@ -65,7 +63,7 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
   }
   // Named from now on, also where it was inferred: it is what makes a secret a managed one, and saves reading the value to find out.
   const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state) : {}
-  await admin.setPolicy(ref, { ...withoutKeys(implied, state.policy), ...patch, [`${prefix}rotator`]: rotator.about.kind })
+  await admin.setPolicy(ref, { ...withoutKeys(implied, state.policy), ...patch, [`${prefix}rotator`]: setup.rotator.about.kind })
   await noteTaken(tools, before)
   return looked
 }
@@ -83,19 +81,11 @@ async function noteTaken({ store, deps }: Tools, { ref, current, journal }: Secr
 
 /** One login with the current value; nothing is written. */
 export async function verifyCurrent(deps: Deps, refText: string): Promise<Looked> {
-  const tools = createTools(deps)
-  const state = await tools.store.describe(await tools.store.resolve(refText))
-  const { setup, rotator } = await withRotator(tools, state)
-  return look(tools, { ...setup, rotator }, state)
+  const { tools, state, known } = await openSecret(deps, refText)
+  return look(tools, await known(), state)
 }
 
-async function withRotator(tools: Tools, state: SecretState): Promise<{ setup: Setup; rotator: AnyRotator }> {
-  const setup = await understand(tools, state)
-  if (setup.rotator) return { setup, rotator: setup.rotator }
-  throw withoutRotator(state.ref)
-}
-
-async function look(tools: Tools, setup: Setup & { rotator: AnyRotator }, state: SecretState): Promise<Looked> {
+async function look(tools: Tools, setup: Known, state: SecretState): Promise<Looked> {
   const { rotator, policy } = setup
   if (state.current === undefined)
     throw new RotationError('not_found', `${state.ref.shown} has no current value.`, {

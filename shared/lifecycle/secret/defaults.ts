@@ -1,6 +1,6 @@
 import { parseDuration, type Settings } from '../../core/policy/index.js'
 import type { AnyRotator, CredentialType } from '../../core/ports/rotator.js'
-import type { SecretState } from '../../core/ports/store.js'
+import type { SecretView } from '../../core/ports/store.js'
 import type { Policy } from '../../core/ports/words.js'
 
 /** How often a credential is rotated where nobody says it and no platform has a schedule for it. */
@@ -19,9 +19,10 @@ export const typeOf = (rotator: AnyRotator, policy: Policy): CredentialType => r
  * With the schedule of its type where it has none. That begins with the first rotation, which somebody starts: whatever is taken over is not
  * rotated on the next sweep because it is old.
  */
-export function scheduled(settings: Settings, type: CredentialType, { native, current, drivenBy }: SecretState): Settings {
+export function scheduled(settings: Settings, type: CredentialType, { native, current, drivenBy }: SecretView): Settings {
   const everyMs = parseDuration(everyByType[type] ?? '')
-  const own = settings.everyMs !== undefined || native !== undefined || drivenBy === 'service'
+  const platform = (native !== undefined && native.does !== 'notifies') || drivenBy === 'service' // one that only notifies has no schedule to follow
+  const own = settings.everyMs !== undefined || platform
   if (own || everyMs === undefined || current?.ours === undefined || everyMs <= settings.graceMs) return settings
   return { ...settings, everyMs }
 }

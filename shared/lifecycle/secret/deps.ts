@@ -53,8 +53,6 @@ export interface Deps {
   readonly environment?: Policy
   /** Sensitive texts that are no value of a secret, such as a platform's own token: never in a log or an error. */
   readonly sensitive?: readonly SecretText[]
-  /** Starts a rotation by the platform's own engine, where it has one; only with a person's rights. */
-  startNative?(ref: SecretRef): Promise<Token>
   /** The current value of an administrator's secret, in any store; `rotated`: reads the value that it is for. */
   readAdmin(ref: string, rotated: () => Promise<SecretText | undefined>): Promise<Administrator>
   /** What the configuration secret says; an empty one where none is named. bad_config. */

@@ -3,9 +3,7 @@ import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, VersionId } from '../../core/ports/words.js'
 
-import { companionKind, type Setup, type Tools } from './setup.js'
-
-type Known = Setup & { readonly rotator: AnyRotator }
+import { companionKind, type Known, type Setup, type Tools } from './setup.js'
 
 /** Versions that left current and have no retiring entry: previous, and what a rotation had replaced before somebody else overtook it. */
 function leftVersions({ current, previous, journal }: SecretState): readonly VersionId[] {
@@ -44,7 +42,7 @@ export async function entriesDue(
   currentIds: readonly CredentialId[] = [],
 ): Promise<readonly Retiring[]> {
   // Of what is self-issued and takes no slot nothing is ever ended: it leaves the value by itself.
-  if (setup.rotator.traits.class === 'F' && setup.rotator.traits.slots(setup.policy) === null) return []
+  if (!setup.rotator.traits.outside && setup.rotator.traits.slots(setup.policy) === null) return []
   const retained = await retainedIds(tools, setup, state)
   if (retained !== undefined) return retainedEntries(retained, setup.settings, state)
   const required = setup.targets.some(({ required: asked, kind }) => asked && kind !== companionKind)
@@ -56,12 +54,12 @@ export async function entriesDue(
       added.push({ id, version, since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' })
     }
   }
-  // The account left once more: what was found out about it before says nothing about now. Class F keeps nothing outside, so only previous counts.
+  // The account left once more: what was found out about it before says nothing about now. Of what is self-issued nothing is kept outside, so only previous counts.
   const kept = (state.journal?.retiring ?? []).filter(
     ({ id, version, state: phase }) =>
       !currentIds.includes(id) &&
       !(phase !== 'armed' && phase !== 'disabled' && added.some((entry) => entry.id === id)) &&
-      (setup.rotator.traits.class !== 'F' || version === state.previous?.id),
+      (setup.rotator.traits.outside || version === state.previous?.id),
   )
   const fresh = added.filter(({ id }) => !kept.some((entry) => entry.id === id))
   return [...kept, ...fresh]
@@ -77,8 +75,8 @@ export async function retainedIds(
   { rotator, policy }: Known,
   { ref, current }: SecretState,
 ): Promise<readonly CredentialId[] | undefined> {
-  if (rotator.retained === undefined || current === undefined) return undefined
-  return rotator.retained(rotator.parse(await tools.store.read(ref, current.id), policy))
+  if (rotator.older === undefined || current === undefined) return undefined
+  return rotator.older.retained(rotator.parse(await tools.store.read(ref, current.id), policy))
 }
 
 /** An entry for each, also where the notes were lost: then none is armed, and somebody has to say it once more. */

@@ -1,4 +1,3 @@
-import { codeOf } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { ClaimWish, SecretState, Staged } from '../../core/ports/store.js'
@@ -13,12 +12,12 @@ export async function putUntested(
   state: SecretState,
   action: Action,
   given: SecretText | undefined,
-): Promise<RotationResult | 'anew'> {
+): Promise<RotationResult | 'again'> {
   const { store, deps } = tools
   const wish = { holder: deps.holder, leaseMs: deps.leaseMs, kind: 'put' } as const
   if (action.do === 'probe') {
     const [staged] = action.versions
-    if (staged === undefined) return 'anew'
+    if (staged === undefined) return 'again'
     const over = state.journal?.rotation?.published === undefined ? state.journal?.rotation?.token : undefined
     await store.claim(state, {
       ...wish,
@@ -26,7 +25,7 @@ export async function putUntested(
       adopt: staged.id,
       ...(over === undefined || over === staged.token ? {} : { over }),
     })
-    return 'anew'
+    return 'again'
   }
   if (action.do !== 'go' || action.kind !== 'put' || (action.version === undefined && given === undefined)) {
     throw withoutRotator(state.ref)
@@ -40,7 +39,7 @@ export async function putUntested(
   }
   const claim = await store.claim(state, asked)
   const version = action.version ?? (given ? (await store.stage(claim, given)).version : undefined)
-  if (version === undefined) return 'anew'
+  if (version === undefined) return 'again'
   deps.env.log('put_untested', { ref: state.ref.shown, why: 'no rotator' })
   const info = await store.publish(claim, version)
   return { ref: state.ref, outcome: 'published', kind: 'put', token, version: info.id, steps: ['create', 'finish'], differences: [] }
@@ -48,12 +47,7 @@ export async function putUntested(
 
 /** Under an exclusive claim; what has no base that can be read needs none to be dropped. */
 export async function dropPut(tools: Tools, state: SecretState, { staged }: Extract<Action, { do: 'drop' }>): Promise<void> {
-  const claim = await tools.store.claim(state, wishFor(tools, staged))
-  try {
-    await tools.store.discard(claim, staged.id)
-  } catch (cause) {
-    if (codeOf(cause) !== 'token_spent') throw cause // which says that it is done
-  }
+  await tools.store.discard(await tools.store.claim(state, wishFor(tools, staged)), staged.id)
 }
 
 export const wishFor = ({ deps }: Tools, { token, kind }: Staged): ClaimWish => ({

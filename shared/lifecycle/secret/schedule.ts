@@ -1,6 +1,6 @@
 import { fractionOf } from '../../core/ids.js'
 import { inWindow, type Settings } from '../../core/policy/index.js'
-import type { SecretState } from '../../core/ports/store.js'
+import type { SecretView } from '../../core/ports/store.js'
 import type { SecretRef } from '../../core/ports/words.js'
 import { firstPartDue, type PartSchedule } from './parts/schedule.js'
 
@@ -21,16 +21,17 @@ export interface Scheduled {
  * When the next scheduled rotation is due; undefined where the secret has no schedule, is not run by one, or the platform has its own. A window
  * spreads by itself, so that jitter is for those without one.
  */
-export function dueAt(state: SecretState, { settings: { everyMs, mode, window }, schedules }: Scheduled): number | undefined {
-  if (state.native?.enabled) return state.native.nextAt
+export function dueAt(state: SecretView, { settings: { everyMs, mode, window }, schedules }: Scheduled): number | undefined {
+  if (state.native?.does === 'starts') return state.native.nextAt
   if (mode === 'auto' && schedules !== undefined) return firstPartDue(schedules, state)
   if (everyMs === undefined || mode !== 'auto') return undefined
   return state.publishedAt + everyMs + (window === undefined ? jitterMs(state.ref, everyMs / 20) : 0)
 }
 
 /** Due, and its window is open. Missed windows wait for the next one; nothing is made up twice. */
-export function isStartDue(state: SecretState, scheduled: Scheduled, now: number): boolean {
-  const at = state.native?.enabled ? undefined : dueAt(state, scheduled) // the platform starts its own
+export function isStartDue(state: SecretView, scheduled: Scheduled, now: number): boolean {
+  // A platform that only notifies says so once: what it says is a hint, and what is due is started here.
+  const at = state.native?.does === 'starts' ? undefined : dueAt(state, scheduled)
   if (at === undefined) return false
   const { window, everyMs: period = 0 } = scheduled.settings
   const everyMs = scheduled.schedules === undefined ? period : 0 // fixed times do not drift
@@ -50,5 +51,5 @@ function staysOpen(window: NonNullable<Settings['window']>, from: number, to: nu
 }
 
 /** Once a day, each secret at its own time: does current still log in? */
-export const isCheckDue = ({ journal, publishedAt, ref }: SecretState, now: number): boolean =>
+export const isCheckDue = ({ journal, publishedAt, ref }: SecretView, now: number): boolean =>
   now >= Math.max(journal?.checkedAt ?? 0, publishedAt) + dayMs - jitterMs(ref, dayMs / 10)

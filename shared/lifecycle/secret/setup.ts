@@ -3,7 +3,7 @@ import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix, type Settings } from '../../core/policy/index.js'
 import type { Target } from '../../core/ports/notifier.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
-import type { SecretState, SecretStore } from '../../core/ports/store.js'
+import type { SecretStore, SecretView } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
 import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from '../guard/index.js'
 import { scheduled, typeOf } from './defaults.js'
@@ -39,6 +39,9 @@ export interface Setup {
   readonly unknownTargets: readonly string[]
   readonly configuration: Configuration
 }
+
+/** With its rotator. */
+export type Known = Setup & { readonly rotator: AnyRotator }
 
 /** A companion is a target: told of each publication, asked by the gate, looked after by the sweep. */
 export const companionKind = 'companion'
@@ -76,7 +79,7 @@ export function assertTargets({ unknownTargets, configuration, settings }: Setup
 /** Secret > function environment > inferred from the value > defaults by type. The value is read only where nothing names a rotator. bad_policy. */
 export async function understand(
   tools: Tools,
-  state: SecretState,
+  state: SecretView,
   ways: 'forward' | 'back' = 'forward',
   wanted: Wanted = { kind: 'rotate', at: 0 },
 ): Promise<Setup> {
@@ -135,11 +138,11 @@ export const namesNoRotator = 'names no rotator, and its value does not say what
 export const withoutRotator = ({ shown }: SecretRef): RotationError =>
   new RotationError('bad_policy', `${shown} ${namesNoRotator}.`, {
     field: `${prefix}rotator`,
-    next: `Name it: keyturn adopt ${shown} --rotator postgres.`,
+    next: `Name it: keyturn adopt ${shown} --rotator KIND; docs/policy.md has the kinds.`,
   })
 
 /** A platform's step reads either current or pending anyway: both have the same shape. */
-export async function inferred({ deps, store }: Tools, { ref, drivenBy, current, pending }: SecretState): Promise<Policy> {
+export async function inferred({ deps, store }: Tools, { ref, drivenBy, current, pending }: SecretView): Promise<Policy> {
   const from = drivenBy === 'service' && pending?.hasValue ? pending : current
   return from?.hasValue ? deps.infer(await store.read(ref, from.id)) : {}
 }

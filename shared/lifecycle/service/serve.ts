@@ -1,86 +1,125 @@
-import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import { prefix } from '../../core/policy/index.js'
-import type { AnyRotator } from '../../core/ports/rotator.js'
+import type { StepService } from '../../core/ports/service.js'
 import type { SecretState } from '../../core/ports/store.js'
-import type { RotationRequest, SecretRef, Step, VersionId } from '../../core/ports/words.js'
-import { nextFor } from '../../core/remedies.js'
+import type { RotationRequest, Step, Token, VersionId } from '../../core/ports/words.js'
 import { endOutgoing, publishBefore } from '../consumers/companions.js'
 import { decide } from '../decide/decide.js'
+import { guardSteps } from '../guard/index.js'
+import { begins, decided, go, refused } from '../rotation/rotate.js'
 import { finishSecret } from '../rotation/steps.js'
-import type { Needs } from '../rotation/work.js'
-import type { RotationResult } from '../secret/deps.js'
-import { assertTargets, type Setup, type Tools, understand } from '../secret/setup.js'
+import type { Manner } from '../rotation/work.js'
+import { lookContext } from '../secret/context.js'
+import { type Deps, noConfiguration, type RotationResult } from '../secret/deps.js'
+import { lookAgain, opened } from '../secret/open.js'
+import { assertTargets, createTools, type Known, type Setup, type Tools, withoutRotator } from '../secret/setup.js'
 
-/** A platform called for one step: it serialises the steps, so that no lease is kept and nothing but the values is written. */
-export const isServiceStep = ({ drivenBy }: SecretState, { step }: RotationRequest): boolean => drivenBy === 'service' && step !== undefined
-
-/** Where the store can look with fewer calls for this one step, it does. */
-export const lookFor = (tools: Tools, ref: SecretRef, { step, token }: RotationRequest): Promise<SecretState> =>
-  step !== undefined && token !== undefined && tools.store.stepState !== undefined
-    ? tools.store.stepState(ref, token, step)
-    : tools.store.describe(ref)
+/** What a platform calls for: one step of the rotation that has this token. */
+export interface StepRequest extends RotationRequest {
+  readonly kind: 'rotate'
+  readonly step: Step
+  readonly token: Token
+}
 
 /**
- * What one step cannot do without. create leaves the administrator alone, whom set checks before it touches anything; test compares two accounts,
- * so with one slot it needs nothing but the new value.
+ * One step of a rotation that a platform drives: it serialises the steps, so that no lease is kept, and nothing but the values is written. May be
+ * called any number of times. Any code of the table; the platform calls again after `retry`, `reread` and `wait`.
  */
-export function needsOf({ rotator, policy }: Setup & { readonly rotator: AnyRotator }, asked: readonly Step[]): Needs {
-  const sets = asked.includes('set') || rotator.traits.mints
-  return { base: sets || asked.includes('create') || rotator.traits.slots(policy) !== 1, admin: sets }
+export async function serve(deps: Deps, service: StepService, request: StepRequest): Promise<RotationResult> {
+  const tools = createTools(deps)
+  const steps = guardSteps(service, tools.guard, (cause) => deps.store.classify(cause))
+  const ref = await tools.store.resolve(request.ref)
+  return lookAgain(ref.shown, async () => {
+    const state = await steps.stepState(ref, request.token, request.step)
+    return request.step === 'finish' ? finish(tools, state, request) : step(tools, state, request)
+  })
+}
+
+async function step(tools: Tools, state: SecretState, request: StepRequest): Promise<RotationResult | 'again'> {
+  const { ref } = state
+  const setup = await opened(tools, state, { wanted: request }).setup()
+  const action = await decided(tools, setup, state, request)
+  if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
+  if (action.do === 'refuse' && action.code === 'held' && request.step === 'create') {
+    const filled = await filledState(tools, state, request)
+    if (filled !== undefined) return stepDone(filled, request)
+  }
+  // A function without a configuration tells nobody.
+  if (begins(action) && setup.configuration !== noConfiguration) assertTargets(setup)
+  if (action.do === 'refuse') throw refused(ref, action)
+  const { rotator } = setup
+  if (rotator === undefined) throw withoutRotator(ref)
+  if (action.do === 'check') return checkCurrent(tools, { ...setup, rotator }, state)
+  if (action.do !== 'go') throw refused(ref, unexpected)
+  return go(tools, { ...setup, rotator }, state, request, action, undefined, stepwise)
+}
+
+const unexpected = { do: 'refuse', code: 'internal', why: 'a step was decided without a value' } as const
+
+/**
+ * What one step cannot do without. create leaves the administrator alone, whom set checks before it touches anything; test compares two accounts, so
+ * with one slot it needs nothing but the new value. A function under a platform's role writes no notes.
+ */
+const stepwise: Manner = {
+  needs: ({ rotator, policy }, asked) => {
+    const sets = asked.includes('set') || rotator.issuer !== undefined
+    return { base: sets || asked.includes('create') || rotator.traits.slots(policy) !== 1, admin: sets }
+  },
+  mayNote: false,
+  vouched: true,
 }
 
 /** createSecret again: a window that closed since, or a grace, must not hold a value that the target may have taken already. */
-export async function isFilled(tools: Tools, state: SecretState, request: RotationRequest): Promise<boolean> {
-  if (!isServiceStep(state, request) || request.step !== 'create' || tools.store.stepState === undefined) return false
-  const { pending } = await tools.store.describe(state.ref)
-  return pending?.hasValue === true && pending.token === request.token
+async function filledState({ store }: Tools, { ref }: SecretState, { token }: StepRequest): Promise<SecretState | undefined> {
+  const state = await store.describe(ref)
+  return state.pending?.hasValue === true && state.pending.token === token ? state : undefined
 }
 
-export const stepDone = ({ ref, pending }: SecretState, { kind }: RotationRequest): RotationResult => ({
+const stepDone = ({ ref, pending }: SecretState, { kind }: StepRequest): RotationResult => ({
   ref,
   outcome: 'step',
   kind,
   steps: [],
   differences: [],
-  ...(pending === undefined ? {} : { token: pending.token, version: pending.id }),
+  ...optional('token', pending?.token),
+  ...optional('version', pending?.id),
 })
 
-/** Only a secret that names companions is understood and read here: a platform's finish needs neither otherwise. */
-async function companionsBefore(tools: Tools, state: SecretState, version: VersionId): Promise<Setup | undefined> {
-  const named = state.policy[companionsKey] ?? tools.deps.environment?.[companionsKey]
-  if (named === undefined || named === 'none') return undefined
-  const setup = await understand(tools, state)
-  assertTargets(setup)
-  await publishBefore(tools, setup, state, version)
-  return setup
+/** Test-only run of the platform: does current log in? Nothing is written. */
+async function checkCurrent(tools: Tools, setup: Known, state: SecretState): Promise<RotationResult> {
+  if (state.current === undefined) throw refused(state.ref, { do: 'refuse', code: 'not_found', why: 'the secret has no current value' })
+  const context = await lookContext(tools, setup, state)
+  const value = setup.rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
+  const differences = await setup.rotator.verify(context, value)
+  return { ref: state.ref, outcome: 'step', kind: 'rotate', version: state.current.id, steps: ['test'], differences }
 }
-const companionsKey = `${prefix}companions`
 
 /** finishSecret needs no value and no rotator: the platform calls it after testSecret succeeded. */
-export async function finishForService(tools: Tools, state: SecretState, request: RotationRequest): Promise<RotationResult> {
+async function finish(tools: Tools, state: SecretState, request: StepRequest): Promise<RotationResult> {
   const { ref } = state
   const facts = { now: tools.deps.env.now(), slots: 1, graceMs: 0, mints: false, journal: false, targets: false, rollback: 'none' } as const
   const action = decide(state, request, facts)
   tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
-  if (action.do !== 'go' || action.version === undefined || action.token === undefined) {
-    const [code, why] = action.do === 'refuse' ? [action.code, action.why] : (['internal', 'a step was decided without a value'] as const)
-    throw new RotationError(code, `${ref.shown}: ${why}.`, { next: nextFor(code, ref.shown) })
-  }
+  if (action.do !== 'go' || action.version === undefined || action.token === undefined)
+    throw refused(ref, action.do === 'refuse' ? { ...action } : unexpected)
   const { holder, leaseMs } = tools.deps
   const claim = await tools.store.claim(state, { token: action.token, kind: action.kind, holder, leaseMs })
   const setup = await companionsBefore(tools, state, action.version)
   const info = await finishSecret({ tools, claim: { ...claim, base: action.base } }, action.version)
   if (setup !== undefined) await endOutgoing(tools, setup, ref, info.id)
   const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
-  return {
-    ref,
-    outcome: 'published',
-    kind: action.kind,
-    token: action.token,
-    version: info.id,
-    ...previous,
-    steps: ['finish'],
-    differences: [],
-  }
+  const published = { ref, outcome: 'published', kind: action.kind, token: action.token, version: info.id } as const
+  return { ...published, ...previous, steps: ['finish'], differences: [] }
+}
+
+const companionsKey = `${prefix}companions`
+/** Only a secret that names companions is understood and read here: a platform's finish needs neither otherwise. */
+async function companionsBefore(tools: Tools, state: SecretState, version: VersionId): Promise<Setup | undefined> {
+  const named = state.policy[companionsKey] ?? tools.deps.environment?.[companionsKey]
+  if (named === undefined || named === 'none') return undefined
+  const setup = await opened(tools, state).setup()
+  assertTargets(setup)
+  await publishBefore(tools, setup, state, version)
+  return setup
 }

@@ -1,12 +1,14 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
+import type { RotationStarter } from '../../core/ports/service.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest, Token } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
-import { guarded } from '../guard/index.js'
+import { guardStarter } from '../guard/index.js'
 import { rotate } from '../rotation/rotate.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
-import { createTools, type Tools } from '../secret/setup.js'
+import { openSecret } from '../secret/open.js'
+import type { Tools } from '../secret/setup.js'
 
 const waitMsMax = 10 * 60_000
 const lookMs = 1000
@@ -20,32 +22,20 @@ const goneLooks = 3
  */
 export async function rotateOrFollow(
   deps: Deps,
+  starter: RotationStarter | undefined,
   request: RotationRequest,
   say: (line: string) => void = () => {},
 ): Promise<RotationResult> {
-  if (request.kind !== 'rotate' || request.step !== undefined || deps.startNative === undefined) return rotate(deps, request)
-  const tools = createTools(deps)
-  const state = await tools.store.describe(await tools.store.resolve(request.ref))
+  if (request.kind !== 'rotate' || request.step !== undefined || starter === undefined) return rotate(deps, request)
+  const { tools, state } = await openSecret(deps, request.ref)
   if (state.drivenBy !== 'service' || state.journal?.rotation !== undefined) return rotate(deps, request)
   if (request.part !== undefined)
     throw new RotationError('bad_event', `The platform rotates ${state.ref.shown} as a whole.`, {
       field: 'ref',
       next: `Leave #${request.part} away, or use --emergency --reason …, which is our own engine's.`,
     })
-  return follow(tools, state, await start(tools, deps.startNative, state, request.reason), say)
-}
-
-/** Recorded like any other effect: the platform itself keeps no reason. */
-function start(
-  { guard, deps }: Tools,
-  startNative: NonNullable<Deps['startNative']>,
-  { ref }: SecretState,
-  reason?: string,
-): Promise<Token> {
-  const classify = (cause: unknown) => deps.store.classify(cause)
-  return guarded(guard, { name: 'store.startNative', ref: ref.shown, effect: true, classify, ...optional('reason', reason) }, () =>
-    startNative(ref),
-  )
+  const recorded = guardStarter(starter, tools.guard, (cause) => deps.store.classify(cause), request.reason)
+  return follow(tools, state, await recorded.startNative(state.ref), say)
 }
 
 async function follow(tools: Tools, before: SecretState, token: Token, say: (line: string) => void): Promise<RotationResult> {

@@ -35,6 +35,7 @@ const ttlKey = time('token-ttl', '1h', 'how long the longest token lives, caches
 const skewKey = time('skew', '1m', 'how far clocks may be apart')
 const fieldKey: PolicyKey = {
   name: 'field',
+  namesField: true,
   help: 'the field of the JSON value that holds current, next and previous; the object itself where it is not said',
   check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
 }

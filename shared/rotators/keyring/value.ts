@@ -9,6 +9,7 @@ import { readShape } from '../../core/shapes/index.js'
 
 export const fieldKey: PolicyKey = {
   name: 'field',
+  namesField: true,
   default: 'key',
   help: 'the field of the JSON value that is the key which encrypts',
   check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),

@@ -34,6 +34,8 @@ export const policyKeys: readonly PolicyKey[] = [pairKey, lengthKey, differences
 
 export const strategyOf = (policy: Policy): Strategy => (policy['keyturn-strategy'] === 'alternate' ? 'alternate' : 'replace')
 export const hashOf = (policy: Policy): 'scram' | 'server' => (policy['keyturn-hash'] === 'server' ? 'server' : 'scram')
+/** Open sessions of a login that is retired end with it. */
+export const sessionsEnd = (policy: Policy): boolean => policyText(policy, sessionsKey) === 'end'
 export const differencesAreFatal = (policy: Policy): boolean => policyText(policy, differencesKey) !== 'report'
 
 export function passwordRule(policy: Policy, wishes?: PasswordWishes): PasswordRule {

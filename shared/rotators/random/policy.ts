@@ -23,6 +23,7 @@ const prefixKey: PolicyKey = {
 }
 const fieldKey: PolicyKey = {
   name: 'field',
+  namesField: true,
   help: 'the field of a JSON value that is the key; the rest stays as it is',
   check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
 }

@@ -20,6 +20,7 @@ const whole = (least: number, most: number) => (value: string) =>
 
 const fieldKey: PolicyKey = {
   name: 'field',
+  namesField: true,
   help: 'the field of the JSON value that is the list; the rest stays as it is',
   check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
 }

@@ -3,13 +3,14 @@ import { assertSettled } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import type { Env } from '../../core/ports/env.js'
+import type { RotationStarter } from '../../core/ports/service.js'
 import type { SecretState, SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import { splitRef } from '../../core/refs.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { AwsSecretsManager } from '../aws-secrets-manager.js'
-import { Api, type ClientOptions, createClient } from './api.js'
-import type { Description } from './description.js'
+import { Api, type ClientOptions, clientOptionsOf, createClient, type Environment } from './api.js'
+import { type Description, kind } from './description.js'
 import { isExists } from './errors.js'
 import { label, retiringLabels } from './labels.js'
 import { notesOf } from './tags.js'
@@ -18,9 +19,11 @@ import { takeAway } from './writer.js'
 const namesAllowed = /^[A-Za-z0-9/_+=.@-]{1,512}$/
 
 /** With a person's rights: lists versions, writes tags and policy, starts the service's own rotation. */
-export class AwsSecretsManagerAdmin extends AwsSecretsManager implements SecretStoreAdmin {
+export class AwsSecretsManagerAdmin extends AwsSecretsManager implements SecretStoreAdmin, RotationStarter {
   static override open = (options: ClientOptions, env: Env): AwsSecretsManagerAdmin =>
     new AwsSecretsManagerAdmin(new Api(createClient(options)), env)
+  static openFrom = (environment: Environment, env: Env): AwsSecretsManagerAdmin =>
+    AwsSecretsManagerAdmin.open(clientOptionsOf(environment), env)
 
   /** The note of the announcement knows better; and who may not list versions gets the last change instead. */
   protected override async dateOf({ ref, current, tags }: Description): Promise<number | undefined> {
@@ -34,8 +37,8 @@ export class AwsSecretsManagerAdmin extends AwsSecretsManager implements SecretS
   }
 
   async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {
-    const { store, name: bare } = splitRef(name, 'aws')
-    if (store !== 'aws' || !namesAllowed.test(bare)) {
+    const { store, name: bare } = splitRef(name, kind)
+    if (store !== kind || !namesAllowed.test(bare)) {
       throw new RotationError('bad_event', `"${name}" is no name of AWS Secrets Manager.`, {
         field: 'ref',
         next: 'Use A-Z a-z 0-9 / _ + = . @ -, up to 512 characters.',

@@ -24,6 +24,11 @@ export interface ClientOptions {
   readonly endpoint?: string
 }
 
+export type Environment = Readonly<Record<string, string | undefined>>
+/** The one variable that the SDK does not read itself. */
+export const clientOptionsOf = ({ SECRETS_MANAGER_ENDPOINT: endpoint }: Environment): ClientOptions =>
+  optional('endpoint', endpoint || undefined)
+
 export const createClient = ({ region, endpoint }: ClientOptions): SecretsManagerClient =>
   new SecretsManagerClient({
     ...optional('region', region),

@@ -1,9 +1,11 @@
 import type { DescribeSecretCommandOutput, SecretListEntry } from '@aws-sdk/client-secrets-manager'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import type { NativeRotation } from '../../core/ports/store.js'
-import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
+import type { Native, Policy, SecretRef, VersionId } from '../../core/ports/words.js'
+import { storeKind } from '../../core/refs.js'
 import { holderOf, label, type Stages } from './labels.js'
+
+export const kind = storeKind('aws')
 
 /** DescribeSecret, or one entry of ListSecrets, in our own words. */
 export interface Description {
@@ -13,18 +15,21 @@ export interface Description {
   readonly current?: VersionId
   readonly previous?: VersionId
   readonly pending?: VersionId
-  readonly native: NativeRotation
+  readonly native: Native
   readonly changedAt: number
   readonly rotatedAt?: number
   /** Why nobody but the named one may rotate it. */
   readonly foreign?: string
 }
 
+/** RotateSecret is set up: the service drives. */
+export const isDriven = ({ native }: Pick<Description, 'native'>): boolean => native.does === 'starts'
+
 const ms = (date: Date | undefined): number | undefined => date?.getTime()
 
 export function readDescription(answer: DescribeSecretCommandOutput | (SecretListEntry & { readonly $metadata?: unknown })): Description {
   const { ARN: arn = '', Name: name = arn } = answer
-  const ref: SecretRef = { store: 'aws', key: arn, shown: `aws:${name}` }
+  const ref: SecretRef = { store: kind, key: arn, shown: `aws:${name}` }
   if (answer.DeletedDate !== undefined) {
     throw new RotationError('not_found', `${ref.shown} is marked for deletion.`, {
       field: 'ref',
@@ -53,7 +58,7 @@ export function readDescription(answer: DescribeSecretCommandOutput | (SecretLis
   }
 }
 
-function nativeOf(answer: Parameters<typeof readDescription>[0]): NativeRotation {
+function nativeOf(answer: Parameters<typeof readDescription>[0]): Native {
   const rules = answer.RotationRules
   const schedule =
     rules?.ScheduleExpression ?? (rules?.AutomaticallyAfterDays === undefined ? undefined : `every ${rules.AutomaticallyAfterDays} days`)
@@ -62,7 +67,7 @@ function nativeOf(answer: Parameters<typeof readDescription>[0]): NativeRotation
     inSync: Status === 'InSync',
   }))
   return {
-    enabled: answer.RotationEnabled === true,
+    does: answer.RotationEnabled === true ? 'starts' : 'off',
     ...optional('schedule', schedule),
     ...optional('nextAt', ms(answer.NextRotationDate)),
     replicas,

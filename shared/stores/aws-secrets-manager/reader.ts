@@ -3,7 +3,7 @@ import type { Env } from '../../core/ports/env.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { SecretRef, Step, Token, VersionId } from '../../core/ports/words.js'
 import type { Api, Value } from './api.js'
-import type { Description } from './description.js'
+import { type Description, isDriven } from './description.js'
 import { isNotFound } from './errors.js'
 import { label } from './labels.js'
 import { stateOf } from './state.js'
@@ -11,13 +11,14 @@ import { stateOf } from './state.js'
 /** What a warm instance keeps from call to call: no value, only descriptions and which tokens were seen to have one. */
 export class Warm {
   readonly #descriptions = new Map<string, { readonly token: Token; readonly description: Description; readonly at: number }>()
-  readonly #filled = new Map<string, number>()
+  readonly #filled = new Map<string, number | undefined>()
 
   /** Of the same rotation, and not older than a quarter of an hour. */
   descriptionOf(ref: SecretRef, token: Token, now: number): Description | undefined {
     const kept = this.#descriptions.get(ref.key)
     return kept?.token === token && now - kept.at < keptMsMax ? kept.description : undefined
   }
+  currentOf = (ref: SecretRef): VersionId | undefined => this.#descriptions.get(ref.key)?.description.current
   keep(ref: SecretRef, token: Token, description: Description, at: number): void {
     if (this.#descriptions.size >= keptMax) this.#descriptions.clear()
     this.#descriptions.set(ref.key, { token, description, at })
@@ -27,10 +28,10 @@ export class Warm {
   }
   isFilled = (ref: SecretRef, version: string): boolean => this.#filled.has(`${ref.key} ${version}`)
   filledAt = (ref: SecretRef, version: string): number | undefined => this.#filled.get(`${ref.key} ${version}`)
-  /** `at`: when this process wrote it; 0 where it was only seen to be there. */
-  fill(ref: SecretRef, version: string, at = 0): void {
+  /** `at`: when this process wrote it, or the service said that it was made. */
+  fill(ref: SecretRef, version: string, at: number | undefined): void {
     if (this.#filled.size >= keptMax) this.#filled.clear()
-    this.#filled.set(`${ref.key} ${version}`, Math.max(at, this.filledAt(ref, version) ?? 0))
+    this.#filled.set(`${ref.key} ${version}`, this.filledAt(ref, version) ?? at)
   }
 }
 const keptMsMax = 15 * 60_000
@@ -75,7 +76,7 @@ export class Reader {
 
   #remember(ref: SecretRef, value: Value): Value {
     this.#parts.values?.set(`${ref.key} ${value.id}`, value)
-    this.#parts.warm.fill(ref, value.id)
+    this.#parts.warm.fill(ref, value.id, value.createdAt)
     return value
   }
 
@@ -114,7 +115,7 @@ export class Reader {
   async #known(ref: SecretRef, token: Token): Promise<Description> {
     const description = await this.fresh(ref, token)
     const id = token as string as VersionId
-    if (description.native.enabled && !description.stages.has(id) && (await this.hasValue(ref, id)))
+    if (isDriven(description) && !description.stages.has(id) && (await this.hasValue(ref, id)))
       throw new RotationError('token_spent', `${ref.shown}: the value of this token was given up.`, {
         next: 'Start a new rotation, with another token or none.',
       })
@@ -141,11 +142,17 @@ export class Reader {
     return stateOf({ ...rest, ...marked, ...moved }, { pendingHasValue: true })
   }
 
-  /** A kept description named `version` as current: is it still? */
-  assertCurrent(ref: SecretRef, version: VersionId, value: Value): void {
-    if (value.stages.includes(label.current)) return
-    this.#parts.warm.forget(ref)
-    if (value.id === version) throw changed(ref)
+  /** A description that is kept names this version as current: is it still? conflict where it is not, and then it is asked for again. */
+  assertFresh(ref: SecretRef, value: Value): void {
+    const { warm } = this.#parts
+    if (warm.currentOf(ref) !== value.id || value.stages.includes(label.current)) return
+    warm.forget(ref)
+    throw changed(ref)
+  }
+
+  /** When this version was made: of what this process wrote it is known, of anything else the service is asked. */
+  async createdAt(ref: SecretRef, version: VersionId): Promise<number> {
+    return this.#parts.warm.filledAt(ref, version) ?? (await this.value(ref, version)).createdAt
   }
 }
 
@@ -163,11 +170,11 @@ export const changed = (ref: SecretRef): RotationError =>
 
 /** What the vendor's own functions refuse, too: rotation is off; and, asked for a value, a token that the service does not know. */
 function checked(description: Description, token?: Token): Description {
-  const { ref, native, stages } = description
+  const { ref, stages } = description
   const refuse = (why: string, next: string): never => {
     throw new RotationError('bad_event', `${ref.shown}: ${why}.`, { field: 'ClientRequestToken', next })
   }
-  if (!native.enabled) refuse('rotation is not enabled for it', 'Start it with aws secretsmanager rotate-secret, or keyturn rotate.')
+  if (!isDriven(description)) refuse('rotation is not enabled for it', 'Start it with aws secretsmanager rotate-secret, or keyturn rotate.')
   if (token !== undefined && !stages.has(token as string as VersionId))
     refuse('the service has no version with a label for this token', 'This function is called by the service; start a rotation there.')
   return description

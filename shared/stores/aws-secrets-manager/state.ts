@@ -3,7 +3,7 @@ import { kindOfToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { OpenRotation, SecretState, Staged, VersionInfo } from '../../core/ports/store.js'
 import type { Token, VersionId } from '../../core/ports/words.js'
-import type { Description } from './description.js'
+import { type Description, isDriven } from './description.js'
 import { holderOf, label, type Stages } from './labels.js'
 import { journalOf, notesOf, policyOf } from './tags.js'
 
@@ -55,7 +55,7 @@ export function stateOf(description: Description, known: Known): SecretState {
     kind: kindOfToken(id) ?? 'rotate',
   })
   const named = pending !== undefined && pending !== current ? staged(pending, known.pendingHasValue) : undefined
-  const rotation = named?.hasValue && (!native.enabled || kindOfToken(named.id) !== undefined) ? openOf(named) : undefined
+  const rotation = named?.hasValue && (!isDriven(description) || kindOfToken(named.id) !== undefined) ? openOf(named) : undefined
   const code = holderOf(stages, label.stuck) === undefined ? {} : { code: 'stuck' as const }
   return {
     ref,
@@ -64,7 +64,7 @@ export function stateOf(description: Description, known: Known): SecretState {
     publishedAt,
     ...optional('pending', named),
     loose: loose === undefined || loose === pending || loose === current || loose === previous ? [] : [staged(loose, true)],
-    drivenBy: native.enabled ? 'service' : 'engine',
+    drivenBy: isDriven(description) ? 'service' : 'engine',
     policy: policyOf(tags),
     journal: journalOf(notesOf(tags), { ...optional('rotation', rotation), ...code }),
     rev: revOf(stages, tags),

@@ -1,7 +1,7 @@
 import { RotationError } from '../../core/errors.js'
 import { kindOfToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
-import type { Claim, ClaimWish, SecretState } from '../../core/ports/store.js'
+import type { Claim, ClaimWish, SecretState, StagedValue } from '../../core/ports/store.js'
 import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Api } from './api.js'
@@ -18,7 +18,6 @@ export interface WriterParts {
   readonly warm: Warm
   readonly now: () => number
 }
-type Stored = { readonly version: VersionId; readonly stored: 'new' | 'same' | 'other' }
 const idOf = (token: Token): VersionId => token as string as VersionId
 
 /** The service serialises the steps of its own rotations: its token, under its own mark, is the right to act. */
@@ -32,8 +31,10 @@ const isServices = (state: SecretState, wish: Pick<ClaimWish, 'kind' | 'token'>)
 export async function claim({ api, now }: WriterParts, state: SecretState, wish: ClaimWish): Promise<Claim> {
   const { ref } = state
   const base = state.current?.id ?? null
-  const given = { ref, token: wish.token, kind: wish.kind, holder: wish.holder, attempt: 0, base, leaseUntil: now() + wish.leaseMs }
-  if (isServices(state, wish) || wish.leaseMs === 0) return given
+  const drivenBy = isServices(state, wish) ? 'service' : 'engine'
+  const who = { token: wish.token, kind: wish.kind, holder: wish.holder, attempt: 0 }
+  const given: Claim = { ref, ...who, base, leaseUntil: now() + wish.leaseMs, drivenBy, ...optional('keeps', keptOf(state)) }
+  if (drivenBy === 'service' || wish.leaseMs === 0) return given
   if (state.drivenBy === 'service' && wish.kind === 'rotate' && state.journal?.rotation === undefined)
     throw spent(ref, 'The service did not give this token')
   const description = await api.describe(ref.key)
@@ -50,6 +51,10 @@ export async function claim({ api, now }: WriterParts, state: SecretState, wish:
   return { ...given, token: await substituteToken(api, ref, wish) }
 }
 
+/** Publishing takes AWSPREVIOUS from it, and without a label the service may drop it. */
+const keptOf = ({ previous, journal }: SecretState): VersionId | undefined =>
+  (journal?.retiring ?? []).some(({ version }) => version === previous?.id) ? previous?.id : undefined
+
 async function dropMark(api: Api, { ref, stages }: Description, version: VersionId): Promise<void> {
   if (stages.get(version)?.includes(label.pending)) await api.moveStage(ref.key, label.pending, { from: version })
 }
@@ -63,31 +68,31 @@ async function nameAsPending(api: Api, ref: SecretRef, to: VersionId, from: Vers
   }
 }
 
-export async function stage(parts: WriterParts, claimed: Claim, value: SecretText, byService: boolean): Promise<Stored> {
+export async function stage(parts: WriterParts, claimed: Claim, value: SecretText): Promise<StagedValue> {
   const { api, warm, now } = parts
   const { ref, token } = claimed
   const version = idOf(token)
-  const again = warm.isFilled(ref, version)
+  const byService = claimed.drivenBy === 'service'
   try {
     await api.put(ref.key, token, value, [byService ? label.pending : label.staged])
   } catch (cause) {
     if (!isExists(cause)) throw cause
-    return stagedBefore(parts, claimed, value, byService)
+    return stagedBefore(parts, claimed, value)
   }
   warm.fill(ref, version, now())
   if (!byService) await name(parts, ref, version)
-  return { version, stored: again ? 'same' : 'new' }
+  return { version, stored: 'given' }
 }
 
 /** The token keeps another value: that one wins, unless it was given up or published. */
-async function stagedBefore(parts: WriterParts, { ref, token }: Claim, value: SecretText, byService: boolean): Promise<Stored> {
+async function stagedBefore(parts: WriterParts, { ref, token, drivenBy }: Claim, value: SecretText): Promise<StagedValue> {
   const version = idOf(token)
   const there = await parts.reader.value(ref, version)
   if (there.stages.includes(label.current)) throw changed(ref)
   if (!there.stages.includes(label.pending) && !there.stages.includes(label.staged))
     throw spent(ref, 'This token holds a value that was given up')
-  if (!byService) await name(parts, ref, version)
-  return { version, stored: there.text.equals(value) ? 'same' : 'other' }
+  if (drivenBy === 'engine') await name(parts, ref, version)
+  return { version, stored: there.text.equals(value) ? 'given' : 'other' }
 }
 
 /** The mark of a placeholder that the service left is taken over; the mark of another value is not. */
@@ -99,48 +104,43 @@ async function name({ api, reader }: WriterParts, ref: SecretRef, version: Versi
   if (holder !== version) await nameAsPending(api, ref, version, holder)
 }
 
-const lateMs = 60_000
-/**
- * The service tells when a version was made, not when it became current. What another process staged, or this one more than a minute ago, gets a
- * note of when it was about to be published; announce times and lifetimes count from there. Who may not write tags counts from the staging.
- */
-export async function noteLate(
-  { api, warm, now }: WriterParts,
-  { ref }: Claim,
-  version: VersionId,
-  last: Description | undefined,
-): Promise<void> {
-  const at = now()
-  if (last === undefined || at - (warm.filledAt(ref, version) ?? 0) <= lateMs) return
-  const notes = notesOf(last.tags) ?? { retiring: [], seen: {} }
-  try {
-    await api.tag(ref.key, writeNotes({ ...notes, published: { version, at } }, last.tags).set)
-  } catch (cause) {
-    if (classify(cause) !== 'denied') throw cause
-  }
-}
-
-/** One label, moved from base: fenced. What comes before and after it may be repeated. */
-export async function publish(parts: WriterParts, claimed: Claim, version: VersionId, last: Description | undefined): Promise<void> {
+/** One label, moved from base: fenced. What comes before and after it may be repeated. Our own engine leaves no mark behind; the service takes its own away. */
+export async function publish(parts: WriterParts, claimed: Claim, version: VersionId): Promise<void> {
   const { api } = parts
-  const { ref, base } = claimed
-  if (last !== undefined) await keepRetiring(api, last)
+  const { ref, base, keeps, drivenBy } = claimed
+  const before = drivenBy === 'engine' || keeps !== undefined ? await api.describe(ref.key) : undefined
+  if (before && drivenBy === 'engine' && before.current !== version) await noteLate(parts, before, version)
+  if (before && keeps !== undefined) await keepRetiring(api, before, keeps)
   try {
     await api.moveStage(ref.key, label.current, { to: version, ...optional('from', base ?? undefined) })
   } catch (cause) {
     if (!isMoved(cause)) throw cause
     if ((await api.describe(ref.key)).current !== version) throw changed(ref)
   }
+  if (before && drivenBy === 'engine')
+    for (const one of [label.pending, label.staged]) if (before.stages.get(version)?.includes(one)) await takeAway(api, ref, one, version)
 }
 
-/** AWSPREVIOUS is about to leave a version that is still to be retired: without a label the service may drop it. */
-async function keepRetiring(api: Api, { ref, stages, previous, tags }: Description): Promise<void> {
-  const wanted =
-    previous !== undefined &&
-    Object.entries(tags).some(([key, text]) => key.startsWith('keyturn-retire-') && text.split(' ')[1] === previous)
-  if (!wanted || stages.get(previous)?.some((name) => name.startsWith('KEYTURN_RETIRING_'))) return
+const lateMs = 60_000
+/**
+ * The service tells when a version was made, not when it became current. What was staged more than a minute ago gets a note of when it was about to be
+ * published; announce times and lifetimes count from there. Who may not write tags counts from the staging.
+ */
+async function noteLate({ api, reader, now }: WriterParts, { ref, tags }: Description, version: VersionId): Promise<void> {
+  const at = now()
+  if (at - (await reader.createdAt(ref, version)) <= lateMs) return
+  const notes = notesOf(tags) ?? { retiring: [], seen: {} }
+  try {
+    await api.tag(ref.key, writeNotes({ ...notes, published: { version, at } }, tags).set)
+  } catch (cause) {
+    if (classify(cause) !== 'denied') throw cause
+  }
+}
+
+async function keepRetiring(api: Api, { ref, stages }: Description, keeps: VersionId): Promise<void> {
+  if (stages.get(keeps)?.some((name) => name.startsWith('KEYTURN_RETIRING_'))) return
   const free = retiringLabels.find((name) => holderOf(stages, name) === undefined)
-  if (free !== undefined) await api.moveStage(ref.key, free, { to: previous })
+  if (free !== undefined) await api.moveStage(ref.key, free, { to: keeps })
 }
 
 /** A label whose entry is over, or whose tag somebody deleted, would keep its version for ever, and its place from the next one. */
@@ -149,12 +149,6 @@ export async function dropStrayLabels(api: Api, { ref, stages }: Description, wa
     const holder = holderOf(stages, name)
     if (holder !== undefined && !wanted.has(holder)) await takeAway(api, ref, name, holder)
   }
-}
-
-/** Our own engine leaves no mark behind; where the service drives, it takes its own away. */
-export async function clearMarks(api: Api, ref: SecretRef, version: VersionId): Promise<void> {
-  const names = (await api.describe(ref.key)).stages.get(version) ?? []
-  for (const one of [label.pending, label.staged]) if (names.includes(one)) await takeAway(api, ref, one, version)
 }
 
 export async function takeAway(api: Api, ref: SecretRef, name: string, from: VersionId): Promise<void> {

@@ -45,5 +45,6 @@ export function stateOf(cell: Cell, profile: Profile): SecretState {
     policy: cell.policy,
     journal: cell.journal,
     rev: revOf(cell, profile),
+    ...(profile.notifies ? { native: { does: 'notifies', replicas: [] } } : {}),
   }
 }

@@ -13,6 +13,8 @@ export interface Profile {
   readonly publishesCopy: boolean
   /** Absent answers carry no revision: a claim must look at current again after its write. */
   readonly blindAbsence: boolean
+  /** The platform keeps a schedule that only notifies. */
+  readonly notifies?: true
   readonly valueBytesMax: number
 }
 
@@ -36,8 +38,8 @@ export const profiles = {
     publishesCopy: false,
     valueBytesMax: 65_536,
   },
-  gcp: { ...base, name: 'gcp', valueBytesMax: 65_536 },
-  azure: { ...base, name: 'azure', blindAbsence: true, valueBytesMax: 25_000 },
+  gcp: { ...base, name: 'gcp', notifies: true, valueBytesMax: 65_536 },
+  azure: { ...base, name: 'azure', notifies: true, blindAbsence: true, valueBytesMax: 25_000 },
   vault: { ...base, name: 'vault', publish: 'fenced', valueBytesMax: 524_288 },
   k8s: { ...base, name: 'k8s', stageWrites: 1, publish: 'fenced', valueBytesMax: 1_000_000 },
   file: {

@@ -1,15 +1,12 @@
-import { RotationError } from '../../core/errors.js'
 import { newVersionId } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
-import type { Journal } from '../../core/ports/store.js'
+import type { Journal, StagedValue } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { checkRight, conflict, type Parts, writeJournal } from './parts.js'
 
-type Stored = { version: VersionId; stored: 'new' | 'same' | 'other' }
-
 /** Value and name in one write, or in two with a crash possible between them. */
-export async function stageValue(parts: Parts, value: SecretText): Promise<Stored> {
+export async function stageValue(parts: Parts, value: SecretText): Promise<StagedValue> {
   const { cell, profile, env, effects, claim } = parts
   const there = [...cell.staged.values()].find((staged) => staged.token === claim.token && staged.value !== undefined)
   const id = there?.id ?? (profile.serviceDriven ? (claim.token as string as VersionId) : newVersionId(env.now(), env.random(6)))
@@ -31,16 +28,15 @@ export async function stageValue(parts: Parts, value: SecretText): Promise<Store
       name()
     })
   }
-  return { version: id, stored: there === undefined ? 'new' : there.value?.equals(value) ? 'same' : 'other' }
+  return { version: id, stored: there === undefined || there.value?.equals(value) ? 'given' : 'other' }
 }
 
 /** The value first: a name without a value is no pending one, while a value without a name would be taken up again. */
-export async function discardValue(parts: Parts, version: VersionId): Promise<void> {
+export async function discardValue(parts: Parts, version: VersionId): Promise<'again' | 'spent'> {
   const { cell, profile, effects, claim } = parts
   if (profile.serviceDriven) {
     await effects('discard', () => void delete cell.label)
-    const why = `The target refused the value of this token, and ${claim.ref.shown} keeps one value per token.`
-    throw new RotationError('token_spent', why, { next: 'Start a new rotation.' })
+    return 'spent'
   }
   await effects('discard.value', () => {
     checkRight(parts)
@@ -54,4 +50,5 @@ export async function discardValue(parts: Parts, version: VersionId): Promise<vo
     const keep = staged === version ? {} : { ...optional('staged', staged), ...optional('intent', intent) }
     writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, ...keep, rejects: rotation.rejects + counts } })
   })
+  return 'again'
 }

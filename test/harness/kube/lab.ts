@@ -1,5 +1,6 @@
 import type { Change, NotifierContext, Target } from '../../../shared/core/ports/notifier.js'
 import type { SecretRef, VersionId } from '../../../shared/core/ports/words.js'
+import { storeKind } from '../../../shared/core/refs.js'
 import { SecretText } from '../../../shared/core/secret-text.js'
 import { FakeEnv } from '../fake-env.js'
 import type { Json, KubeApi } from './api.js'
@@ -15,7 +16,7 @@ export const strangerToken = 'token-of-a-stranger-0123456789'
 export const minterToken = 'token-of-a-minter-0123456789'
 const users = { [rotatorToken]: 'keyturn', [strangerToken]: 'stranger', [minterToken]: 'minter' }
 const apps = '/apis/apps/v1/namespaces'
-const ref: SecretRef = { store: 'file', key: 'db', shown: 'file:db' }
+const ref: SecretRef = { store: storeKind('file'), key: 'db', shown: 'file:db' }
 export type Kind = 'Deployment' | 'StatefulSet' | 'DaemonSet'
 const plurals = { Deployment: 'deployments', StatefulSet: 'statefulsets', DaemonSet: 'daemonsets' } as const
 

@@ -9,10 +9,10 @@ import { readShape } from '../../../core/shapes/index.js'
 import { decide } from '../../decide/decide.js'
 import { guarded } from '../../guard/index.js'
 import type { Companion, Place } from '../../secret/deps.js'
+import { lookAgain } from '../../secret/open.js'
 import { dropPut, putUntested } from '../../secret/plain-put.js'
 import { createTools, type Tools } from '../../secret/setup.js'
 
-const roundsMax = 6
 const artefactMsMax = 30_000
 const classifyOwn = (cause: unknown) => codeOf(cause) ?? 'internal'
 
@@ -46,21 +46,27 @@ export async function bring(tools: Tools, companion: Companion, source: Source):
   there.guard.redactor.learn(source.text)
   const ref = await there.store.resolve(companion.at)
   assertOther(companion, ref, source.ref)
-  for (let round = 0; round < roundsMax; round++) {
-    const state = await there.store.describe(ref)
-    assertPlain(companion, state)
-    const { current } = state
-    if (current === undefined) throw notThere(companion)
-    const present = await there.store.read(ref, current.id)
-    const wanted = textFor(companion, source, present)
-    if (wanted === undefined || wanted.equals(present)) return round > 0
-    if (!(await source.still())) throw overtaken(source)
-    await putOnce(there, state, wanted)
-  }
-  throw new RotationError('conflict', `The companion ${companion.name} was not settled after ${roundsMax} looks.`, {
-    next: 'The next sweep tries it again.',
-  })
+  let written = false
+  return lookAgain(
+    `The companion ${companion.name}`,
+    async () => {
+      const state = await there.store.describe(ref)
+      assertPlain(companion, state)
+      const { current } = state
+      if (current === undefined) throw notThere(companion)
+      const present = await there.store.read(ref, current.id)
+      const wanted = textFor(companion, source, present)
+      if (wanted === undefined || wanted.equals(present)) return written
+      if (!(await source.still())) throw overtaken(source)
+      await putOnce(there, state, wanted)
+      written = true
+      return 'again'
+    },
+    isNever,
+  )
 }
+/** What another writer did meanwhile is for whoever has the source. */
+const isNever = (): boolean => false
 
 export async function placeOf({ deps }: Tools, companion: Companion): Promise<Place> {
   if (deps.openPlace !== undefined) return deps.openPlace(companion)
@@ -71,10 +77,10 @@ export async function placeOf({ deps }: Tools, companion: Companion): Promise<Pl
 }
 
 function publicSetOf(companion: Companion, { rotator, policy, text, at }: Source) {
-  const { publicSet } = rotator
-  if (publicSet !== undefined && companion.content === 'public-set') return publicSet(rotator.parse(text, policy), policy, at)
+  const { publicHalf } = rotator
+  if (publicHalf !== undefined && companion.content === 'public-set') return publicHalf.set(rotator.parse(text, policy), policy, at)
   const what =
-    publicSet === undefined ? `the rotator ${rotator.about.kind} has nothing public` : 'only a public set may stand outside the stores'
+    publicHalf === undefined ? `the rotator ${rotator.about.kind} has nothing public` : 'only a public set may stand outside the stores'
   throw cannotBeMade(companion, what)
 }
 

@@ -20,7 +20,7 @@ export function parseParts(text: string): readonly (readonly [field: string, kin
   return pairs
 }
 
-export function wrong(why: string, next = 'Write it as parts="admin_key=random db-password=postgres".'): never {
+export function wrong(why: string, next = 'Write it as parts="field=rotator other_field=rotator".'): never {
   throw new RotationError('bad_policy', `${partsKey} ${why}.`, { field: partsKey, next })
 }
 
@@ -28,7 +28,7 @@ export function wrong(why: string, next = 'Write it as parts="admin_key=random d
 const whole = new Set(['every', 'window', 'grace', 'mode', 'targets', 'companions', 'drain', 'owner', 'environment', 'parts', 'rotator'])
 /** A part's own keys: those of its rotator and its strategy, with the field in front: `keyturn-admin_key-form`. */
 export const keysOf = (field: string, { about }: AnyRotator): readonly PolicyKey[] => [
-  ...about.policy.filter(({ name }) => name !== 'field').map((key) => ({ ...key, name: `${field}-${key.name}` })),
+  ...about.policy.filter(({ namesField }) => !namesField).map((key) => ({ ...key, name: `${field}-${key.name}` })),
   {
     name: `${field}-strategy`,
     help: `how two credentials in ${field} overlap`,
@@ -48,7 +48,7 @@ export function policyFor(policy: Policy, field: string, { about }: AnyRotator):
   const entries = [
     ...common.map((name) => [name, policy[prefix + name]] as const),
     ...own.map((name) => [name, policy[`${prefix}${field}-${name}`]] as const),
-    ...(about.policy.some(({ name }) => name === 'field') ? [['field', field] as const] : []),
+    ...about.policy.flatMap(({ name, namesField }) => (namesField ? [[name, field] as const] : [])),
     ['every', policy[`${prefix}${field}-every`] ?? policy[`${prefix}every`]] as const,
   ]
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[prefix + name, value]])))

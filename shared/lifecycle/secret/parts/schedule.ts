@@ -1,7 +1,7 @@
 import { RotationError } from '../../../core/errors.js'
 import { fractionOf } from '../../../core/ids.js'
 import { parseDuration, prefix, type Settings } from '../../../core/policy/index.js'
-import type { SecretState } from '../../../core/ports/store.js'
+import type { SecretView } from '../../../core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef } from '../../../core/ports/words.js'
 
 export interface PartSchedule {
@@ -17,12 +17,12 @@ export function partSchedules(
   policy: Policy,
   fields: readonly string[],
   { everyMs, graceMs }: Settings,
-  { native, drivenBy }: Pick<SecretState, 'native' | 'drivenBy'>,
+  { native, drivenBy }: Pick<SecretView, 'native' | 'drivenBy'>,
 ): readonly PartSchedule[] | undefined {
   const own = fields.filter((field) => policy[keyOf(field)] !== undefined)
   const [first] = own
   if (first === undefined) return undefined
-  if (native !== undefined || drivenBy === 'service')
+  if ((native !== undefined && native.does !== 'notifies') || drivenBy === 'service')
     throw new RotationError('bad_policy', `${keyOf(first)}: the platform has one schedule for the whole secret.`, {
       field: keyOf(first),
       next: `Take it away, and set the platform's schedule; one part is rotated by hand: keyturn rotate <ref>#${first} --emergency --reason ….`,
@@ -49,11 +49,11 @@ const turnOf = (ref: SecretRef, { field, everyMs }: PartSchedule, at: number): n
 const phaseOf = ({ store, key }: SecretRef, field: string, everyMs: number): number =>
   Math.floor(fractionOf(`${store}:${key}#${field}`) * everyMs)
 
-export const partsDue = (schedules: readonly PartSchedule[], { ref, publishedAt }: SecretState, now: number): readonly string[] =>
+export const partsDue = (schedules: readonly PartSchedule[], { ref, publishedAt }: SecretView, now: number): readonly string[] =>
   schedules.filter((one) => turnOf(ref, one, now) > turnOf(ref, one, publishedAt)).map(({ field }) => field)
 
 /** When the first of them is due after the last publication; undefined where none has a schedule. */
-export function firstPartDue(schedules: readonly PartSchedule[], { ref, publishedAt }: SecretState): number | undefined {
+export function firstPartDue(schedules: readonly PartSchedule[], { ref, publishedAt }: SecretView): number | undefined {
   const times = schedules.map((one) => (turnOf(ref, one, publishedAt) + 1) * one.everyMs + phaseOf(ref, one.field, one.everyMs))
   return times.length === 0 ? undefined : Math.min(...times)
 }
@@ -68,7 +68,7 @@ export type Wanted = Pick<RotationRequest, 'kind' | 'part' | 'due' | 'at'>
 export function chosenParts(
   { kind, part, due, at }: Wanted,
   schedules: readonly PartSchedule[] | undefined,
-  state: SecretState,
+  state: SecretView,
   now: number,
 ): readonly string[] | undefined {
   if (part === undefined && (due === undefined || schedules === undefined)) return undefined
