@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { commonKeys } from '../shared/core/policy/index.js'
 import { codes } from '../shared/core/ports/errors.js'
 import { remedies } from '../shared/core/remedies.js'
 import { rotatorKinds } from '../shared/rotators/registry.js'
@@ -27,7 +28,7 @@ const all = [...shipped, ...filesBelow('scripts'), ...filesBelow('test')]
 /** Where a room's files may import from, beside their own room. */
 const arrows: readonly (readonly [room: string, allowed: readonly string[], why: string])[] = [
   ['shared/core/', [], 'core imports nothing of ours'],
-  ['shared/lifecycle/', ['shared/core/'], 'the lifecycle knows interfaces, never an implementation'],
+  ...lifecycleRooms(),
   ['shared/aws/', ['shared/core/'], 'what every client of AWS shares'],
   ['shared/stores/', ['shared/core/', 'shared/aws/'], 'a store is told what to keep; it decides nothing'],
   ['shared/rotators/', ['shared/core/', 'shared/aws/'], 'a rotator gets values passed in; reading the store is a lifecycle step'],
@@ -59,6 +60,30 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ['cli/', ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'package.json'], 'the command line calls the app'],
 ]
 
+/** An arrow runs only downward, and rotation and retirement do not know one another. None of them knows an implementation. */
+function lifecycleRooms(): (typeof arrows)[number][] {
+  const rows: readonly (readonly [room: string, below: readonly string[], why: string])[] = [
+    ['guard', [], 'what stands around every port knows no rule of the lifecycle'],
+    ['decide', [], 'what comes next is decided from the state alone'],
+    ['secret', ['decide', 'guard'], 'a secret is opened for whoever acts on it'],
+    ['consumers', ['secret', 'decide', 'guard'], 'who reads a secret is told, whatever happens to it next'],
+    [
+      'rotation',
+      ['consumers', 'secret', 'decide', 'guard'],
+      'a rotation ends with its publication and retires nothing that it did not make',
+    ],
+    ['retirement', ['consumers', 'secret', 'decide', 'guard'], 'what left is retired without a rotation'],
+    ['service', ['rotation', 'consumers', 'secret', 'decide', 'guard'], 'only who has a platform that drives carries this'],
+    [
+      'fleet',
+      ['service', 'rotation', 'retirement', 'consumers', 'secret', 'decide', 'guard'],
+      'a look at all secrets does nothing to one that has no function of its own',
+    ],
+  ]
+  const path = (room: string): string => `shared/lifecycle/${room}/`
+  return rows.map(([room, below, why]) => [path(room), ['shared/core/', ...below.map(path)], why])
+}
+
 function importsOf(file: string): readonly string[] {
   const found = [...textOf(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((match) => match[1] ?? '')
   return found.map((path) => normalize(join(dirname(file), path)).replace(/\.js$/, '.ts'))
@@ -66,6 +91,37 @@ function importsOf(file: string): readonly string[] {
 
 /** The entry file or folder directly below a room of siblings: `shared/stores/file` for both file.ts and file/disk.ts. */
 const siblingOf = (file: string): string => file.split('/').slice(0, 3).join('/').replace(/\.ts$/, '')
+
+/** Groups of files that can be reached from one another, each sorted (Tarjan's strongly connected components). */
+function circles(imports: ReadonlyMap<string, readonly string[]>): readonly (readonly string[])[] {
+  const [index, low] = [new Map<string, number>(), new Map<string, number>()]
+  const path: string[] = []
+  const found: string[][] = []
+  const visit = (file: string): void => {
+    index.set(file, index.size)
+    low.set(file, index.get(file) ?? 0)
+    path.push(file)
+    for (const next of imports.get(file) ?? []) {
+      if (!imports.has(next)) continue
+      if (!index.has(next)) visit(next)
+      if (path.includes(next)) low.set(file, Math.min(low.get(file) ?? 0, low.get(next) ?? 0))
+    }
+    if (low.get(file) !== index.get(file)) return
+    const group = path.splice(path.indexOf(file))
+    if (group.length > 1) found.push(group.sort())
+  }
+  for (const file of imports.keys()) if (!index.has(file)) visit(file)
+  return found
+}
+
+/** The texts of string and template literals, without comments and without what is inserted into templates. */
+function stringsOf(code: string): readonly string[] {
+  const bare = code.replace(/\/\*[\s\S]*?\*\/|(?<!['"`:])\/\/.*$/gm, '').replace(/^import .*$|^} from .*$|^export .* from .*$/gm, '')
+  return [...bare.matchAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g)].map(([text]) => text.replace(/\$\{[^}]*\}/g, ' '))
+}
+
+const rotatorPolicyKeys = (): readonly string[] =>
+  filesBelow('shared/rotators').flatMap((file) => [...textOf(file).matchAll(/\bname: '([a-z][a-z-]*)'/g)].map((match) => match[1] ?? ''))
 
 describe('tidy', () => {
   it('follows the arrows between rooms', () => {
@@ -79,6 +135,41 @@ describe('tidy', () => {
         ),
     )
     assert.deepEqual(wrong, [])
+  })
+
+  it('has a row for each room of the lifecycle', () => {
+    const rooms = new Set(shipped.flatMap((file) => /^shared\/lifecycle\/[^/]+/.exec(file)?.[0] ?? []).map((room) => `${room}/`))
+    assert.deepEqual([...rooms].filter((room) => !arrows.some(([row]) => row === room)).sort(), [])
+  })
+
+  it('has no two files that import each other in a circle', () => {
+    assert.deepEqual(circles(new Map(shipped.map((file) => [file, importsOf(file)]))), [])
+    assert.deepEqual(
+      circles(
+        new Map([
+          ['a', ['b']],
+          ['b', ['c', 'x']],
+          ['c', ['a']],
+          ['d', ['a']],
+        ]),
+      ),
+      [['a', 'b', 'c']],
+    )
+  })
+
+  it('names no rotator, no policy key of one and no cloud in the lifecycle', () => {
+    const inCore = new Set(commonKeys.map(({ name }) => name))
+    const clouds = ['aws', 'gcp', 'azure', 'vault', 'k8s', 'kubernetes', 'postgresql', 'lambda', 'arn']
+    const keys = rotatorPolicyKeys().filter((key) => !inCore.has(key) && key !== 'field') // a field is also where an error points to
+    const words = new RegExp(`(?<![\\w-])(${[...rotatorKinds, ...clouds].join('|')})(?![\\w-])|^.(keyturn-)?(${keys.join('|')}).$`)
+    const found = shipped
+      .filter((file) => file.startsWith('shared/lifecycle/'))
+      .flatMap((file) =>
+        stringsOf(textOf(file))
+          .filter((text) => words.test(text))
+          .map((text) => `${file}: ${text}`),
+      )
+    assert.deepEqual(found, [])
   })
 
   it('keeps stores from one another, and rotators from one another', () => {
