@@ -7,8 +7,9 @@ import { decide } from '../decide/decide.js'
 import { factsOf } from '../rotation/facts.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
+import { opened } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { createTools, namesNoRotator, understand } from '../secret/setup.js'
+import { createTools, namesNoRotator } from '../secret/setup.js'
 import { dueOf, type SweepAction } from './sweep.js'
 import { viewOf } from './view.js'
 
@@ -46,7 +47,7 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
   const tools = createTools(deps)
   try {
     const state = await viewOf(tools.store, listed)
-    const setup = await understand(tools, state)
+    const setup = await opened(tools, state).setup()
     if (setup.rotator === undefined) return { ref, due: [], rotation: 'refused', why: namesNoRotator }
     const action = decide(state, { kind: 'rotate', ref, at: deps.env.now() }, factsOf(tools, setup, state))
     const { kind } = setup.rotator.about
@@ -81,7 +82,7 @@ export interface Scheduled {
 export async function scheduleOf(deps: Deps, state: SecretView): Promise<Scheduled> {
   if (state.policy['keyturn-rotator'] === undefined && state.policy['keyturn-parts'] === undefined) return { due: false }
   try {
-    const setup = await understand(createTools(deps), state, 'back')
+    const setup = await opened(createTools(deps), state, { ways: 'back' }).setup()
     const { rotator, policy } = setup
     const nextAt = dueAt(state, setup)
     return {

@@ -12,9 +12,9 @@ import { frozenNow } from '../rotation/facts.js'
 import { rotate } from '../rotation/rotate.js'
 import { verifyCurrent } from '../secret/adopt.js'
 import type { Deps } from '../secret/deps.js'
-import { openSecret } from '../secret/open.js'
+import { opened, openSecret } from '../secret/open.js'
 import { isCheckDue, isStartDue } from '../secret/schedule.js'
-import { createTools, type Setup, understand } from '../secret/setup.js'
+import { createTools, type Setup } from '../secret/setup.js'
 import { viewOf } from './view.js'
 
 export const sweepActions = ['resume', 'announce', 'retire', 'companions', 'start', 'check'] as const
@@ -31,7 +31,7 @@ export interface Swept {
 /** What one look at a secret says is due; no login, and no read but where nothing names the rotator. `state`: as the listing shows it. */
 export async function dueActions(deps: Deps, state: SecretView): Promise<readonly SweepAction[]> {
   if (state.journal?.code !== undefined) return dueAlways(deps, state).due
-  return dueOf(deps, state, await understand(createTools(deps), state))
+  return dueOf(deps, state, await opened(createTools(deps), state).setup())
 }
 
 /** What is due whatever the secret is, also while it is stuck. */

@@ -7,9 +7,9 @@ import { seenBy } from '../consumers/tell.js'
 import { isDue } from '../decide/publication.js'
 import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
-import { isLostRace, opened } from '../secret/open.js'
+import { type Opened, withSecret } from '../secret/open.js'
 import { identitiesOf, retainedIds } from '../secret/outgoing.js'
-import { assertTargets, createTools, type Known, type Tools } from '../secret/setup.js'
+import { assertTargets, type Known, type Tools } from '../secret/setup.js'
 import { askGate, type Verdict } from './gate.js'
 
 export interface Retired {
@@ -20,7 +20,6 @@ export interface Retired {
   readonly again?: number
 }
 
-const lostMax = 6
 const retireLeaseMs = 120_000
 const marginMs = 30_000
 
@@ -29,23 +28,23 @@ const marginMs = 30_000
  * it, and only then removes its entry. May run any number of times, also twice at once. Nothing while an announcement is due.
  */
 export async function retirePass(deps: Deps, refText: string): Promise<{ readonly ref: SecretRef; readonly entries: readonly Retired[] }> {
-  const tools = createTools(deps)
-  const ref = await tools.store.resolve(refText)
   const done = new Map<CredentialId, Retired>()
-  for (let lost = 0; lost < lostMax; ) {
-    const state = await tools.store.describe(ref)
-    const entry = (state.journal?.retiring ?? []).find(({ id }) => !done.has(id))
-    if (entry === undefined) break
-    const { rotator, ...setup } = await opened(tools, state).setup()
-    if (rotator === undefined) break
-    try {
-      done.set(entry.id, await settle(tools, { ...setup, rotator }, state, entry))
-    } catch (cause) {
-      if (!isLostRace(cause)) throw cause
-      lost++
-    }
+  for (;;) {
+    const { ref, next } = await withSecret(deps, refText, {}, async (opened) => ({ ref: opened.ref, next: await settleNext(opened, done) }))
+    if (next === undefined) return { ref, entries: [...done.values()] }
+    done.set(next.id, next)
   }
-  return { ref, entries: [...done.values()] }
+}
+
+/** undefined: each has been looked at, or nothing says what kind of credential it is. */
+async function settleNext(
+  { tools, state, setup: understood }: Opened,
+  done: ReadonlyMap<CredentialId, Retired>,
+): Promise<Retired | undefined> {
+  const entry = (state.journal?.retiring ?? []).find(({ id }) => !done.has(id))
+  if (entry === undefined) return undefined
+  const { rotator, ...setup } = await understood()
+  return rotator && settle(tools, { ...setup, rotator }, state, entry)
 }
 
 async function settle(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<Retired> {

@@ -1,5 +1,5 @@
 import { codeOf, RotationError } from '../../core/errors.js'
-import type { SecretState } from '../../core/ports/store.js'
+import type { SecretState, SecretView } from '../../core/ports/store.js'
 import type { SecretRef } from '../../core/ports/words.js'
 import { remedies } from '../../core/remedies.js'
 import type { Deps } from './deps.js'
@@ -7,10 +7,10 @@ import type { Wanted } from './parts/schedule.js'
 import { createTools, type Known, type Setup, type Tools, understand, withoutRotator } from './setup.js'
 
 /** A secret that was looked at once, through the guard. What it says of itself is understood when it is asked for, and then once. */
-export interface Opened {
+export interface Opened<S extends SecretView = SecretState> {
   readonly tools: Tools
   readonly ref: SecretRef
-  readonly state: SecretState
+  readonly state: S
   /** bad_policy, bad_config. */
   setup(): Promise<Setup>
   /** bad_policy also where nothing names a rotator. */
@@ -35,7 +35,7 @@ async function openWith(tools: Tools, refText: string, purpose: Purpose): Promis
 }
 
 /** The same for a state that was looked at already. */
-export function opened(tools: Tools, state: SecretState, { ways, wanted }: Purpose = {}): Opened {
+export function opened<S extends SecretView>(tools: Tools, state: S, { ways, wanted }: Purpose = {}): Opened<S> {
   let understood: Promise<Setup> | undefined
   const setup = (): Promise<Setup> => {
     understood ??= understand(tools, state, ways, wanted)
@@ -63,7 +63,7 @@ export async function withSecret<T>(
 const attemptsMax = 6
 
 /** Another writer was faster, or an answer was lost: what is known is old. */
-export const isLostRace = (cause: unknown): boolean => ['conflict', 'ambiguous'].includes(codeOf(cause) ?? '')
+const isLostRace = (cause: unknown): boolean => ['conflict', 'ambiguous'].includes(codeOf(cause) ?? '')
 
 /** Acts again, from a fresh look, while a race is lost or `act` says that it changed the state itself: six times at most. */
 export async function lookAgain<T>(shown: string, act: () => Promise<T | 'again'>, isOld = isLostRace): Promise<T> {
