@@ -4,6 +4,7 @@ import type { CredentialId } from '../core/ports/words.js'
 import { apply, type Login, type RdsValue } from './rds/apply.js'
 import { classify } from './rds/errors.js'
 import { type Place, placeOf } from './rds/place.js'
+import { databaseRotators } from './sql/inner.js'
 
 /** Aurora and Multi-AZ clusters take 8 to 41 characters, instances of PostgreSQL up to 128: one rule for both. */
 const passwordLengthMax = 41
@@ -24,7 +25,7 @@ const resetKey: PolicyKey = {
  * The master password of an RDS instance or cluster, set through the control plane, so that nobody needs a right in the database. One login with the
  * stored password comes first: a value that names somebody else's database changes nothing there. `inner` logs in and compares.
  */
-export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>> {
+function rdsOver<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>> {
   const within = (context: Context<RdsValue<V>>): Context<V> => {
     const { current, previous, ...rest } = context
     return {
@@ -92,3 +93,6 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
 
 const isSame = (one: Place, other: Place): boolean =>
   one.kind === other.kind && one.id.toLowerCase() === other.id.toLowerCase() && one.region === other.region
+
+/** Loads the driver of the engine with it. */
+export const create = async () => rdsOver(await databaseRotators.postgres())

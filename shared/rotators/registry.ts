@@ -5,7 +5,7 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 /** One line a rotator; loaded only when a secret asks for it. */
 export const rotators = {
   postgres: () => import('./postgres.js').then(({ create }) => create()),
-  rds: () => import('./rds.js').then(async ({ create }) => create((await import('./postgres.js')).create())),
+  rds: () => import('./rds.js').then(({ create }) => create()),
   random: () => import('./random.js').then(({ create }) => create()),
   'secret-list': () => import('./secret-list.js').then(({ create }) => create()),
   keyring: () => import('./keyring.js').then(({ create }) => create()),
