@@ -1,5 +1,6 @@
 import { RotationError } from '../core/errors.js'
 import { nearest } from '../core/policy/words.js'
+import type { Hosts } from '../core/ports/hosts.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 
 /** The kinds that scripts/functions.mjs put into a bundle, separated by commas; defined nowhere else. */
@@ -11,6 +12,8 @@ export type RotatorRow = {
   load(): Promise<AnyRotator>
   /** What the field `engine` of a value, or the scheme of its URL, says to mean this rotator, in lower case. */
   readonly engines: readonly string[]
+  /** What its platform can say of the hosts of databases, also to other rotators. */
+  readonly hosts?: Hosts
 } & (
   | {
       /** Its page in docs/, without the ending. */
@@ -35,6 +38,7 @@ const rows = {
     load: () => import('./rds.js').then(({ create }) => create()),
     engines: ['rds'],
     page: 'aws',
+    hosts: { stores: ['aws'], resolve: async (...asked) => (await import('./rds/admin.js')).resolveAdmin(...asked) },
   },
   random: { load: () => import('./random.js').then(({ create }) => create()), engines: ['random'], page: 'random' },
   'secret-list': { load: () => import('./secret-list.js').then(({ create }) => create()), engines: ['secret-list'], page: 'secret-list' },
@@ -45,16 +49,6 @@ const rows = {
   'memory-c': { load: () => import('./memory.js').then(({ create }) => create('C')), engines: ['memory-c'], trial: true },
   'memory-f': { load: () => import('./memory.js').then(({ create }) => create('F')), engines: ['memory-f'], trial: true },
 } satisfies Record<string, RotatorRow>
-type ResolveAdmin = typeof import('./rds/admin.js').resolveAdmin
-/** Who can say more of an administrator's secret than it does itself, with the client of the rotator of the same name. */
-const administrators: Readonly<Record<string, () => Promise<ResolveAdmin>>> = {
-  rds: () => import('./rds/admin.js').then(({ resolveAdmin }) => resolveAdmin),
-}
-/** As it is where the rotator rds is not in this bundle. */
-export const resolveAdmin: ResolveAdmin = async (admin, rotated, tags) => {
-  const resolve = rotatorKinds.includes('rds') ? await administrators.rds?.() : undefined
-  return resolve ? resolve(admin, rotated, tags) : admin
-}
 
 export type RotatorKind = keyof typeof rows
 export const rotators: Readonly<Record<RotatorKind, RotatorRow>> = rows
@@ -63,6 +57,10 @@ const bundled = typeof KEYTURN_BUNDLED_ROTATORS === 'undefined' ? Object.keys(ro
 export const rotatorKinds = (Object.keys(rows) as RotatorKind[]).filter((kind) => bundled.includes(kind))
 /** What help, errors and pages name. */
 export const offeredKinds = rotatorKinds.filter((kind) => !rotators[kind].trial)
+
+/** Who can say more of an administrator whose secret is in this store; undefined where nobody in this bundle can. */
+export const hostsFor = (store: string): Hosts | undefined =>
+  rotatorKinds.map((kind) => rotators[kind].hosts).find((hosts) => hosts?.stores.includes(store))
 
 const isKind = (kind: string): kind is RotatorKind => rotatorKinds.some((known) => known === kind)
 
