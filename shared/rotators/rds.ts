@@ -5,16 +5,10 @@ import { apply, type Login, type RdsValue } from './rds/apply.js'
 import { classify } from './rds/errors.js'
 import { type Place, placeOf } from './rds/place.js'
 import { databaseRotators } from './sql/inner.js'
+import { atKey, lengthKey, sessionsKey } from './sql/policy.js'
 
 /** Aurora and Multi-AZ clusters take 8 to 41 characters, instances of PostgreSQL up to 128: one rule for both. */
 const passwordLengthMax = 41
-const lengthKey: PolicyKey = {
-  name: 'length',
-  default: '32',
-  help: 'characters of a new password, 22 to 41',
-  check: (value) =>
-    /^\d{2}$/.test(value) && Number(value) >= 22 && Number(value) <= passwordLengthMax ? undefined : 'must be a whole number from 22 to 41',
-}
 const resetKey: PolicyKey = {
   name: 'reset',
   default: 'known',
@@ -44,7 +38,7 @@ function rdsOver<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>> {
       title: 'master passwords of RDS and Aurora PostgreSQL, through the control plane; tested against a double of it',
       type: 'database',
       strategies: ['replace'],
-      policy: [lengthKey, resetKey, ...inner.about.policy.filter(({ name }) => name === 'sessions')],
+      policy: [lengthKey(passwordLengthMax), resetKey, sessionsKey, atKey],
     },
     traits: {
       ...inner.traits,
