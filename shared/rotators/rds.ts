@@ -1,10 +1,11 @@
 import { RotationError } from '../core/errors.js'
 import type { Context, PolicyKey, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
-import { apply, type Login, type RdsValue } from './rds/apply.js'
+import { apply, type RdsValue } from './rds/apply.js'
 import { classify } from './rds/errors.js'
 import { type Place, placeOf } from './rds/place.js'
 import { databaseRotators } from './sql/inner.js'
+import type { DatabaseLogin } from './sql/login.js'
 import { atKey, lengthKey, sessionsKey } from './sql/policy.js'
 
 /** Aurora and Multi-AZ clusters take 8 to 41 characters, instances of PostgreSQL up to 128: one rule for both. */
@@ -19,8 +20,8 @@ const resetKey: PolicyKey = {
  * The master password of an RDS instance or cluster, set through the control plane, so that nobody needs a right in the database. One login with the
  * stored password comes first: a value that names somebody else's database changes nothing there. `inner` logs in and compares.
  */
-function rdsOver<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>> {
-  const within = (context: Context<RdsValue<V>>): Context<V> => {
+function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
+  const within = (context: Context<RdsValue>): Context<DatabaseLogin> => {
     const { current, previous, ...rest } = context
     return {
       ...rest,
@@ -29,7 +30,7 @@ function rdsOver<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>> {
     }
   }
   /** A new password may be refused at first: each look asks the server itself. */
-  const afresh = (context: Context<RdsValue<V>>): Context<V> => ({ ...within(context), env: { ...context.env } })
+  const afresh = (context: Context<RdsValue>): Context<DatabaseLogin> => ({ ...within(context), env: { ...context.env } })
   const { usage } = inner
 
   return {
@@ -70,12 +71,12 @@ function rdsOver<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>> {
         const next = 'Set keyturn-length, or PASSWORD_LENGTH, to 41 or less.'
         throw new RotationError('bad_policy', `RDS takes at most ${passwordLengthMax} characters.`, { field: 'keyturn-length', next })
       }
-      return { login, place: (context.current as RdsValue<V>).place }
+      return { login, place: (context.current as RdsValue).place }
     },
     apply: (context, pending) => apply(inner, context, () => afresh(context), pending),
     accepted: (context, value) => inner.accepted(within(context), value.login),
     verify: (context, pending) => inner.verify(afresh(context), pending.login),
-    ...(usage ? { usage: (context: Context<RdsValue<V>>, id: CredentialId) => usage(within(context), id) } : {}),
+    ...(usage ? { usage: (context: Context<RdsValue>, id: CredentialId) => usage(within(context), id) } : {}),
     retire: async () => ({ done: true }), // the old password died with the change
     ...(inner.endSessions ? { endSessions: (context, id) => inner.endSessions?.(within(context), id) ?? Promise.resolve() } : {}),
     classify: (cause) => {
