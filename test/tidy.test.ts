@@ -63,11 +63,11 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
 
 /** Where a file may import from a sibling of its own room. */
 const siblingArrows: readonly (readonly [from: string, to: string, why: string])[] = [
-  ['shared/rotators/', 'shared/rotators/sql/', 'the family room of databases: what no engine has to itself'],
+  ['shared/rotators/', 'shared/rotators/sql/', 'what databases share, whatever their engine'],
   [
     'shared/rotators/sql/inner.ts',
     'shared/rotators/postgres.ts',
-    'who sets a password through a control plane logs in by the rotator of the engine',
+    'a rotator that sets passwords through a control plane logs in by the rotator of the engine',
   ],
 ]
 

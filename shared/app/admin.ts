@@ -6,8 +6,8 @@ import type { Deps } from '../lifecycle/secret/deps.js'
 import { hostsFor } from '../rotators/registry.js'
 
 /**
- * Reads an administrator's secret; where it names another host than the rotated secret, or none, the platform that knows such secrets is asked what
- * it is. The rotated value is read only where there is such a platform.
+ * Reads an administrator's secret. Where that names another host than the rotated secret, or none, the platform that knows secrets of its store is
+ * asked which database it is; without such a platform the rotated value is not read. denied, of a secret that names its host, changes nothing.
  */
 export function adminReader(
   read: (text: string) => Promise<Administrator>,

@@ -6,13 +6,13 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 /** The kinds that scripts/functions.mjs put into a bundle, separated by commas; defined nowhere else. */
 declare const KEYTURN_BUNDLED_ROTATORS: string
 
-/** What is known of a rotator before it is loaded: for whoever infers, bundles or explains one. */
+/** What is known of a rotator before it is loaded: inference, errors, the bundler and the pages read it. */
 export type RotatorRow = {
   /** Imports its entry file, which is called as the row is, when a secret asks for it. */
   load(): Promise<AnyRotator>
   /** What the field `engine` of a value, or the scheme of its URL, says to mean this rotator, in lower case. */
   readonly engines: readonly string[]
-  /** What its platform can say of the hosts of databases, also to other rotators. */
+  /** What its platform knows of hosts of databases; every rotator of a database profits from it. */
   readonly hosts?: Hosts
 } & (
   | {
@@ -58,7 +58,7 @@ export const rotatorKinds = (Object.keys(rows) as RotatorKind[]).filter((kind) =
 /** What help, errors and pages name. */
 export const offeredKinds = rotatorKinds.filter((kind) => !rotators[kind].trial)
 
-/** Who can say more of an administrator whose secret is in this store; undefined where nobody in this bundle can. */
+/** The platform that knows administrators whose secrets are in this store; undefined where none is in this bundle. */
 export const hostsFor = (store: string): Hosts | undefined =>
   rotatorKinds.map((kind) => rotators[kind].hosts).find((hosts) => hosts?.stores.includes(store))
 

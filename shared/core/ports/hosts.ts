@@ -2,8 +2,8 @@ import type { SecretText } from '../secret-text.js'
 import type { Administrator } from './rotator.js'
 
 /**
- * Who can say, by the word of a platform, that a host which an administrator's secret does not name is the same database, or a read replica of it.
- * Asked only where the administrator's secret is in one of `stores` and names another host than the rotated secret, or none.
+ * A platform that knows hosts of databases: whether another host is the same database as the administrator's, or a read replica of it. It is asked
+ * only where the administrator's secret is in one of `stores` and names another host than the rotated secret, or none.
  */
 export interface Hosts {
   /** Stores whose secrets may hold administrators of this platform's databases. */

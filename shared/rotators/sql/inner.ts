@@ -1,6 +1,6 @@
 /**
- * The rotator that logs in to a server of an engine, for one that changes passwords by another way, such as a control plane. Loaded when it is
- * asked for, with its driver.
+ * By engine, the rotator that logs in to its servers: for rotators that change passwords by another way, such as a control plane. It is loaded when
+ * it is asked for, with its driver.
  */
 export const databaseRotators = {
   postgres: () => import('../postgres.js').then(({ create }) => create()),
