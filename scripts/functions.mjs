@@ -3,41 +3,63 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
-export const functions = [
+const functions = [
   { cloud: 'aws', name: 'rotate' },
   { cloud: 'aws', name: 'jwks' },
 ]
 /** What belongs to each cloud: in the bundle of another it is an error. */
 const sdks = { aws: /node_modules\/(@aws-sdk|@smithy)\//, gcp: /node_modules\/(@google-cloud|google-)/, azure: /node_modules\/@azure\// }
 
-/** What KEYTURN_ROTATORS may say, of those that are more than a trial. */
-const choices = [['postgres'], ['rds'], ['postgres', 'rds']]
-export const chosenRotators = (text = process.env.KEYTURN_ROTATORS) => (text || 'postgres').split(',').map((name) => name.trim())
+const registries = /\/shared\/(rotators|notifiers|stores)\/registry\.ts$/
+const rotatorRegistry = 'shared/rotators/registry.ts'
 
-/** Keeps the registry's lines of these rotators and takes the others out, so that their drivers are not in the bundle. */
-const onlyRotators = (wanted) => ({
-  name: 'only-rotators',
+/** Where a registry imports lazily: `which` says what becomes of it. What it imports statically is not asked. */
+const lazyImports = (which) => ({
+  name: 'lazy-imports',
   setup(building) {
-    building.onLoad({ filter: /shared\/rotators\/registry\.ts$/ }, ({ path }) => {
-      const text = readFileSync(path, 'utf8')
-      const line = /^ {2}'?([a-z0-9-]+)'?: \(\) => import\(.*$/gm
-      const known = [...text.matchAll(line)].map((match) => match[1])
-      const unknown = wanted.filter((name) => !known.includes(name))
-      if (unknown.length > 0)
-        throw new Error(
-          `KEYTURN_ROTATORS names ${unknown.join(', ')}; known are ${known.filter((name) => !name.startsWith('memory-')).join(', ')}`,
-        )
-      return { contents: text.replace(line, (whole, name) => (wanted.includes(name) ? whole : '')), loader: 'ts' }
+    building.onResolve({ filter: /^\./ }, ({ kind, path, importer }) => {
+      const [, room] = registries.exec(importer.replaceAll('\\', '/')) ?? []
+      return kind === 'dynamic-import' && room !== undefined ? which(room, path) : undefined
     })
+    building.onLoad({ filter: /^/, namespace: 'left-out' }, () => ({
+      contents: 'throw new Error("This part was left out of the bundle.")',
+    }))
   },
 })
+const external = (_, path) => ({ path, external: true })
+/** Of a row its entry file, which is called as the row is, and parts in the folder of that name. What these import follows. */
+const leaveOut = (chosen) => (room, path) =>
+  (chosen[room] ?? []).some((name) => path === `./${name}.js` || path.startsWith(`./${name}/`))
+    ? undefined
+    : { path: 'part', namespace: 'left-out' }
+
+/** The rotators that may be chosen, by the rows of their registry, of which nothing is loaded. */
+async function readOffered() {
+  const { outputFiles } = await build({
+    entryPoints: [rotatorRegistry],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    plugins: [lazyImports(external)],
+  })
+  const { offeredKinds } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`)
+  return offeredKinds
+}
+
+/** An error for a name that no row offers. */
+function chooseRotators(offered, text = process.env.KEYTURN_ROTATORS) {
+  const chosen = (text || 'postgres').split(',').map((name) => name.trim())
+  const unknown = chosen.filter((name) => !offered.includes(name))
+  if (unknown.length > 0) throw new Error(`KEYTURN_ROTATORS names ${unknown.join(', ')}; known are ${offered.join(', ')}`)
+  return chosen
+}
 
 /** CommonJS: it starts faster than ESM. Module fields first: they shake better. */
-export async function bundle({ cloud, name }, folder, rotators = chosenRotators()) {
+async function bundle({ cloud, name }, folder, rotators) {
   const outfile = join(folder, cloud, name, 'index.js')
   const { metafile } = await build({
     entryPoints: [`functions/${cloud}/${name}.ts`],
@@ -53,29 +75,37 @@ export async function bundle({ cloud, name }, folder, rotators = chosenRotators(
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
-    plugins: [onlyRotators(rotators)],
+    // A text: for a list esbuild would make a module of its own, which every other one calls.
+    define: { KEYTURN_BUNDLED_ROTATORS: JSON.stringify(rotators.join()) },
+    plugins: [lazyImports(leaveOut({ rotators }))],
   })
   const inputs = Object.keys(metafile.inputs)
   const foreign = Object.entries(sdks).flatMap(([other, form]) => (other === cloud ? [] : inputs.filter((input) => form.test(input))))
   const stores = inputs.filter((input) => /^shared\/stores\//.test(input) && !input.startsWith(storeOf[cloud]))
-  const memory = inputs.filter((input) => /^shared\/rotators\/memory/.test(input))
-  const wrong = [...foreign, ...stores, ...memory]
+  const wrong = [...foreign, ...stores]
   if (wrong.length > 0) throw new Error(`functions/${cloud}/${name} would carry what it must not: ${wrong.slice(0, 5).join(', ')}`)
-  return { file: outfile, bytes: statSync(outfile).size, inputs }
+  const rotates = inputs.includes(rotatorRegistry)
+  const missing = rotates ? rotators.filter((kind) => !inputs.includes(`shared/rotators/${kind}.ts`)) : []
+  if (missing.length > 0) throw new Error(`functions/${cloud}/${name} lacks the entry file of ${missing.join(', ')}`)
+  return { file: outfile, bytes: statSync(outfile).size, rotates }
 }
 const storeOf = { aws: 'shared/stores/aws-secrets-manager' }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const folder = 'dist/functions'
-  const sizeOf = async (one, into, rotators) => {
-    const { file, bytes } = await bundle(one, into, rotators)
-    return `${one.cloud}/${one.name}  ${rotators.join(',')}: ${bytes} bytes, packed ${gzipSync(readFileSync(file), { level: 9 }).length}`
-  }
-  for (const one of functions) console.log(await sizeOf(one, folder, chosenRotators()))
-  if (process.argv.includes('--sizes')) {
-    const trial = mkdtempSync(join(tmpdir(), 'keyturn-sizes-'))
-    for (const one of functions)
-      for (const choice of choices) if (`${choice}` !== `${chosenRotators()}`) console.log(await sizeOf(one, trial, choice))
-    rmSync(trial, { recursive: true })
-  }
+const sizeOf = ({ cloud, name }, rotators, { file, bytes }) =>
+  `${cloud}/${name}  ${rotators.join(',')}: ${bytes} bytes, packed ${gzipSync(readFileSync(file), { level: 9 }).length}`
+
+const offered = await readOffered()
+const chosen = chooseRotators(offered)
+const rotating = []
+for (const one of functions) {
+  const made = await bundle(one, 'dist/functions', chosen)
+  if (made.rotates) rotating.push(one)
+  console.log(sizeOf(one, chosen, made))
+}
+/** Of each rotator by itself, and of all of them. */
+if (process.argv.includes('--sizes')) {
+  const trial = mkdtempSync(join(tmpdir(), 'keyturn-sizes-'))
+  const others = [...offered.map((kind) => [kind]), offered].filter((rotators) => `${rotators}` !== `${chosen}`)
+  for (const rotators of others) for (const one of rotating) console.log(sizeOf(one, rotators, await bundle(one, trial, rotators)))
+  rmSync(trial, { recursive: true })
 }

@@ -1,4 +1,4 @@
-import { loadRotator, rotatorKinds } from '../../shared/rotators/registry.js'
+import { loadRotator, offeredKinds, rotators } from '../../shared/rotators/registry.js'
 import { adminPassword, firstPassword, setPassword, startServer, valueFor } from '../../test/harness/cli-postgres.js'
 import { Keyturn } from '../../test/harness/cli-process.js'
 import { removeCopies } from '../../test/harness/postgres-server.js'
@@ -14,16 +14,13 @@ const commands = [
   [['config', 'check'], ['schema'], ['doctor'], ['audit', 'verify'], ['completion']],
 ].flat()
 
-/** Where the page of a rotator is not called as it is. */
-const pages: Readonly<Record<string, string>> = { postgres: 'postgresql', rds: 'aws' }
-
 /** What each rotator says of itself, and its page. */
 export async function rotatorsSection(): Promise<string> {
-  const kinds = rotatorKinds.filter((kind) => !kind.startsWith('memory-'))
   const rows = await Promise.all(
-    kinds.map(async (kind) => {
+    offeredKinds.map(async (kind) => {
       const { title, strategies, type } = (await loadRotator(kind)).about
-      return `| \`${kind}\` | ${type} | ${strategies.map((one) => `\`${one}\``).join(', ')} | ${title} ([docs/${pages[kind] ?? kind}.md](docs/${pages[kind] ?? kind}.md)) |`
+      const page = `docs/${rotators[kind].page}.md`
+      return `| \`${kind}\` | ${type} | ${strategies.map((one) => `\`${one}\``).join(', ')} | ${title} ([${page}](${page})) |`
     }),
   )
   return ['| rotator | type | strategies | |', '|---|---|---|---|', ...rows].join('\n')

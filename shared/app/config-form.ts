@@ -62,7 +62,7 @@ const companion = v.pipe(
   ),
 )
 const time = v.pipe(v.string(), v.isoTimestamp('must be a time such as 2026-12-20T00:00:00Z'))
-const defaultKeys = commonKeys.map((key) => key.name).filter((key) => !['rotator', 'admin', 'at', 'parts', 'companions'].includes(key))
+const defaultKeys = commonKeys.map((key) => key.name).filter((key) => !['rotator', 'admin', 'parts', 'companions'].includes(key))
 const defaults = v.pipe(
   v.record(v.picklist(defaultKeys, `must be one of ${defaultKeys.join(', ')}`), v.string()),
   v.rawCheck(({ dataset, addIssue }) => {

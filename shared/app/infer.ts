@@ -2,9 +2,7 @@ import { codeOf } from '../core/errors.js'
 import type { Policy } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import { jsonFields, looksLikeJson } from '../core/shapes/json.js'
-import { rotatorKinds } from '../rotators/registry.js'
-
-const engines: Readonly<Record<string, string>> = { postgresql: 'postgres', 'aurora-postgresql': 'postgres' }
+import { rotatorKinds, rotators } from '../rotators/registry.js'
 
 /**
  * What a value says of itself where its policy names no rotator: `engine`, as the values of the AWS rotation templates have it, or the scheme of a
@@ -18,7 +16,7 @@ export function inferPolicy(value: SecretText): Policy {
   const field = (name: string): unknown => fields?.find((one) => one.name === name)?.value
   const engine = fields || looksLikeJson(text) ? field('engine') : scheme
   const named = typeof engine === 'string' ? engine.toLowerCase() : ''
-  const kind = rotatorKinds.find((known) => known === (engines[named] ?? named))
+  const kind = rotatorKinds.find((known) => rotators[known].engines.includes(named))
   if (kind === undefined) return {}
   const master = field('masterarn')
   if (typeof master !== 'string' || master === '') return { 'keyturn-rotator': kind }

@@ -3,16 +3,18 @@ import { generatePassword } from '../core/password.js'
 import type { Progress, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
-import { readShape, writeLogin } from '../core/shapes/index.js'
 import { change } from './postgres/change.js'
 import { check } from './postgres/check.js'
 import { verify } from './postgres/compare.js'
 import { classify } from './postgres/errors.js'
 import { loginOnce } from './postgres/logins.js'
-import { otherOf, passwordRule, policyKeys, sessionsEnd, strategyOf } from './postgres/policy.js'
+import { policyKeys } from './postgres/policy.js'
 import { endSessions, retire } from './postgres/retire.js'
 import { usage } from './postgres/usage.js'
-import { type PostgresValue, parsePostgres } from './postgres/value.js'
+import { dialect, type PostgresValue, parsePostgres } from './postgres/value.js'
+import { renderLogin } from './sql/login.js'
+import { otherOf, strategyOf } from './sql/pair.js'
+import { passwordRule, sessionsEnd } from './sql/policy.js'
 
 /**
  * PostgreSQL 14 to 18. replace: one login changes its own password, or an administrator does. alternate: an administrator sets the idle login of
@@ -33,17 +35,13 @@ const postgres: Rotator<PostgresValue> = {
     rollback: (policy) => (strategyOf(policy) === 'alternate' ? 'publish' : 'reapply'),
   },
   parse: parsePostgres,
-  render: (shape, next) => {
-    // The policy only matters for a bare value, which holds no user.
-    const from = shape.reveal() === '' || readShape(shape).kind === 'bare' ? { user: next.user, password: shape.reveal() } : loginIn(shape)
-    return writeLogin(shape, from, { user: next.user, password: next.password.reveal() })
-  },
+  render: (shape, next) => renderLogin(shape, next, dialect),
   identify: ({ user }) => user as CredentialId,
   check,
   propose: (context) => {
     const { current, policy, env } = context
     if (current === undefined) throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
-    const user = strategyOf(policy) === 'alternate' ? otherOf(current.user, policy) : current.user
+    const user = strategyOf(policy) === 'alternate' ? otherOf(current.user, policy, dialect.names) : current.user
     return { ...current, user, password: new SecretText(generatePassword(passwordRule(policy, env.password), env.random)) }
   },
   apply: async (context, pending): Promise<Progress> => {
@@ -63,11 +61,6 @@ const postgres: Rotator<PostgresValue> = {
   retire,
   sessions: { usage, end: endSessions, endOnRetire: sessionsEnd },
   classify,
-}
-
-function loginIn(shape: SecretText): { user: string; password: string } {
-  const { user, password } = parsePostgres(shape, {})
-  return { user, password: password.reveal() }
 }
 
 export const create = () => postgres

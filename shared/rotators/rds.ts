@@ -1,19 +1,15 @@
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Context, PolicyKey, Rotator, Sessions } from '../core/ports/rotator.js'
-import { apply, type Login, type RdsValue } from './rds/apply.js'
+import { apply, type RdsValue } from './rds/apply.js'
 import { classify } from './rds/errors.js'
 import { type Place, placeOf } from './rds/place.js'
+import { databaseRotators } from './sql/inner.js'
+import type { DatabaseLogin } from './sql/login.js'
+import { atKey, lengthKey, sessionsKey } from './sql/policy.js'
 
 /** Aurora and Multi-AZ clusters take 8 to 41 characters, instances of PostgreSQL up to 128: one rule for both. */
 const passwordLengthMax = 41
-const lengthKey: PolicyKey = {
-  name: 'length',
-  default: '32',
-  help: 'characters of a new password, 22 to 41',
-  check: (value) =>
-    /^\d{2}$/.test(value) && Number(value) >= 22 && Number(value) <= passwordLengthMax ? undefined : 'must be a whole number from 22 to 41',
-}
 const resetKey: PolicyKey = {
   name: 'reset',
   default: 'known',
@@ -24,8 +20,8 @@ const resetKey: PolicyKey = {
  * The master password of an RDS instance or cluster, set through the control plane, so that nobody needs a right in the database. One login with the
  * stored password comes first: a value that names somebody else's database changes nothing there. `inner` logs in and compares.
  */
-export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>> {
-  const within = (context: Context<RdsValue<V>>): Context<V> => {
+function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
+  const within = (context: Context<RdsValue>): Context<DatabaseLogin> => {
     const { current, previous, ...rest } = context
     return {
       ...rest,
@@ -34,7 +30,7 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
     }
   }
   /** A new password may be refused at first: each look asks the server itself. */
-  const afresh = (context: Context<RdsValue<V>>): Context<V> => ({ ...within(context), env: { ...context.env } })
+  const afresh = (context: Context<RdsValue>): Context<DatabaseLogin> => ({ ...within(context), env: { ...context.env } })
   const { sessions } = inner
 
   return {
@@ -43,7 +39,7 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
       title: 'master passwords of RDS and Aurora PostgreSQL, through the control plane; tested against a double of it',
       type: 'database',
       strategies: ['replace'],
-      policy: [lengthKey, resetKey, ...inner.about.policy.filter(({ name }) => name === 'sessions')],
+      policy: [lengthKey(passwordLengthMax), resetKey, sessionsKey, atKey],
     },
     traits: {
       ...inner.traits,
@@ -73,7 +69,7 @@ export function create<V extends Login>(inner: Rotator<V>): Rotator<RdsValue<V>>
         const next = 'Set keyturn-length, or PASSWORD_LENGTH, to 41 or less.'
         throw new RotationError('bad_policy', `RDS takes at most ${passwordLengthMax} characters.`, { field: 'keyturn-length', next })
       }
-      return { login, place: (context.current as RdsValue<V>).place }
+      return { login, place: (context.current as RdsValue).place }
     },
     apply: (context, pending) => apply(inner, context, () => afresh(context), pending),
     accepted: (context, value) => inner.accepted(within(context), value.login),
@@ -95,3 +91,6 @@ const sessionsWithin = <V, W>(sessions: Sessions<V>, within: (context: Context<W
 
 const isSame = (one: Place, other: Place): boolean =>
   one.kind === other.kind && one.id.toLowerCase() === other.id.toLowerCase() && one.region === other.region
+
+/** Loads the driver of the engine with it. */
+export const create = async () => rdsOver(await databaseRotators.postgres())

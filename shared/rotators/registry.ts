@@ -1,42 +1,74 @@
 import { RotationError } from '../core/errors.js'
 import { nearest } from '../core/policy/words.js'
+import type { Hosts } from '../core/ports/hosts.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
 
-/** One line a rotator; loaded only when a secret asks for it. */
-export const rotators = {
-  postgres: () => import('./postgres.js').then(({ create }) => create()),
-  rds: () => import('./rds.js').then(async ({ create }) => create((await import('./postgres.js')).create())),
-  random: () => import('./random.js').then(({ create }) => create()),
-  'secret-list': () => import('./secret-list.js').then(({ create }) => create()),
-  keyring: () => import('./keyring.js').then(({ create }) => create()),
-  jwt: () => import('./jwt.js').then(({ create }) => create()),
-  'memory-a': () => import('./memory.js').then(({ create }) => create('A')),
-  'memory-b': () => import('./memory.js').then(({ create }) => create('B')),
-  'memory-c': () => import('./memory.js').then(({ create }) => create('C')),
-  'memory-f': () => import('./memory.js').then(({ create }) => create('F')),
-} satisfies Record<string, () => Promise<AnyRotator>>
-type ResolveAdmin = typeof import('./rds/admin.js').resolveAdmin
-/** Who can say more of an administrator's secret than it does itself, with the client of the rotator of the same name. */
-const administrators: Readonly<Record<string, () => Promise<ResolveAdmin>>> = {
-  rds: () => import('./rds/admin.js').then(({ resolveAdmin }) => resolveAdmin),
-}
-/** As it is where the rotator rds is not in this bundle. */
-export const resolveAdmin: ResolveAdmin = async (admin, rotated, tags) => {
-  const resolve = await administrators.rds?.()
-  return resolve ? resolve(admin, rotated, tags) : admin
-}
+/** The kinds that scripts/functions.mjs put into a bundle, separated by commas; defined nowhere else. */
+declare const KEYTURN_BUNDLED_ROTATORS: string
 
-export type RotatorKind = keyof typeof rotators
-export const rotatorKinds = Object.keys(rotators) as RotatorKind[]
+/** What is known of a rotator before it is loaded: inference, errors, the bundler and the pages read it. */
+export type RotatorRow = {
+  /** Imports its entry file, which is called as the row is, when a secret asks for it. */
+  load(): Promise<AnyRotator>
+  /** What the field `engine` of a value, or the scheme of its URL, says to mean this rotator, in lower case. */
+  readonly engines: readonly string[]
+  /** What its platform knows of hosts of databases; every rotator of a database profits from it. */
+  readonly hosts?: Hosts
+} & (
+  | {
+      /** Its page in docs/, without the ending. */
+      readonly page: string
+      readonly trial?: never
+    }
+  | {
+      /** A target in memory, for trials and tests: it works where a policy names it, and nothing offers it. */
+      readonly trial: true
+      readonly page?: never
+    }
+)
 
-const isKind = (kind: string): kind is RotatorKind => Object.hasOwn(rotators, kind)
+/** One row a rotator, and no other list of them anywhere. */
+const rows = {
+  postgres: {
+    load: () => import('./postgres.js').then(({ create }) => create()),
+    engines: ['postgres', 'postgresql', 'aurora-postgresql'],
+    page: 'postgresql',
+  },
+  rds: {
+    load: () => import('./rds.js').then(({ create }) => create()),
+    engines: ['rds'],
+    page: 'aws',
+    hosts: { stores: ['aws'], resolve: async (...asked) => (await import('./rds/admin.js')).resolveAdmin(...asked) },
+  },
+  random: { load: () => import('./random.js').then(({ create }) => create()), engines: ['random'], page: 'random' },
+  'secret-list': { load: () => import('./secret-list.js').then(({ create }) => create()), engines: ['secret-list'], page: 'secret-list' },
+  keyring: { load: () => import('./keyring.js').then(({ create }) => create()), engines: ['keyring'], page: 'keyring' },
+  jwt: { load: () => import('./jwt.js').then(({ create }) => create()), engines: ['jwt'], page: 'jwt' },
+  'memory-a': { load: () => import('./memory.js').then(({ create }) => create('A')), engines: ['memory-a'], trial: true },
+  'memory-b': { load: () => import('./memory.js').then(({ create }) => create('B')), engines: ['memory-b'], trial: true },
+  'memory-c': { load: () => import('./memory.js').then(({ create }) => create('C')), engines: ['memory-c'], trial: true },
+  'memory-f': { load: () => import('./memory.js').then(({ create }) => create('F')), engines: ['memory-f'], trial: true },
+} satisfies Record<string, RotatorRow>
+
+export type RotatorKind = keyof typeof rows
+export const rotators: Readonly<Record<RotatorKind, RotatorRow>> = rows
+const bundled = typeof KEYTURN_BUNDLED_ROTATORS === 'undefined' ? Object.keys(rows) : KEYTURN_BUNDLED_ROTATORS.split(',')
+/** Of a bundle those that are in it, else all. */
+export const rotatorKinds = (Object.keys(rows) as RotatorKind[]).filter((kind) => bundled.includes(kind))
+/** What help, errors and pages name. */
+export const offeredKinds = rotatorKinds.filter((kind) => !rotators[kind].trial)
+
+/** The platform that knows administrators whose secrets are in this store; undefined where none is in this bundle. */
+export const hostsFor = (store: string): Hosts | undefined =>
+  rotatorKinds.map((kind) => rotators[kind].hosts).find((hosts) => hosts?.stores.includes(store))
+
+const isKind = (kind: string): kind is RotatorKind => rotatorKinds.some((known) => known === kind)
 
 /** bad_policy for a name that nobody registered. */
 export async function loadRotator(kind: string): Promise<AnyRotator> {
-  if (isKind(kind)) return rotators[kind]()
-  const known = rotatorKinds.filter((name) => !name.startsWith('memory-')) // those are for trials
+  if (isKind(kind)) return rotators[kind].load()
   throw new RotationError('bad_policy', `There is no rotator "${kind}".`, {
     field: 'keyturn-rotator',
-    next: `The nearest known one is ${nearest(kind, known)}; known are ${known.join(', ')}.`,
+    next: `The nearest known one is ${nearest(kind, offeredKinds)}; known are ${offeredKinds.join(', ')}.`,
   })
 }

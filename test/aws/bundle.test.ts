@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { offeredKinds } from '../../shared/rotators/registry.js'
 import { checkout, handlerName, run, serverless, unpacked } from '../harness/aws-package.js'
 import { AwsWorld, allowed, functionArn, resetRoles } from '../harness/aws-world.js'
 import { LambdaRuntime, type NodeMajor, nodes, skipOf } from '../harness/lambda-runtime.js'
@@ -57,7 +58,7 @@ describe('the package of the AWS function, offline and without credentials', () 
   it('names a rotator that there is not, and those that there are', () => {
     assert.throws(
       () => run(folder, process.execPath, ['scripts/functions.mjs'], { KEYTURN_ROTATORS: 'postgras' }),
-      (cause: { stderr?: string }) => /KEYTURN_ROTATORS names postgras; known are postgres/.test(cause.stderr ?? ''),
+      (cause: { stderr?: string }) => /KEYTURN_ROTATORS names postgras; known are postgres, rds, /.test(cause.stderr ?? ''),
     )
   })
 
@@ -152,10 +153,13 @@ describe('the package of the AWS function, offline and without credentials', () 
       ],
     )
     assert.equal(made.Resources.RotateLambdaFunction?.Properties.Timeout, 300)
+  })
+
+  it('says how large it is with each rotator, and with all of them', () => {
     const said = run(folder, process.execPath, ['scripts/functions.mjs', '--sizes'])
     assert.deepEqual(
-      said.split('\n').flatMap((line) => /^aws\/rotate {2}([a-z,]+): \d+ bytes, packed \d+$/.exec(line)?.[1] ?? []),
-      ['postgres', 'rds', 'postgres,rds'],
+      said.split('\n').flatMap((line) => /^aws\/rotate {2}([a-z,-]+): \d+ bytes, packed \d+$/.exec(line)?.[1] ?? []),
+      [...offeredKinds, offeredKinds.join()],
     )
   })
 

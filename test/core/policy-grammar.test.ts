@@ -4,10 +4,12 @@ import fc from 'fast-check'
 import { RotationError } from '../../shared/core/errors.js'
 import { commonKeys, parseDuration, parsePolicy, policyText, showDuration } from '../../shared/core/policy/index.js'
 import type { PolicyKey } from '../../shared/core/ports/rotator.js'
+import { policyKeys } from '../../shared/rotators/postgres/policy.js'
 
 const own: readonly PolicyKey[] = [
   { name: 'pair', help: 'the two logins', check: (value) => (/^\S+ \S+$/.test(value) ? undefined : 'must name two logins') },
   { name: 'colour', default: 'red', help: 'which colour', check: () => undefined },
+  ...policyKeys.filter(({ name }) => ['hash', 'at'].includes(name)),
 ]
 const parse = (policy: Record<string, string>, shortGrace = false) => parsePolicy(policy, { own, shortGrace })
 const refusal = (policy: Record<string, string>, shortGrace = false): RotationError => {

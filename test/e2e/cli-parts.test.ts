@@ -88,4 +88,11 @@ describe('several credentials in one secret, one of them of a real PostgreSQL', 
     assert.equal(await logsIn(server, 'app_b', (await fields())['db-password'] ?? ''), false)
     assert.ok(await logsIn(server, 'app_a', now['db-password'] ?? ''))
   })
+
+  it('a key of the part’s rotator has the field in front, also where it is refused', async () => {
+    await keyturn.fails(['policy', 'file:app', 'hash=server'], 'bad_policy', 'keyturn-hash')
+    await keyturn.fails(['policy', 'file:app', 'db-password-hash=md5'], 'bad_policy', 'keyturn-db-password-hash')
+    await keyturn.ok(['policy', 'file:app', 'db-password-hash=server'])
+    await keyturn.fails(['rotate', 'file:app#db-password', '--emergency', '--reason', 'a test'], 'bad_policy', 'keyturn-db-password-hash')
+  })
 })

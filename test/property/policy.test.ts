@@ -5,9 +5,9 @@ import { deriveToken, isToken } from '../../shared/core/ids.js'
 import { inWindow, parseDuration, parsePolicy, parseWindow, showDuration, type Window } from '../../shared/core/policy/index.js'
 import type { SecretRef, VersionId } from '../../shared/core/ports/words.js'
 import { splitRef, storeKind } from '../../shared/core/refs.js'
+import { policyKeys } from '../../shared/rotators/postgres/policy.js'
 
-const parse = (policy: Record<string, string>, shortGrace = false) =>
-  parsePolicy(policy, { own: [{ name: 'pair', help: 'x', check: () => undefined }], shortGrace })
+const parse = (policy: Record<string, string>, shortGrace = false) => parsePolicy(policy, { own: policyKeys, shortGrace })
 const windowOf = (text: string): Window => {
   const window = parseWindow(text)
   if (typeof window === 'string') throw new Error(window)

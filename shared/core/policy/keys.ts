@@ -59,16 +59,5 @@ export const commonKeys: readonly PolicyKey[] = [
   },
   { name: 'owner', help: 'who to ask; for people', check: anything },
   { name: 'environment', help: 'production, staging …; for people and for who may choose which admin', check: anything },
-  {
-    name: 'hash',
-    default: 'scram',
-    help: 'scram: the target only ever receives a verifier; server: it hashes the clear text itself',
-    check: oneOf('scram', 'server'),
-  },
-  {
-    name: 'at',
-    help: 'where a bare value logs in: user@host:port/database',
-    check: matching(/^[^@/ ]+@[^@/: ]+(:\d{1,5})?\/[^@/ ]+$/, 'must be user@host:port/database'),
-  },
   { name: 'parts', help: 'field=rotator for each part of a secret that holds several credentials', check: anything },
 ]

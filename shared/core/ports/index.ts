@@ -1,5 +1,6 @@
 export * from './env.js'
 export * from './errors.js'
+export * from './hosts.js'
 export * from './notifier.js'
 export * from './rotator.js'
 export * from './service.js'

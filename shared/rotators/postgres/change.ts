@@ -1,12 +1,14 @@
 import pg from 'pg'
 import { assertInTime, RotationError } from '../../core/errors.js'
 import type { Context } from '../../core/ports/rotator.js'
+import { assertName } from '../sql/names.js'
+import { strategyOf } from '../sql/pair.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
 import { adminLogin, forgetRefusal, loginOnce, within } from './logins.js'
-import { hashOf, strategyOf } from './policy.js'
+import { hashOf } from './policy.js'
 import type { Session } from './session.js'
-import { assertName, type PostgresValue } from './value.js'
+import { dialect, type PostgresValue } from './value.js'
 import { iterationsFor, saltBytes, scramVerifier } from './verifier.js'
 
 interface Prelude {
@@ -64,7 +66,7 @@ async function setPassword(
   iterations: string | null,
 ): Promise<void> {
   const { policy, env } = context
-  assertName(pending.user, 'username')
+  assertName(pending.user, 'username', dialect.names)
   const role = pg.escapeIdentifier(pending.user)
   const secret =
     hashOf(policy) === 'server'

@@ -1,7 +1,7 @@
 import type { Context, Difference } from '../../core/ports/rotator.js'
+import { differencesAreFatal } from '../sql/policy.js'
 import { ask } from './change.js'
 import { copyLogin, within } from './logins.js'
-import { differencesAreFatal } from './policy.js'
 import { lackingQuery } from './privileges.js'
 import type { Session } from './session.js'
 import type { PostgresValue } from './value.js'

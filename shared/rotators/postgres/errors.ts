@@ -116,8 +116,3 @@ export function statementError(cause: unknown, what: string): RotationError {
 
 export const classify = (cause: unknown): Code =>
   cause instanceof RotationError ? cause.code : loginKind(systemCodeOf(cause), messageOf(cause), { proven: false, forged: false })[0]
-
-/** For what a value says. bad_value with the field. */
-export function bad(field: string, why: string, next: string): never {
-  throw new RotationError('bad_value', `The field ${field} ${why}.`, { field, next })
-}

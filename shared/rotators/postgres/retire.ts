@@ -2,13 +2,14 @@ import pg from 'pg'
 import { assertInTime, RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Context, Progress } from '../../core/ports/rotator.js'
 import type { CredentialId } from '../../core/ports/words.js'
+import { assertName } from '../sql/names.js'
+import { strategyOf } from '../sql/pair.js'
 import { ask } from './change.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
 import { adminLogin, mustLogin, within } from './logins.js'
-import { strategyOf } from './policy.js'
 import type { Session } from './session.js'
-import { assertName, type PostgresValue } from './value.js'
+import { dialect, type PostgresValue } from './value.js'
 
 /**
  * The login that left can no longer be used, by a password or in any other way, while role, grants and ownership stay. One login has nothing to take away, its old
@@ -40,7 +41,7 @@ const noSuchRole = '42704'
 
 /** Gone already is done. */
 async function disable(context: Context<PostgresValue>, session: Session, user: string): Promise<void> {
-  assertName(user, 'username')
+  assertName(user, 'username', dialect.names)
   assertInTime(context, `the login ${user} was ended`)
   try {
     await session.query(`BEGIN READ WRITE; ALTER ROLE ${pg.escapeIdentifier(user)} NOLOGIN PASSWORD NULL; COMMIT`)

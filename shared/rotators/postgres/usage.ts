@@ -1,9 +1,9 @@
 import type { Context, Usage } from '../../core/ports/rotator.js'
 import type { CredentialId } from '../../core/ports/words.js'
+import { strategyOf } from '../sql/pair.js'
 import { ask } from './change.js'
 import { adminOf } from './check.js'
 import { adminLogin, mustLogin, within } from './logins.js'
-import { strategyOf } from './policy.js'
 import type { Session } from './session.js'
 import type { PostgresValue } from './value.js'
 

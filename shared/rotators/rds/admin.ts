@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import type { Hosts } from '../../core/ports/hosts.js'
 import type { Administrator } from '../../core/ports/rotator.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape } from '../../core/shapes/index.js'
@@ -11,14 +12,9 @@ const databaseTags = { 'aws:rds:primaryDBInstanceArn': 'instance', 'aws:rds:prim
 
 /**
  * An administrator whose secret names no host (RDS manages it), or another host than the rotated secret: the control plane says which database it
- * is, and whether the other host is the same one (an endpoint, a member, a read replica). What it cannot confirm stays as it is, and is refused
- * where it is used. `tags` is asked only where no host is named.
+ * is, and whether the other host is the same one (an endpoint, a member, a read replica).
  */
-export async function resolveAdmin(
-  admin: Administrator,
-  rotated: SecretText,
-  tags: () => Promise<Readonly<Record<string, string>>>,
-): Promise<Administrator> {
+export const resolveAdmin: Hosts['resolve'] = async (admin, rotated, tags) => {
   const [shape, mine, theirs] = [readShape(admin.value), siteOf(admin.value), siteOf(rotated)]
   if (shape.kind !== 'json' || mine === undefined || theirs?.host === undefined) return admin
   const place = mine.host === undefined ? placeIn(await tags(), admin) : placeOrNot(admin.value, mine.host)

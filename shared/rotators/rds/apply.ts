@@ -1,19 +1,13 @@
 import { assertInTime, RotationError } from '../../core/errors.js'
 import type { Context, Progress, Rotator } from '../../core/ports/rotator.js'
-import type { SecretText } from '../../core/secret-text.js'
+import type { DatabaseLogin } from '../sql/login.js'
 import { setMasterPassword } from './api.js'
 import { assertOurs, type Database, lookAt } from './database.js'
 import type { Place } from './place.js'
 
-/** What the engine's own rotator reads from the value. */
-export interface Login {
-  readonly host: string
-  readonly port: number
-  readonly user: string
-  readonly password: SecretText
-}
-export interface RdsValue<V extends Login> {
-  readonly login: V
+export interface RdsValue {
+  /** What the engine's own rotator reads from the value. */
+  readonly login: DatabaseLogin
   readonly place: Place
 }
 
@@ -26,11 +20,11 @@ const restMs = 10_000
 const ready = ['available', 'backing-up', 'storage-optimization']
 
 /** Sent once, then looked after until the new password logs in, or `again` where this invocation ends before. */
-export async function apply<V extends Login>(
-  inner: Rotator<V>,
-  context: Context<RdsValue<V>>,
-  look: () => Context<V>,
-  { login, place }: RdsValue<V>,
+export async function apply(
+  inner: Rotator<DatabaseLogin>,
+  context: Context<RdsValue>,
+  look: () => Context<DatabaseLogin>,
+  { login, place }: RdsValue,
 ): Promise<Progress> {
   const { env, deadline } = context
   for (let [sent, doubts] = [false, 0]; ; await env.sleep(pollMs)) {
@@ -59,10 +53,17 @@ export async function apply<V extends Login>(
 }
 const doubtsMax = 3
 
-const newWorks = async <V extends Login>(inner: Rotator<V>, context: Context<V>, pending: V): Promise<'new' | 'changing'> =>
-  (await inner.accepted(context, pending)) ? 'new' : 'changing'
+const newWorks = async (
+  inner: Rotator<DatabaseLogin>,
+  context: Context<DatabaseLogin>,
+  pending: DatabaseLogin,
+): Promise<'new' | 'changing'> => ((await inner.accepted(context, pending)) ? 'new' : 'changing')
 
-async function which<V extends Login>(inner: Rotator<V>, context: Context<V>, pending: V): Promise<'old' | 'new' | 'neither'> {
+async function which(
+  inner: Rotator<DatabaseLogin>,
+  context: Context<DatabaseLogin>,
+  pending: DatabaseLogin,
+): Promise<'old' | 'new' | 'neither'> {
   if (context.current && (await inner.accepted(context, context.current))) return 'old'
   return (await inner.accepted(context, pending)) ? 'new' : 'neither'
 }

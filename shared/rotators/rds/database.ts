@@ -1,5 +1,6 @@
 import type { DBCluster, DBInstance } from '@aws-sdk/client-rds'
 import { RotationError } from '../../core/errors.js'
+import type { DatabaseLogin } from '../sql/login.js'
 import { describeCluster, describeInstance } from './api.js'
 import type { Place } from './place.js'
 
@@ -84,14 +85,8 @@ const ofCluster = (place: Place, cluster: DBCluster, member?: string): Database 
   replicaOf: copyOf('cluster', cluster.ReplicationSourceIdentifier),
 })
 
-interface Login {
-  readonly host: string
-  readonly port: number
-  readonly user: string
-}
-
 /** What must hold before a password is changed: this database, at this host, with this master user, which nobody else rotates. */
-export function assertOurs(database: Database, { host, port, user }: Login): void {
+export function assertOurs(database: Database, { host, port, user }: DatabaseLogin): void {
   const { place, hosts } = database
   const name = `${place.kind} ${place.id}`
   const refuse = (field: string, why: string, next: string): never => {

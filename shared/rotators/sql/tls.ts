@@ -1,0 +1,51 @@
+import type { ConnectionOptions } from 'node:tls'
+import { optional } from '../../core/optional.js'
+import type { Env } from '../../core/ports/env.js'
+import { failValue } from './errors.js'
+
+/** verify: TLS with the certificate and the host name checked. off: plaintext, because the secret itself says so. Nothing in between. */
+export type Tls = { readonly mode: 'verify'; readonly ca?: string } | { readonly mode: 'off' }
+
+/** How the clients of an engine write it. */
+export interface TlsWords {
+  /** The field that holds one of `modes`, of which `off` means plaintext and the last one is the strictest. */
+  readonly field: string
+  readonly modes: readonly string[]
+  readonly off: string
+  /** Fields that may hold an authority, the first one first. */
+  readonly ca: readonly string[]
+}
+
+/** `ssl` (true, false, or as text), a mode and an authority (PEM) of a secret. Every mode but `off` verifies: weaker ones would fall back. bad_value. */
+export function readTls(fields: ReadonlyMap<string, unknown>, { field, modes, off, ca: caFields }: TlsWords): Tls {
+  const ssl = flag(fields.get('ssl'))
+  const mode = fields.get(field)
+  if (mode !== undefined && (typeof mode !== 'string' || !modes.includes(mode)))
+    failValue(field, 'is unknown', `Use ${off} for plaintext, or ${modes.at(-1)}; known are ${modes.join(', ')}.`)
+  if (ssl === true && mode === off) failValue(field, `says ${off}, but ssl says true`, 'Keep one of them.')
+  if (ssl === false && mode !== undefined && mode !== off)
+    failValue('ssl', `says false, but ${field} says ${String(mode)}`, 'Keep one of them.')
+  if (ssl === false || mode === off) return { mode: 'off' }
+  const ca = caFields.reduce<unknown>((found, name) => found ?? fields.get(name), undefined)
+  if (ca === undefined) return { mode: 'verify' }
+  if (typeof ca !== 'string' || !ca.includes('-----BEGIN CERTIFICATE-----'))
+    return failValue('ca', 'holds no certificate in PEM form', 'Give the text of the CA file, with its BEGIN and END lines.')
+  return { mode: 'verify', ca }
+}
+
+function flag(value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  if (value === 'true' || value === 'false') return value === 'true'
+  return failValue('ssl', 'must be true or false', 'Use true for TLS with verification, false for plaintext.')
+}
+
+/** The platform's own authorities, for its own hosts: in place of Node's list, as `ca` is. */
+const hostCa = (host: string, { hostCa: known }: Pick<Env, 'hostCa'>): string | undefined =>
+  known?.endings.some((ending) => host.toLowerCase().endsWith(ending)) ? known.pem : undefined
+
+/** What a driver hands to node:tls; false for plaintext. */
+export function tlsOptions(tls: Tls, host: string, env: Pick<Env, 'ca' | 'hostCa'>): ConnectionOptions | false {
+  if (tls.mode === 'off') return false
+  const ca = tls.ca ?? env.ca ?? hostCa(host, env)
+  return { rejectUnauthorized: true, minVersion: 'TLSv1.2', ...optional('ca', ca) }
+}
