@@ -36,6 +36,17 @@ const onlyRotators = (wanted) => ({
   },
 })
 
+/** A function tells nobody: of a notifier only the form of its settings is in the bundle, because a configuration is read with it. */
+const noNotifiers = {
+  name: 'no-notifiers',
+  setup(building) {
+    building.onResolve({ filter: /^\.\// }, ({ kind, importer, path }) =>
+      kind === 'dynamic-import' && /shared\/notifiers\/registry\.ts$/.test(importer) ? { path, namespace: 'no-notifiers' } : undefined,
+    )
+    building.onLoad({ filter: /.*/, namespace: 'no-notifiers' }, () => ({ contents: 'export {}' }))
+  },
+}
+
 /** CommonJS: it starts faster than ESM. Module fields first: they shake better. */
 export async function bundle({ cloud, name }, folder, rotators = chosenRotators()) {
   const outfile = join(folder, cloud, name, 'index.js')
@@ -53,7 +64,7 @@ export async function bundle({ cloud, name }, folder, rotators = chosenRotators(
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
-    plugins: [onlyRotators(rotators)],
+    plugins: [onlyRotators(rotators), noNotifiers],
   })
   const inputs = Object.keys(metafile.inputs)
   const foreign = Object.entries(sdks).flatMap(([other, form]) => (other === cloud ? [] : inputs.filter((input) => form.test(input))))

@@ -10,8 +10,6 @@ import { readReceipt } from './webhook/receipt.js'
 import { settings, type WebhookSettings } from './webhook/settings.js'
 import { signMessage, whyNotSigned } from './webhook/signature.js'
 
-export { settings }
-
 const againMsMin = 60_000
 const againMsMax = 3_600_000
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
+import { parseConfiguration } from '../../shared/app/configuration.js'
 import { codes } from '../../shared/core/ports/errors.js'
 import type { Notifier } from '../../shared/core/ports/notifier.js'
 import { consumerPhases } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
 import { loadNotifier, type NotifierKind } from '../../shared/notifiers/registry.js'
 import type { NotifierHarness } from '../harness/notifiers.js'
 import { change, context, env } from '../harness/webhook-server.js'
@@ -20,6 +22,15 @@ export function notifierContract(kind: NotifierKind, open: () => Promise<Notifie
     after(() => harness.close())
 
     it('is what it is registered as', () => assert.equal(notifier.kind, kind))
+
+    it('is told by a configuration that names it', async () => {
+      const { key, required, settings } = harness.target
+      const { access, ...set } = JSON.parse(settings.reveal()) as { readonly access?: object; readonly cluster?: string }
+      const text = { clusters: access && set.cluster ? { [set.cluster]: access } : {}, targets: { [key]: { kind, required, ...set } } }
+      const target = parseConfiguration(new SecretText(JSON.stringify(text))).targets[key] ?? assert.fail()
+      assert.deepEqual([target.kind, target.required, target.place], [kind, required, set.cluster && `cluster ${set.cluster}`])
+      assert.ok((await notifier.advance(change, target, context())).evidence.length > 3)
+    })
 
     it('tells as often as it is asked, with a phase and words for people', async () => {
       for (let turn = 0; turn < 3; turn++) {
