@@ -92,6 +92,17 @@ describe('tidy', () => {
     assert.deepEqual(wrong, [])
   })
 
+  it('reaches notifiers through their registry alone', () => {
+    const wrong = shipped
+      .filter((file) => !file.startsWith('shared/notifiers/'))
+      .flatMap((file) =>
+        importsOf(file)
+          .filter((to) => to.startsWith('shared/notifiers/') && to !== 'shared/notifiers/registry.ts')
+          .map((to) => `${file} imports ${to}: a notifier that is added must change no other room`),
+      )
+    assert.deepEqual(wrong, [])
+  })
+
   it('keeps files small', () => {
     const limitOf = (file: string): number =>
       /^test\//.test(file) ? 400 : /^functions\//.test(file) ? 60 : /^shared\/rotators\/[^/]+$/.test(file) ? 150 : 250

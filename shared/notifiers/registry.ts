@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
-import type { Notifier } from '../core/ports/notifier.js'
+import type { CheckCallback, Notifier } from '../core/ports/notifier.js'
 import * as kubernetes from './kubernetes/settings.js'
 import * as log from './log.js'
 import * as manual from './manual.js'
@@ -8,9 +8,16 @@ import * as webhook from './webhook/settings.js'
 
 type Settings = v.StrictObjectSchema<v.ObjectEntries, undefined>
 
+/** An entry file, as far as the registry asks it. */
+interface NotifierModule {
+  create(): Notifier
+  /** Where consumers call back: whether a message in the name of a target may be trusted. */
+  readonly checkCallback?: CheckCallback
+}
+
 interface Row<S extends Settings> {
   /** The entry file, when a target asks for it. What the row itself names is loaded wherever a configuration is read, so it is a small file. */
-  readonly load: () => Promise<{ create(): Notifier }>
+  readonly load: () => Promise<NotifierModule>
   /** What stands in the configuration secret beside `kind` and `required`. The notifier reads what came out of it with the same form again. */
   readonly settings: S
   /** Why what is set cannot work together: undefined where it can. */
@@ -46,10 +53,16 @@ export const notifierKinds = Object.keys(notifiers) as NotifierKind[]
 const isKind = (kind: string): kind is NotifierKind => Object.hasOwn(notifiers, kind)
 
 /** bad_config for a name that nobody registered. */
-export async function loadNotifier(kind: string): Promise<Notifier> {
-  if (isKind(kind)) return (await notifiers[kind].load()).create()
+function load(kind: string): Promise<NotifierModule> {
+  if (isKind(kind)) return notifiers[kind].load()
   throw new RotationError('bad_config', `There is no notifier "${kind}".`, {
     field: 'targets',
     next: `Use one of ${notifierKinds.join(', ')} in the configuration secret.`,
   })
 }
+
+/** bad_config for a name that nobody registered. */
+export const loadNotifier = async (kind: string): Promise<Notifier> => (await load(kind)).create()
+
+/** undefined where targets of this kind never call back; bad_config for a name that nobody registered. */
+export const loadCallbackCheck = async (kind: string): Promise<CheckCallback | undefined> => (await load(kind)).checkCallback

@@ -2,11 +2,11 @@ import { CloudEvent } from 'cloudevents'
 import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
-import type { Change, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
+import type { Change, CheckCallback, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
+import { readReceipt } from '../core/receipt.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Answer, post } from './webhook/post.js'
 import { probe } from './webhook/probe.js'
-import { readReceipt } from './webhook/receipt.js'
 import { settings, type WebhookSettings } from './webhook/settings.js'
 import { signMessage, whyNotSigned } from './webhook/signature.js'
 
@@ -62,6 +62,10 @@ const eventOf = (change: Change, target: Target) =>
     },
   })
 
+/** What proves a receipt, in an answer or in a callback. */
+const receiptKeysOf = ({ keys, receiptKeys }: WebhookSettings): readonly SecretText[] =>
+  [...keys, ...receiptKeys].map((key) => new SecretText(key))
+
 /** A bare 2xx says that the message arrived, no more; only a signed receipt says more. */
 function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env }: NotifierContext): TargetState {
   const { status, headers, body } = answer
@@ -69,8 +73,7 @@ function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env 
   if (status >= 200 && status < 300) {
     const receipt = readReceipt(body)
     if (receipt?.id !== change.id) return { phase: 'requested', evidence: `HTTP ${status}` }
-    const keys = [...wanted.keys, ...wanted.receiptKeys].map((key) => new SecretText(key))
-    const wrong = whyNotSigned(keys, headers, body, env.now())
+    const wrong = whyNotSigned(receiptKeysOf(wanted), headers, body, env.now())
     return wrong === undefined
       ? { phase: receipt.phase, evidence: `signed answer ${receipt.phase}` }
       : { phase: 'requested', evidence: `HTTP ${status}; it says ${receipt.phase}, but ${wrong}` }
@@ -93,6 +96,12 @@ function againAt({ headers }: Answer, change: Change, now: number): number {
   const date = given === undefined || seconds !== undefined ? Number.NaN : Date.parse(given)
   const asked = seconds !== undefined ? seconds * 1000 : Number.isNaN(date) ? now - change.sequence : date - now
   return now + Math.min(againMsMax, Math.max(againMsMin, asked))
+}
+
+/** The time is part of what was signed: a message that is sent once more is as old as it was. */
+export const checkCallback: CheckCallback = (target, { headers, body }, now) => {
+  const why = whyNotSigned(receiptKeysOf(settingsOf(target)), headers, body, now)
+  return why === undefined ? { signedAt: Number(headers['webhook-timestamp']) * 1000 } : { why }
 }
 
 export const create = (): Notifier => webhook
