@@ -20,7 +20,6 @@ const askAgainMs = 300_000
  */
 const kubernetes: Notifier = {
   kind: 'kubernetes',
-  traits: { proves: 'drained' },
   preflight: async (target, context) => preflight(settingsOf(target), context),
   advance: async (change, target, context) => {
     const wanted = settingsOf(target)

@@ -16,7 +16,6 @@ const againMsMax = 3_600_000
 /** CloudEvents 1.0 in structured mode with Standard Webhooks signatures; docs/webhooks.md is what a receiver needs to know. */
 const webhook: Notifier = {
   kind: 'webhook',
-  traits: { proves: 'drained' },
   preflight: async (target, { env }) => probe(settingsOf(target), env.ca),
   advance: async (change, target, context) => {
     const { receipt } = context

@@ -54,7 +54,6 @@ function consumers(world: World, names: readonly string[]): void {
   world.configuration = { ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }
   const notifier: Notifier = {
     kind: 'memory',
-    traits: { proves: 'drained' },
     preflight: async () => ({ verdict: 'ok' }),
     advance: async () => ({ phase: 'drained', evidence: 'drained' }),
     classify: () => 'internal',
@@ -124,7 +123,6 @@ describe('a sweep', () => {
     await run(world, { kind: 'emergency' })
     world.loadNotifier = async () => ({
       kind: 'memory',
-      traits: { proves: 'drained' },
       preflight: async () => ({ verdict: 'ok' }),
       advance: async () => ({ phase: 'requested', evidence: 'it does not follow' }),
       classify: () => 'internal',

@@ -69,8 +69,6 @@ export type CheckCallback = (target: Target, callback: Callback, now: number) =>
 
 export interface Notifier {
   readonly kind: string
-  /** How far a target of this kind can ever prove to be. */
-  readonly traits: { readonly proves: 'nothing' | 'accepted' | 'drained' }
   /** Looks, sends nothing. bad_config for settings that are wrong. */
   preflight(target: Target, context: NotifierContext): Promise<Preflight>
   /** One bounded look and at most one delivery; repeatable. delivery_failed, delivery_refused. */
