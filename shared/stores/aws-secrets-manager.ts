@@ -9,7 +9,7 @@ import type { Policy, SecretRef, Step, Token, VersionId } from '../core/ports/wo
 import { splitRef } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { Api, type ClientOptions, createClient, type Value } from './aws-secrets-manager/api.js'
-import type { Description } from './aws-secrets-manager/description.js'
+import { type Description, refOf } from './aws-secrets-manager/description.js'
 import { classify, isNotFound, spent } from './aws-secrets-manager/errors.js'
 import { label, retiringLabels } from './aws-secrets-manager/labels.js'
 import { changed, Reader, Warm } from './aws-secrets-manager/reader.js'
@@ -54,7 +54,7 @@ export class AwsSecretsManager implements SecretStore {
   async resolve(text: string): Promise<SecretRef> {
     const name = text.startsWith('arn:') ? text : awsName(text)
     const whole = wholeArn.exec(name)
-    if (whole !== null && (text === name || text === `aws:${name}`)) return { store: 'aws', key: name, shown: `aws:${whole[1]}` }
+    if (whole !== null && (text === name || text === `aws:${name}`)) return refOf(name, whole[1] ?? name)
     return (await this.#described(name)).ref
   }
 
@@ -119,8 +119,8 @@ export class AwsSecretsManager implements SecretStore {
   async readCurrent(text: string): Promise<{ readonly value: SecretText; readonly ref: SecretRef }> {
     const name = text.startsWith('arn:') ? text : awsName(text)
     try {
-      const { text: value, arn, name: shown } = await this.api.get(name, { stage: label.current })
-      return { value, ref: { store: 'aws', key: arn, shown: `aws:${shown}` } }
+      const { text: value, arn, name: called } = await this.api.get(name, { stage: label.current })
+      return { value, ref: refOf(arn, called) }
     } catch (cause) {
       if (!isNotFound(cause)) {
         const code = classify(cause)

@@ -44,7 +44,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin {
     const { store, name } = splitRef(text, 'memory')
     if (store !== 'memory')
       throw new RotationError('bad_event', `${text} is not a secret of the memory store.`, { field: 'ref', next: 'Write memory:name.' })
-    return { store: 'memory', key: name, shown: `memory:${name}` }
+    return { store: 'memory', key: name, shown: `memory:${name}`, name }
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {

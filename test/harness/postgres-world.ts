@@ -85,7 +85,7 @@ export class PostgresWorld {
       configuration: async () => noConfiguration,
       loadNotifier,
       journal: true,
-      readAdmin: async (text) => ({ value: new SecretText(this.adminValue), ref: { store: 'memory', key: text, shown: text } }),
+      readAdmin: async (text) => ({ value: new SecretText(this.adminValue), ref: { store: 'memory', key: text, shown: text, name: text } }),
       env: this.env,
       audit: { write: async (record) => void this.audit.push(record) },
       holder: `holder-${++this.#holders}`,

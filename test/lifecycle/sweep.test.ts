@@ -61,7 +61,7 @@ function consumers(world: World, names: readonly string[]): void {
   world.loadNotifier = async () => notifier
 }
 const _stateAt = (key: string, publishedAt: number): SecretState =>
-  ({ ref: { store: 'memory', key, shown: `memory:${key}` }, publishedAt, journal: null }) as unknown as SecretState
+  ({ ref: { store: 'memory', key, shown: `memory:${key}`, name: key }, publishedAt, journal: null }) as unknown as SecretState
 const _settingsOf = (policy: Policy) => parsePolicy(policy, { shortGrace: false })
 
 describe('a scheduled rotation starts once', () => {
