@@ -110,7 +110,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
       notifier,
       room,
       { ...change, ref: { store: 'file', key: 'other', shown: 'file:other', name: 'other' } },
-      room.target({ ...plain, externalSecret: undefined, clusterExternalSecret: 'guarded', remoteKey: 'db' }),
+      room.target({ ...plain, soakSeconds: 3600, externalSecret: undefined, clusterExternalSecret: 'guarded', remoteKey: 'db' }),
       'verified',
     )
     room.operator.fault = 'stale'
