@@ -1,7 +1,6 @@
-import { CloudEvent } from 'cloudevents'
 import * as v from 'valibot'
+import { eventOf } from '../core/cloud-event.js'
 import { RotationError } from '../core/errors.js'
-import { optional } from '../core/optional.js'
 import type { Change, CheckCallback, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
 import { readReceipt } from '../core/receipt.js'
 import { SecretText } from '../core/secret-text.js'
@@ -39,27 +38,6 @@ function settingsOf(target: Target): WebhookSettings {
     next: 'Correct the configuration secret; keyturn config check shows what is wrong.',
   })
 }
-
-/** Thin: ids and times. Whoever is told reads the value where it always read it. */
-const eventOf = (change: Change, target: Target) =>
-  new CloudEvent({
-    id: change.id,
-    source: 'urn:keyturn',
-    type: 'keyturn.secret.published',
-    subject: change.ref.shown,
-    time: new Date(change.sequence).toISOString(),
-    datacontenttype: 'application/json',
-    sequence: String(change.sequence),
-    data: {
-      ref: change.ref.shown,
-      version: change.version,
-      previous: change.previous,
-      sequence: change.sequence,
-      cause: change.cause,
-      ...optional('reason', change.reason),
-      target: target.key,
-    },
-  })
 
 /** What proves a receipt, in an answer or in a callback. */
 const receiptKeysOf = ({ keys, receiptKeys }: WebhookSettings): readonly SecretText[] =>
