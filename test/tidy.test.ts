@@ -103,6 +103,28 @@ describe('tidy', () => {
     assert.deepEqual(wrong, [])
   })
 
+  it('names no cloud in the app: a function is given its platform', () => {
+    const files = [
+      'config-form',
+      'config-schema',
+      'configuration',
+      'function',
+      'function-config',
+      'function-log',
+      'jwks',
+      'platform',
+      'places',
+      'receive',
+    ]
+    const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '')
+    const cloud =
+      /(?<![A-Za-z])(aws|arn|rds|gcp|azure)(?![a-z])|(Aws|Arn|Rds|Gcp|Azure)(?![a-z])|(?<![A-Za-z])(AWS|ARN|RDS|GCP|AZURE)(?![A-Za-z])/
+    assert.deepEqual(
+      files.map((name) => `shared/app/${name}.ts`).filter((file) => cloud.test(withoutComments(textOf(file)))),
+      [],
+    )
+  })
+
   it('keeps files small', () => {
     const limitOf = (file: string): number =>
       /^test\//.test(file) ? 400 : /^functions\//.test(file) ? 60 : /^shared\/rotators\/[^/]+$/.test(file) ? 150 : 250

@@ -24,6 +24,10 @@ export interface ClientOptions {
   readonly endpoint?: string
 }
 
+/** What the environment of a process says of it: SECRETS_MANAGER_ENDPOINT alone; the rest is read by the SDK. */
+export const clientOptionsOf = ({ SECRETS_MANAGER_ENDPOINT: endpoint }: Readonly<Record<string, string | undefined>>): ClientOptions =>
+  endpoint ? { endpoint } : {}
+
 export const createClient = ({ region, endpoint }: ClientOptions): SecretsManagerClient =>
   new SecretsManagerClient({
     ...optional('region', region),
