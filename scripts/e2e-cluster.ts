@@ -100,7 +100,7 @@ function depsOf(store: FileStore, targets: readonly Target[], server: PostgresSe
     infer: () => ({}),
     configuration: async () => ({ ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }),
     journal: true,
-    readAdmin: async () => ({ value: admin, ref: { store: storeKind('file'), key: 'admin', shown: 'file:admin' } }),
+    readAdmin: async () => ({ value: admin, ref: { store: storeKind('file'), key: 'admin', shown: 'file:admin', name: 'admin' } }),
     env: systemEnv({ log: () => {} }),
     audit: { write: async () => {} },
     holder: 'e2e',

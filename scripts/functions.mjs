@@ -77,6 +77,7 @@ async function bundle({ cloud, name }, folder, rotators) {
     logLevel: 'warning',
     // A text: for a list esbuild would make a module of its own, which every other one calls.
     define: { KEYTURN_BUNDLED_ROTATORS: JSON.stringify(rotators.join()) },
+    // A function tells nobody: of a notifier only the form of its settings is in the bundle, because a configuration is read with it.
     plugins: [lazyImports(leaveOut({ rotators }))],
   })
   const inputs = Object.keys(metafile.inputs)

@@ -194,6 +194,39 @@ describe('tidy', () => {
     assert.deepEqual(wrong, [])
   })
 
+  it('reaches notifiers through their registry alone', () => {
+    const wrong = shipped
+      .filter((file) => !file.startsWith('shared/notifiers/'))
+      .flatMap((file) =>
+        importsOf(file)
+          .filter((to) => to.startsWith('shared/notifiers/') && to !== 'shared/notifiers/registry.ts')
+          .map((to) => `${file} imports ${to}: a notifier that is added must change no other room`),
+      )
+    assert.deepEqual(wrong, [])
+  })
+
+  it('names no cloud in the app: a function is given its platform', () => {
+    const files = [
+      'config-form',
+      'config-schema',
+      'configuration',
+      'function',
+      'function-config',
+      'function-log',
+      'jwks',
+      'platform',
+      'places',
+      'receive',
+    ]
+    const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '')
+    const cloud =
+      /(?<![A-Za-z])(aws|arn|rds|gcp|azure)(?![a-z])|(Aws|Arn|Rds|Gcp|Azure)(?![a-z])|(?<![A-Za-z])(AWS|ARN|RDS|GCP|AZURE)(?![A-Za-z])/
+    assert.deepEqual(
+      files.map((name) => `shared/app/${name}.ts`).filter((file) => cloud.test(withoutComments(textOf(file)))),
+      [],
+    )
+  })
+
   it('keeps files small', () => {
     const limitOf = (file: string): number =>
       /^test\//.test(file) ? 400 : /^functions\//.test(file) ? 60 : /^shared\/rotators\/[^/]+$/.test(file) ? 150 : 250

@@ -1,10 +1,10 @@
 import type { LambdaFunctionURLEvent } from 'aws-lambda'
-import { readFunctionConfig } from '../../shared/app/function-config.js'
 import { answerOf, logLine } from '../../shared/app/function-log.js'
 import { answerSet, maxAgeOf, type SetAnswer, unavailable } from '../../shared/app/jwks.js'
 import { systemEnv } from '../../shared/core/env.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import type { SecretText } from '../../shared/core/secret-text.js'
+import { clientOptionsOf } from '../../shared/stores/aws-secrets-manager/api.js'
 import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
 
 type Asked = Pick<LambdaFunctionURLEvent, 'rawPath' | 'headers'> & {
@@ -22,7 +22,7 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
   let kept: { readonly text: SecretText; readonly at: number } | undefined
   return async ({ rawPath: path, headers, requestContext }) => {
     try {
-      store ??= AwsSecretsManager.open(readFunctionConfig(environment).aws, env)
+      store ??= AwsSecretsManager.open(clientOptionsOf(environment), env)
       const now = env.now()
       if (kept === undefined || now - kept.at > keptMs) {
         const fresh = await store.readCurrent(environment.KEYTURN_JWKS ?? '').catch((cause: unknown) => {

@@ -4,8 +4,10 @@ import { FunctionApp } from '../../shared/app/function.js'
 import { answerOf } from '../../shared/app/function-log.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import { serve } from '../../shared/lifecycle/service/serve.js'
+import { clientOptionsOf } from '../../shared/stores/aws-secrets-manager/api.js'
 import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
 import { readEvent } from './event.js'
+import { aws } from './platform.js'
 
 export type Handler = (event: unknown, context: Pick<Context, 'awsRequestId' | 'getRemainingTimeInMillis'>) => Promise<void>
 
@@ -14,7 +16,7 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
   let app: FunctionApp<AwsSecretsManager> | undefined
   return async (event, context) => {
     try {
-      app ??= new FunctionApp(environment, ({ aws }, env) => AwsSecretsManager.open(aws, env), given)
+      app ??= new FunctionApp(environment, aws, (env) => AwsSecretsManager.open(clientOptionsOf(environment), env), given)
       const { request, rotationToken } = readEvent(event, app.env.now())
       const store = app.store.forInvocation(app.env, rotationToken)
       const deps = app.deps({

@@ -4,33 +4,26 @@ import { commonKeys, parsePolicy, prefix } from '../core/policy/index.js'
 import { credentialTypes } from '../core/ports/rotator.js'
 import { clusterSettings } from '../kubernetes/settings.js'
 import { companionContents } from '../lifecycle/secret/deps.js'
-import { settings as kubernetesSettings, whyNot as whyNotKubernetes } from '../notifiers/kubernetes/settings.js'
-import { settings as logSettings } from '../notifiers/log.js'
-import { settings as manualSettings } from '../notifiers/manual.js'
-import type { NotifierKind } from '../notifiers/registry.js'
-import { settings as webhookSettings, whyNot as whyNotWebhook } from '../notifiers/webhook/settings.js'
+import { type NotifierRow, notifiers } from '../notifiers/registry.js'
 
-const required = v.optional(v.boolean(), false)
-/** A notifier without a line here does not compile. */
-const targetForms = {
-  kubernetes: v.strictObject({ kind: v.literal('kubernetes'), required, ...kubernetesSettings.entries }),
-  log: v.strictObject({
-    kind: v.literal('log'),
-    required: v.optional(v.literal(false, 'a log proves nothing, so it cannot be required'), false),
-    ...logSettings.entries,
-  }),
-  manual: v.strictObject({ kind: v.literal('manual'), required, ...manualSettings.entries }),
-  webhook: v.strictObject({ kind: v.literal('webhook'), required, ...webhookSettings.entries }),
-} satisfies Record<NotifierKind, unknown>
-const target = v.pipe(
-  v.variant('kind', [targetForms.kubernetes, targetForms.log, targetForms.manual, targetForms.webhook]),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return
-    const { value } = dataset
-    const wrong =
-      value.kind === 'webhook' ? whyNotWebhook(value, value.required) : value.kind === 'kubernetes' ? whyNotKubernetes(value) : undefined
-    if (wrong !== undefined) addIssue({ message: wrong })
-  }),
+/** A target as its notifier wants it: what every target has, and the notifier's own settings. */
+const targetForm = (kind: string, { settings, whyNot, whyNeverRequired }: NotifierRow) =>
+  v.pipe(
+    v.strictObject({
+      kind: v.literal(kind),
+      required: v.optional(whyNeverRequired === undefined ? v.boolean() : v.literal(false, whyNeverRequired), false),
+      ...settings.entries,
+    }),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return
+      const { kind: _, required, ...set } = dataset.value
+      const wrong = whyNot(set, required)
+      if (wrong !== undefined) addIssue({ message: wrong })
+    }),
+  )
+const target = v.variant(
+  'kind',
+  Object.entries(notifiers).map(([kind, row]) => targetForm(kind, row)),
 )
 
 const name = v.pipe(

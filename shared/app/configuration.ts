@@ -47,9 +47,15 @@ export function parseConfiguration(text: SecretText): Configuration {
   }
 }
 
+/** The cluster that a target's settings name, whatever kind of target it is. */
+const clusterIn = (settings: object): string | undefined =>
+  'cluster' in settings && typeof settings.cluster === 'string' ? settings.cluster : undefined
+
 /** For people: which of several clusters is behind, or down. */
-const placeOf = (settings: object): { readonly place?: string } =>
-  'cluster' in settings && typeof settings.cluster === 'string' ? { place: `cluster ${settings.cluster}` } : {}
+function placeOf(settings: object): { readonly place?: string } {
+  const cluster = clusterIn(settings)
+  return cluster === undefined ? {} : { place: `cluster ${cluster}` }
+}
 
 function assertKnown(known: readonly string[], defaults: ConfigText['defaults']): void {
   for (const [type, entries] of Object.entries(defaults)) {
@@ -93,14 +99,17 @@ function assertCompanions({ companions, targets, clusters }: Pick<ConfigText, 'c
 }
 
 /** A target carries how its cluster is reached: a notifier knows no other part of the configuration. */
-const accessOf = (settings: object, clusters: ConfigText['clusters']): object =>
-  'cluster' in settings && typeof settings.cluster === 'string' ? { access: clusters[settings.cluster] } : {}
+function accessOf(settings: object, clusters: ConfigText['clusters']): object {
+  const cluster = clusterIn(settings)
+  return cluster === undefined ? {} : { access: clusters[cluster] }
+}
 
 function assertClusters(targets: ConfigText['targets'], clusters: ConfigText['clusters']): void {
   for (const [key, target] of Object.entries(targets)) {
-    if (target.kind !== 'kubernetes' || Object.hasOwn(clusters, target.cluster)) continue
+    const cluster = clusterIn(target)
+    if (cluster === undefined || Object.hasOwn(clusters, cluster)) continue
     const field = `targets.${key}.cluster`
-    throw new RotationError('bad_config', `The configuration is wrong: ${field} names ${target.cluster}, which is no cluster.`, {
+    throw new RotationError('bad_config', `The configuration is wrong: ${field} names ${cluster}, which is no cluster.`, {
       field,
       next: `Add it under clusters, or correct the name. Known: ${Object.keys(clusters).join(', ') || 'none'}.`,
     })

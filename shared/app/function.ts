@@ -10,6 +10,7 @@ import { ConfigurationSource, withoutConfiguration } from './configuration.js'
 import { type FunctionConfig, readFunctionConfig } from './function-config.js'
 import { logLine } from './function-log.js'
 import { inferPolicy } from './infer.js'
+import type { Environment, Platform } from './platform.js'
 
 /** What differs from call to call. */
 export interface Invocation extends Pick<Deps, 'store' | 'holder' | 'readAdmin'> {
@@ -23,17 +24,15 @@ export class FunctionApp<S extends SecretStore> {
   readonly env: Env
   readonly store: S
   readonly #config: FunctionConfig
+  readonly #platform: Platform
   readonly #configuration: () => Promise<Configuration>
 
   /** `given`: a clock of its own, for tests. */
-  constructor(
-    environment: Readonly<Record<string, string | undefined>>,
-    open: (config: FunctionConfig, env: Env) => S,
-    given: Partial<Env> = {},
-  ) {
-    this.#config = readFunctionConfig(environment)
+  constructor(environment: Environment, platform: Platform, open: (env: Env) => S, given: Partial<Env> = {}) {
+    this.#platform = platform
+    this.#config = readFunctionConfig(environment, platform)
     this.env = { ...systemEnv({ ...this.#config.env, log: logLine }), ...given }
-    this.store = open(this.#config, this.env)
+    this.store = open(this.env)
     const { configuration } = this.#config
     const source = new ConfigurationSource(async () => (await this.store.readCurrent(configuration ?? '')).value, this.env)
     this.#configuration = configuration === undefined ? withoutConfiguration : () => source.get()
@@ -49,7 +48,7 @@ export class FunctionApp<S extends SecretStore> {
       configuration: this.#configuration,
       loadNotifier: tellsNobody,
       openPlace: async ({ name, at }) => {
-        assertOwn(name, at)
+        this.#assertOwn(name, at)
         // Without the token of this rotation, which is for its own secret alone.
         return { deps: this.deps({ ...invocation, store: this.store, leaseMs }) }
       },
@@ -59,15 +58,15 @@ export class FunctionApp<S extends SecretStore> {
       shortGrace: this.#config.shortGrace,
     }
   }
-}
 
-/** A function reaches one cloud's store and no other. */
-function assertOwn(name: string, at: string): void {
-  if (/^(aws|arn):/.test(at)) return
-  throw new RotationError('bad_config', `The companion ${name} (${at}) is not in this function's store.`, {
-    field: `companions.${name}.at`,
-    next: 'Name a secret of the same store; a copy or a login may also be "order": "after", and keyturn sweep writes it.',
-  })
+  /** A function reaches one cloud's store and no other. */
+  #assertOwn(name: string, at: string): void {
+    if (this.#platform.isOwn(at)) return
+    throw new RotationError('bad_config', `The companion ${name} (${at}) is not in this function's store.`, {
+      field: `companions.${name}.at`,
+      next: 'Name a secret of the same store; a copy or a login may also be "order": "after", and keyturn sweep writes it.',
+    })
+  }
 }
 
 /** Announcing is the sweep's: no notifier is in the bundle of a function that only rotates. */

@@ -1,13 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import * as v from 'valibot'
 import { codeOf, RotationError } from '../core/errors.js'
-import type { Target } from '../core/ports/notifier.js'
-import { SecretText } from '../core/secret-text.js'
+import type { Callback, CheckCallback, Target } from '../core/ports/notifier.js'
+import { type Receipt, readReceipt } from '../core/receipt.js'
 import { noteSeen } from '../lifecycle/consumers/seen.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
-import { type Receipt, readReceipt } from '../notifiers/webhook/receipt.js'
-import { settings } from '../notifiers/webhook/settings.js'
-import { whyNotSigned } from '../notifiers/webhook/signature.js'
+import { loadCallbackCheck } from '../notifiers/registry.js'
 
 const bodyBytesMax = 16_384
 
@@ -15,8 +12,8 @@ const bodyBytesMax = 16_384
 type Reply = readonly [status: number, said: string]
 
 /**
- * A tiny listener for signed callbacks of webhook targets: POST, a receipt in JSON, Standard Webhooks headers. A receipt is only as good as its
- * signature by a key of the very target that it names, within five minutes; noted twice it says the same.
+ * A tiny listener for signed callbacks: POST, a receipt in JSON, signed as the notifier of its target has it. A receipt is only as good as its
+ * signature by a key of the very target that it names; noted twice it says the same.
  */
 export function createReceiver(depsOf: (ref: string) => Promise<Deps>): Server {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
@@ -42,19 +39,22 @@ async function answer(depsOf: (ref: string) => Promise<Deps>, request: IncomingM
   try {
     const deps = await depsOf(receipt.ref)
     const target = (await deps.configuration()).targets[receipt.target]
-    const wrong = target === undefined ? 'there is no such target' : whyNotTrusted(target, request, body, deps.env.now())
-    if (wrong !== undefined) {
-      deps.env.log('receipt_refused', { target: receipt.target, why: wrong })
+    const checked =
+      target === undefined ? { why: 'there is no such target' } : await check(target, { headers: request.headers, body }, deps)
+    if ('why' in checked) {
+      deps.env.log('receipt_refused', { target: receipt.target, why: checked.why })
       return [401, 'not accepted']
     }
-    return await note(deps, receipt, receipt.ref, receipt.target, signedAt(request))
+    return await note(deps, receipt, receipt.ref, receipt.target, checked.signedAt)
   } catch (cause) {
     return codeOf(cause) === 'unavailable' ? [503, 'try again'] : [422, codeOf(cause) ?? 'internal']
   }
 }
 
-/** When it was signed, which is part of what was signed: a message that is sent once more is as old as it was. */
-const signedAt = ({ headers }: IncomingMessage): number => Number(headers['webhook-timestamp']) * 1000
+async function check(target: Target, callback: Callback, { env }: Deps): Promise<ReturnType<CheckCallback>> {
+  const checkCallback = await loadCallbackCheck(target.kind)
+  return checkCallback?.(target, callback, env.now()) ?? { why: `targets of kind ${target.kind} never call back` }
+}
 
 async function note(deps: Deps, { phase, id }: Receipt, ref: string, target: string, at: number): Promise<Reply> {
   try {
@@ -64,13 +64,6 @@ async function note(deps: Deps, { phase, id }: Receipt, ref: string, target: str
     if (cause instanceof RotationError && cause.code === 'conflict') return [409, 'not the current publication']
     throw cause
   }
-}
-
-function whyNotTrusted(target: Target, request: IncomingMessage, body: string, now: number): string | undefined {
-  const parsed = target.kind === 'webhook' ? v.safeParse(settings, JSON.parse(target.settings.reveal())) : undefined
-  if (parsed?.success !== true) return 'it is no webhook target'
-  const keys = [...parsed.output.keys, ...parsed.output.receiptKeys].map((key) => new SecretText(key))
-  return whyNotSigned(keys, request.headers, body, now)
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string | undefined> {

@@ -6,11 +6,9 @@ import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
 import { preflight } from './kubernetes/preflight.js'
 import { restart, stillResting, writtenAt } from './kubernetes/restart.js'
-import { type KubernetesSettings, settings, wholeSettings } from './kubernetes/settings.js'
+import { type KubernetesSettings, wholeSettings } from './kubernetes/settings.js'
 import { forceSyncKey, hasToken, isMarkedBy, isSynced, type Mark, markOf, whyNotWritten } from './kubernetes/sync.js'
 import { whyNotHeld } from './kubernetes/verify.js'
-
-export { settings }
 
 const soonMs = 2000
 const laterMs = 15_000
@@ -22,7 +20,6 @@ const askAgainMs = 300_000
  */
 const kubernetes: Notifier = {
   kind: 'kubernetes',
-  traits: { proves: 'drained' },
   preflight: async (target, context) => preflight(settingsOf(target), context),
   advance: async (change, target, context) => {
     const wanted = settingsOf(target)

@@ -2,11 +2,11 @@ import * as v from 'valibot'
 import type { Notifier } from '../core/ports/notifier.js'
 
 export const settings = v.strictObject({})
+export const whyNeverRequired = 'a log proves nothing, so it cannot be required'
 
 /** Writes a line: for trying out, and where a log pipeline is the consumer. Proves nothing. */
 const log: Notifier = {
   kind: 'log',
-  traits: { proves: 'nothing' },
   preflight: async () => ({ verdict: 'ok' }),
   advance: async (change, target, { env }) => {
     env.log('published', {

@@ -9,7 +9,6 @@ export const settings = v.strictObject({
 /** A person follows: `keyturn seen <ref> --target NAME` is the evidence. Lost with the journal, it is asked for again. */
 const manual: Notifier = {
   kind: 'manual',
-  traits: { proves: 'drained' },
   preflight: async () => ({ verdict: 'ok' }),
   advance: async (change, target, { receipt }) =>
     receipt?.received

@@ -1,16 +1,13 @@
-import { CloudEvent } from 'cloudevents'
 import * as v from 'valibot'
+import { eventOf } from '../core/cloud-event.js'
 import { RotationError } from '../core/errors.js'
-import { optional } from '../core/optional.js'
-import type { Change, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
+import type { Change, CheckCallback, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
+import { readReceipt } from '../core/receipt.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Answer, post } from './webhook/post.js'
 import { probe } from './webhook/probe.js'
-import { readReceipt } from './webhook/receipt.js'
 import { settings, type WebhookSettings } from './webhook/settings.js'
 import { signMessage, whyNotSigned } from './webhook/signature.js'
-
-export { settings }
 
 const againMsMin = 60_000
 const againMsMax = 3_600_000
@@ -18,7 +15,6 @@ const againMsMax = 3_600_000
 /** CloudEvents 1.0 in structured mode with Standard Webhooks signatures; docs/webhooks.md is what a receiver needs to know. */
 const webhook: Notifier = {
   kind: 'webhook',
-  traits: { proves: 'drained' },
   preflight: async (target, { env }) => probe(settingsOf(target), env.ca),
   advance: async (change, target, context) => {
     const { receipt } = context
@@ -43,26 +39,9 @@ function settingsOf(target: Target): WebhookSettings {
   })
 }
 
-/** Thin: ids and times. Whoever is told reads the value where it always read it. */
-const eventOf = (change: Change, target: Target) =>
-  new CloudEvent({
-    id: change.id,
-    source: 'urn:keyturn',
-    type: 'keyturn.secret.published',
-    subject: change.ref.shown,
-    time: new Date(change.sequence).toISOString(),
-    datacontenttype: 'application/json',
-    sequence: String(change.sequence),
-    data: {
-      ref: change.ref.shown,
-      version: change.version,
-      previous: change.previous,
-      sequence: change.sequence,
-      cause: change.cause,
-      ...optional('reason', change.reason),
-      target: target.key,
-    },
-  })
+/** What proves a receipt, in an answer or in a callback. */
+const receiptKeysOf = ({ keys, receiptKeys }: WebhookSettings): readonly SecretText[] =>
+  [...keys, ...receiptKeys].map((key) => new SecretText(key))
 
 /** A bare 2xx says that the message arrived, no more; only a signed receipt says more. */
 function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env }: NotifierContext): TargetState {
@@ -71,8 +50,7 @@ function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env 
   if (status >= 200 && status < 300) {
     const receipt = readReceipt(body)
     if (receipt?.id !== change.id) return { phase: 'requested', evidence: `HTTP ${status}` }
-    const keys = [...wanted.keys, ...wanted.receiptKeys].map((key) => new SecretText(key))
-    const wrong = whyNotSigned(keys, headers, body, env.now())
+    const wrong = whyNotSigned(receiptKeysOf(wanted), headers, body, env.now())
     return wrong === undefined
       ? { phase: receipt.phase, evidence: `signed answer ${receipt.phase}` }
       : { phase: 'requested', evidence: `HTTP ${status}; it says ${receipt.phase}, but ${wrong}` }
@@ -95,6 +73,12 @@ function againAt({ headers }: Answer, change: Change, now: number): number {
   const date = given === undefined || seconds !== undefined ? Number.NaN : Date.parse(given)
   const asked = seconds !== undefined ? seconds * 1000 : Number.isNaN(date) ? now - change.sequence : date - now
   return now + Math.min(againMsMax, Math.max(againMsMin, asked))
+}
+
+/** The time is part of what was signed: a message that is sent once more is as old as it was. */
+export const checkCallback: CheckCallback = (target, { headers, body }, now) => {
+  const why = whyNotSigned(receiptKeysOf(settingsOf(target)), headers, body, now)
+  return why === undefined ? { signedAt: Number(headers['webhook-timestamp']) * 1000 } : { why }
 }
 
 export const create = (): Notifier => webhook

@@ -20,7 +20,7 @@ import type { Policy, SecretRef, Step, Token, VersionId } from '../core/ports/wo
 import { splitRef } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { Api, type ClientOptions, createClient, type Value } from './aws-secrets-manager/api.js'
-import { type Description, isDriven, kind } from './aws-secrets-manager/description.js'
+import { type Description, isDriven, kind, refOf } from './aws-secrets-manager/description.js'
 import { classify, isNotFound } from './aws-secrets-manager/errors.js'
 import { label, retiringLabels } from './aws-secrets-manager/labels.js'
 import { changed, Reader, Warm } from './aws-secrets-manager/reader.js'
@@ -63,7 +63,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
   async resolve(text: string): Promise<SecretRef> {
     const name = text.startsWith('arn:') ? text : awsName(text)
     const whole = wholeArn.exec(name)
-    if (whole !== null && (text === name || text === `aws:${name}`)) return { store: kind, key: name, shown: `aws:${whole[1]}` }
+    if (whole !== null && (text === name || text === `aws:${name}`)) return refOf(name, whole[1] ?? name)
     return (await this.#described(name)).ref
   }
 
@@ -124,8 +124,8 @@ export class AwsSecretsManager implements SecretStore, StepService {
   async readCurrent(text: string): Promise<CurrentValue> {
     const name = text.startsWith('arn:') ? text : awsName(text)
     try {
-      const { text: value, arn, name: shown } = await this.api.get(name, { stage: label.current })
-      return { value, ref: { store: kind, key: arn, shown: `aws:${shown}` } }
+      const { text: value, arn, name: called } = await this.api.get(name, { stage: label.current })
+      return { value, ref: refOf(arn, called) }
     } catch (cause) {
       if (!isNotFound(cause)) {
         const code = classify(cause)

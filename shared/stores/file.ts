@@ -60,7 +60,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
         next: 'Use a-z 0-9 . _ - /, beginning with a letter or digit, at most 100 characters. Example: file:db.',
       })
     }
-    return { store: kind, key: name, shown: `file:${name}` }
+    return { store: kind, key: name, shown: `file:${name}`, name }
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {

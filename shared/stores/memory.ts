@@ -51,7 +51,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     const { store, name } = splitRef(text, kind)
     if (store !== kind)
       throw new RotationError('bad_event', `${text} is not a secret of the memory store.`, { field: 'ref', next: 'Write memory:name.' })
-    return { store: kind, key: name, shown: `memory:${name}` }
+    return { store: kind, key: name, shown: `memory:${name}`, name }
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {

@@ -12,7 +12,7 @@ describe('an administrator’s secret', () => {
   /** What was read beside it, in order. */
   async function readBeside(store: SecretRef['store'], rotated: SecretText | undefined) {
     const asked: string[] = []
-    const ref: SecretRef = { store, key: 'admin', shown: `${store}:admin` }
+    const ref: SecretRef = { store, key: 'admin', shown: `${store}:admin`, name: 'admin' }
     const there = { ref, value: value('db.internal') }
     const read = adminReader(
       async () => there,

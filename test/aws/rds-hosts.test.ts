@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { aws } from '../../functions/aws/platform.js'
 import { readFunctionConfig } from '../../shared/app/function-config.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import { AwsWorld, resetRoles } from '../harness/aws-world.js'
@@ -35,7 +36,7 @@ describe('hosts of RDS, whose certificates are signed by what only the runtime k
     const tls = await authority.issue([...names, 'localhost'].map((name) => `DNS:${name}`))
     server = await PostgresServer.start({ tls })
     await arrangeRoles(server)
-    platform = readFunctionConfig({}, { file: join(folder, 'ca-cert.pem'), endings: ['.rds.amazonaws.com'] }).env
+    platform = readFunctionConfig({}, { ...aws, authorities: { file: join(folder, 'ca-cert.pem'), endings: ['.rds.amazonaws.com'] } }).env
   })
   beforeEach(async () => {
     await resetRoles(server)

@@ -172,7 +172,7 @@ describe('the function under a year of the schedule, on a real PostgreSQL', { sk
 
   it('thirteen rotations by the clock, each of a value that logs in; one by hand between them moves the next', async () => {
     const arn = world.make('app', world.value('app'))
-    const ref = { store: storeKind('aws'), key: arn, shown: 'aws:app' }
+    const ref = { store: storeKind('aws'), key: arn, shown: 'aws:app', name: 'app' }
     const passwords = new Set([world.loginOf(arn).password])
     let started = 0
     for (let day = 0; day < 366; day++) {

@@ -80,6 +80,16 @@ describe('the store of AWS', () => {
     assert.equal(store.classify(new Error('Region is missing')), 'bad_config')
   })
 
+  it('a secret has one name for other tools, however it is named here', async () => {
+    const ref = await store.create('prod/db-2024-abcdef', new SecretText('first'), {})
+    assert.match(ref.key, /^arn:/)
+    const named = ['prod/db-2024-abcdef', 'aws:prod/db-2024-abcdef', ref.key, `aws:${ref.key}`]
+    for (const text of named) assert.deepEqual(await store.resolve(text), ref)
+    assert.deepEqual((await store.readCurrent(ref.key)).ref, ref)
+    for await (const state of store.list({ managed: false })) assert.deepEqual(state.ref, ref)
+    assert.equal(ref.name, 'prod/db-2024-abcdef')
+  })
+
   it('lists over pages, also when only the managed ones are asked for', async () => {
     for (let n = 0; n < 250; n++)
       double.do('CreateSecret', {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
+import { parseConfiguration } from '../../shared/app/configuration.js'
 import { codes } from '../../shared/core/ports/errors.js'
-import type { Notifier } from '../../shared/core/ports/notifier.js'
+import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
 import { consumerPhases } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
 import { loadNotifier, type NotifierKind } from '../../shared/notifiers/registry.js'
 import type { NotifierHarness } from '../harness/notifiers.js'
 import { change, context, env } from '../harness/webhook-server.js'
@@ -21,6 +23,23 @@ export function notifierContract(kind: NotifierKind, open: () => Promise<Notifie
 
     it('is what it is registered as', () => assert.equal(notifier.kind, kind))
 
+    const configured = (required: boolean): Target => {
+      const { key, settings } = harness.target
+      const { access, ...set } = JSON.parse(settings.reveal()) as { readonly access?: object; readonly cluster?: string }
+      const text = { clusters: access && set.cluster ? { [set.cluster]: access } : {}, targets: { [key]: { kind, required, ...set } } }
+      return parseConfiguration(new SecretText(JSON.stringify(text))).targets[key] ?? assert.fail()
+    }
+
+    it('is told by a configuration that names it', async () => {
+      const { evidence } = await notifier.advance(change, configured(harness.target.required), context())
+      assert.ok(evidence.length > 3)
+    })
+
+    it('can be required where it can prove something, and nowhere else', () => {
+      if (harness.proves === 'nothing') assert.throws(() => configured(true), { code: 'bad_config' })
+      else assert.ok(configured(true).required)
+    })
+
     it('tells as often as it is asked, with a phase and words for people', async () => {
       for (let turn = 0; turn < 3; turn++) {
         const { phase, evidence } = await notifier.advance(change, harness.target, context())
@@ -32,10 +51,10 @@ export function notifierContract(kind: NotifierKind, open: () => Promise<Notifie
     it('without a receipt nobody is drained', async () =>
       assert.notEqual((await notifier.advance(change, harness.target, context())).phase, 'drained'))
 
-    it('takes a received receipt for evidence exactly where it says that it can prove something', async () => {
+    it('takes a received receipt for evidence, unless it looks for itself or can prove nothing', async () => {
       const receipt = { version: change.version, phase: 'drained', at: env.now(), received: true } as const
       const { phase } = await notifier.advance(change, harness.target, { ...context(), receipt })
-      assert.equal(phase === 'drained', notifier.traits.proves === 'drained' && !harness.looksItself)
+      assert.equal(phase === 'drained', harness.proves === 'drained' && !harness.looksItself)
     })
 
     it('a receipt that is only a cache proves nothing', async () => {

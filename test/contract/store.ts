@@ -45,6 +45,7 @@ export function storeContract(named: NamedStore): void {
     it('resolves a name to one key, with or without the store in front', async () => {
       assert.deepEqual(await world.store.resolve(`${world.prefix}db`), ref)
       assert.deepEqual(await world.store.resolve('db'), ref)
+      assert.equal(ref.name, 'db')
       await assert.rejects(world.store.resolve('nowhere:db'), code('bad_event'))
       await assert.rejects(world.store.resolve(world.prefix === 'file:' ? 'aws:db' : 'file:db'), code('bad_event'))
     })

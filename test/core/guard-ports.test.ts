@@ -9,7 +9,7 @@ import { type AuditRecord, createGuard, createRedactor, guardRotator, guardStore
 import { FakeEnv } from '../harness/fake-env.js'
 
 const canary = 'p"%\'\\ü-\u{1f511}x'
-const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db' }
+const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db', name: 'db' }
 const version = 'v1' as VersionId
 const info: VersionInfo = { id: version, createdAt: 0, hasValue: true }
 const token = 'token-0123456789-0123456789-abcdef' as Token

@@ -17,7 +17,7 @@ const questions = fc.record({
 })
 type Question = typeof questions extends fc.Arbitrary<infer T> ? T : never
 const tokenOf = ({ kind, store, key, base, rejects }: Question, shown = `${store}:${key}`) =>
-  deriveToken(kind, { store, key, shown } satisfies SecretRef, base as VersionId | null, rejects)
+  deriveToken(kind, { store, key, shown, name: key } satisfies SecretRef, base as VersionId | null, rejects)
 
 describe('a derived token', () => {
   it('has the form of a UUID, and is the same for the same question, however the secret is shown', () => {

@@ -81,7 +81,7 @@ describe('crash matrix on a real server', { skip }, () => {
       journal: true,
       readAdmin: async () => ({
         value: value('keyturn_admin', adminPassword),
-        ref: { store: storeKind('memory'), key: 'admin', shown: 'memory:admin' },
+        ref: { store: storeKind('memory'), key: 'admin', shown: 'memory:admin', name: 'admin' },
       }),
       env,
       audit: { write: async () => {} },

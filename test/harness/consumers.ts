@@ -63,7 +63,6 @@ export function addConsumers(world: World, habits: readonly (readonly [Habit, bo
   world.configuration = { ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }
   const notifier: Notifier = {
     kind: 'memory',
-    traits: { proves: 'drained' },
     preflight: async () => ({ verdict: 'ok' }),
     advance: async (change, { key }) => {
       const consumer = consumers.find(({ name }) => name === key)

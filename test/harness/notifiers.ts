@@ -8,14 +8,17 @@ export interface NotifierHarness {
   readonly target: Target
   /** What must never be in anything that it says. */
   readonly canary?: string
+  /** How far a target of this kind can ever prove to be. */
+  readonly proves: 'nothing' | 'drained'
   /** It looks for itself: what somebody said of it is no evidence. */
   readonly looksItself?: true
   close(): Promise<void>
 }
 
 const plain =
-  (kind: NotifierKind): (() => Promise<NotifierHarness>) =>
+  (kind: NotifierKind, proves: NotifierHarness['proves']): (() => Promise<NotifierHarness>) =>
   async () => ({
+    proves,
     target: { key: 'one', kind, required: false, settings: new SecretText('{}') },
     close: async () => {},
   })
@@ -29,6 +32,7 @@ export const notifierHarnesses: Readonly<Record<NotifierKind, () => Promise<Noti
     const target = room.target()
     return {
       target,
+      proves: 'drained',
       looksItself: true,
       canary: rotatorToken,
       close: async () => {
@@ -37,10 +41,10 @@ export const notifierHarnesses: Readonly<Record<NotifierKind, () => Promise<Noti
       },
     }
   },
-  log: plain('log'),
-  manual: plain('manual'),
+  log: plain('log', 'nothing'),
+  manual: plain('manual', 'drained'),
   webhook: async () => {
     const server = await WebhookServer.open()
-    return { target: target(server.port), canary: key.slice(6, 30), close: async () => server.close() }
+    return { target: target(server.port), proves: 'drained', canary: key.slice(6, 30), close: async () => server.close() }
   },
 }

@@ -86,7 +86,10 @@ export class PostgresWorld {
       configuration: async () => noConfiguration,
       loadNotifier,
       journal: true,
-      readAdmin: async (text) => ({ value: new SecretText(this.adminValue), ref: { store: storeKind('memory'), key: text, shown: text } }),
+      readAdmin: async (text) => ({
+        value: new SecretText(this.adminValue),
+        ref: { store: storeKind('memory'), key: text, shown: text, name: text },
+      }),
       env: this.env,
       audit: { write: async (record) => void this.audit.push(record) },
       holder: `holder-${++this.#holders}`,

@@ -33,7 +33,7 @@ export interface NamedRotator {
   open(): Promise<RotatorHarness>
 }
 
-const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db' }
+const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db', name: 'db' }
 const token = 'token-0123456789-0123456789-abcdef' as Token
 
 function contextOf(policy: Policy, env: Context<unknown>['env'], admin?: SecretText): RotatorHarness['context'] {
@@ -45,7 +45,7 @@ function contextOf(policy: Policy, env: Context<unknown>['env'], admin?: SecretT
     deadline: env.now() + 60_000,
     live: [],
     env,
-    ...(admin ? { admin: { value: admin, ref: { ...ref, shown: 'memory:admin' } } } : {}),
+    ...(admin ? { admin: { value: admin, ref: { ...ref, shown: 'memory:admin', name: 'admin' } } } : {}),
   })
 }
 

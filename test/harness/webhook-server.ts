@@ -43,7 +43,7 @@ export class WebhookServer {
 }
 
 export const env = new FakeEnv('webhook', Date.now())
-export const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db' }
+export const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db', name: 'db' }
 export const change: Change = {
   id: '7d1c4a6e-52c0-8f0b-a4d3-9f0c1b2a3d4e',
   ref,

@@ -189,7 +189,7 @@ describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
       const env = new FakeEnv('audit', Date.now())
       const change: Change = {
         id: `change-${published}`,
-        ref: { store: storeKind('file'), key: 'db', shown: 'file:db' },
+        ref: { store: storeKind('file'), key: 'db', shown: 'file:db', name: 'db' },
         version: `v-${published}` as VersionId,
         previous: `v-${published - 1}` as VersionId,
         sequence: published,

@@ -92,7 +92,7 @@ describe('what an ExternalSecret makes of a value', () => {
 
 describe('what the operator notes of a sync', () => {
   const mark = markOf(
-    { id: 'c1', ref: { store: storeKind('file'), key: 'db', shown: 'file:db' } } as Parameters<typeof markOf>[0],
+    { id: 'c1', ref: { store: storeKind('file'), key: 'db', shown: 'file:db', name: 'db' } } as Parameters<typeof markOf>[0],
     'parent all',
   )
   const annotations = { 'external-secrets.io/force-sync': `${mark.key.slice(-12)}=c1` }

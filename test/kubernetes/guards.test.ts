@@ -72,6 +72,17 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     assert.match(first.evidence, /changed meanwhile/)
   })
 
+  it('its entries are found by what other tools call the secret, whatever people read', async () => {
+    await open()
+    const data = [
+      { secretKey: 'password', remoteRef: { key: 'db', property: 'password' } },
+      { secretKey: 'user', remoteRef: { key: 'api', property: 'username' } },
+    ]
+    await room.makeExternalSecret({ data, dataFrom: [], target: { name: 'rendered' } }, 'single')
+    const ref = { store: storeKind('gcp'), key: 'projects/1/secrets/db', shown: 'gcp:projects/p/secrets/db', name: 'db' } as const
+    await follow(notifier, room, { ...room.publish(), ref }, room.target({ ...plain, externalSecret: 'single' }), 'drained')
+  })
+
   it('an old value that the operator read: asked again after five minutes, and only then', async () => {
     await open()
     room.operator.fault = 'stale'
@@ -99,8 +110,8 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await follow(
       notifier,
       room,
-      { ...change, ref: { store: storeKind('file'), key: 'other', shown: 'file:other' } },
-      room.target({ ...plain, externalSecret: undefined, clusterExternalSecret: 'guarded', remoteKey: 'db' }),
+      { ...change, ref: { store: storeKind('file'), key: 'other', shown: 'file:other', name: 'other' } },
+      room.target({ ...plain, soakSeconds: 3600, externalSecret: undefined, clusterExternalSecret: 'guarded', remoteKey: 'db' }),
       'verified',
     )
     room.operator.fault = 'stale'
@@ -249,7 +260,9 @@ describe('kubernetes, guards one by one (fake API server)', () => {
 })
 
 describe('what a workload and its pods say', () => {
-  const change = { id: 'c1', ref: { store: storeKind('file'), key: 'db', shown: 'file:db' } } as unknown as Parameters<typeof markOf>[0]
+  const change = { id: 'c1', ref: { store: storeKind('file'), key: 'db', shown: 'file:db', name: 'db' } } as unknown as Parameters<
+    typeof markOf
+  >[0]
   const mark = markOf(change, 'db')
   const selector = { matchLabels: { app: 'web' } }
   const meta = { name: 'web', uid: 'uid-web', generation: 2, resourceVersion: '1', creationTimestamp: '2026-01-01T00:00:00Z' }

@@ -9,7 +9,7 @@ import { Lab, minterToken, type Room, rotatorToken } from '../harness/kube/lab.j
 import { until } from '../harness/kube/server.js'
 import { follow, never } from './looks.js'
 
-const api: SecretRef = { store: storeKind('file'), key: 'api', shown: 'file:api' }
+const api: SecretRef = { store: storeKind('file'), key: 'api', shown: 'file:api', name: 'api' }
 
 /** Several secrets, targets and owners around the same objects; the same against the stand-in and a real API server. */
 export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | false): void {

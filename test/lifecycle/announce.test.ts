@@ -19,7 +19,6 @@ describe('two announce passes at once', () => {
       let meanwhile: (() => Promise<void>) | undefined
       const notifier: Notifier = {
         kind: 'memory',
-        traits: { proves: 'drained' },
         preflight: async () => ({ verdict: 'ok' }),
         advance: async (change) => {
           const act = meanwhile

@@ -59,7 +59,6 @@ describe('by type of credential', () => {
     const heard: (string | undefined)[] = []
     world.loadNotifier = async () => ({
       kind: 'log',
-      traits: { proves: 'nothing' },
       preflight: async () => ({ verdict: 'ok' }),
       advance: async ({ reason }) => {
         heard.push(reason)

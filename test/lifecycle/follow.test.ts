@@ -60,7 +60,6 @@ class Rollouts {
     world.configuration = { ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }
     const notifier: Notifier = {
       kind: 'memory',
-      traits: { proves: 'drained' },
       preflight: async ({ key }) => rollouts.checked(key),
       advance: async ({ version }, { key }) => rollouts.#advance(`${key} ${version}`, key),
       classify: (cause) => (cause instanceof RotationError ? cause.code : 'internal'),

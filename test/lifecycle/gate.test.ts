@@ -30,7 +30,6 @@ class Consumers {
     world.configuration = { ...noConfiguration, targets: Object.fromEntries(names.map((key) => [key, target(key)])) }
     const notifier: Notifier = {
       kind: 'memory',
-      traits: { proves: 'drained' },
       preflight: async () => ({ verdict: 'ok' }),
       advance: async (_change, { key }) => {
         this.asked.push(key)

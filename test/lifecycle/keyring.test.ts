@@ -92,7 +92,6 @@ describe('a keyring', () => {
     let phase: ConsumerPhase = 'drained'
     const notifier: Notifier = {
       kind: 'memory',
-      traits: { proves: 'drained' },
       preflight: async () => ({ verdict: 'ok' }),
       advance: async () => ({ phase, evidence: phase }),
       classify: () => 'internal',

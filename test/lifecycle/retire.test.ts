@@ -32,7 +32,6 @@ function follow(world: World): { phase: ConsumerPhase } {
   world.configuration = { ...noConfiguration, targets: { one: target } }
   const notifier: Notifier = {
     kind: 'memory',
-    traits: { proves: 'drained' },
     preflight: async () => ({ verdict: 'ok' }),
     advance: async () => ({ ...consumer, evidence: consumer.phase }),
     classify: () => 'internal',

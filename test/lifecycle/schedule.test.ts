@@ -12,7 +12,7 @@ const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 const dayMs = 24 * hourMs
 const stateAt = (key: string, publishedAt: number): SecretState =>
-  ({ ref: { store: storeKind('memory'), key, shown: `memory:${key}` }, publishedAt, journal: null }) as unknown as SecretState
+  ({ ref: { store: storeKind('memory'), key, shown: `memory:${key}`, name: key }, publishedAt, journal: null }) as unknown as SecretState
 const settingsOf = (policy: Policy) => parsePolicy(policy, { shortGrace: false })
 
 describe('schedules', () => {

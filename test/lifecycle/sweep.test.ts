@@ -55,7 +55,6 @@ function consumers(world: World, names: readonly string[]): void {
   world.configuration = { ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }
   const notifier: Notifier = {
     kind: 'memory',
-    traits: { proves: 'drained' },
     preflight: async () => ({ verdict: 'ok' }),
     advance: async () => ({ phase: 'drained', evidence: 'drained' }),
     classify: () => 'internal',
@@ -63,7 +62,7 @@ function consumers(world: World, names: readonly string[]): void {
   world.loadNotifier = async () => notifier
 }
 const _stateAt = (key: string, publishedAt: number): SecretState =>
-  ({ ref: { store: storeKind('memory'), key, shown: `memory:${key}` }, publishedAt, journal: null }) as unknown as SecretState
+  ({ ref: { store: storeKind('memory'), key, shown: `memory:${key}`, name: key }, publishedAt, journal: null }) as unknown as SecretState
 const _settingsOf = (policy: Policy) => parsePolicy(policy, { shortGrace: false })
 
 describe('a scheduled rotation starts once', () => {
@@ -125,7 +124,6 @@ describe('a sweep', () => {
     await run(world, { kind: 'emergency' })
     world.loadNotifier = async () => ({
       kind: 'memory',
-      traits: { proves: 'drained' },
       preflight: async () => ({ verdict: 'ok' }),
       advance: async () => ({ phase: 'requested', evidence: 'it does not follow' }),
       classify: () => 'internal',

@@ -19,7 +19,11 @@ import { laterMs, World } from '../harness/world.js'
 async function openWorld(name: string, port: number): Promise<World> {
   const world = await World.open('b', (env, effects) => new MemoryStore(env, undefined, effects), name, { 'keyturn-targets': 'billing' })
   world.env.time = Date.now()
-  world.configuration = { ...noConfiguration, targets: { billing: target(port), other: { ...target(port), key: 'other' } } }
+  const [other, person] = [
+    { ...target(port), key: 'other' },
+    { ...target(port), key: 'person', kind: 'manual' },
+  ]
+  world.configuration = { ...noConfiguration, targets: { billing: target(port), other, person } }
   world.loadNotifier = loadNotifier
   await world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))
   world.env.time += 1000
@@ -79,6 +83,8 @@ describe('keyturn receive', () => {
     assert.equal(await post(stale, signed(stale)), 409)
     const foreign = await receiptOf({ target: 'other' })
     assert.equal(await post(foreign, signed(foreign)), 422)
+    const person = await receiptOf({ target: 'person' })
+    assert.equal(await post(person, signed(person)), 401, 'its kind never calls back')
     const unknown = await receiptOf({ target: 'nobody' })
     assert.equal(await post(unknown, signed(unknown)), 401)
     for (const odd of ['', '{', '[]', 'null', '{"type":"keyturn.receipt"}', '\u0000']) assert.equal(await post(odd, signed(odd)), 400)

@@ -113,7 +113,7 @@ describe('window', () => {
 })
 
 describe('tokens and refs', () => {
-  const ref = (key: string): SecretRef => ({ store: storeKind('file'), key, shown: `file:${key}` })
+  const ref = (key: string): SecretRef => ({ store: storeKind('file'), key, shown: `file:${key}`, name: key })
   it('the same question has the same token; any other has another', () => {
     const token = deriveToken('rotate', ref('db'), 'v1' as VersionId, 0)
     assert.ok(isToken(token))

@@ -29,7 +29,7 @@ type Fields = Readonly<Record<'current' | 'next' | 'previous', Held> & Record<'s
 
 const jwt = create()
 const hour = 3_600_000
-const ref: SecretRef = { store: storeKind('memory'), key: 'jwt', shown: 'memory:jwt' }
+const ref: SecretRef = { store: storeKind('memory'), key: 'jwt', shown: 'memory:jwt', name: 'jwt' }
 
 /** One secret and its clock: what a rotation makes of it, without a store. */
 class Keys {

@@ -58,10 +58,17 @@ export type Preflight =
   | { readonly verdict: 'unknown'; readonly why: string }
   | { readonly verdict: 'refuse'; readonly why: string; readonly next: string }
 
+/** What somebody sent in the name of a target. */
+export interface Callback {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Byte for byte, as it was signed. */
+  readonly body: string
+}
+/** When it was signed by a key of this very target, or why it is not to be trusted. bad_config for settings that are wrong. */
+export type CheckCallback = (target: Target, callback: Callback, now: number) => { readonly signedAt: number } | { readonly why: string }
+
 export interface Notifier {
   readonly kind: string
-  /** How far a target of this kind can ever prove to be. */
-  readonly traits: { readonly proves: 'nothing' | 'accepted' | 'drained' }
   /** Looks, sends nothing. bad_config for settings that are wrong. */
   preflight(target: Target, context: NotifierContext): Promise<Preflight>
   /** One bounded look and at most one delivery; repeatable. delivery_failed, delivery_refused. */

@@ -22,6 +22,8 @@ export interface SecretRef {
   readonly store: StoreKind
   readonly key: string
   readonly shown: string
+  /** What other tools call it: as External Secrets writes it in remoteRef.key for a store of that platform. */
+  readonly name: string
 }
 
 /** What the secret says of itself, as its tags, labels, annotations or metadata hold it: `keyturn-…` keys only. */

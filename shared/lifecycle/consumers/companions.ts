@@ -59,7 +59,6 @@ export async function endOutgoing(tools: Tools, { companions, policy, rotator }:
 export function companionNotifier(tools: Tools): Notifier {
   return {
     kind: companionKind,
-    traits: { proves: 'drained' },
     preflight: async ({ key }) => {
       const companion = (await tools.deps.configuration()).companions[key]
       return companion === undefined ? { verdict: 'ok' } : inspectCompanion(tools, companion)

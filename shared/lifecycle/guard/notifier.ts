@@ -6,7 +6,6 @@ export function guardNotifier(notifier: Notifier, guard: Guard, ref: string): No
   const call = { ref, classify: (cause: unknown) => notifier.classify(cause) }
   return {
     kind: notifier.kind,
-    traits: notifier.traits,
     classify: call.classify,
     preflight: (target, context) =>
       guarded(guard, { ...call, name: `${notifier.kind}.preflight`, effect: false }, () => notifier.preflight(target, context)),

@@ -17,7 +17,7 @@ const entries = {
   namespace: label,
   externalSecret: v.optional(objectName),
   clusterExternalSecret: v.optional(objectName),
-  /** What an ExternalSecret calls this secret (remoteRef.key), where it is not the secret's own name. */
+  /** What an ExternalSecret calls this secret (remoteRef.key), where it is not its name in its store. */
   remoteKey: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(2048))),
   /** Who uses it. */
   workloads: v.optional(v.pipe(v.array(workload), v.maxLength(20)), []),

@@ -16,7 +16,7 @@ export async function whyNotHeld(
   several: boolean,
 ): Promise<string | undefined> {
   const { marker } = wanted
-  const remoteKey = wanted.remoteKey ?? change.ref.shown.replace(/^[a-z0-9]+:/, '')
+  const remoteKey = wanted.remoteKey ?? change.ref.name
   const torn = marker && whyNoOneRead(externalSecret, remoteKey)
   if (torn !== undefined) return `synced, but not to be verified: ${torn}`
   const mapping = marker ? undefined : mappingOf(externalSecret, remoteKey)

@@ -25,7 +25,7 @@ export interface ClientOptions {
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
-/** The one variable that the SDK does not read itself. */
+/** What the environment of a process says of it: SECRETS_MANAGER_ENDPOINT alone; the rest is read by the SDK. */
 export const clientOptionsOf = ({ SECRETS_MANAGER_ENDPOINT: endpoint }: Environment): ClientOptions =>
   optional('endpoint', endpoint || undefined)
 

@@ -24,12 +24,14 @@ export interface Description {
 
 /** RotateSecret is set up: the service drives. */
 export const isDriven = ({ native }: Pick<Description, 'native'>): boolean => native.does === 'starts'
+/** A secret by its whole ARN, and as people and other tools call it. */
+export const refOf = (arn: string, name: string): SecretRef => ({ store: kind, key: arn, shown: `aws:${name}`, name })
 
 const ms = (date: Date | undefined): number | undefined => date?.getTime()
 
 export function readDescription(answer: DescribeSecretCommandOutput | (SecretListEntry & { readonly $metadata?: unknown })): Description {
   const { ARN: arn = '', Name: name = arn } = answer
-  const ref: SecretRef = { store: kind, key: arn, shown: `aws:${name}` }
+  const ref = refOf(arn, name)
   if (answer.DeletedDate !== undefined) {
     throw new RotationError('not_found', `${ref.shown} is marked for deletion.`, {
       field: 'ref',

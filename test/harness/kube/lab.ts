@@ -16,7 +16,7 @@ export const strangerToken = 'token-of-a-stranger-0123456789'
 export const minterToken = 'token-of-a-minter-0123456789'
 const users = { [rotatorToken]: 'keyturn', [strangerToken]: 'stranger', [minterToken]: 'minter' }
 const apps = '/apis/apps/v1/namespaces'
-const ref: SecretRef = { store: storeKind('file'), key: 'db', shown: 'file:db' }
+const ref: SecretRef = { store: storeKind('file'), key: 'db', shown: 'file:db', name: 'db' }
 export type Kind = 'Deployment' | 'StatefulSet' | 'DaemonSet'
 const plurals = { Deployment: 'deployments', StatefulSet: 'statefulsets', DaemonSet: 'daemonsets' } as const
 

@@ -5,7 +5,7 @@ import { storeKind } from '../../../shared/core/refs.js'
 import type { Action, Facts } from '../../../shared/lifecycle/decide/action.js'
 
 /** Beside every state that a row is for stand its neighbours: one thing is different, and another row must answer. */
-export const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db' }
+export const ref: SecretRef = { store: storeKind('memory'), key: 'db', shown: 'memory:db', name: 'db' }
 export const [base, other, kept] = ['v-base', 'v-other', 'v-kept'].map((id) => id as VersionId) as [VersionId, VersionId, VersionId]
 export const [mine, theirs] = ['token-mine', 'token-theirs'].map((token) => token as Token) as [Token, Token]
 export const hour = 3_600_000

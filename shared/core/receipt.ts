@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { consumerPhases } from '../../core/ports/words.js'
+import { consumerPhases } from './ports/words.js'
 
 export const receiptType = 'keyturn.receipt'
 
@@ -14,7 +14,7 @@ export const receiptForm = v.object({
 })
 export type Receipt = v.InferOutput<typeof receiptForm>
 
-/** undefined for a body that is none. */
+/** undefined for a body that is not a receipt. */
 export function readReceipt(body: string): Receipt | undefined {
   try {
     const result = v.safeParse(receiptForm, JSON.parse(body))
