@@ -24,6 +24,7 @@ function passwordWishes(environment: Environment, problems: string[]): PasswordW
   }
 }
 
+/** What a function of AWS tells the app. */
 export const aws: Platform = {
   isOwn: (ref) => /^(aws|arn):/.test(ref),
   /** Where AWS keeps the authorities of RDS in its Node runtimes; from Node 20 on they are not loaded by themselves. */
