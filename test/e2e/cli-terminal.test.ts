@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { canary } from '../harness/cli-canary.js'
 import { Keyturn } from '../harness/cli-process.js'
 import { whyNoTerminal } from '../harness/programs.js'
+import { suite } from '../harness/suite.js'
 
 const program = new URL('../../cli/main.js', import.meta.url)
 
@@ -60,7 +61,7 @@ describe('values come in by stdin, a file or a prompt, and go out unchanged', ()
     await keyturn.fails(['get', 'file:none'], 'not_found', 'ref')
   })
 
-  describe('in a terminal', { skip: whyNoTerminal() }, () => {
+  suite('in a terminal', whyNoTerminal(), ({ it }) => {
     const prompt = 'not shown'
 
     it('the prompt names the secret and shows nothing of what is typed', async () => {

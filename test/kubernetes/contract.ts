@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Change, Notifier, Target, TargetState } from '../../shared/core/ports/notifier.js'
@@ -9,13 +8,14 @@ import { type Kind, Lab, type Room, rotatorToken, strangerToken } from '../harne
 import type { OperatorFault } from '../harness/kube/operator.js'
 import { until } from '../harness/kube/server.js'
 import { Authority } from '../harness/pg-certificates.js'
+import { suite } from '../harness/suite.js'
 
 const looksMax = 400
 const expiredToken = 'expired-0123456789'
 
 /** The same against the stand-in and against a real API server with its controllers. */
 export function kubernetesContract(which: 'real' | 'fake', skip: string | false, rollouts = skip): void {
-  describe(`kubernetes (${which} API server)`, { skip }, () => {
+  suite(`kubernetes (${which} API server)`, skip, ({ after, afterEach, before, it }) => {
     let lab: Lab
     let room: Room
     const notifier: Notifier = create()
