@@ -25,19 +25,52 @@ setInterval(() => {
   process.exit(1)
 }, 10_000).unref()
 stream.on('test:fail', () => failed++)
-stream.on('test:pass', (event) => {
-  if (event.skip !== undefined) skips.push(`${event.name}: ${event.skip === true ? 'no reason given' : event.skip}`)
+const around = [] // the suites around the test that is told of, the outermost first
+stream.on('test:start', ({ name, nesting }) => {
+  around[nesting] = name
 })
+stream.on('test:pass', ({ name, nesting, skip, details }) => {
+  if (skip === undefined) return
+  skips.push({ name, suite: around[nesting - 1], why: skip === true ? 'no reason given' : skip, isSuite: details.type === 'suite' })
+})
+/** What node:test counts, as it says at the end: `pass 2358`. */
+const counts = { tests: 0, pass: 0, skipped: 0 }
+stream.on('test:diagnostic', ({ nesting, message }) => {
+  const [what, count] = message.split(' ')
+  if (nesting === 0 && what in counts) counts[what] = Number(count)
+})
+
+/** A test by its name, several of one suite for one reason by their number. */
+function* skipLines() {
+  const groups = new Map()
+  for (const skip of skips) {
+    const key = JSON.stringify([skip.suite ?? skip.name, skip.why])
+    groups.set(key, [...(groups.get(key) ?? []), skip])
+  }
+  for (const group of groups.values()) {
+    const [{ name, suite, why }] = group
+    yield `skipped: ${group.length === 1 ? name : `${suite}, ${group.length} tests`}: ${why}`
+  }
+}
+/** Tests of a suite that is skipped by node:test itself are in none of its counts: the suite counts as one. */
+function lastLine() {
+  const suites = skips.filter(({ isSuite }) => isSuite).length
+  const [tests, skipped] = [counts.tests + suites, counts.skipped + suites]
+  return `${tests} tests: ${counts.pass} passed, ${skipped} skipped, ${tests - counts.pass - skipped} failed`
+}
+
 stream.on('end', () => {
   rmSync(cache, { recursive: true, force: true })
-  for (const skip of skips) console.log(`skipped: ${skip}`)
-  console.log(`skipped in all: ${skips.length}`)
   const mayBe = process.env.KEYTURN_MAY_SKIP // what cannot be installed on this machine
-  const wrong = skips.filter((skip) => !mayBe || !skip.includes(mayBe))
+  const wrong = skips.filter(({ why }) => !mayBe || !why.includes(mayBe))
   if (process.env.CI === 'true' && wrong.length > 0) {
     console.error('A skip is a failure in CI: test/setup.sh must install what the test needs.')
     failed++
   }
   process.exitCode = failed > 0 || files.length === 0 ? 1 : 0
 })
-stream.compose(spec).pipe(process.stdout)
+const report = stream.compose(spec)
+report.on('end', () => {
+  for (const line of [...skipLines(), lastLine()]) console.log(line)
+})
+report.pipe(process.stdout)

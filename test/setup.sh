@@ -4,10 +4,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=()
-command -v openssl >/dev/null || missing+=(openssl)       # certificates of test servers
 python3 -c 'import ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)  # the emulator of AWS
 command -v zsh >/dev/null || missing+=(zsh)               # shells whose completion is tested
 command -v fish >/dev/null || missing+=(fish)
+command -v script >/dev/null || missing+=(bsdutils)       # makes a terminal
+command -v mount >/dev/null || missing+=(mount)           # a small disk that gets full
 if [ "${#missing[@]}" -gt 0 ]; then
   if [ "$(id -u)" -ne 0 ]; then echo "Install these as root first: ${missing[*]}" >&2; exit 1; fi
   apt-get update -q

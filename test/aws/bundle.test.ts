@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, beforeEach, describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { offeredKinds } from '../../shared/rotators/registry.js'
 import { checkout, handlerName, run, serverless, unpacked } from '../harness/aws-package.js'
 import { AwsWorld, allowed, functionArn, resetRoles } from '../harness/aws-world.js'
@@ -11,6 +11,7 @@ import { LambdaRuntime, type NodeMajor, nodes, skipOf } from '../harness/lambda-
 import { logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
+import { suite } from '../harness/suite.js'
 
 const hashOf = async (path: string): Promise<string> =>
   createHash('sha256')
@@ -181,7 +182,7 @@ describe('the package of the AWS function, offline and without credentials', () 
 
   for (const major of [20, 22, 24] as const satisfies readonly NodeMajor[]) {
     const skip = skipOf(major) || (binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS')
-    describe(`as Lambda runs it, on Node ${major}`, { skip }, () => {
+    suite(`as Lambda runs it, on Node ${major}`, skip, ({ after, before, beforeEach, it }) => {
       let server: PostgresServer
       let world: AwsWorld
       let runtime: LambdaRuntime

@@ -29,11 +29,11 @@ describe('hosts of RDS, whose certificates are signed by what only the runtime k
   let rds: RdsDouble
   const givenBack = resolveHere('.rds.amazonaws.com')
   before(async () => {
-    authority = await Authority.create()
+    authority = new Authority()
     folder = await mkdtemp(join(tmpdir(), 'keyturn-runtime-'))
     await writeFile(join(folder, 'ca-cert.pem'), authority.ca)
     const names = [`main${ending}`, `copy${ending}`, `other${ending}`, `member${ending}`, cluster, reader]
-    const tls = await authority.issue([...names, 'localhost'].map((name) => `DNS:${name}`))
+    const tls = authority.issue([...names, 'localhost'].map((name) => `DNS:${name}`))
     server = await PostgresServer.start({ tls })
     await arrangeRoles(server)
     platform = readFunctionConfig({}, { ...aws, authorities: { file: join(folder, 'ca-cert.pem'), endings: ['.rds.amazonaws.com'] } }).env
@@ -51,7 +51,6 @@ describe('hosts of RDS, whose certificates are signed by what only the runtime k
     givenBack()
     await server?.stop()
     await removeCopies()
-    await authority.close()
     await rm(folder, { recursive: true })
   })
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
 import { CreateDBClusterCommand, CreateDBInstanceCommand, RDSClient } from '@aws-sdk/client-rds'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { setMasterPassword } from '../../shared/rotators/rds/api.js'
 import { lookAt } from '../../shared/rotators/rds/database.js'
 import { useAwsEnvironment } from '../harness/aws.js'
 import { Moto, motoSkip } from '../harness/moto.js'
+import { suite } from '../harness/suite.js'
 
 /** No database is behind it, and a change is in effect at once: what is shown is that the calls are understood. */
-describe('the calls of RDS against moto', { skip: motoSkip }, () => {
+suite('the calls of RDS against moto', motoSkip, ({ after, before, it }) => {
   let moto: Moto
   before(async () => {
     useAwsEnvironment()

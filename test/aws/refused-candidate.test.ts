@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, it } from 'node:test'
+import { before, it } from 'node:test'
 import { AwsWorld } from '../harness/aws-world.js'
 import { Authority } from '../harness/pg-certificates.js'
 import { countsOn, freshLog } from '../harness/pg-log.js'
@@ -7,9 +7,8 @@ import { createRole, onServers } from '../harness/pg-suite.js'
 import { asSuper, logsIn } from '../harness/postgres-client.js'
 import { firstPassword } from '../harness/postgres-world.js'
 
-const authority = await Authority.create()
-const certificate = await authority.issue(['IP:127.0.0.1'])
-after(() => authority.close())
+const authority = new Authority()
+const certificate = authority.issue(['IP:127.0.0.1'])
 const long = firstPassword.repeat(3)
 
 onServers(

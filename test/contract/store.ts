@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, beforeEach, describe, it as test } from 'node:test'
 import type { Claim } from '../../shared/core/ports/store.js'
 import type { SecretRef, Token, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { NamedStore, StoreHarness } from '../harness/stores.js'
+import { suite } from '../harness/suite.js'
 
 const first = new SecretText('first value')
 const second = new SecretText('second value')
@@ -14,7 +14,7 @@ const code = (expected: string) => (cause: unknown) => (cause as { code?: string
 
 /** What every store promises; those that a service drives get their token from it and keep no journal of ours. */
 export function storeContract(named: NamedStore): void {
-  describe(`store ${named.name}`, { skip: named.skip ?? false }, () => {
+  suite(`store ${named.name}`, named.skip ?? false, ({ after, afterEach, beforeEach, it: test }) => {
     let world: StoreHarness
     let ref: SecretRef
     let turn = 0

@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
 import { Keyturn } from '../harness/cli-process.js'
 import { Lab, type Room, rotatorToken } from '../harness/kube/lab.js'
 import { until } from '../harness/kube/server.js'
+import { whyNoTerminal } from '../harness/programs.js'
 
 const program = new URL('../../cli/main.js', import.meta.url)
-const hasTerminal = (): boolean => {
-  try {
-    execFileSync('script', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
 
 describe('the command itself and a cluster', () => {
   let lab: Lab
@@ -66,7 +58,7 @@ describe('the command itself and a cluster', () => {
     assert.deepEqual([targets[0]?.target, targets[0]?.place], ['web', 'cluster shop'])
   })
 
-  it('in a terminal that is the default', { skip: hasTerminal() ? false : 'no script(1) of util-linux' }, async () => {
+  it('in a terminal that is the default', { skip: whyNoTerminal() }, async () => {
     await rotated()
     const { stdout } = await keyturn.terminal(['sweep'])
     assert.match(stdout, /web restarted: .*\r?\n[\s\S]*web drained: /)

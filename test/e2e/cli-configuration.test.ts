@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Keyturn } from '../harness/cli-process.js'
+import { whyMissing } from '../harness/programs.js'
 
 const program = new URL('../../cli/main.js', import.meta.url)
 const value = JSON.stringify({ engine: 'postgres', host: 'nowhere.invalid', username: 'app', password: 'Canary-0123456789', dbname: 'app' })
@@ -75,7 +76,7 @@ describe('keyturn receive as a command', () => {
 })
 
 describe('completion in a real zsh', () => {
-  it('completes commands and their options', async () => {
+  it('completes commands and their options', { skip: whyMissing('zsh') }, async () => {
     const keyturn = await Keyturn.open(program)
     try {
       const script = join(keyturn.folder, 'completion.zsh')

@@ -9,6 +9,7 @@ import { type Body, Keyturn } from '../harness/cli-process.js'
 import { logsIn } from '../harness/postgres-client.js'
 import { binariesOf, type PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { adminPassword } from '../harness/postgres-world.js'
+import { whyMissing } from '../harness/programs.js'
 
 const program = new URL('../../cli/main.js', import.meta.url)
 const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS'
@@ -109,7 +110,7 @@ describe('completion', () => {
   const script = (shell: string): string => execFileSync(process.execPath, [program.pathname, 'completion', shell], { encoding: 'utf8' })
   const shellOf = (shell: string, rest: string): string => execFileSync(shell, ['-c', `${script(shell)}\n${rest}`], { encoding: 'utf8' })
 
-  it('bash completes commands, subcommands, options and choices', () => {
+  it('bash completes commands, subcommands, options and choices', { skip: whyMissing('bash') }, () => {
     const after_ = (words: string) =>
       shellOf('bash', `COMP_WORDS=(keyturn ${words}); COMP_CWORD=$((\${#COMP_WORDS[@]}-1)); _keyturn; echo "\${COMPREPLY[@]}"`).trim()
     assert.equal(after_('ro'), 'rotate rollback')
@@ -118,22 +119,12 @@ describe('completion', () => {
     assert.match(after_('audit verify --h'), /--head/)
   })
 
-  const zsh = has('zsh') ? false : 'zsh is not installed; test/setup.sh does it'
-  it('zsh takes the script', { skip: zsh }, () =>
+  it('zsh takes the script', { skip: whyMissing('zsh') }, () =>
     assert.match(shellOf('zsh', 'whence -w _keyturn; echo $_comps[keyturn]').replace(/\n/g, ' '), /_keyturn: function/),
   )
 
-  const fish = has('fish') ? false : 'fish is not installed; test/setup.sh does it'
-  it('fish completes commands and choices', { skip: fish }, () => {
+  it('fish completes commands and choices', { skip: whyMissing('fish') }, () => {
     assert.match(shellOf('fish', 'complete -C "keyturn rot"'), /^rotate\t/)
     assert.match(shellOf('fish', 'complete -C "keyturn rotate --step "'), /create[\s\S]*test/)
   })
 })
-
-function has(shell: string): boolean {
-  try {
-    return execFileSync(shell, ['--version'], { encoding: 'utf8' }) !== ''
-  } catch {
-    return false
-  }
-}

@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
 import { canary } from '../harness/cli-canary.js'
 import { Keyturn } from '../harness/cli-process.js'
+import { whyNoTerminal } from '../harness/programs.js'
+import { suite } from '../harness/suite.js'
 
 const program = new URL('../../cli/main.js', import.meta.url)
-
-/** Only script of util-linux takes a command that way. */
-function terminals(): boolean {
-  try {
-    return execFileSync('script', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).includes('util-linux')
-  } catch {
-    return false
-  }
-}
-const skip = terminals() ? false : 'there is no script of util-linux to make a terminal with'
 
 describe('values come in by stdin, a file or a prompt, and go out unchanged', () => {
   let keyturn: Keyturn
@@ -70,7 +61,7 @@ describe('values come in by stdin, a file or a prompt, and go out unchanged', ()
     await keyturn.fails(['get', 'file:none'], 'not_found', 'ref')
   })
 
-  describe('in a terminal', { skip }, () => {
+  suite('in a terminal', whyNoTerminal(), ({ it }) => {
     const prompt = 'not shown'
 
     it('the prompt names the secret and shows nothing of what is typed', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, it } from 'node:test'
+import { it } from 'node:test'
 import { Authority } from '../harness/pg-certificates.js'
 import { attemptsOn, countsOn, freshLog } from '../harness/pg-log.js'
 import { createRole, onServers } from '../harness/pg-suite.js'
@@ -9,9 +9,8 @@ import { adminPassword, firstPassword, PostgresWorld } from '../harness/postgres
 
 /** Every printable ASCII character. */
 const awkward = String.fromCharCode(...Array.from({ length: 95 }, (_, index) => 32 + index))
-const authority = await Authority.create()
-const certificate = await authority.issue(['IP:127.0.0.1', 'DNS:localhost'])
-after(() => authority.close())
+const authority = new Authority()
+const certificate = authority.issue(['IP:127.0.0.1', 'DNS:localhost'])
 
 const verifierOf = async (server: PostgresServer, role: string): Promise<string> =>
   (await asSuper<{ rolpassword: string | null }>(server, 'select rolpassword from pg_authid where rolname = $1', [role]))[0]?.rolpassword ??

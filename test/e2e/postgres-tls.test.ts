@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, it } from 'node:test'
+import { it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Authority, type Certificate } from '../harness/pg-certificates.js'
 import { assertClean, printed } from '../harness/pg-leaks.js'
@@ -11,14 +11,9 @@ import { asSuper, logsIn } from '../harness/postgres-client.js'
 import type { PostgresServer } from '../harness/postgres-server.js'
 import { firstPassword, PostgresWorld, type PostgresWorldOptions } from '../harness/postgres-world.js'
 
-const authority = await Authority.create()
-const stranger = await Authority.create()
-const good = await authority.issue(['IP:127.0.0.1', 'DNS:localhost'])
-after(async () => {
-  await authority.close()
-  await stranger.close()
-})
-
+const authority = new Authority()
+const stranger = new Authority()
+const good = authority.issue(['IP:127.0.0.1', 'DNS:localhost'])
 /** Another certificate, or none, without a new server. */
 async function present(server: PostgresServer, certificate: Certificate | 'none'): Promise<void> {
   if (certificate !== 'none') {
@@ -99,7 +94,7 @@ onServers(
 
     for (const sslmode of ['prefer', 'require', 'verify-ca', 'verify-full'])
       it(`wrong host name is refused (sslmode ${sslmode})`, async () => {
-        await present(suite.server, await authority.issue(['DNS:db.example.com', 'IP:127.0.0.2']))
+        await present(suite.server, authority.issue(['DNS:db.example.com', 'IP:127.0.0.2']))
         try {
           await refusesTls(await open(`name_${sslmode.replace('-', '_')}`, { ca: authority.ca, value: { sslmode } }))
         } finally {
@@ -108,7 +103,7 @@ onServers(
       })
 
     it('expired certificate', async () => {
-      await present(suite.server, await authority.issue(['IP:127.0.0.1'], 'expired'))
+      await present(suite.server, authority.issue(['IP:127.0.0.1'], 'expired'))
       try {
         await refusesTls(await open('expired', { ca: authority.ca }))
       } finally {

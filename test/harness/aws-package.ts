@@ -3,6 +3,7 @@ import { cp, mkdtemp, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repository } from './repository.js'
+import { unzip } from './unzip.js'
 
 /** The sources in a folder of their own: what is built here does not touch what other tests run. */
 export async function checkout(): Promise<string> {
@@ -28,7 +29,7 @@ export const serverless = (folder: string, ...words: string[]): string =>
 export async function unpacked(folder: string): Promise<string> {
   const task = await mkdtemp(join(tmpdir(), 'keyturn-task-'))
   serverless(folder)
-  execFileSync('python3', ['-m', 'zipfile', '-e', join(folder, '.serverless/rotate.zip'), task])
+  await unzip(join(folder, '.serverless/rotate.zip'), task)
   return task
 }
 export const handlerName = 'dist/functions/aws/rotate/index.handler'

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import type { Change, Target } from '../../shared/core/ports/notifier.js'
 import type { VersionId } from '../../shared/core/ports/words.js'
@@ -16,6 +15,7 @@ import { Kubelet } from '../harness/kube/kubelet.js'
 import { Operator } from '../harness/kube/operator.js'
 import { KubeServer, kubeSkip, managerSkip, until } from '../harness/kube/server.js'
 import { repository } from '../harness/repository.js'
+import { suite } from '../harness/suite.js'
 
 const plurals: Readonly<Record<string, string>> = {
   ClusterRole: 'apis/rbac.authorization.k8s.io/v1/clusterroles',
@@ -31,7 +31,7 @@ const plurals: Readonly<Record<string, string>> = {
   CronJob: 'apis/batch/v1/namespaces/shop/cronjobs',
 }
 
-describe('infra/kubernetes on a real API server', { skip: kubeSkip }, () => {
+suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it }) => {
   let server: KubeServer
   let keyturn: KubeApi
   before(async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { configMapArtefact } from '../../shared/artefacts/configmap.js'
 import { codeOf } from '../../shared/core/errors.js'
 import { PublicText } from '../../shared/core/public-key.js'
@@ -7,6 +7,7 @@ import { configMapPlace } from '../../shared/kubernetes/settings.js'
 import { FakeEnv } from '../harness/fake-env.js'
 import { Lab, type Room, rotatorToken, strangerToken } from '../harness/kube/lab.js'
 import { kubeSkip } from '../harness/kube/server.js'
+import { suite } from '../harness/suite.js'
 
 const setOf = (...kids: string[]) =>
   PublicText.ofKeys(kids.map((kid) => ({ kty: 'OKP', kid, alg: 'EdDSA', use: 'sig', crv: 'Ed25519', x: 'x' })))
@@ -22,7 +23,7 @@ for (const [which, skip] of [
   ['fake', false],
   ['real', kubeSkip],
 ] as const)
-  describe(`a public set in a ConfigMap (${which} API server)`, { skip }, () => {
+  suite(`a public set in a ConfigMap (${which} API server)`, skip, ({ after, before, it }) => {
     let lab: Lab
     let maps: string
     let room: Room

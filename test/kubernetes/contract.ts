@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Change, Notifier, Target, TargetState } from '../../shared/core/ports/notifier.js'
@@ -9,13 +8,14 @@ import { type Kind, Lab, type Room, rotatorToken, strangerToken } from '../harne
 import type { OperatorFault } from '../harness/kube/operator.js'
 import { until } from '../harness/kube/server.js'
 import { Authority } from '../harness/pg-certificates.js'
+import { suite } from '../harness/suite.js'
 
 const looksMax = 400
 const expiredToken = 'expired-0123456789'
 
 /** The same against the stand-in and against a real API server with its controllers. */
 export function kubernetesContract(which: 'real' | 'fake', skip: string | false, rollouts = skip): void {
-  describe(`kubernetes (${which} API server)`, { skip }, () => {
+  suite(`kubernetes (${which} API server)`, skip, ({ after, afterEach, before, it }) => {
     let lab: Lab
     let room: Room
     const notifier: Notifier = create()
@@ -243,9 +243,8 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       assert.match(await says(room.target({ externalSecret: 'absent' })), /no ExternalSecret absent in the namespace/)
       assert.match(await says(room.target({ workloads: ['StatefulSet/web'] })), /no StatefulSet web/)
       assert.equal(await says(room.target({}, { server: 'https://127.0.0.1:1' })), 'unknown')
-      const elsewhere = await Authority.create()
+      const elsewhere = new Authority()
       assert.match(await says(room.target({}, { ca: elsewhere.ca })), /could not be asked \((CERT|SELF_SIGNED|UNABLE)/)
-      await elsewhere.close()
       await lab.api.patch(`/apis/external-secrets.io/v1/namespaces/${room.namespace}/secretstores/vault/status`, {
         status: { conditions: [{ type: 'Ready', status: 'False' }] },
       })
@@ -256,7 +255,7 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       await open()
       await room.makeWorkload('Deployment')
       const change = room.publish()
-      const otherCa = await Authority.create()
+      const otherCa = new Authority()
       for (const [target, code, says] of [
         [room.target({}, { token: expiredToken }), 'denied', /401/],
         [room.target({}, { token: strangerToken }), 'denied', /403/],
@@ -278,7 +277,6 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         for (const token of [rotatorToken, strangerToken, expiredToken])
           assert.ok(!`${cause.message}${cause.stack}${cause.next}`.includes(token))
       }
-      await otherCa.close()
       assert.deepEqual(await room.marks(), {}, 'nothing was marked')
     })
   })

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Change, Notifier, Target } from '../../shared/core/ports/notifier.js'
 import type { SecretRef } from '../../shared/core/ports/words.js'
@@ -7,13 +6,14 @@ import { storeKind } from '../../shared/core/refs.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import { Lab, minterToken, type Room, rotatorToken } from '../harness/kube/lab.js'
 import { until } from '../harness/kube/server.js'
+import { suite } from '../harness/suite.js'
 import { follow, never } from './looks.js'
 
 const api: SecretRef = { store: storeKind('file'), key: 'api', shown: 'file:api', name: 'api' }
 
 /** Several secrets, targets and owners around the same objects; the same against the stand-in and a real API server. */
 export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | false): void {
-  describe(`kubernetes, neighbours (${which} API server)`, { skip }, () => {
+  suite(`kubernetes, neighbours (${which} API server)`, skip, ({ after, afterEach, before, it }) => {
     let lab: Lab
     let room: Room
     const notifier: Notifier = create()

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, afterEach, before, describe, it } from 'node:test'
 import type { Notifier } from '../../shared/core/ports/notifier.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import type { Json } from '../harness/kube/api.js'
 import { Lab, minterToken, type Room, rotatorToken, rules } from '../harness/kube/lab.js'
 import { until } from '../harness/kube/server.js'
+import { suite } from '../harness/suite.js'
 import { follow, never } from './looks.js'
 
 /** What targets can ask for, the same against the stand-in and a real API server. */
 export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, rollouts = skip): void {
-  describe(`kubernetes, options (${which} API server)`, { skip }, () => {
+  suite(`kubernetes, options (${which} API server)`, skip, ({ after, afterEach, before, it }) => {
     let lab: Lab
     let room: Room
     const notifier: Notifier = create()
@@ -380,7 +380,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
     })
   })
 
-  describe(`kubernetes with an operator before 0.17 (${which} API server)`, { skip }, () => {
+  suite(`kubernetes with an operator before 0.17 (${which} API server)`, skip, ({ after, before, it }) => {
     let lab: Lab
     before(async () => {
       lab = await Lab.open(which, 'v1beta1')

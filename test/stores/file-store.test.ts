@@ -11,6 +11,7 @@ import { makeFolders, pathOf } from '../../shared/stores/file/disk.js'
 import { createKeyFile, deriveKeys, parseKey, readKeyFile } from '../../shared/stores/file/keys.js'
 import { FileStore } from '../../shared/stores/file.js'
 import { FakeEnv } from '../harness/fake-env.js'
+import { whyNoMount } from '../harness/programs.js'
 
 const canary = 'p"%\'\\ü-Canary-0123456789'
 const token = 'token-0123456789-0123456789-abcdef' as Token
@@ -93,9 +94,7 @@ describe('file store', () => {
     await assert.rejects(store.describe(other), code('damaged'))
   })
 
-  it('a full disk and a read-only one are told, and the old file stands', {
-    skip: process.getuid?.() === 0 ? false : 'needs root to mount a small file system',
-  }, async () => {
+  it('a full disk and a read-only one are told, and the old file stands', { skip: whyNoMount() }, async () => {
     const small = await mkdtemp(join(tmpdir(), 'keyturn-small-'))
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small])
     try {

@@ -38,13 +38,11 @@ export class KubeFake {
   /** Tokens that were issued: until when, and for whom. */
   readonly #issued = new Map<string, { readonly user: string; readonly until: number }>()
   readonly #server: Server
-  readonly #authority: Authority
   readonly #users: Readonly<Record<string, string>>
   readonly #timer: NodeJS.Timeout
 
   private constructor(server: Server, authority: Authority, users: Readonly<Record<string, string>>) {
     this.#server = server
-    this.#authority = authority
     this.#users = users
     this.ca = authority.ca
     this.api = new KubeApi(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, authority.ca, admin)
@@ -52,8 +50,8 @@ export class KubeFake {
     this.#timer = setInterval(() => control(this.store), 20)
   }
   static async start(users: Readonly<Record<string, string>> = {}): Promise<KubeFake> {
-    const authority = await Authority.create()
-    const server = createServer(await authority.issue(['IP:127.0.0.1']))
+    const authority = new Authority()
+    const server = createServer(authority.issue(['IP:127.0.0.1']))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return new KubeFake(server, authority, users)
   }
@@ -64,7 +62,6 @@ export class KubeFake {
     clearInterval(this.#timer)
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
-    await this.#authority.close()
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

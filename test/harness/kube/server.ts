@@ -1,4 +1,5 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -6,12 +7,10 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { Authority } from '../pg-certificates.js'
 import { repository } from '../repository.js'
 import { KubeApi } from './api.js'
 
-const run = promisify(execFile)
 /** As envtest has it; else where the project's own CI puts them. */
 const assets = process.env.KUBEBUILDER_ASSETS ?? join(repository, '.cache/kube')
 export const kubeSkip =
@@ -48,14 +47,12 @@ export class KubeServer {
   readonly ca: string
   readonly folder: string
   readonly #children: readonly ChildProcess[]
-  readonly #authority: Authority
 
-  private constructor(api: KubeApi, ca: string, folder: string, children: readonly ChildProcess[], authority: Authority) {
+  private constructor(api: KubeApi, ca: string, folder: string, children: readonly ChildProcess[]) {
     this.api = api
     this.ca = ca
     this.folder = folder
     this.#children = children
-    this.#authority = authority
   }
 
   /** `users`: token → user, beside the administrator. */
@@ -63,14 +60,15 @@ export class KubeServer {
     const folder = await mkdtemp(join(tmpdir(), 'keyturn-kube-'))
     const file = (name: string) => join(folder, name)
     const [client = 0, peer = 0, secure = 0, manager = 0] = await freePorts(4)
-    const authority = await Authority.create()
-    const certificate = await authority.issue(['IP:127.0.0.1', 'DNS:localhost', 'DNS:kubernetes.default.svc'])
+    const authority = new Authority()
+    const certificate = authority.issue(['IP:127.0.0.1', 'DNS:localhost', 'DNS:kubernetes.default.svc'])
     const admin = `admin-${Buffer.from(certificate.key).toString('hex').slice(100, 140)}`
     const tokens = [
       `${admin},admin,1,"system:masters"`,
       ...Object.entries(users).map(([token, user], index) => `${token},${user},${index + 2}`),
     ]
-    await run('openssl', ['genrsa', '-out', file('sa.key'), '2048'])
+    const accounts = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' })
+    await writeFile(file('sa.key'), accounts)
     await writeFile(file('tls.crt'), certificate.cert)
     await writeFile(file('tls.key'), certificate.key)
     await writeFile(file('ca.crt'), authority.ca)
@@ -131,7 +129,7 @@ export class KubeServer {
         children,
       )
     }
-    return new KubeServer(api, authority.ca, folder, children, authority)
+    return new KubeServer(api, authority.ca, folder, children)
   }
 
   async makeNamespace(name: string): Promise<void> {
@@ -171,7 +169,6 @@ export class KubeServer {
       child.kill('SIGKILL')
       await ended
     }
-    await this.#authority.close()
     await rm(this.folder, { recursive: true, force: true })
   }
 }
