@@ -9,8 +9,8 @@ export type Pass = Announced | { readonly outcome: 'failed'; readonly why: strin
 export async function announceAfter(deps: Deps, refText: string, output: Output): Promise<Pass> {
   try {
     const pass = await announce(deps, refText)
-    for (const { target, seen, evidence } of pass.told)
-      if (seen.phase === 'failed') output.note(`· ${target.key} could not be told: ${evidence}`)
+    for (const { consumer, seen, evidence } of pass.told)
+      if (seen.phase === 'failed') output.note(`· ${consumer.key} could not be told: ${evidence}`)
     return pass
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
@@ -21,5 +21,6 @@ export async function announceAfter(deps: Deps, refText: string, output: Output)
 
 export const announcedJson = (pass: Pass): { readonly [key: string]: Json } => ({
   announced: pass.outcome,
-  targets: 'told' in pass ? pass.told.map(({ target, seen, evidence }) => ({ target: target.key, phase: seen.phase, evidence })) : [],
+  consumers:
+    'told' in pass ? pass.told.map(({ consumer, seen, evidence }) => ({ consumer: consumer.key, phase: seen.phase, evidence })) : [],
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { systemEnv } from '../shared/core/env.js'
-import type { Target } from '../shared/core/ports/notifier.js'
+import type { Consumer } from '../shared/core/ports/notifier.js'
 import type { SecretRef } from '../shared/core/ports/words.js'
 import { storeKind } from '../shared/core/refs.js'
 import { SecretText } from '../shared/core/secret-text.js'
@@ -91,14 +91,17 @@ async function refusedAt(server: PostgresServer, { username, password }: Login, 
 const loginAt = (server: PostgresServer, username: string, password: string): string =>
   JSON.stringify({ engine: 'postgres', host: '127.0.0.1', port: server.port, username, password, dbname: 'postgres', sslmode: 'disable' })
 
-function depsOf(store: FileStore, targets: readonly Target[], server: PostgresServer): Deps {
+function depsOf(store: FileStore, consumers: readonly Consumer[], server: PostgresServer): Deps {
   const admin = new SecretText(loginAt(server, 'keyturn_admin', adminPassword))
   return {
     store,
     loadRotator,
     loadNotifier,
     infer: () => ({}),
-    configuration: async () => ({ ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }),
+    configuration: async () => ({
+      ...noConfiguration,
+      consumers: Object.fromEntries(consumers.map((consumer) => [consumer.key, consumer])),
+    }),
     journal: true,
     readAdmin: async () => ({ value: admin, ref: { store: storeKind('file'), key: 'admin', shown: 'file:admin', name: 'admin' } }),
     env: systemEnv({ log: () => {} }),
@@ -109,7 +112,7 @@ function depsOf(store: FileStore, targets: readonly Target[], server: PostgresSe
   }
 }
 
-/** Sweeps until the old login is retired; when every target was seen to be synced. */
+/** Sweeps until the old login is retired; when every consumer was seen to be synced. */
 async function sweepToTheEnd(deps: Deps, ref: SecretRef): Promise<{ readonly syncedAt: number; readonly retired: boolean }> {
   let [syncedAt, said] = [0, '']
   for (let turn = 0; turn < sweepsMax; turn++) {
@@ -134,19 +137,19 @@ async function currentText(store: FileStore, ref: SecretRef): Promise<string> {
 
 async function play(server: PostgresServer, room: Room, home: string) {
   const store = new FileStore(home, deriveKeys(randomBytes(32)), systemEnv({ log: () => {} }))
-  const targets = kinds.map((kind) => ({ ...room.target({ workloads: [`${kind}/${kind.toLowerCase()}`] }), key: kind.toLowerCase() }))
+  const consumers = kinds.map((kind) => ({ ...room.consumer({ workloads: [`${kind}/${kind.toLowerCase()}`] }), key: kind.toLowerCase() }))
   const policy = {
     'keyturn-rotator': 'postgres',
     'keyturn-strategy': 'alternate',
     'keyturn-pair': 'app_a app_b',
     'keyturn-admin': 'file:admin',
   }
-  const told = { 'keyturn-targets': targets.map(({ key }) => key).join(' '), 'keyturn-grace': '1s' }
+  const told = { 'keyturn-consumers': consumers.map(({ key }) => key).join(' '), 'keyturn-grace': '1s' }
   room.value = loginAt(server, 'app_a', firstPassword)
   room.operator.refresh()
   const ref = await store.create('db', new SecretText(room.value), { ...policy, ...told })
   room.provider = () => currentText(store, ref) // the operator reads the file store itself, as its webhook provider would
-  const deps = depsOf(store, targets, server)
+  const deps = depsOf(store, consumers, server)
   const applications = await applicationsOf(room, server)
   await delay(300) // the operator has written the first value
   for (const kind of kinds) await room.makeWorkload(kind, {}, kind.toLowerCase())

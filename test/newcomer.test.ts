@@ -55,12 +55,12 @@ describe('a newcomer does what CONTRIBUTING says', () => {
   it('type-checks and builds, and the configuration takes the new kind', async () => {
     assert.deepEqual(await typeCheck(folder), { code: 0, said: '' })
     assert.deepEqual(await run(folder, ['scripts/build.mjs']), { code: 0, said: '' })
-    await writeFile(join(folder, 'config.json'), JSON.stringify({ targets: { door: { kind: 'bell', required: true, tone: 'low' } } }))
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ consumers: { door: { kind: 'bell', required: true, tone: 'low' } } }))
     const good = await run(folder, ['dist/cli/main.js', 'config', 'check', '-f', 'config.json', '--json'])
     assert.equal(good.code, 0, good.said)
-    await writeFile(join(folder, 'config.json'), JSON.stringify({ targets: { door: { kind: 'bell', tone: 'shrill' } } }))
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ consumers: { door: { kind: 'bell', tone: 'shrill' } } }))
     const wrong = await run(folder, ['dist/cli/main.js', 'config', 'check', '-f', 'config.json', '--json'])
-    assert.deepEqual([wrong.code, wrong.said.includes('targets.door.tone')], [2, true], wrong.said)
+    assert.deepEqual([wrong.code, wrong.said.includes('consumers.door.tone')], [2, true], wrong.said)
   })
 
   it('passes the contract suites', async () => {

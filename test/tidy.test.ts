@@ -37,7 +37,7 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   [
     'shared/notifiers/',
     ['shared/core/', 'shared/kubernetes/'],
-    'a notifier tells one target; who is told, and what follows, is the lifecycle',
+    'a notifier tells one consumer; who is told, and what follows, is the lifecycle',
   ],
   ['shared/artefacts/', ['shared/core/', 'shared/kubernetes/'], 'an artefact takes what is public and knows nothing of secrets'],
   [

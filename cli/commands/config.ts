@@ -7,7 +7,7 @@ import { readValue } from '../read-value.js'
 
 export const config = (): Command =>
   new Command('config')
-    .description('the configuration secret: targets, freezes, defaults, pause')
+    .description('the configuration secret: consumers, freezes, defaults, pause')
     .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json')
     .addCommand(
       new Command('check')
@@ -16,10 +16,12 @@ export const config = (): Command =>
         .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
         .action(
           action(async ({ app, output }, { file }: { readonly file?: string }) => {
-            const { targets, freezes, paused, defaults } = parseConfiguration(await readValue(file, 'the configuration', app.env.cancelled))
-            const all = Object.values(targets).map(({ key, kind, required }) => ({ key, kind, required }))
-            output.result({ targets: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
-              `The configuration is right: ${all.length} targets (${all.map(({ key, kind, required }) => `${key} ${kind}${required ? ', required' : ''}`).join('; ') || 'none'}), ${freezes.length} freezes${paused ? ', PAUSED' : ''}.`,
+            const { consumers, freezes, paused, defaults } = parseConfiguration(
+              await readValue(file, 'the configuration', app.env.cancelled),
+            )
+            const all = Object.values(consumers).map(({ key, kind, required }) => ({ key, kind, required }))
+            output.result({ consumers: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
+              `The configuration is right: ${all.length} consumers (${all.map(({ key, kind, required }) => `${key} ${kind}${required ? ', required' : ''}`).join('; ') || 'none'}), ${freezes.length} freezes${paused ? ', PAUSED' : ''}.`,
             ])
           }),
         ),

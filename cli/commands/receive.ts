@@ -6,7 +6,7 @@ import { action } from '../context.js'
 
 export const receive = (): Command =>
   new Command('receive')
-    .description('listen for signed callbacks of webhook targets, and note who is on which publication')
+    .description('listen for signed callbacks of webhook consumers, and note who is on which publication')
     .option('--listen <host:port>', 'where; put a TLS proxy in front of anything but loopback', '127.0.0.1:8787')
     .addHelpText('after', '\nExample:\n  keyturn receive --listen 127.0.0.1:8787')
     .action(

@@ -5,26 +5,26 @@ import { noteSeen } from '../../shared/lifecycle/consumers/seen.js'
 import { action } from '../context.js'
 
 interface SeenOptions {
-  readonly target: string
+  readonly consumer: string
   readonly phase: ConsumerPhase
   readonly publication?: string
 }
 
 export const seen = (): Command =>
   new Command('seen')
-    .description('say that a consumer follows the current publication; for a manual target this is the evidence')
+    .description('say that a consumer follows the current publication; for a manual consumer this is the evidence')
     .argument('<ref>', 'which secret')
-    .requiredOption('--target <name>', 'which target, by its name in the configuration secret')
+    .requiredOption('--consumer <name>', 'which consumer, by its name in the configuration secret')
     .option('--publication <version>', 'which version it follows, as status shows it; refused where another one is current by now')
     .addOption(new Option('--phase <phase>', 'how far it is').choices([...consumerPhases]).default('drained'))
-    .addHelpText('after', '\nExample:\n  keyturn seen file:db --target billing')
+    .addHelpText('after', '\nExample:\n  keyturn seen file:db --consumer billing')
     .action(
-      action(async ({ app, output }, refText: string, { target, phase, publication }: SeenOptions) => {
+      action(async ({ app, output }, refText: string, { consumer, phase, publication }: SeenOptions) => {
         const { ref, version } = await noteSeen(await app.deps(refText), refText, {
-          target,
+          consumer,
           phase,
           ...(publication === undefined ? {} : { version: publication as VersionId }),
         })
-        output.result({ ref: ref.shown, target, phase, version }, [`${target} is noted as ${phase} on ${version} of ${ref.shown}.`])
+        output.result({ ref: ref.shown, consumer, phase, version }, [`${consumer} is noted as ${phase} on ${version} of ${ref.shown}.`])
       }),
     )

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
 import { showDuration } from '../../shared/core/policy/index.js'
-import type { Target } from '../../shared/core/ports/notifier.js'
+import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
@@ -18,7 +18,7 @@ export const status = (): Command =>
       }),
     )
 
-export function statusJson({ state, rotator, type, strategy, graceMs, next, nextAt, targets, announced }: Status): {
+export function statusJson({ state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced }: Status): {
   readonly [key: string]: Json | undefined
 } {
   const rotation = state.journal?.rotation
@@ -38,14 +38,14 @@ export function statusJson({ state, rotator, type, strategy, graceMs, next, next
     code: state.journal?.code ?? null,
     graceMs,
     announced,
-    targets: targets.map((target) => targetJson(target, state)),
+    consumers: consumers.map((consumer) => consumerJson(consumer, state)),
     retiring: (state.journal?.retiring ?? []).map(({ id, state: phase, since, notBefore }) => ({
       id,
       state: phase,
       since: showTime(since),
       notBefore: showTime(notBefore),
     })),
-    move: moveOf(state, targets, announced) ?? null,
+    move: moveOf(state, consumers, announced) ?? null,
     next: {
       do: next.do,
       row: next.row,
@@ -55,10 +55,10 @@ export function statusJson({ state, rotator, type, strategy, graceMs, next, next
   }
 }
 
-function targetJson({ key, required, place }: Target, { journal, current }: Status['state']): Json {
+function consumerJson({ key, required, place }: Consumer, { journal, current }: Status['state']): Json {
   const seen = journal?.seen?.[key]
   return {
-    target: key,
+    consumer: key,
     place: place ?? null,
     required,
     version: seen?.version ?? null,
@@ -70,32 +70,32 @@ function targetJson({ key, required, place }: Target, { journal, current }: Stat
 }
 
 /** The one command that would move what is awaited; undefined when nothing is. */
-function moveOf({ ref, journal, current }: Status['state'], targets: readonly Target[], announced: boolean): string | undefined {
+function moveOf({ ref, journal, current }: Status['state'], consumers: readonly Consumer[], announced: boolean): string | undefined {
   if (journal?.code === 'stuck') return `keyturn recover ${ref.shown}`
-  if (targets.length > 0 && !announced) return `keyturn retire ${ref.shown}`
+  if (consumers.length > 0 && !announced) return `keyturn retire ${ref.shown}`
   if ((journal?.retiring ?? []).length === 0) return undefined
-  const behind = targets.find(
+  const behind = consumers.find(
     ({ key, required, kind }) =>
       required && kind === 'manual' && !(journal?.seen?.[key]?.version === current?.id && journal?.seen?.[key]?.phase === 'drained'),
   )
-  return behind ? `keyturn seen ${ref.shown} --target ${behind.key} --publication ${current?.id}` : `keyturn retire ${ref.shown}`
+  return behind ? `keyturn seen ${ref.shown} --consumer ${behind.key} --publication ${current?.id}` : `keyturn retire ${ref.shown}`
 }
 
-function followLines({ state, targets, announced }: Status, now: number): readonly string[] {
+function followLines({ state, consumers, announced }: Status, now: number): readonly string[] {
   const { journal, current } = state
   const age = (at: number): string => showDuration(Math.max(0, now - at))
-  const consumers = targets.map(({ key, required, place }) => {
+  const following = consumers.map(({ key, required, place }) => {
     const seen = journal?.seen?.[key]
     const where =
       seen === undefined
         ? 'not told yet'
         : `${seen.phase} on ${seen.version === current?.id ? 'current' : seen.version}, ${age(seen.at)} ago`
     const notes = [...(place === undefined ? [] : [place]), ...(required ? ['required'] : [])].join(', ')
-    return `target     ${key}${notes === '' ? '' : ` (${notes})`}: ${where}${seen?.code === undefined ? '' : ` (${seen.code})`}`
+    return `consumer   ${key}${notes === '' ? '' : ` (${notes})`}: ${where}${seen?.code === undefined ? '' : ` (${seen.code})`}`
   })
   const leaving = (journal?.retiring ?? []).map(({ id, state: phase, since }) => `outgoing   ${id}: ${phase}, since ${age(since)}`)
-  const move = moveOf(state, targets, announced)
-  return [...consumers, ...leaving, ...(move === undefined ? [] : [`moves it   ${move}`])]
+  const move = moveOf(state, consumers, announced)
+  return [...following, ...leaving, ...(move === undefined ? [] : [`moves it   ${move}`])]
 }
 
 function statusLines(found: Status, now: number): readonly string[] {

@@ -51,8 +51,8 @@ function durationOf(field: string, text: string): number {
 /** As it goes, a line whenever a consumer is further. */
 async function showRollouts({ app, output }: Run, store: string, ms: number): Promise<void> {
   if (ms === 0) return
-  for await (const { ref, target, phase, evidence } of follow(await app.deps(`${store}:any`), app.env.now() + ms))
-    output.note(`${ref}  ${target} ${phase}: ${evidence}`)
+  for await (const { ref, consumer, phase, evidence } of follow(await app.deps(`${store}:any`), app.env.now() + ms))
+    output.note(`${ref}  ${consumer} ${phase}: ${evidence}`)
 }
 
 async function onePass({ app, output }: Run, store: string): Promise<readonly Swept[]> {

@@ -107,11 +107,11 @@ export const mutants: readonly Mutant[] = [
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
   {
-    name: 'arm on an empty list of required targets',
+    name: 'arm on an empty list of required consumers',
     edits: [
       {
         file: 'shared/lifecycle/retirement/gate.ts',
-        from: '  if (required.some(({ target }) => target.kind !== companionKind))\n',
+        from: '  if (required.some(({ consumer }) => consumer.kind !== companionKind))\n',
         to: '  if (behind.length === 0)\n',
       },
     ],
@@ -151,8 +151,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/retirement/gate.ts',
-        from: '    told.push(await askNow(tools, change, target, state.journal?.seen?.[target.key]))',
-        to: "    told.push({ target, evidence: 'as noted', seen: state.journal?.seen?.[target.key] ?? { version: current.id, phase: 'drained', at: 0 } })",
+        from: '    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key]))',
+        to: "    told.push({ consumer, evidence: 'as noted', seen: state.journal?.seen?.[consumer.key] ?? { version: current.id, phase: 'drained', at: 0 } })",
       },
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/traces-after.test.ts'],
@@ -183,7 +183,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/retirement/gate.ts',
-        from: 'if (required.some(({ target }) => target.kind !== companionKind))',
+        from: 'if (required.some(({ consumer }) => consumer.kind !== companionKind))',
         to: 'if (required.length > 0)',
       },
     ],

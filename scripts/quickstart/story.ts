@@ -31,7 +31,7 @@ export async function playThrough(stage: Stage): Promise<QuickstartResult> {
   stage.tell('an application logs in without pause with what the store says is current, and holds two sessions')
   await stage.mustCli(['put', 'file:config'], configurationFor(stage.clientPort))
   stage.configured = true
-  const policy = ['strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin', 'targets=application', `grace=${graceMs / 1000}s`]
+  const policy = ['strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin', 'consumers=application', `grace=${graceMs / 1000}s`]
   await stage.mustCli(['adopt', 'file:db', ...policy])
   stage.tell('keyturn init, put, adopt: the secret file:db is taken as it is (grace 2 s, for this demonstration only)')
   let [retired, rolledBackRetired] = [0, false]
@@ -65,7 +65,7 @@ export async function playThrough(stage: Stage): Promise<QuickstartResult> {
 /** One consumer: the application's own listener, signed with a key of this run. */
 const configurationFor = (port: number): string =>
   JSON.stringify({
-    targets: {
+    consumers: {
       application: {
         kind: 'webhook',
         required: true,

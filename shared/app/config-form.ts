@@ -6,8 +6,8 @@ import { clusterSettings } from '../kubernetes/settings.js'
 import { companionContents } from '../lifecycle/secret/deps.js'
 import { type NotifierRow, notifiers } from '../notifiers/registry.js'
 
-/** A target as its notifier wants it: what every target has, and the notifier's own settings. */
-const targetForm = (kind: string, { settings, whyNot, whyNeverRequired }: NotifierRow) =>
+/** A consumer as its notifier wants it: what every consumer has, and the notifier's own settings. */
+const consumerForm = (kind: string, { settings, whyNot, whyNeverRequired }: NotifierRow) =>
   v.pipe(
     v.strictObject({
       kind: v.literal(kind),
@@ -21,15 +21,15 @@ const targetForm = (kind: string, { settings, whyNot, whyNeverRequired }: Notifi
       if (wrong !== undefined) addIssue({ message: wrong })
     }),
   )
-const target = v.variant(
+const consumer = v.variant(
   'kind',
-  Object.entries(notifiers).map(([kind, row]) => targetForm(kind, row)),
+  Object.entries(notifiers).map(([kind, row]) => consumerForm(kind, row)),
 )
 
 const name = v.pipe(
   v.string(),
   v.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be of a-z 0-9 . _ -, at most 63 characters'),
-  v.check((text) => text !== 'none', 'must not be "none", which stands for no target'),
+  v.check((text) => text !== 'none', 'must not be "none", which stands for no consumer'),
 )
 const companion = v.pipe(
   v.strictObject({
@@ -78,8 +78,8 @@ function whyNotPolicy(entries: Readonly<Record<string, string>>): string | undef
 /** The configuration secret: one JSON object. */
 export const configForm = v.strictObject({
   $schema: v.optional(v.string()),
-  targets: v.optional(v.record(name, target), {}),
-  /** API servers that targets of the kind kubernetes name. */
+  consumers: v.optional(v.record(name, consumer), {}),
+  /** API servers that consumers of the kind kubernetes name. */
   clusters: v.optional(v.record(name, clusterSettings), {}),
   /** Other secrets and artefacts that carry a secret's credential; secrets name them in keyturn-companions. */
   companions: v.optional(v.record(name, companion), {}),

@@ -12,7 +12,7 @@ export interface Config {
   readonly keyFile: string
   /** A path, or `stderr`. */
   readonly audit: string
-  /** The configuration secret: targets, freezes, defaults. */
+  /** The configuration secret: consumers, freezes, defaults. */
   readonly configuration?: string
   /** False: this identity may not write notes beside a secret. */
   readonly journal: boolean

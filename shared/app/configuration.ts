@@ -16,9 +16,9 @@ export function parseConfiguration(text: SecretText): Configuration {
       next: 'Correct it, try it with keyturn config check -f FILE, then put it again. keyturn schema config prints what is allowed.',
     })
   }
-  const { targets, companions, clusters, defaults, freezes, paused } = result.output
-  assertKnown(Object.keys(targets), defaults)
-  assertClusters(targets, clusters)
+  const { consumers, companions, clusters, defaults, freezes, paused } = result.output
+  assertKnown(Object.keys(consumers), defaults)
+  assertClusters(consumers, clusters)
   assertCompanions(result.output)
   return {
     companions: Object.fromEntries(
@@ -29,8 +29,8 @@ export function parseConfiguration(text: SecretText): Configuration {
         ],
       ),
     ),
-    targets: Object.fromEntries(
-      Object.entries(targets).map(([key, { kind, required, ...settings }]) => [
+    consumers: Object.fromEntries(
+      Object.entries(consumers).map(([key, { kind, required, ...settings }]) => [
         key,
         {
           key,
@@ -47,7 +47,7 @@ export function parseConfiguration(text: SecretText): Configuration {
   }
 }
 
-/** The cluster that a target's settings name, whatever kind of target it is. */
+/** The cluster that a consumer's settings name, whatever kind of consumer it is. */
 const clusterIn = (settings: object): string | undefined =>
   'cluster' in settings && typeof settings.cluster === 'string' ? settings.cluster : undefined
 
@@ -59,14 +59,14 @@ function placeOf(settings: object): { readonly place?: string } {
 
 function assertKnown(known: readonly string[], defaults: ConfigText['defaults']): void {
   for (const [type, entries] of Object.entries(defaults)) {
-    const unknown = (entries?.targets ?? 'none').split(/ +/).filter((name) => name !== 'none' && !known.includes(name))
+    const unknown = (entries?.consumers ?? 'none').split(/ +/).filter((name) => name !== 'none' && !known.includes(name))
     if (unknown.length === 0) continue
     throw new RotationError(
       'bad_config',
-      `The configuration is wrong: defaults.${type}.targets names ${unknown.join(', ')}, which is no target.`,
+      `The configuration is wrong: defaults.${type}.consumers names ${unknown.join(', ')}, which is no consumer.`,
       {
-        field: `defaults.${type}.targets`,
-        next: `Add it under targets, or correct the name. Known: ${known.join(', ') || 'none'}.`,
+        field: `defaults.${type}.consumers`,
+        next: `Add it under consumers, or correct the name. Known: ${known.join(', ') || 'none'}.`,
       },
     )
   }
@@ -79,12 +79,12 @@ const placeless = (at: string, clusters: ConfigText['clusters']): string | undef
     : undefined
 
 /** Both are named in one list of who is on what, and one place has one source. */
-function assertCompanions({ companions, targets, clusters }: Pick<ConfigText, 'companions' | 'targets' | 'clusters'>): void {
+function assertCompanions({ companions, consumers, clusters }: Pick<ConfigText, 'companions' | 'consumers' | 'clusters'>): void {
   const all = Object.entries(companions)
   for (const [name, { at, of }] of all) {
     const other = all.find(([each, one]) => each !== name && one.at === at)
-    const why = Object.hasOwn(targets, name)
-      ? `${name} is a target, too`
+    const why = Object.hasOwn(consumers, name)
+      ? `${name} is a consumer, too`
       : at === of
         ? `${at} is its own source`
         : other === undefined
@@ -98,17 +98,17 @@ function assertCompanions({ companions, targets, clusters }: Pick<ConfigText, 'c
   }
 }
 
-/** A target carries how its cluster is reached: a notifier knows no other part of the configuration. */
+/** A consumer carries how its cluster is reached: a notifier knows no other part of the configuration. */
 function accessOf(settings: object, clusters: ConfigText['clusters']): object {
   const cluster = clusterIn(settings)
   return cluster === undefined ? {} : { access: clusters[cluster] }
 }
 
-function assertClusters(targets: ConfigText['targets'], clusters: ConfigText['clusters']): void {
-  for (const [key, target] of Object.entries(targets)) {
-    const cluster = clusterIn(target)
+function assertClusters(consumers: ConfigText['consumers'], clusters: ConfigText['clusters']): void {
+  for (const [key, consumer] of Object.entries(consumers)) {
+    const cluster = clusterIn(consumer)
     if (cluster === undefined || Object.hasOwn(clusters, cluster)) continue
-    const field = `targets.${key}.cluster`
+    const field = `consumers.${key}.cluster`
     throw new RotationError('bad_config', `The configuration is wrong: ${field} names ${cluster}, which is no cluster.`, {
       field,
       next: `Add it under clusters, or correct the name. Known: ${Object.keys(clusters).join(', ') || 'none'}.`,
@@ -118,6 +118,9 @@ function assertClusters(targets: ConfigText['targets'], clusters: ConfigText['cl
 
 /** Valibot's own message quotes what it received, which may be a key. */
 const sayOf = (issue: v.BaseIssue<unknown>): string => {
+  const at = issue.path?.at(-1)
+  const isField = issue.type === 'strict_object' || at?.origin === 'key'
+  if (isField && at?.key === 'targets') return 'is called consumers now'
   if (issue.type === 'strict_object') return 'is unknown'
   const own = issue.message.startsWith('Invalid ') ? undefined : issue.message
   return own ?? (issue.received === 'undefined' ? 'is missing' : `must be ${wordsOf(issue)}`)

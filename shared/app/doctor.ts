@@ -22,12 +22,12 @@ export interface Finding {
 const good = (what: string, says: string): Finding => ({ what, level: 'good', says })
 const clockMsMax = 60_000
 
-/** Tries everything that can be tried without changing anything: one login a secret, one connection a target. Each finding has its remedy. */
+/** Tries everything that can be tried without changing anything: one login a secret, one connection a consumer. Each finding has its remedy. */
 export async function* examine(deps: Deps, config: Config): AsyncIterable<Finding> {
   yield* folders(config)
   yield* audit(config)
-  const targets = yield* configuration(deps, config)
-  for (const key of targets) yield route(deps, key)
+  const consumers = yield* configuration(deps, config)
+  for (const key of consumers) yield route(deps, key)
   yield* companions(deps)
   const unread: Finding[] = []
   for await (const listed of deps.store.list({ managed: false }, (shown, cause) => void unread.push(wrong(shown, cause)))) {
@@ -102,11 +102,11 @@ async function* audit({ audit: path }: Config): AsyncIterable<Finding> {
 async function* configuration(deps: Deps, config: Config): AsyncGenerator<Finding, readonly string[]> {
   const what = config.configuration ?? 'KEYTURN_CONFIG'
   try {
-    const { targets, paused } = await deps.configuration()
-    const keys = Object.keys(targets)
+    const { consumers, paused } = await deps.configuration()
+    const keys = Object.keys(consumers)
     if (paused)
       yield { what, level: 'warning', says: 'it says paused: no rotation starts', next: 'Set "paused" to false when that is over.' }
-    else yield good(what, config.configuration === undefined ? 'not set: there are no targets' : `${keys.length} targets`)
+    else yield good(what, config.configuration === undefined ? 'not set: there are no consumers' : `${keys.length} consumers`)
     return keys
   } catch (cause) {
     yield wrong(what, cause)
@@ -115,13 +115,13 @@ async function* configuration(deps: Deps, config: Config): AsyncGenerator<Findin
 }
 
 async function route(deps: Deps, key: string): Promise<Finding> {
-  const what = `target ${key}`
+  const what = `consumer ${key}`
   try {
-    const target = (await deps.configuration()).targets[key]
-    if (target === undefined) return good(what, 'is gone')
-    const notifier = await deps.loadNotifier(target.kind)
-    const found = await notifier.preflight(target, { env: deps.env, deadline: deps.env.now() + 30_000 })
-    return findingOf(what, found, `${target.kind}: can be told`)
+    const consumer = (await deps.configuration()).consumers[key]
+    if (consumer === undefined) return good(what, 'is gone')
+    const notifier = await deps.loadNotifier(consumer.kind)
+    const found = await notifier.preflight(consumer, { env: deps.env, deadline: deps.env.now() + 30_000 })
+    return findingOf(what, found, `${consumer.kind}: can be told`)
   } catch (cause) {
     return wrong(what, cause)
   }

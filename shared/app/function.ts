@@ -71,8 +71,8 @@ export class FunctionApp<S extends SecretStore> {
 
 /** Announcing is the sweep's: no notifier is in the bundle of a function that only rotates. */
 const tellsNobody: Deps['loadNotifier'] = async (kind) => {
-  throw new RotationError('bad_config', `This function tells no target of kind ${kind}.`, {
-    next: 'Run keyturn sweep where targets can be reached.',
+  throw new RotationError('bad_config', `This function tells no consumer of kind ${kind}.`, {
+    next: 'Run keyturn sweep where consumers can be reached.',
   })
 }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { codeOf, RotationError } from '../core/errors.js'
-import type { Callback, CheckCallback, Target } from '../core/ports/notifier.js'
+import type { Callback, CheckCallback, Consumer } from '../core/ports/notifier.js'
 import { type Receipt, readReceipt } from '../core/receipt.js'
 import { noteSeen } from '../lifecycle/consumers/seen.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
@@ -12,8 +12,8 @@ const bodyBytesMax = 16_384
 type Reply = readonly [status: number, said: string]
 
 /**
- * A tiny listener for signed callbacks: POST, a receipt in JSON, signed as the notifier of its target has it. A receipt is only as good as its
- * signature by a key of the very target that it names; noted twice it says the same.
+ * A tiny listener for signed callbacks: POST, a receipt in JSON, signed as the notifier of its consumer has it. A receipt is only as good as its
+ * signature by a key of the very consumer that it names; noted twice it says the same.
  */
 export function createReceiver(depsOf: (ref: string) => Promise<Deps>): Server {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
@@ -35,30 +35,30 @@ async function answer(depsOf: (ref: string) => Promise<Deps>, request: IncomingM
   const body = await bodyOf(request)
   if (body === undefined) return [413, 'too large']
   const receipt = readReceipt(body)
-  if (receipt?.ref === undefined || receipt.target === undefined) return [400, 'no receipt']
+  if (receipt?.ref === undefined || receipt.consumer === undefined) return [400, 'no receipt']
   try {
     const deps = await depsOf(receipt.ref)
-    const target = (await deps.configuration()).targets[receipt.target]
+    const consumer = (await deps.configuration()).consumers[receipt.consumer]
     const checked =
-      target === undefined ? { why: 'there is no such target' } : await check(target, { headers: request.headers, body }, deps)
+      consumer === undefined ? { why: 'there is no such consumer' } : await check(consumer, { headers: request.headers, body }, deps)
     if ('why' in checked) {
-      deps.env.log('receipt_refused', { target: receipt.target, why: checked.why })
+      deps.env.log('receipt_refused', { consumer: receipt.consumer, why: checked.why })
       return [401, 'not accepted']
     }
-    return await note(deps, receipt, receipt.ref, receipt.target, checked.signedAt)
+    return await note(deps, receipt, receipt.ref, receipt.consumer, checked.signedAt)
   } catch (cause) {
     return codeOf(cause) === 'unavailable' ? [503, 'try again'] : [422, codeOf(cause) ?? 'internal']
   }
 }
 
-async function check(target: Target, callback: Callback, { env }: Deps): Promise<ReturnType<CheckCallback>> {
-  const checkCallback = await loadCallbackCheck(target.kind)
-  return checkCallback?.(target, callback, env.now()) ?? { why: `targets of kind ${target.kind} never call back` }
+async function check(consumer: Consumer, callback: Callback, { env }: Deps): Promise<ReturnType<CheckCallback>> {
+  const checkCallback = await loadCallbackCheck(consumer.kind)
+  return checkCallback?.(consumer, callback, env.now()) ?? { why: `consumers of kind ${consumer.kind} never call back` }
 }
 
-async function note(deps: Deps, { phase, id }: Receipt, ref: string, target: string, at: number): Promise<Reply> {
+async function note(deps: Deps, { phase, id }: Receipt, ref: string, consumer: string, at: number): Promise<Reply> {
   try {
-    await noteSeen(deps, ref, { target, phase, changeId: id, at })
+    await noteSeen(deps, ref, { consumer, phase, changeId: id, at })
     return [202, 'noted']
   } catch (cause) {
     if (cause instanceof RotationError && cause.code === 'conflict') return [409, 'not the current publication']

@@ -8,9 +8,9 @@ export const receiptForm = v.object({
   type: v.literal(receiptType),
   id: v.pipe(v.string(), v.maxLength(64)),
   phase: v.picklist(consumerPhases),
-  /** Callbacks only: which secret and which target. */
+  /** Callbacks only: which secret and which consumer. */
   ref: v.optional(v.pipe(v.string(), v.maxLength(400))),
-  target: v.optional(v.pipe(v.string(), v.maxLength(100))),
+  consumer: v.optional(v.pipe(v.string(), v.maxLength(100))),
 })
 export type Receipt = v.InferOutput<typeof receiptForm>
 

@@ -31,7 +31,7 @@ export const remedies: Readonly<Record<Code, string>> = {
   verify_failed: 'Mend the differences that are named, then run `keyturn rotate --resume`.',
   admin_mismatch: 'Name the administrator of this target in keyturn-admin.',
   delivery_failed: 'Check that the consumer can be reached; the announcement is repeated by `keyturn sweep`.',
-  delivery_refused: 'Correct the target in the configuration secret, then run `keyturn sweep`.',
+  delivery_refused: 'Correct the consumer in the configuration secret, then run `keyturn sweep`.',
   stuck: 'Run `keyturn recover <ref>`: it tries every stored value once and names the one safe thing to do.',
   audit_failed: 'Make the audit log writable again, then run the same command again.',
   internal: 'This is a bug: keep the message and report it.',

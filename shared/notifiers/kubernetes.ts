@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
-import type { Change, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
+import type { Change, Consumer, ConsumerState, Notifier, NotifierContext } from '../core/ports/notifier.js'
 import { Busy } from '../kubernetes/client.js'
 import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
@@ -20,12 +20,12 @@ const askAgainMs = 300_000
  */
 const kubernetes: Notifier = {
   kind: 'kubernetes',
-  preflight: async (target, context) => preflight(settingsOf(target), context),
-  advance: async (change, target, context) => {
-    const wanted = settingsOf(target)
+  preflight: async (consumer, context) => preflight(settingsOf(consumer), context),
+  advance: async (change, consumer, context) => {
+    const wanted = settingsOf(consumer)
     const cluster = await Cluster.open(wanted, context)
     try {
-      return await step(change, wanted, cluster, context, target.several === true)
+      return await step(change, wanted, cluster, context, consumer.several === true)
     } catch (cause) {
       if (!(cause instanceof Busy)) throw cause
       return { phase: 'failed', code: cause.code, evidence: cause.message, again: context.env.now() + cause.waitMs }
@@ -34,11 +34,11 @@ const kubernetes: Notifier = {
   classify: (cause) => (cause instanceof RotationError ? cause.code : 'internal'),
 }
 
-function settingsOf(target: Target): KubernetesSettings {
-  const result = v.safeParse(wholeSettings, JSON.parse(target.settings.reveal()))
-  if (result.success) return { ...result.output, target: target.key }
-  throw new RotationError('bad_config', `The target ${target.key} is mis-set at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
-    field: `targets.${target.key}`,
+function settingsOf(consumer: Consumer): KubernetesSettings {
+  const result = v.safeParse(wholeSettings, JSON.parse(consumer.settings.reveal()))
+  if (result.success) return { ...result.output, consumer: consumer.key }
+  throw new RotationError('bad_config', `The consumer ${consumer.key} is mis-set at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
+    field: `consumers.${consumer.key}`,
     next: 'Correct the configuration secret; keyturn config check shows what is wrong.',
   })
 }
@@ -49,9 +49,9 @@ async function step(
   cluster: Cluster,
   context: NotifierContext,
   several: boolean,
-): Promise<TargetState> {
+): Promise<ConsumerState> {
   const { env } = context
-  const at = (phase: TargetState['phase'], evidence: string, waitMs = soonMs): TargetState => ({
+  const at = (phase: ConsumerState['phase'], evidence: string, waitMs = soonMs): ConsumerState => ({
     phase,
     evidence,
     again: env.now() + waitMs,
@@ -120,7 +120,7 @@ async function askedAgain(
 }
 
 /** Pods read the mounted file by themselves: counted from the last write of the Secret, both by the server's clock. Jobs and bare pods do not. */
-async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret: ExternalSecret, now: number): Promise<TargetState> {
+async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret: ExternalSecret, now: number): Promise<ConsumerState> {
   const written = await writtenAt(cluster, externalSecret)
   const serverNow = cluster.serverNow
   if (written === undefined || serverNow === undefined)

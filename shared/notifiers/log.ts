@@ -8,9 +8,9 @@ export const whyNeverRequired = 'a log proves nothing, so it cannot be required'
 const log: Notifier = {
   kind: 'log',
   preflight: async () => ({ verdict: 'ok' }),
-  advance: async (change, target, { env }) => {
+  advance: async (change, consumer, { env }) => {
     env.log('published', {
-      target: target.key,
+      consumer: consumer.key,
       ref: change.ref.shown,
       id: change.id,
       version: change.version,

@@ -6,14 +6,14 @@ export const settings = v.strictObject({
   note: v.optional(v.pipe(v.string(), v.maxLength(500))),
 })
 
-/** A person follows: `keyturn seen <ref> --target NAME` is the evidence. Lost with the journal, it is asked for again. */
+/** A person follows: `keyturn seen <ref> --consumer NAME` is the evidence. Lost with the journal, it is asked for again. */
 const manual: Notifier = {
   kind: 'manual',
   preflight: async () => ({ verdict: 'ok' }),
-  advance: async (change, target, { receipt }) =>
+  advance: async (change, consumer, { receipt }) =>
     receipt?.received
       ? { phase: receipt.phase, evidence: `said by a person at ${new Date(receipt.at).toISOString()}` }
-      : { phase: 'requested', evidence: `waits for: keyturn seen ${change.ref.shown} --target ${target.key}` },
+      : { phase: 'requested', evidence: `waits for: keyturn seen ${change.ref.shown} --consumer ${consumer.key}` },
   classify: () => 'internal',
 }
 export const create = (): Notifier => manual

@@ -11,18 +11,18 @@ type Settings = v.StrictObjectSchema<v.ObjectEntries, undefined>
 /** An entry file, as far as the registry asks it. */
 interface NotifierModule {
   create(): Notifier
-  /** Where consumers call back: whether a message in the name of a target may be trusted. */
+  /** Where consumers call back: whether a message in the name of a consumer may be trusted. */
   readonly checkCallback?: CheckCallback
 }
 
 interface Row<S extends Settings> {
-  /** The entry file, when a target asks for it. What the row itself names is loaded wherever a configuration is read, so it is a small file. */
+  /** The entry file, when a consumer asks for it. What the row itself names is loaded wherever a configuration is read, so it is a small file. */
   readonly load: () => Promise<NotifierModule>
   /** What stands in the configuration secret beside `kind` and `required`. The notifier reads what came out of it with the same form again. */
   readonly settings: S
   /** Why what is set cannot work together: undefined where it can. */
   readonly whyNot?: (settings: v.InferOutput<S>, required: boolean) => string | undefined
-  /** Why no target of this kind can be required, where that is so. */
+  /** Why no consumer of this kind can be required, where that is so. */
   readonly whyNeverRequired?: string
 }
 
@@ -56,7 +56,7 @@ const isKind = (kind: string): kind is NotifierKind => Object.hasOwn(notifiers, 
 function load(kind: string): Promise<NotifierModule> {
   if (isKind(kind)) return notifiers[kind].load()
   throw new RotationError('bad_config', `There is no notifier "${kind}".`, {
-    field: 'targets',
+    field: 'consumers',
     next: `Use one of ${notifierKinds.join(', ')} in the configuration secret.`,
   })
 }
@@ -64,5 +64,5 @@ function load(kind: string): Promise<NotifierModule> {
 /** bad_config for a name that nobody registered. */
 export const loadNotifier = async (kind: string): Promise<Notifier> => (await load(kind)).create()
 
-/** undefined where targets of this kind never call back; bad_config for a name that nobody registered. */
+/** undefined where consumers of this kind never call back; bad_config for a name that nobody registered. */
 export const loadCallbackCheck = async (kind: string): Promise<CheckCallback | undefined> => (await load(kind)).checkCallback

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { eventOf } from '../core/cloud-event.js'
 import { RotationError } from '../core/errors.js'
-import type { Change, CheckCallback, Notifier, NotifierContext, Target, TargetState } from '../core/ports/notifier.js'
+import type { Change, CheckCallback, Consumer, ConsumerState, Notifier, NotifierContext } from '../core/ports/notifier.js'
 import { readReceipt } from '../core/receipt.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Answer, post } from './webhook/post.js'
@@ -15,14 +15,14 @@ const againMsMax = 3_600_000
 /** CloudEvents 1.0 in structured mode with Standard Webhooks signatures; docs/webhooks.md is what a receiver needs to know. */
 const webhook: Notifier = {
   kind: 'webhook',
-  preflight: async (target, { env }) => probe(settingsOf(target), env.ca),
-  advance: async (change, target, context) => {
+  preflight: async (consumer, { env }) => probe(settingsOf(consumer), env.ca),
+  advance: async (change, consumer, context) => {
     const { receipt } = context
     if (receipt?.received && receipt.phase === 'drained')
       return { phase: 'drained', evidence: `callback at ${new Date(receipt.at).toISOString()}` }
-    const wanted = settingsOf(target)
+    const wanted = settingsOf(consumer)
     const keys = wanted.keys.map((key) => new SecretText(key))
-    const body = JSON.stringify(eventOf(change, target))
+    const body = JSON.stringify(eventOf(change, consumer))
     const signed = signMessage(keys, change.id, context.env.now(), body)
     const headers = { 'content-type': 'application/cloudevents+json; charset=utf-8', 'user-agent': 'keyturn', ...signed }
     return stateOf(await post(wanted, headers, body, context.env.ca), change, wanted, context)
@@ -30,11 +30,11 @@ const webhook: Notifier = {
   classify: (cause) => (cause instanceof RotationError ? cause.code : 'internal'),
 }
 
-function settingsOf(target: Target): WebhookSettings {
-  const result = v.safeParse(settings, JSON.parse(target.settings.reveal()))
+function settingsOf(consumer: Consumer): WebhookSettings {
+  const result = v.safeParse(settings, JSON.parse(consumer.settings.reveal()))
   if (result.success) return result.output
-  throw new RotationError('bad_config', `The target ${target.key} is mis-set at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
-    field: `targets.${target.key}`,
+  throw new RotationError('bad_config', `The consumer ${consumer.key} is mis-set at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
+    field: `consumers.${consumer.key}`,
     next: 'Correct the configuration secret; keyturn config check shows what is wrong.',
   })
 }
@@ -44,7 +44,7 @@ const receiptKeysOf = ({ keys, receiptKeys }: WebhookSettings): readonly SecretT
   [...keys, ...receiptKeys].map((key) => new SecretText(key))
 
 /** A bare 2xx says that the message arrived, no more; only a signed receipt says more. */
-function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env }: NotifierContext): TargetState {
+function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env }: NotifierContext): ConsumerState {
   const { status, headers, body } = answer
   const again = againAt(answer, change, env.now())
   if (status >= 200 && status < 300) {
@@ -76,8 +76,8 @@ function againAt({ headers }: Answer, change: Change, now: number): number {
 }
 
 /** The time is part of what was signed: a message that is sent once more is as old as it was. */
-export const checkCallback: CheckCallback = (target, { headers, body }, now) => {
-  const why = whyNotSigned(receiptKeysOf(settingsOf(target)), headers, body, now)
+export const checkCallback: CheckCallback = (consumer, { headers, body }, now) => {
+  const why = whyNotSigned(receiptKeysOf(settingsOf(consumer)), headers, body, now)
   return why === undefined ? { signedAt: Number(headers['webhook-timestamp']) * 1000 } : { why }
 }
 

@@ -10,7 +10,7 @@ import { FakeEnv } from '../harness/fake-env.js'
 const key = `whsec_${Buffer.from('a canary key of thirty-two bytes').toString('base64')}`
 const webhook = { kind: 'webhook', url: 'https://billing.example/hook', keys: [key] }
 const good = {
-  targets: {
+  consumers: {
     billing: { ...webhook, required: true, allow: ['10.0.0.0/8'] },
     night: { kind: 'manual', required: true },
     out: { kind: 'log' },
@@ -22,31 +22,41 @@ const good = {
 const parse = (value: unknown) => parseConfiguration(new SecretText(typeof value === 'string' ? value : JSON.stringify(value)))
 const clusters = { prod: { server: 'https://api.example', token: 'canary-token-0123456789' } }
 const kube = { kind: 'kubernetes', cluster: 'prod', namespace: 'shop', externalSecret: 'db', workloads: ['Deployment/web'] }
-const inCluster = (more: object, all: object = clusters) => ({ clusters: all, targets: { a: { ...kube, ...more } } })
+const inCluster = (more: object, all: object = clusters) => ({ clusters: all, consumers: { a: { ...kube, ...more } } })
 const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] = [
-  ['an unknown field', { targetz: {} }, /targetz is unknown/],
-  ['an unknown kind', { targets: { a: { kind: 'pigeon' } } }, /targets\.a\.kind/],
-  ['a log that is required', { targets: { a: { kind: 'log', required: true } } }, /cannot be required/],
-  ['a webhook without keys', { targets: { a: { kind: 'webhook', url: 'https://x.example/' } } }, /targets\.a\.keys/],
+  ['an unknown field', { consumerz: {} }, /consumerz is unknown/],
+  ['the old name of consumers', { targets: {} }, /targets is called consumers now/],
+  [
+    'the old name of consumers in defaults',
+    { defaults: { database: { targets: 'a' } } },
+    /defaults\.database\.targets is called consumers now/,
+  ],
+  ['an unknown kind', { consumers: { a: { kind: 'pigeon' } } }, /consumers\.a\.kind/],
+  ['a log that is required', { consumers: { a: { kind: 'log', required: true } } }, /cannot be required/],
+  ['a webhook without keys', { consumers: { a: { kind: 'webhook', url: 'https://x.example/' } } }, /consumers\.a\.keys/],
   [
     'a key that is too short',
-    { targets: { a: { ...webhook, keys: ['whsec_c2hvcnQ='] } } },
-    /targets\.a\.keys\.0 has the wrong number of bytes/,
+    { consumers: { a: { ...webhook, keys: ['whsec_c2hvcnQ='] } } },
+    /consumers\.a\.keys\.0 has the wrong number of bytes/,
   ],
-  ['another scheme', { targets: { a: { ...webhook, url: 'file:///etc/passwd' } } }, /targets\.a\.url/],
-  ['a network that is none', { targets: { a: { ...webhook, allow: ['10.0.0.0/99'] } } }, /targets\.a\.allow\.0/],
-  ['a cluster that nobody set', inCluster({ cluster: 'prid' }), /targets\.a.*prid|prid.*Known: prod/],
+  ['another scheme', { consumers: { a: { ...webhook, url: 'file:///etc/passwd' } } }, /consumers\.a\.url/],
+  ['a network that is none', { consumers: { a: { ...webhook, allow: ['10.0.0.0/99'] } } }, /consumers\.a\.allow\.0/],
+  ['a cluster that nobody set', inCluster({ cluster: 'prid' }), /consumers\.a.*prid|prid.*Known: prod/],
   [
     'a kind of workload that is misspelt',
     inCluster({ workloads: ['Deploymant/web'] }),
-    /targets\.a\.workloads\.0 must be Deployment\/name/,
+    /consumers\.a\.workloads\.0 must be Deployment\/name/,
   ],
-  ['a workload without its kind, which may be two', inCluster({ workloads: ['web'] }), /targets\.a\.workloads\.0 must be Deployment\/name/],
-  ['a target without workloads', inCluster({ workloads: [] }), /no workloads to restart/],
-  ['two secrets for one target', inCluster({ clusterExternalSecret: 'all' }), /one of externalSecret and clusterExternalSecret/],
-  ['a namespace that no server takes', inCluster({ namespace: 'Shop_1' }), /targets\.a\.namespace/],
-  ['a restart that nobody knows', inCluster({ restart: 'all' }), /targets\.a\.restart/],
-  ['a window for restarts that is none', inCluster({ window: 'at night' }), /targets\.a\.window/],
+  [
+    'a workload without its kind, which may be two',
+    inCluster({ workloads: ['web'] }),
+    /consumers\.a\.workloads\.0 must be Deployment\/name/,
+  ],
+  ['a consumer without workloads', inCluster({ workloads: [] }), /no workloads to restart/],
+  ['two secrets for one consumer', inCluster({ clusterExternalSecret: 'all' }), /one of externalSecret and clusterExternalSecret/],
+  ['a namespace that no server takes', inCluster({ namespace: 'Shop_1' }), /consumers\.a\.namespace/],
+  ['a restart that nobody knows', inCluster({ restart: 'all' }), /consumers\.a\.restart/],
+  ['a window for restarts that is none', inCluster({ window: 'at night' }), /consumers\.a\.window/],
   ['a marker that names two places', inCluster({ marker: { key: 'a', annotation: 'b', field: 'c' } }), /one of key and annotation/],
   ['two ways into a cluster', inCluster({}, { prod: { ...clusters.prod, kubeconfig: '/k' } }), /clusters\.prod must have one way in/],
   ['a context without its file', inCluster({}, { prod: { ...clusters.prod, context: 'x' } }), /clusters\.prod must have one way in/],
@@ -92,11 +102,11 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
     /companions\.a: file:s is its own source/,
   ],
   [
-    'a companion and a target of one name',
-    { targets: { a: { kind: 'log' } }, companions: { a: { content: 'copy', of: 'file:s', at: 'file:x' } } },
-    /a is a target, too/,
+    'a companion and a consumer of one name',
+    { consumers: { a: { kind: 'log' } }, companions: { a: { content: 'copy', of: 'file:s', at: 'file:x' } } },
+    /a is a consumer, too/,
   ],
-  ['the name none', { targets: { none: { kind: 'log' } } }, /none/],
+  ['the name none', { consumers: { none: { kind: 'log' } } }, /none/],
   [
     'a freeze that ends first',
     { freezes: [{ from: '2027-01-04T00:00:00Z', to: '2026-12-20T00:00:00Z', reason: 'x' }] },
@@ -105,16 +115,20 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   ['a default that nobody knows', { defaults: { database: { evry: '90d' } } }, /defaults\.database/],
   ['a default that is no duration', { defaults: { database: { grace: '5 parsecs' } } }, /defaults\.database.*keyturn-grace/],
   ['a default window that is none', { defaults: { database: { window: 'never' } } }, /defaults\.database.*keyturn-window/],
-  ['a default for a missing target', { defaults: { database: { targets: 'ghost' } } }, /defaults\.database\.targets names ghost/],
+  ['a default for a missing consumer', { defaults: { database: { consumers: 'ghost' } } }, /defaults\.database\.consumers names ghost/],
   [
     'a webhook that can only check',
-    { targets: { a: { ...webhook, keys: [`whpk_${Buffer.alloc(32, 3).toString('base64')}`] } } },
-    /targets\.a\.keys must have one that signs/,
+    { consumers: { a: { ...webhook, keys: [`whpk_${Buffer.alloc(32, 3).toString('base64')}`] } } },
+    /consumers\.a\.keys must have one that signs/,
   ],
-  ['plaintext that nobody asked for', { targets: { a: { ...webhook, url: 'http://billing.example/hook' } } }, /targets\.a has an http URL/],
+  [
+    'plaintext that nobody asked for',
+    { consumers: { a: { ...webhook, url: 'http://billing.example/hook' } } },
+    /consumers\.a has an http URL/,
+  ],
   [
     'a webhook that is waited for and can prove nothing',
-    { targets: { a: { ...webhook, required: true, keys: [`whsk_${Buffer.alloc(32, 3).toString('base64')}`] } } },
+    { consumers: { a: { ...webhook, required: true, keys: [`whsk_${Buffer.alloc(32, 3).toString('base64')}`] } } },
     /could prove a receipt/,
   ],
   [
@@ -123,17 +137,17 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
     /freezes\.0\.reason must be a text that is not empty/,
   ],
   ['no object', '[]', /no JSON object/],
-  ['no JSON', `{"targets": {"a": {"keys": ["${key}"`, /no well-formed JSON/],
+  ['no JSON', `{"consumers": {"a": {"keys": ["${key}"`, /no well-formed JSON/],
 ]
 
 describe('the configuration secret', () => {
   it('is understood', () => {
-    const { targets, defaults, freezes, paused } = parse(good)
-    assert.deepEqual([Object.keys(targets), targets.billing?.required, paused], [['billing', 'night', 'out'], true, false])
+    const { consumers, defaults, freezes, paused } = parse(good)
+    assert.deepEqual([Object.keys(consumers), consumers.billing?.required, paused], [['billing', 'night', 'out'], true, false])
     assert.deepEqual(defaults.database, { 'keyturn-every': '90d' })
     assert.equal(freezes[0]?.from, Date.UTC(2026, 11, 20))
-    assert.ok(!inspect(targets, { depth: 9 }).includes(key.slice(6, 20)))
-    assert.deepEqual(Object.keys(parse({}).targets), [])
+    assert.ok(!inspect(consumers, { depth: 9 }).includes(key.slice(6, 20)))
+    assert.deepEqual(Object.keys(parse({}).consumers), [])
   })
 
   for (const [what, value, says] of wrong) {
@@ -151,7 +165,7 @@ describe('the configuration secret', () => {
   }
 
   it('names every problem at once', () => {
-    assert.throws(() => parse({ targets: { a: { kind: 'manual', foo: 1 } }, paused: 'yes' }), /foo.*paused|paused.*foo/)
+    assert.throws(() => parse({ consumers: { a: { kind: 'manual', foo: 1 } }, paused: 'yes' }), /foo.*paused|paused.*foo/)
   })
 
   it('has a JSON Schema that takes what is right and refuses what is wrong', () => {
@@ -170,23 +184,23 @@ describe('reading it', () => {
       reads++
       return new SecretText(text)
     }, env)
-    assert.ok('billing' in (await source.get()).targets)
+    assert.ok('billing' in (await source.get()).consumers)
     text = '{"broken'
     env.time += 299_999
     await source.get()
     assert.equal(reads, 1)
     env.time += 1
-    assert.ok('billing' in (await source.get()).targets)
+    assert.ok('billing' in (await source.get()).consumers)
     assert.deepEqual([reads, env.lines.map(({ code }) => code)], [2, ['config_kept']])
     text = '{}'
     env.time += 300_000
-    assert.deepEqual((await source.get()).targets, {})
+    assert.deepEqual((await source.get()).consumers, {})
   })
 
   it('a process that has just begun takes the version before where the new one is broken, and says so', async () => {
     const env = new FakeEnv()
     const source = new ConfigurationSource(async (stage) => new SecretText(stage === 'current' ? '{"broken' : JSON.stringify(good)), env)
-    assert.ok('billing' in (await source.get()).targets)
+    assert.ok('billing' in (await source.get()).consumers)
     assert.deepEqual(
       env.lines.map(({ code }) => code),
       ['config_kept'],

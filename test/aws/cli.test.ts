@@ -32,7 +32,7 @@ describe('the command itself on secrets of AWS and a real PostgreSQL', { skip },
     }
     world.double.do('CreateSecret', {
       Name: 'config',
-      SecretString: JSON.stringify({ targets: { ops: { kind: 'manual', required: true } } }),
+      SecretString: JSON.stringify({ consumers: { ops: { kind: 'manual', required: true } } }),
       ClientRequestToken: world.double.newId(),
     })
   })
@@ -67,7 +67,7 @@ describe('the command itself on secrets of AWS and a real PostgreSQL', { skip },
     world.make('admin', world.adminValue())
     const arn = off(world.make('pair', world.value('plain')))
     await keyturn.ok(['adopt', 'aws:pair', '--rotator', 'postgres'])
-    await keyturn.ok(['policy', 'aws:pair', 'strategy=alternate', 'admin=aws:admin', 'differences=report', 'targets=ops', 'grace=1s'])
+    await keyturn.ok(['policy', 'aws:pair', 'strategy=alternate', 'admin=aws:admin', 'differences=report', 'consumers=ops', 'grace=1s'])
     const [due] = many(await keyturn.ok(['plan', '--store', 'aws']), 'secrets')
     assert.deepEqual([due?.ref, due?.rotation], ['aws:pair', 'would start'])
     assert.equal((await keyturn.ok(['rotate', 'aws:pair'])).outcome, 'published')
@@ -83,7 +83,7 @@ describe('the command itself on secrets of AWS and a real PostgreSQL', { skip },
     await delay(1100)
     await keyturn.ok(['retire', 'aws:pair'])
     assert.ok(await logsIn(server, 'plain', firstPassword), 'nobody has said that the consumer follows')
-    await keyturn.ok(['seen', 'aws:pair', '--target', 'ops'])
+    await keyturn.ok(['seen', 'aws:pair', '--consumer', 'ops'])
     await keyturn.ok(['sweep', '--store', 'aws'])
     await delay(1100)
     const swept = await keyturn.ok(['sweep', '--store', 'aws'])

@@ -19,7 +19,7 @@ describe('the event of a publication', () => {
     const wanted = [
       '{"id":"7d1c4a6e-52c0-8f0b-a4d3-9f0c1b2a3d4e","time":"2026-11-24T03:00:00.000Z","type":"keyturn.secret.published"',
       '"source":"urn:keyturn","specversion":"1.0","datacontenttype":"application/json","subject":"memory:db"',
-      '"data":{"ref":"memory:db","version":"v2","previous":"v1","sequence":1795489200000,"cause":"rotation","target":"billing"}',
+      '"data":{"ref":"memory:db","version":"v2","previous":"v1","sequence":1795489200000,"cause":"rotation","consumer":"billing"}',
       '"sequence":"1795489200000"}',
     ].join()
     assert.equal(JSON.stringify(eventOf(change, { key: 'billing' })), wanted)
@@ -34,7 +34,7 @@ describe('the event of a publication', () => {
       sequence: 1_795_489_200_000,
       cause: 'emergency',
       reason: 'leaked',
-      target: 'billing',
+      consumer: 'billing',
     })
   })
 })

@@ -53,6 +53,16 @@ describe('an unknown key', () => {
     })
   })
 
+  it('says what it is called now where it was renamed, also while the rotator is not known', () => {
+    for (const options of [{ own, shortGrace: false }, { shortGrace: false }])
+      assert.throws(() => parsePolicy({ 'keyturn-targets': 'web' }, options), {
+        code: 'bad_policy',
+        field: 'keyturn-targets',
+        message: /is called keyturn-consumers now/,
+        next: /targets= consumers=/,
+      })
+  })
+
   it('is another rotator’s own one', () =>
     assert.throws(() => parsePolicy({ 'keyturn-pair': 'a b' }, { own: [], shortGrace: false }), { field: 'keyturn-pair' }))
 })
@@ -123,7 +133,7 @@ describe('a value', () => {
       'keyturn-grace': '2h',
       'keyturn-mode': 'manual',
       'keyturn-admin': 'file:pg-admin',
-      'keyturn-targets': 'one  two three',
+      'keyturn-consumers': 'one  two three',
       'keyturn-window': 'mon 22:00-24:00 Europe/Berlin',
       'keyturn-drain': 'force after 7d',
       'keyturn-at': 'u@h:5432/d',
@@ -136,12 +146,12 @@ describe('a value', () => {
       mode: 'manual',
       admin: 'file:pg-admin',
       forceAfterMs: 7 * 86_400_000,
-      targets: ['one', 'two', 'three'],
+      consumers: ['one', 'two', 'three'],
       companions: [],
       window: { days: [1], fromMinute: 1320, toMinute: 1440, zone: 'Europe/Berlin' },
     })
-    assert.deepEqual(parse({}), { graceMs: 3_600_000, mode: 'auto', targets: [], companions: [] })
-    assert.deepEqual(parse({ 'keyturn-targets': 'none' }).targets, [])
+    assert.deepEqual(parse({}), { graceMs: 3_600_000, mode: 'auto', consumers: [], companions: [] })
+    assert.deepEqual(parse({ 'keyturn-consumers': 'none' }).consumers, [])
   })
 })
 

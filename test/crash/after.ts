@@ -42,7 +42,7 @@ export class Story {
 
   static async open(setting: Setting, habits: readonly (readonly [Habit, boolean])[], seed: string): Promise<Story> {
     const names = habits.map(([habit], index) => `c${index}-${habit}`)
-    const policy = { 'keyturn-grace': '30m', ...(names.length > 0 ? { 'keyturn-targets': names.join(' ') } : {}) }
+    const policy = { 'keyturn-grace': '30m', ...(names.length > 0 ? { 'keyturn-consumers': names.join(' ') } : {}) }
     const world = await World.open(setting.rotator, setting.openStore, seed, policy)
     const story = new Story(world, addConsumers(world, habits), setting)
     await story.#start()

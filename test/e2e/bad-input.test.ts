@@ -75,9 +75,9 @@ const cases: readonly Case[] = [
   { what: 'a grace that is too short', words: ['policy', 'file:db', 'grace=5s'], code: 'bad_policy', field: 'keyturn-grace', exit: 2 },
   {
     what: 'consumers that nothing says what they are',
-    words: ['policy', 'file:db', 'targets=cluster'],
+    words: ['policy', 'file:db', 'consumers=cluster'],
     code: 'bad_config',
-    field: 'keyturn-targets',
+    field: 'keyturn-consumers',
     exit: 2,
   },
   {

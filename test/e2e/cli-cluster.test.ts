@@ -20,7 +20,7 @@ describe('the command itself and a cluster', () => {
     keyturn.env = { KEYTURN_SHORT_GRACE: '1', KEYTURN_CONFIG: 'file:config' }
     await keyturn.ok(['init'])
     const cluster = { server: lab.api.server, ca: lab.ca, token: rotatorToken }
-    const target = {
+    const consumer = {
       kind: 'kubernetes',
       cluster: 'shop',
       namespace: room.namespace,
@@ -28,10 +28,10 @@ describe('the command itself and a cluster', () => {
       workloads: ['Deployment/web'],
       required: true,
     }
-    await keyturn.ok(['put', 'file:config'], { stdin: JSON.stringify({ clusters: { shop: cluster }, targets: { web: target } }) })
+    await keyturn.ok(['put', 'file:config'], { stdin: JSON.stringify({ clusters: { shop: cluster }, consumers: { web: consumer } }) })
     await keyturn.ok(['put', 'file:db'], { stdin: room.value })
     await keyturn.ok(['adopt', 'file:db', '--rotator', 'random'])
-    await keyturn.ok(['policy', 'file:db', 'field=password', 'form=hex', 'targets=web'])
+    await keyturn.ok(['policy', 'file:db', 'field=password', 'form=hex', 'consumers=web'])
   })
   after(async () => {
     await keyturn?.close()
@@ -54,8 +54,8 @@ describe('the command itself and a cluster', () => {
     assert.match(stderr, /file:db {2}web drained: no pod of before is left/)
     const { stdout } = await keyturn.run(['status', 'file:db'])
     assert.match(stdout, /web \(cluster shop, required\): drained/)
-    const { targets } = (await keyturn.ok(['status', 'file:db'])) as { targets: { target: string; place: string }[] }
-    assert.deepEqual([targets[0]?.target, targets[0]?.place], ['web', 'cluster shop'])
+    const { consumers } = (await keyturn.ok(['status', 'file:db'])) as { consumers: { consumer: string; place: string }[] }
+    assert.deepEqual([consumers[0]?.consumer, consumers[0]?.place], ['web', 'cluster shop'])
   })
 
   it('in a terminal that is the default', { skip: whyNoTerminal() }, async () => {

@@ -18,25 +18,25 @@ describe('a configuration secret that is broken', () => {
     keyturn = await Keyturn.open(program)
     await keyturn.ok(['init'])
     await keyturn.ok(['put', 'file:db'], { stdin: value })
-    await keyturn.ok(['put', 'file:config'], { stdin: '{"targets":{"out":{"kind":"log"}}}', env })
+    await keyturn.ok(['put', 'file:config'], { stdin: '{"consumers":{"out":{"kind":"log"}}}', env })
   })
   after(() => keyturn?.close())
 
   it('is refused where it is put, and nothing is stored', async () => {
     const before_ = await keyturn.bytesOf('config')
-    const error = await keyturn.fails(['put', 'file:config'], 'bad_config', 'targetz', { stdin: '{"targetz":{}}', env })
-    assert.match(error.message, /targetz is unknown/)
+    const error = await keyturn.fails(['put', 'file:config'], 'bad_config', 'consumerz', { stdin: '{"consumerz":{}}', env })
+    assert.match(error.message, /consumerz is unknown/)
     assert.equal(await keyturn.bytesOf('config'), before_)
     await keyturn.ok(['status', 'file:db'], { env })
   })
 
   it('that got in all the same stands in the way of nobody who looks, goes back or corrects it', async () => {
-    await keyturn.ok(['put', 'file:config'], { stdin: '{"targetz":{}}' }) // somebody who did not say that it is the configuration
+    await keyturn.ok(['put', 'file:config'], { stdin: '{"consumerz":{}}' }) // somebody who did not say that it is the configuration
     await keyturn.ok(['status', 'file:db'], { env })
     const { stderr } = await keyturn.run(['--json', 'status', 'file:db'], { env })
     assert.match(stderr, /config_kept/, 'the version before is used, which is said')
     await keyturn.fails(['rollback', 'file:db', '--reason', 'test'], 'bad_event', undefined, { env })
-    await keyturn.ok(['put', 'file:config'], { stdin: '{"targets":{}}', env })
+    await keyturn.ok(['put', 'file:config'], { stdin: '{"consumers":{}}', env })
     await keyturn.ok(['plan'], { env })
   })
 })

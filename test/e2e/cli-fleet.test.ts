@@ -66,26 +66,28 @@ describe('a fleet on a real PostgreSQL', { skip }, () => {
     await rm(join(keyturn.home, 'secrets', 'aaa.json'))
   })
 
-  it('a manual target: announced, awaited by name, seen, and then nothing is awaited', async () => {
-    const config = await keyturn.file(JSON.stringify({ targets: { night: { kind: 'manual', required: true } } }))
-    assert.deepEqual(of(await keyturn.ok(['config', 'check', '-f', config]), 'targets'), [{ key: 'night', kind: 'manual', required: true }])
+  it('a manual consumer: announced, awaited by name, seen, and then nothing is awaited', async () => {
+    const config = await keyturn.file(JSON.stringify({ consumers: { night: { kind: 'manual', required: true } } }))
+    assert.deepEqual(of(await keyturn.ok(['config', 'check', '-f', config]), 'consumers'), [
+      { key: 'night', kind: 'manual', required: true },
+    ])
     await keyturn.ok(['put', 'file:config', '-f', config])
-    await keyturn.fails(['policy', 'file:pair', 'targets=night'], 'not_found', 'ref')
+    await keyturn.fails(['policy', 'file:pair', 'consumers=night'], 'not_found', 'ref')
     await keyturn.ok(['put', 'file:pg-admin'], { stdin: valueFor(server, 'keyturn_admin', adminPassword) })
     await keyturn.ok(['put', 'file:pair'], { stdin: valueFor(server, 'app_a', firstPassword) })
     const env = { KEYTURN_CONFIG: 'file:config', KEYTURN_SHORT_GRACE: '1' }
-    const policy = ['strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin', 'grace=1s', 'targets=night']
-    await keyturn.fails(['adopt', 'file:pair', ...policy], 'bad_config', 'keyturn-targets', { env: { KEYTURN_SHORT_GRACE: '1' } })
+    const policy = ['strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin', 'grace=1s', 'consumers=night']
+    await keyturn.fails(['adopt', 'file:pair', ...policy], 'bad_config', 'keyturn-consumers', { env: { KEYTURN_SHORT_GRACE: '1' } })
     await keyturn.ok(['adopt', 'file:pair', ...policy], { env })
     assert.equal((await keyturn.ok(['rotate', 'file:pair'], { env })).announced, 'announced')
     await delay(1100)
     const held = await keyturn.fails(['rotate', 'file:pair'], 'held', undefined, { env })
     assert.match(held.message, /app_a waiting.*night/)
     const { move, version } = await keyturn.ok(['status', 'file:pair'], { env })
-    assert.equal(move, `keyturn seen file:pair --target night --publication ${version}`)
-    await keyturn.fails(['seen', 'file:pair', '--target', 'night', '--publication', 'an-older-one'], 'conflict', undefined, { env })
-    await keyturn.fails(['seen', 'file:pair', '--target', 'day'], 'bad_event', 'target', { env })
-    await keyturn.ok(['seen', 'file:pair', '--target', 'night'], { env })
+    assert.equal(move, `keyturn seen file:pair --consumer night --publication ${version}`)
+    await keyturn.fails(['seen', 'file:pair', '--consumer', 'night', '--publication', 'an-older-one'], 'conflict', undefined, { env })
+    await keyturn.fails(['seen', 'file:pair', '--consumer', 'day'], 'bad_event', 'consumer', { env })
+    await keyturn.ok(['seen', 'file:pair', '--consumer', 'night'], { env })
     const swept = of(await keyturn.ok(['sweep'], { env }), 'actions')
     assert.match(String(swept.find(({ ref, action }) => ref === 'file:pair' && action === 'retire')?.outcome), /app_a retired/)
     assert.ok(!(await logsIn(server, 'app_a', firstPassword)))

@@ -73,10 +73,10 @@ describe('signing keys from the command line, with their public set in a file an
     await accepted()
     assert.equal((await keys()).current.kid, before_.next.kid)
     assert.equal((await set()).keys.length, 3)
-    const { targets, type } = await keyturn.ok(['status', 'file:jwt'])
+    const { consumers, type } = await keyturn.ok(['status', 'file:jwt'])
     assert.equal(type, 'jwt')
     assert.deepEqual(
-      (targets as { target: string; phase: string }[]).map(({ target, phase }) => `${target} ${phase}`),
+      (consumers as { consumer: string; phase: string }[]).map(({ consumer, phase }) => `${consumer} ${phase}`),
       ['web drained', 'set drained'],
     )
   })

@@ -16,10 +16,10 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   adopt: ['ref', 'rotator', 'accepted'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
   status:
-    'ref rotator type strategy version previous publishedAt nextAt pending open token leaseUntil code graceMs announced targets retiring move next'.split(
+    'ref rotator type strategy version previous publishedAt nextAt pending open token leaseUntil code graceMs announced consumers retiring move next'.split(
       ' ',
     ),
-  rotate: 'ref outcome kind token version previous steps differences windowMs announced targets'.split(' '),
+  rotate: 'ref outcome kind token version previous steps differences windowMs announced consumers'.split(' '),
 }
 const hasFields = (body: Body, fields: readonly string[]): void => assert.deepEqual(Object.keys(body).sort(), ['ok', ...fields].sort())
 

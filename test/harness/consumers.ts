@@ -1,4 +1,4 @@
-import type { Change, Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { Change, Consumer as Configured, Notifier } from '../../shared/core/ports/notifier.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { effect } from './faults.js'
@@ -59,8 +59,10 @@ export class Consumer {
 export function addConsumers(world: World, habits: readonly (readonly [Habit, boolean])[]): readonly Consumer[] {
   const first = (JSON.parse(world.firstValue) as { username: string }).username
   const consumers = habits.map(([habit, required], index) => new Consumer(`c${index}-${habit}`, habit, required, first))
-  const targets = consumers.map(({ name, required }): Target => ({ key: name, kind: 'memory', required, settings: new SecretText('{}') }))
-  world.configuration = { ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }
+  const configured = consumers.map(
+    ({ name, required }): Configured => ({ key: name, kind: 'memory', required, settings: new SecretText('{}') }),
+  )
+  world.configuration = { ...noConfiguration, consumers: Object.fromEntries(configured.map((consumer) => [consumer.key, consumer])) }
   const notifier: Notifier = {
     kind: 'memory',
     preflight: async () => ({ verdict: 'ok' }),

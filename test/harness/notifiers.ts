@@ -1,14 +1,14 @@
-import type { Target } from '../../shared/core/ports/notifier.js'
+import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { NotifierKind } from '../../shared/notifiers/registry.js'
 import { Lab, rotatorToken } from './kube/lab.js'
-import { key, target, WebhookServer } from './webhook-server.js'
+import { consumer, key, WebhookServer } from './webhook-server.js'
 
 export interface NotifierHarness {
-  readonly target: Target
+  readonly consumer: Consumer
   /** What must never be in anything that it says. */
   readonly canary?: string
-  /** How far a target of this kind can ever prove to be. */
+  /** How far a consumer of this kind can ever prove to be. */
   readonly proves: 'nothing' | 'drained'
   /** It looks for itself: what somebody said of it is no evidence. */
   readonly looksItself?: true
@@ -19,7 +19,7 @@ const plain =
   (kind: NotifierKind, proves: NotifierHarness['proves']): (() => Promise<NotifierHarness>) =>
   async () => ({
     proves,
-    target: { key: 'one', kind, required: false, settings: new SecretText('{}') },
+    consumer: { key: 'one', kind, required: false, settings: new SecretText('{}') },
     close: async () => {},
   })
 
@@ -29,9 +29,9 @@ export const notifierHarnesses: Readonly<Record<NotifierKind, () => Promise<Noti
     const lab = await Lab.open('fake')
     const room = await lab.room()
     await room.makeWorkload('Deployment')
-    const target = room.target()
+    const consumer = room.consumer()
     return {
-      target,
+      consumer,
       proves: 'drained',
       looksItself: true,
       canary: rotatorToken,
@@ -45,6 +45,6 @@ export const notifierHarnesses: Readonly<Record<NotifierKind, () => Promise<Noti
   manual: plain('manual', 'drained'),
   webhook: async () => {
     const server = await WebhookServer.open()
-    return { target: target(server.port), proves: 'drained', canary: key.slice(6, 30), close: async () => server.close() }
+    return { consumer: consumer(server.port), proves: 'drained', canary: key.slice(6, 30), close: async () => server.close() }
   },
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import type { Change, NotifierContext, Target } from '../../shared/core/ports/notifier.js'
+import type { Change, Consumer, NotifierContext } from '../../shared/core/ports/notifier.js'
 import type { SecretRef, VersionId } from '../../shared/core/ports/words.js'
 import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
@@ -53,7 +53,7 @@ export const change: Change = {
   cause: 'rotation',
 }
 export const context = (): NotifierContext => ({ env, deadline: env.now() + 30_000 })
-export const target = (port: number, more: object = {}): Target => ({
+export const consumer = (port: number, more: object = {}): Consumer => ({
   key: 'billing',
   kind: 'webhook',
   required: true,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import type { Change, Target } from '../../shared/core/ports/notifier.js'
+import type { Change, Consumer } from '../../shared/core/ports/notifier.js'
 import type { VersionId } from '../../shared/core/ports/words.js'
 import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
@@ -67,7 +67,7 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
       assert.equal(answer.status, 201, `${kind}: ${JSON.stringify(answer.body)}`)
     }
   }
-  function targetHere(more: object = {}): Target {
+  function consumerHere(more: object = {}): Consumer {
     const settings = {
       cluster: 'here',
       namespace: 'shop',
@@ -170,14 +170,14 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
   })
 
   it('is what the notifier asks for: its preflight finds nothing that is missing', async () => {
-    const target = targetHere()
+    const consumer = consumerHere()
     const env = new FakeEnv('access', Date.now())
-    assert.deepEqual(await create().preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
+    assert.deepEqual(await create().preflight(consumer, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
   })
 
   let published = 1
-  /** Preflight and one publication, until its target is drained: all that the server noted of this account. */
-  async function askedFor(target: Target): Promise<readonly string[]> {
+  /** Preflight and one publication, until its consumer is drained: all that the server noted of this account. */
+  async function askedFor(consumer: Consumer): Promise<readonly string[]> {
     const [before_ = '', now = ''] = [published, ++published].map((count) =>
       JSON.stringify({ username: 'app', password: `password-${count}-0123456789` }),
     )
@@ -197,10 +197,10 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
       }
       const already = (await server.askedBy(account)).length
       const notifier = create()
-      assert.deepEqual(await notifier.preflight(target, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
+      assert.deepEqual(await notifier.preflight(consumer, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
       await until('the end of the rollout', async () => {
         const context = { env, deadline: env.time + 60_000, value: async () => new SecretText(now) }
-        return (await notifier.advance(change, target, context)).phase === 'drained'
+        return (await notifier.advance(change, consumer, context)).phase === 'drained'
       })
       return [...new Set((await server.askedBy(account)).slice(already))].sort()
     } finally {
@@ -213,7 +213,7 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
   it('a whole rollout under this Role and these policies: the server noted nothing that is not on the list', {
     skip: managerSkip,
   }, async () => {
-    assert.deepEqual(await askedFor(targetHere()), [
+    assert.deepEqual(await askedFor(consumerHere()), [
       'create authorization.k8s.io/selfsubjectaccessreviews',
       'get /apis/external-secrets.io',
       'get apps/deployments web',
@@ -259,7 +259,7 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
     const subjects = [{ kind: 'ServiceAccount', name: 'keyturn', namespace: 'shop' }]
     await server.api.must('POST', `${rbac}/rolebindings`, { metadata: { name: 'more' }, roleRef, subjects })
     const at = new Date().toISOString().replace(/\.\d+/, '')
-    const conditions = ['FailureTarget', 'Failed'].map((type) => ({ type, status: 'True', lastTransitionTime: at }))
+    const conditions = ['FailureConsumer', 'Failed'].map((type) => ({ type, status: 'True', lastTransitionTime: at }))
     await server.api.patch(`${jobs}/import/status`, { status: { startTime: at, conditions } })
     for (const plural of ['statefulsets', 'daemonsets'])
       for (const body of [
@@ -274,8 +274,8 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
         assert.equal(status, 403, JSON.stringify(body))
         assert.match(String(said.message), /keyturn-annotates-only/)
       }
-    const target = targetHere({ workloads: ['StatefulSet/queue', 'DaemonSet/queue', 'Job/import'], restart: 'together' })
-    assert.deepEqual(await askedFor(target), [
+    const consumer = consumerHere({ workloads: ['StatefulSet/queue', 'DaemonSet/queue', 'Job/import'], restart: 'together' })
+    assert.deepEqual(await askedFor(consumer), [
       'create authorization.k8s.io/selfsubjectaccessreviews',
       'deletecollection pods',
       'get /apis/external-secrets.io',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { codeOf } from '../../shared/core/errors.js'
-import type { Change, Notifier, Target, TargetState } from '../../shared/core/ports/notifier.js'
+import type { Change, Consumer, ConsumerState, Notifier } from '../../shared/core/ports/notifier.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import type { Json, Meta } from '../harness/kube/api.js'
 import { type Kind, Lab, type Room, rotatorToken, strangerToken } from '../harness/kube/lab.js'
@@ -29,12 +29,12 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       room = await lab.room(endMs)
       return room
     }
-    const look = (change: Change, target: Target) => notifier.advance(change, target, room.context())
+    const look = (change: Change, consumer: Consumer) => notifier.advance(change, consumer, room.context())
     /** As sweeps do it; ends at the phase, or after a second in which nothing moves. */
-    async function follow(change: Change, target: Target, phase: TargetState['phase']): Promise<readonly TargetState[]> {
-      const seen: TargetState[] = []
+    async function follow(change: Change, consumer: Consumer, phase: ConsumerState['phase']): Promise<readonly ConsumerState[]> {
+      const seen: ConsumerState[] = []
       for (let looks = 0; looks < looksMax; looks++) {
-        const state = await look(change, target)
+        const state = await look(change, consumer)
         if (seen.at(-1)?.phase !== state.phase) seen.push(state)
         if (state.phase === phase) return seen
         await delay(20)
@@ -42,11 +42,11 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       throw new Error(`never ${phase}: ${JSON.stringify(seen)}`)
     }
     /** Never more than this phase, for a while. */
-    async function staysAt(change: Change, target: Target, phase: TargetState['phase']): Promise<TargetState> {
-      let state = await look(change, target)
+    async function staysAt(change: Change, consumer: Consumer, phase: ConsumerState['phase']): Promise<ConsumerState> {
+      let state = await look(change, consumer)
       for (let looks = 0; looks < 25; looks++) {
         await delay(20)
-        state = await look(change, target)
+        state = await look(change, consumer)
         assert.ok(
           state.phase === phase || state.phase === 'requested' || state.phase === 'synced' || state.phase === 'verified',
           `${state.phase}: ${state.evidence}`,
@@ -74,11 +74,11 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         await open()
         await room.makeWorkload(kind)
         await ready(kind)
-        const target = room.target({ workloads: [`${kind}/web`] })
+        const consumer = room.consumer({ workloads: [`${kind}/web`] })
         const before_ = await metaOf(room.workloadPath(kind))
         const old = (await room.pods()).map(({ metadata }) => metadata?.uid)
         const change = room.publish()
-        const seen = await follow(change, target, 'drained')
+        const seen = await follow(change, consumer, 'drained')
         assert.deepEqual(
           seen.map(({ phase }) => phase).filter((phase) => phase !== 'synced'),
           ['requested', 'verified', 'restarted', 'drained'],
@@ -92,10 +92,10 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         assert.equal(after_.generation, (before_.generation ?? 0) + 1, 'restarted once')
         const marked = await room.marks()
         assert.deepEqual(Object.values(marked), [change.id])
-        for (let turn = 0; turn < 3; turn++) assert.equal((await look(change, target)).phase, 'drained')
+        for (let turn = 0; turn < 3; turn++) assert.equal((await look(change, consumer)).phase, 'drained')
         assert.equal((await metaOf(room.workloadPath(kind))).generation, after_.generation)
         assert.deepEqual(await room.marks(), marked)
-        await follow(room.publish(), target, 'drained')
+        await follow(room.publish(), consumer, 'drained')
         assert.equal((await metaOf(room.workloadPath(kind))).generation, (before_.generation ?? 0) + 2)
       })
     }
@@ -105,10 +105,10 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       await room.makeWorkload('Deployment')
       await ready('Deployment')
       const change = room.publish()
-      await follow(change, room.target(), 'restarted')
+      await follow(change, room.consumer(), 'restarted')
       let heldBack = 0
       for (;;) {
-        const { phase, evidence } = await look(change, room.target())
+        const { phase, evidence } = await look(change, room.consumer())
         const ending = (await room.pods()).filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
         if (phase === 'drained') break
         if (ending.length > 0 && !/being rolled out/.test(evidence)) {
@@ -124,11 +124,11 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       await open()
       await room.makeWorkload('Deployment')
       await ready('Deployment')
-      const [change, target] = [room.publish(), room.target()]
-      await follow(change, target, 'drained')
+      const [change, consumer] = [room.publish(), room.consumer()]
+      await follow(change, consumer, 'drained')
       const { generation } = await metaOf(room.workloadPath('Deployment'))
       await room.wipeMarks()
-      await follow(change, target, 'drained')
+      await follow(change, consumer, 'drained')
       assert.equal((await metaOf(room.workloadPath('Deployment'))).generation, generation, 'the workloads kept theirs')
     })
 
@@ -136,17 +136,17 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       await open()
       const data = ['username', 'password'].map((property) => ({ secretKey: property, remoteRef: { key: 'db', property } }))
       await room.makeExternalSecret({ data, dataFrom: [], target: { name: 'rendered' } }, 'single')
-      const target = room.target({ externalSecret: 'single', workloads: [], restart: 'none', soakSeconds: 0 })
+      const consumer = room.consumer({ externalSecret: 'single', workloads: [], restart: 'none', soakSeconds: 0 })
       room.operator.fault = 'torn'
       const change = room.publish()
-      assert.match((await staysAt(change, target, 'synced')).evidence, /holds another value/)
+      assert.match((await staysAt(change, consumer, 'synced')).evidence, /holds another value/)
       room.operator.fault = undefined
       room.operator.refresh()
       room.env.time = Date.now() + 60_000
-      await follow(change, target, 'drained')
+      await follow(change, consumer, 'drained')
       // A user name alone did not change with it: what it stands for is read somewhere else.
       await room.makeExternalSecret({ data: data.slice(0, 1), dataFrom: [], target: { name: 'db' } }, 'half')
-      const half = room.target({ externalSecret: 'half', workloads: [], restart: 'none', soakSeconds: 0 })
+      const half = room.consumer({ externalSecret: 'half', workloads: [], restart: 'none', soakSeconds: 0 })
       room.operator.fault = 'skip'
       assert.match((await staysAt(change, half, 'requested')).evidence, /not synced/)
       room.operator.fault = undefined
@@ -154,7 +154,7 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       await follow(change, { ...half, several: true }, 'drained')
     })
 
-    const faults: readonly (readonly [OperatorFault, TargetState['phase'], RegExp])[] = [
+    const faults: readonly (readonly [OperatorFault, ConsumerState['phase'], RegExp])[] = [
       ['stale', 'synced', /holds another value/],
       ['empty', 'synced', /holds another value/],
       ['fail', 'requested', /could not sync|not synced/],
@@ -171,11 +171,11 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         const { generation } = await metaOf(room.workloadPath('Deployment'))
         room.operator.fault = fault
         const change = room.publish()
-        assert.match((await staysAt(change, room.target(), phase)).evidence, says)
+        assert.match((await staysAt(change, room.consumer(), phase)).evidence, says)
         assert.equal((await metaOf(room.workloadPath('Deployment'))).generation, generation)
         room.operator.fault = undefined
         room.operator.refresh()
-        if (fault !== 'strip') await follow(change, room.target(), 'restarted')
+        if (fault !== 'strip') await follow(change, room.consumer(), 'restarted')
       })
     }
 
@@ -189,27 +189,27 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         await open()
         await room.makeStore(true)
         await room.makeWorkload(kind, spec)
-        const target = room.target({ workloads: [`${kind}/web`] })
-        const checked = await notifier.preflight(target, room.context())
+        const consumer = room.consumer({ workloads: [`${kind}/web`] })
+        const checked = await notifier.preflight(consumer, room.context())
         assert.ok(checked.verdict === 'refuse' && says.test(checked.why) && checked.next.length > 5, JSON.stringify(checked))
         const change = room.publish()
-        await follow(change, target, 'restarted')
-        assert.match((await staysAt(change, target, 'restarted')).evidence, says)
+        await follow(change, consumer, 'restarted')
+        assert.match((await staysAt(change, consumer, 'restarted')).evidence, says)
         if (name !== 'with OnDelete') return
         const pods = `/api/v1/namespaces/${room.namespace}/pods`
         for (const { metadata } of await room.pods()) await lab.api.call('DELETE', `${pods}/${metadata?.name}`)
-        await follow(change, target, 'drained') // its remedy was followed
+        await follow(change, consumer, 'drained') // its remedy was followed
       })
     }
 
     it('restart none: drained when the Secret has held the value for the soak, by the clock of the server', async () => {
       await open()
-      const target = room.target({ workloads: [], restart: 'none', soakSeconds: 3 })
+      const consumer = room.consumer({ workloads: [], restart: 'none', soakSeconds: 3 })
       const change = room.publish()
       room.env.time = Date.now() + 3_600_000 // this machine's clock is an hour ahead
-      const { evidence = '' } = (await follow(change, target, 'verified')).at(-1) ?? {}
+      const { evidence = '' } = (await follow(change, consumer, 'verified')).at(-1) ?? {}
       assert.match(evidence, /drained in [1-4] s/)
-      await follow(change, target, 'drained')
+      await follow(change, consumer, 'drained')
     })
 
     for (const [name, spec, says] of [
@@ -225,7 +225,7 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         await open()
         await room.makeStore(true)
         await room.makeExternalSecret(spec, 'odd')
-        const checked = await notifier.preflight(room.target({ externalSecret: 'odd', workloads: [], restart: 'none' }), room.context())
+        const checked = await notifier.preflight(room.consumer({ externalSecret: 'odd', workloads: [], restart: 'none' }), room.context())
         assert.ok(checked.verdict === 'refuse' && says.test(checked.why) && checked.next.length > 5, JSON.stringify(checked))
       })
     }
@@ -234,21 +234,21 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       await open()
       await room.makeStore(true)
       await room.makeWorkload('Deployment')
-      assert.deepEqual(await notifier.preflight(room.target(), room.context()), { verdict: 'ok' })
-      const says = async (target: Target): Promise<string> => {
-        const checked = await notifier.preflight(target, room.context())
+      assert.deepEqual(await notifier.preflight(room.consumer(), room.context()), { verdict: 'ok' })
+      const says = async (consumer: Consumer): Promise<string> => {
+        const checked = await notifier.preflight(consumer, room.context())
         return checked.verdict === 'refuse' ? checked.why : checked.verdict
       }
-      assert.match(await says(room.target({}, { token: strangerToken })), /may not be read \(403\)/)
-      assert.match(await says(room.target({ externalSecret: 'absent' })), /no ExternalSecret absent in the namespace/)
-      assert.match(await says(room.target({ workloads: ['StatefulSet/web'] })), /no StatefulSet web/)
-      assert.equal(await says(room.target({}, { server: 'https://127.0.0.1:1' })), 'unknown')
+      assert.match(await says(room.consumer({}, { token: strangerToken })), /may not be read \(403\)/)
+      assert.match(await says(room.consumer({ externalSecret: 'absent' })), /no ExternalSecret absent in the namespace/)
+      assert.match(await says(room.consumer({ workloads: ['StatefulSet/web'] })), /no StatefulSet web/)
+      assert.equal(await says(room.consumer({}, { server: 'https://127.0.0.1:1' })), 'unknown')
       const elsewhere = new Authority()
-      assert.match(await says(room.target({}, { ca: elsewhere.ca })), /could not be asked \((CERT|SELF_SIGNED|UNABLE)/)
+      assert.match(await says(room.consumer({}, { ca: elsewhere.ca })), /could not be asked \((CERT|SELF_SIGNED|UNABLE)/)
       await lab.api.patch(`/apis/external-secrets.io/v1/namespaces/${room.namespace}/secretstores/vault/status`, {
         status: { conditions: [{ type: 'Ready', status: 'False' }] },
       })
-      assert.match(await says(room.target()), /SecretStore vault is not Ready/)
+      assert.match(await says(room.consumer()), /SecretStore vault is not Ready/)
     })
 
     it('what is wrong with the cluster: a code, the field and the next step, nothing half-changed, no token in it', async () => {
@@ -256,23 +256,23 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
       await room.makeWorkload('Deployment')
       const change = room.publish()
       const otherCa = new Authority()
-      for (const [target, code, says] of [
-        [room.target({}, { token: expiredToken }), 'denied', /401/],
-        [room.target({}, { token: strangerToken }), 'denied', /403/],
-        [room.target({}, { ca: otherCa.ca }), 'bad_config', /CERT|SELF_SIGNED|UNABLE/],
-        [room.target({}, { token: `${rotatorToken}\n` }), 'bad_config', /ERR_INVALID_CHAR/],
-        [room.target({}, { server: 'https://127.0.0.1:1' }), 'delivery_failed', /ECONNREFUSED/],
-        [room.target({ namespace: 'absent' }), 'denied', /403/],
-        [room.target({ externalSecret: 'absent' }), 'bad_config', /no ExternalSecret absent/],
+      for (const [consumer, code, says] of [
+        [room.consumer({}, { token: expiredToken }), 'denied', /401/],
+        [room.consumer({}, { token: strangerToken }), 'denied', /403/],
+        [room.consumer({}, { ca: otherCa.ca }), 'bad_config', /CERT|SELF_SIGNED|UNABLE/],
+        [room.consumer({}, { token: `${rotatorToken}\n` }), 'bad_config', /ERR_INVALID_CHAR/],
+        [room.consumer({}, { server: 'https://127.0.0.1:1' }), 'delivery_failed', /ECONNREFUSED/],
+        [room.consumer({ namespace: 'absent' }), 'denied', /403/],
+        [room.consumer({ externalSecret: 'absent' }), 'bad_config', /no ExternalSecret absent/],
       ] as const) {
-        const cause = await look(change, target).then(
+        const cause = await look(change, consumer).then(
           () => assert.fail('it went well'),
           (thrown: Error & { next?: string; field?: string }) => thrown,
         )
         assert.equal(codeOf(cause), code, cause.message)
         assert.match(cause.message, says)
         assert.ok((cause.next ?? '').length > 5 && cause.field !== undefined)
-        if (/no ExternalSecret/.test(cause.message)) assert.equal(cause.field, 'targets.web')
+        if (/no ExternalSecret/.test(cause.message)) assert.equal(cause.field, 'consumers.web')
         if (/CERT|SELF_SIGNED|UNABLE/.test(cause.message)) assert.equal(cause.field, 'clusters.test.ca')
         for (const token of [rotatorToken, strangerToken, expiredToken])
           assert.ok(!`${cause.message}${cause.stack}${cause.next}`.includes(token))

@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { codeOf } from '../../shared/core/errors.js'
-import type { Change, Target } from '../../shared/core/ports/notifier.js'
+import type { Change, Consumer } from '../../shared/core/ports/notifier.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import type { KubeFake } from '../harness/kube/fake.js'
 import { Lab, minterToken, type Room } from '../harness/kube/lab.js'
@@ -34,7 +34,7 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
   })
   after(() => lab?.close())
 
-  async function open(): Promise<{ readonly target: Target; readonly change: Change; readonly generation: () => Promise<number> }> {
+  async function open(): Promise<{ readonly consumer: Consumer; readonly change: Change; readonly generation: () => Promise<number> }> {
     room = await lab.room(60)
     await room.makeWorkload('Deployment')
     const path = room.workloadPath('Deployment')
@@ -43,13 +43,13 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
       const { status } = await lab.api.must('GET', path)
       return (status as { availableReplicas?: number } | undefined)?.availableReplicas === 2
     })
-    return { target: room.target(), change: room.publish(), generation }
+    return { consumer: room.consumer(), change: room.publish(), generation }
   }
   /** As a sweep after the other; whatever one of them dies of is an error with a code. */
-  async function follow(change: Change, target: Target, between: () => Promise<void> = async () => {}): Promise<void> {
+  async function follow(change: Change, consumer: Consumer, between: () => Promise<void> = async () => {}): Promise<void> {
     for (let looks = 0; looks < 400; looks++) {
       try {
-        if ((await notifier.advance(change, target, room.context())).phase === 'drained') return
+        if ((await notifier.advance(change, consumer, room.context())).phase === 'drained') return
       } catch (cause) {
         assert.equal(codeOf(cause), 'delivery_failed', String(cause))
         // The server's own words can hold the whole object, values included.
@@ -64,10 +64,10 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
     call.replace(/\/apis?\/.*\/namespaces\/[^/]+\//, '').replace(/^(\w+) \/api.*\/namespaces\/[^/]+\//, '$1 ')
 
   it('asks for nothing that is not on the list', async () => {
-    const { target, change, generation } = await open()
+    const { consumer, change, generation } = await open()
     const first = await generation()
     fake.calls.length = 0
-    await follow(change, target)
+    await follow(change, consumer)
     assert.deepEqual([...new Set(fake.calls.map(short))].sort(), [...list].sort())
     assert.equal(await generation(), first + 1)
     await room.close()
@@ -76,7 +76,7 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
   for (const fault of ['cut', 'drop', 500, 429] as const) {
     it(`${fault} at each call: drained all the same, and restarted once`, async () => {
       for (const call of list) {
-        const { target, change, generation } = await open()
+        const { consumer, change, generation } = await open()
         const first = await generation()
         let met = false
         fake.fault = (one) => {
@@ -84,7 +84,7 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
           met = true
           return fault
         }
-        await follow(change, target)
+        await follow(change, consumer)
         assert.ok(met, call)
         assert.equal(await generation(), first + 1, `${fault} at ${call}`)
         fake.fault = () => undefined
@@ -94,7 +94,7 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
   }
 
   it('a server that is busy is left alone for as long as it asks (Retry-After), at most an hour', async () => {
-    const { target, change } = await open()
+    const { consumer, change } = await open()
     for (const [given, waitMs] of [
       ['7', 7000],
       ['99999', 3_600_000],
@@ -102,7 +102,7 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
     ] as const) {
       fake.retryAfter = given
       fake.fault = () => 429
-      const { phase, again = 0, code, evidence } = await notifier.advance(change, target, room.context())
+      const { phase, again = 0, code, evidence } = await notifier.advance(change, consumer, room.context())
       assert.deepEqual([phase, code], ['failed', 'delivery_failed'])
       assert.match(evidence, /answered 429, again after \d+ s/)
       assert.ok(Math.abs(again - room.env.time - waitMs) <= 1000, `${given}: ${again - room.env.time}`)
@@ -113,21 +113,21 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
   })
 
   it('a token that the server does not take any more is asked for anew at the next look', async () => {
-    const { target: _, change } = await open()
+    const { consumer: _, change } = await open()
     await room.makeAccount('narrow')
-    const target = room.target({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
-    await notifier.advance(change, target, room.context())
+    const consumer = room.consumer({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
+    await notifier.advance(change, consumer, room.context())
     fake.expireIssued() // its ServiceAccount was made anew, for example
-    await assert.rejects(notifier.advance(change, target, room.context()), { code: 'denied', message: /401/ })
-    await follow(change, target)
+    await assert.rejects(notifier.advance(change, consumer, room.context()), { code: 'denied', message: /401/ })
+    await follow(change, consumer)
     await room.close()
   })
 
   it('connections are kept over looks', async () => {
-    const { target, change } = await open()
-    await notifier.advance(change, target, room.context())
+    const { consumer, change } = await open()
+    await notifier.advance(change, consumer, room.context())
     const [calls, connections] = [fake.calls.length, fake.ours.size]
-    await follow(change, target)
+    await follow(change, consumer)
     assert.ok(fake.calls.length - calls > 10)
     assert.ok(fake.ours.size - connections <= 1, `${fake.ours.size - connections} new connections`)
     await room.close()
@@ -135,10 +135,10 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
 
   it('the mark on the ExternalSecret wiped between any two looks: restarted once', async () => {
     for (let at = 1; at <= 6; at++) {
-      const { target, change, generation } = await open()
+      const { consumer, change, generation } = await open()
       const first = await generation()
       let looks = 0
-      await follow(change, target, async () => {
+      await follow(change, consumer, async () => {
         if (++looks === at) await room.wipeMarks()
       })
       assert.equal(await generation(), first + 1, `wiped after look ${at}`)
@@ -147,9 +147,9 @@ describe('kubernetes: killed at every call, marks wiped, and two at once', () =>
   })
 
   it('two sweeps at once: restarted once', async () => {
-    const { target, change, generation } = await open()
+    const { consumer, change, generation } = await open()
     const first = await generation()
-    await Promise.all([follow(change, target), follow(change, target)])
+    await Promise.all([follow(change, consumer), follow(change, consumer)])
     assert.equal(await generation(), first + 1)
     await room.close()
   })

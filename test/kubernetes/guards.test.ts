@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
-import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { Consumer, Notifier } from '../../shared/core/ports/notifier.js'
 import type { Seen } from '../../shared/core/ports/store.js'
 import { storeKind } from '../../shared/core/refs.js'
 import { asPods, asWorkload } from '../../shared/notifiers/kubernetes/objects.js'
@@ -54,7 +54,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await lab.api.patch(room.workloadPath('Deployment'), { spec: { template: { metadata: { annotations: { [key]: change.id } } } } })
     for (let index = 0; index < 240; index++) await make(`new-${String(index).padStart(3, '0')}`, { [key]: change.id })
     await make('zz-old', {})
-    assert.match(await never(notifier, room, change, room.target(), 'drained'), /1 pod of before \(zz-old/)
+    assert.match(await never(notifier, room, change, room.consumer(), 'drained'), /1 pod of before \(zz-old/)
   })
 
   it('the mark is written for what was read: a sync that came in between is not taken for one after it', async () => {
@@ -68,7 +68,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
         return undefined
       }
     const change = room.publish()
-    const first = await notifier.advance(change, room.target(plain), room.context())
+    const first = await notifier.advance(change, room.consumer(plain), room.context())
     assert.match(first.evidence, /changed meanwhile/)
   })
 
@@ -80,24 +80,24 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     ]
     await room.makeExternalSecret({ data, dataFrom: [], target: { name: 'rendered' } }, 'single')
     const ref = { store: storeKind('gcp'), key: 'projects/1/secrets/db', shown: 'gcp:projects/p/secrets/db', name: 'db' } as const
-    await follow(notifier, room, { ...room.publish(), ref }, room.target({ ...plain, externalSecret: 'single' }), 'drained')
+    await follow(notifier, room, { ...room.publish(), ref }, room.consumer({ ...plain, externalSecret: 'single' }), 'drained')
   })
 
   it('an old value that the operator read: asked again after five minutes, and only then', async () => {
     await open()
     room.operator.fault = 'stale'
     const change = room.publish()
-    const target = room.target(plain)
-    await follow(notifier, room, change, target, 'synced')
+    const consumer = room.consumer(plain)
+    await follow(notifier, room, change, consumer, 'synced')
     room.operator.fault = undefined
     const at = (agoMs: number) => ({
       ...room.context(),
       receipt: { version: change.version, phase: 'synced', at: room.env.time - agoMs } as const,
     })
-    assert.equal((await notifier.advance(change, target, at(60_000))).phase, 'synced')
-    assert.match((await notifier.advance(change, target, at(301_000))).evidence, /asked to sync again/)
+    assert.equal((await notifier.advance(change, consumer, at(60_000))).phase, 'synced')
+    assert.match((await notifier.advance(change, consumer, at(301_000))).evidence, /asked to sync again/)
     room.env.time = Date.now() + 60_000
-    await follow(notifier, room, change, target, 'drained')
+    await follow(notifier, room, change, consumer, 'drained')
   })
 
   it('the same behind a ClusterExternalSecret, beside the request for another secret', async () => {
@@ -105,25 +105,25 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await room.makeParent('guarded')
     const own = '/apis/external-secrets.io/v1/clusterexternalsecrets/guarded'
     const tokens = async () => (await lab.api.must('GET', own)).metadata?.annotations?.['external-secrets.io/force-sync']?.split(',') ?? []
-    const target = room.target({ ...plain, externalSecret: undefined, clusterExternalSecret: 'guarded' })
+    const consumer = room.consumer({ ...plain, externalSecret: undefined, clusterExternalSecret: 'guarded' })
     const change = room.publish()
     await follow(
       notifier,
       room,
       { ...change, ref: { store: storeKind('file'), key: 'other', shown: 'file:other', name: 'other' } },
-      room.target({ ...plain, soakSeconds: 3600, externalSecret: undefined, clusterExternalSecret: 'guarded', remoteKey: 'db' }),
+      room.consumer({ ...plain, soakSeconds: 3600, externalSecret: undefined, clusterExternalSecret: 'guarded', remoteKey: 'db' }),
       'verified',
     )
     room.operator.fault = 'stale'
-    await follow(notifier, room, change, target, 'synced')
+    await follow(notifier, room, change, consumer, 'synced')
     room.operator.fault = undefined
     const [others, first] = await tokens()
     const receipt = { version: change.version, phase: 'synced', at: room.env.time - 301_000 } as const
-    assert.match((await notifier.advance(change, target, { ...room.context(), receipt })).evidence, /asked to sync again/)
+    assert.match((await notifier.advance(change, consumer, { ...room.context(), receipt })).evidence, /asked to sync again/)
     const [still, second] = await tokens()
     assert.ok(still === others && second !== first && second?.startsWith(`${first}~`), `${first} ${second}`)
     room.env.time = Date.now() + 60_000
-    await follow(notifier, room, change, target, 'drained')
+    await follow(notifier, room, change, consumer, 'drained')
     assert.equal((await tokens())[1], second, 'once')
   })
 
@@ -136,7 +136,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     const { key } = markOf(change, 'db')
     let receipt: Seen | undefined
     const look = async () => {
-      const state = await notifier.advance(change, room.target(), { ...room.context(), ...(receipt ? { receipt } : {}) })
+      const state = await notifier.advance(change, room.consumer(), { ...room.context(), ...(receipt ? { receipt } : {}) })
       if (receipt?.phase !== state.phase) receipt = { version: change.version, phase: state.phase, at: room.env.time }
       return state
     }
@@ -157,9 +157,9 @@ describe('kubernetes, guards one by one (fake API server)', () => {
   it('a marker whose version before cannot be read proves nothing', async () => {
     await open()
     const change = room.publish()
-    const marked = room.target({ ...plain, marker: { key: 'password', field: 'password' } })
+    const marked = room.consumer({ ...plain, marker: { key: 'password', field: 'password' } })
     const blind = { ...room.context(), before: async () => undefined }
-    await follow(notifier, room, change, room.target({ ...plain, soakSeconds: 3600 }), 'verified')
+    await follow(notifier, room, change, room.consumer({ ...plain, soakSeconds: 3600 }), 'verified')
     assert.match((await notifier.advance(change, marked, blind)).evidence, /the version before cannot be read/)
   })
 
@@ -180,8 +180,8 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     })
     await once(server.listen(0, '127.0.0.1'), 'listening')
     const at = `https://localhost:${(server.address() as AddressInfo).port}`
-    const target = room.target(plain, { server: at, ca: authority.ca })
-    await assert.rejects(notifier.advance(room.publish(), target, room.context()), {
+    const consumer = room.consumer(plain, { server: at, ca: authority.ca })
+    await assert.rejects(notifier.advance(room.publish(), consumer, room.context()), {
       code: 'delivery_failed',
       message: /8 MiB|too (large|long)|more than/,
     })
@@ -206,12 +206,12 @@ describe('kubernetes, guards one by one (fake API server)', () => {
         )
         return undefined
       }
-    const target = room.target({ ...plain, externalSecret: undefined, clusterExternalSecret: 'raced' })
+    const consumer = room.consumer({ ...plain, externalSecret: undefined, clusterExternalSecret: 'raced' })
     const change = room.publish()
-    await notifier.advance(change, target, room.context())
+    await notifier.advance(change, consumer, room.context())
     assert.ok(changed)
     room.env.time = Date.now() + 60_000
-    await follow(notifier, room, change, target, 'drained')
+    await follow(notifier, room, change, consumer, 'drained')
     const text = (await lab.api.must('GET', `${own}/raced`)).metadata?.annotations?.['external-secrets.io/force-sync'] ?? ''
     assert.match(text, /aaaaaaaaaaaa=of-another,/, 'what another wrote meanwhile is still there')
   })
@@ -220,7 +220,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await open()
     const change = room.publish()
     const context = { ...room.context(), receipt: { version: change.version, phase: 'requested', at: room.env.time } as const }
-    const { evidence, again = 0 } = await notifier.advance(change, room.target(plain), context)
+    const { evidence, again = 0 } = await notifier.advance(change, room.consumer(plain), context)
     assert.match(evidence, /takes our mark away/)
     assert.ok(again - room.env.time >= 15_000)
   })
@@ -230,11 +230,11 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     const folder = await mkdtemp(join(tmpdir(), 'keyturn-token-'))
     const file = join(folder, 'token')
     await writeFile(file, 'token-that-ended-0123456789')
-    const target: Target = room.target(plain, { token: undefined, tokenFile: file })
+    const consumer: Consumer = room.consumer(plain, { token: undefined, tokenFile: file })
     const change = room.publish()
-    await assert.rejects(notifier.advance(change, target, room.context()), /401/)
+    await assert.rejects(notifier.advance(change, consumer, room.context()), /401/)
     await writeFile(file, rotatorToken)
-    assert.equal((await notifier.advance(change, target, room.context())).phase, 'requested')
+    assert.equal((await notifier.advance(change, consumer, room.context())).phase, 'requested')
     await rm(folder, { recursive: true })
   })
 
@@ -244,16 +244,16 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await room.makeWorkload('Deployment')
     const generation = async () => (await lab.api.must('GET', room.workloadPath('Deployment'))).metadata?.generation ?? 0
     const change = room.publish()
-    await follow(notifier, room, change, room.target(), 'drained')
+    await follow(notifier, room, change, room.consumer(), 'drained')
     const before_ = await generation()
-    await follow(notifier, room, change, room.target({ externalSecret: undefined, clusterExternalSecret: 'db' }), 'drained')
+    await follow(notifier, room, change, room.consumer({ externalSecret: undefined, clusterExternalSecret: 'db' }), 'drained')
     assert.equal(await generation(), before_ + 1)
   })
 
   it('templates and decoding are refused before a rotation, also where the remote key is not named', async () => {
     await open()
     await room.makeExternalSecret({ target: { name: 'odd', template: { data: { url: '{{ .password }}' } } } }, 'odd')
-    const checked = await notifier.preflight(room.target({ ...plain, externalSecret: 'odd' }), room.context())
+    const checked = await notifier.preflight(room.consumer({ ...plain, externalSecret: 'odd' }), room.context())
     assert.ok(checked.verdict === 'refuse' && /could not be verified/.test(checked.why), JSON.stringify(checked))
   })
 })

@@ -31,8 +31,8 @@ describe('the access that a pod has', () => {
     now += 2000
     const token = (await found.token?.())?.reveal()
     assert.equal(token, rotatorToken)
-    const target = room.target({ workloads: [], restart: 'none', soakSeconds: 0 }, { server: found.server, ca: found.ca, token })
-    await follow(create(), room, room.publish(), target, 'drained')
+    const consumer = room.consumer({ workloads: [], restart: 'none', soakSeconds: 0 }, { server: found.server, ca: found.ca, token })
+    await follow(create(), room, room.publish(), consumer, 'drained')
     await room.close()
     await lab.close()
   })

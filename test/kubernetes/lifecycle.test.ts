@@ -24,7 +24,7 @@ describe('sweeps that roll out in a cluster', () => {
     lab = await Lab.open('fake')
     room = await lab.room(40)
     await room.makeStore(true)
-    const policy = { 'keyturn-targets': 'web', 'keyturn-grace': '30m' }
+    const policy = { 'keyturn-consumers': 'web', 'keyturn-grace': '30m' }
     const world = await World.open(rotator, (env, effects) => new MemoryStore(env, profiles.k8s, effects), `kube-${rotator}`, policy)
     room.value = world.firstValue
     room.operator.refresh()
@@ -35,8 +35,8 @@ describe('sweeps that roll out in a cluster', () => {
       const { availableReplicas, numberAvailable } = (status ?? {}) as { availableReplicas?: number; numberAvailable?: number }
       return (kind === 'DaemonSet' ? numberAvailable : availableReplicas) === (kind === 'DaemonSet' ? 1 : 2)
     })
-    const target = room.target({ remoteKey: 'db', workloads: [`${kind}/web`] })
-    world.configuration = { ...noConfiguration, targets: { web: target } }
+    const consumer = room.consumer({ remoteKey: 'db', workloads: [`${kind}/web`] })
+    world.configuration = { ...noConfiguration, consumers: { web: consumer } }
     const notifier = create()
     world.loadNotifier = async () => notifier
     const once = () =>
@@ -114,9 +114,9 @@ describe('sweeps that roll out in a cluster', () => {
       await there.makeWorkload('Deployment')
       const seen = async () => (await world.store.describe(world.ref)).journal?.seen ?? {}
       const isThere = async (): Promise<boolean> => (await seen()).far?.phase === 'drained'
-      const named = { ...there.target({ cluster: 'west', remoteKey: 'db' }), key: 'far', place: 'cluster west' }
-      await world.store.setPolicy(world.ref, { 'keyturn-targets': 'web far' })
-      world.configuration = { ...noConfiguration, targets: { ...world.configuration.targets, far: named } }
+      const named = { ...there.consumer({ cluster: 'west', remoteKey: 'db' }), key: 'far', place: 'cluster west' }
+      await world.store.setPolicy(world.ref, { 'keyturn-consumers': 'web far' })
+      world.configuration = { ...noConfiguration, consumers: { ...world.configuration.consumers, far: named } }
       await arrive()
       await until('both', async () => {
         world.env.time += laterMs

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Change, Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { Change, Consumer, Notifier } from '../../shared/core/ports/notifier.js'
 import type { SecretRef } from '../../shared/core/ports/words.js'
 import { storeKind } from '../../shared/core/refs.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
@@ -11,7 +11,7 @@ import { follow, never } from './looks.js'
 
 const api: SecretRef = { store: storeKind('file'), key: 'api', shown: 'file:api', name: 'api' }
 
-/** Several secrets, targets and owners around the same objects; the same against the stand-in and a real API server. */
+/** Several secrets, consumers and owners around the same objects; the same against the stand-in and a real API server. */
 export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | false): void {
   suite(`kubernetes, neighbours (${which} API server)`, skip, ({ after, afterEach, before, it }) => {
     let lab: Lab
@@ -33,9 +33,9 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       (await lab.api.must('GET', room.workloadPath(kind))).metadata?.generation ?? 0
     const other = (change: Change): Change => ({ ...change, id: `${change.id}-of-api`, ref: api })
     /** Both looked at in turn until both have arrived, and a while longer. */
-    async function both(one: readonly [Change, Target], two: readonly [Change, Target]): Promise<void> {
-      const arrived = async ([change, target]: readonly [Change, Target]): Promise<boolean> =>
-        (await notifier.advance(change, target, room.context())).phase === 'drained'
+    async function both(one: readonly [Change, Consumer], two: readonly [Change, Consumer]): Promise<void> {
+      const arrived = async ([change, consumer]: readonly [Change, Consumer]): Promise<boolean> =>
+        (await notifier.advance(change, consumer, room.context())).phase === 'drained'
       for (let looks = 0, quiet = 0; quiet < 10; looks++) {
         const all = [await arrived(one), await arrived(two)]
         quiet = all.every(Boolean) ? quiet + 1 : 0
@@ -48,8 +48,8 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       await open()
       const first = await generation()
       const change = room.publish()
-      const target = room.target({ remoteKey: 'db' })
-      await both([change, target], [other(change), target])
+      const consumer = room.consumer({ remoteKey: 'db' })
+      await both([change, consumer], [other(change), consumer])
       assert.equal(await generation(), first + 2)
       assert.deepEqual(Object.values(await room.marks()).sort(), [change.id, other(change).id].sort())
     })
@@ -59,8 +59,8 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       await room.makeParent(`both-${which}`)
       const first = await generation()
       const change = room.publish()
-      const target = room.target({ externalSecret: undefined, clusterExternalSecret: `both-${which}`, remoteKey: 'db' })
-      await both([change, target], [other(change), target])
+      const consumer = room.consumer({ externalSecret: undefined, clusterExternalSecret: `both-${which}`, remoteKey: 'db' })
+      await both([change, consumer], [other(change), consumer])
       assert.equal(await generation(), first + 2)
     })
 
@@ -69,8 +69,8 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       await room.makeExternalSecret({ target: { name: 'rendered' } }, 'second')
       await until('both Secrets', async () => (await lab.api.get(`/api/v1/namespaces/${room.namespace}/secrets/rendered`)) !== undefined)
       const change = room.publish()
-      const second = room.target({ externalSecret: 'second' })
-      await follow(notifier, room, change, room.target(), 'drained')
+      const second = room.consumer({ externalSecret: 'second' })
+      await follow(notifier, room, change, room.consumer(), 'drained')
       const at = await generation()
       await follow(notifier, room, change, second, 'verified')
       await follow(notifier, room, change, second, 'drained')
@@ -85,8 +85,8 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       const foreign = async () => (await room.pods()).filter(({ metadata }) => metadata?.labels?.tier === 'front')
       await until('the pod of the neighbour', async () => (await foreign()).length === 1)
       const [neighbour] = await foreign()
-      const target = room.target({ workloads: ['StatefulSet/web'], restart: 'together' })
-      assert.match(await never(notifier, room, room.publish(), target, 'drained'), /StatefulSet\/web/)
+      const consumer = room.consumer({ workloads: ['StatefulSet/web'], restart: 'together' })
+      assert.match(await never(notifier, room, room.publish(), consumer, 'drained'), /StatefulSet\/web/)
       await until('the new pods', async () => (await room.pods()).length === 3)
       const [still, ...rest] = await foreign()
       assert.deepEqual([still?.metadata?.uid, rest.length], [neighbour?.metadata?.uid, 0])
@@ -98,10 +98,10 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       const made = await lab.api.must('POST', `/api/v1/namespaces/${room.namespace}/configmaps`, maker)
       const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'maker', uid: made.metadata?.uid, controller: true }
       await lab.api.patch(room.workloadPath('Deployment'), { metadata: { ownerReferences: [owner] } })
-      const checked = await notifier.preflight(room.target(), room.context())
+      const checked = await notifier.preflight(room.consumer(), room.context())
       assert.ok(checked.verdict === 'refuse' && /made by ConfigMap\/maker/.test(checked.why), JSON.stringify(checked))
       const at = await generation()
-      assert.match(await never(notifier, room, room.publish(), room.target(), 'restarted'), /made by ConfigMap\/maker/)
+      assert.match(await never(notifier, room, room.publish(), room.consumer(), 'restarted'), /made by ConfigMap\/maker/)
       assert.equal(await generation(), at)
     })
 
@@ -112,8 +112,8 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
         [{ target: { name: 'db', creationPolicy: 'None' } }, /None/],
       ] as const) {
         await lab.api.patch(`${room.externalSecrets()}/db`, { spec: { target: { ...spec.target } } })
-        const target = room.target({ marker: { key: 'username', field: 'username' }, workloads: [], restart: 'none', soakSeconds: 0 })
-        assert.match(await never(notifier, room, room.publish(), target, 'synced'), says)
+        const consumer = room.consumer({ marker: { key: 'username', field: 'username' }, workloads: [], restart: 'none', soakSeconds: 0 })
+        assert.match(await never(notifier, room, room.publish(), consumer, 'synced'), says)
         await lab.api.patch(`${room.externalSecrets()}/db`, { spec: { target: { immutable: null, creationPolicy: null } } })
       }
     })
@@ -123,8 +123,8 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       // Its rights are there, so that the server looks for it.
       await room.makeAccount('narrow')
       await lab.api.must('DELETE', `/api/v1/namespaces/${room.namespace}/serviceaccounts/narrow`)
-      const target = room.target({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
-      await assert.rejects(notifier.advance(room.publish(), target, room.context()), {
+      const consumer = room.consumer({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
+      await assert.rejects(notifier.advance(room.publish(), consumer, room.context()), {
         code: 'bad_config',
         field: 'clusters.test.serviceAccount',
         message: /no ServiceAccount shop-\d+\/narrow/,
@@ -133,8 +133,8 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
 
     it('a server behind a path is asked behind it, and never without', async () => {
       await open()
-      const target = room.target({}, { server: `${lab.api.server}/k8s/clusters/c-1/`, token: rotatorToken })
-      const cause = await notifier.advance(room.publish(), target, room.context()).then(
+      const consumer = room.consumer({}, { server: `${lab.api.server}/k8s/clusters/c-1/`, token: rotatorToken })
+      const cause = await notifier.advance(room.publish(), consumer, room.context()).then(
         () => assert.fail('another server answered'),
         (thrown: Error & { code?: string }) => thrown,
       )
@@ -145,7 +145,7 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
     it('a look ends at its deadline, however long the cluster may take', async () => {
       await open()
       const context = { ...room.context(), deadline: room.env.time - 1 }
-      await assert.rejects(notifier.advance(room.publish(), room.target(), context), {
+      await assert.rejects(notifier.advance(room.publish(), room.consumer(), context), {
         code: 'delivery_failed',
         message: /no answer in time/,
       })

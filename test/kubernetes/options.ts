@@ -10,7 +10,7 @@ import { until } from '../harness/kube/server.js'
 import { suite } from '../harness/suite.js'
 import { follow, never } from './looks.js'
 
-/** What targets can ask for, the same against the stand-in and a real API server. */
+/** What consumers can ask for, the same against the stand-in and a real API server. */
 export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, rollouts = skip): void {
   suite(`kubernetes, options (${which} API server)`, skip, ({ after, afterEach, before, it }) => {
     let lab: Lab
@@ -36,20 +36,20 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await room.makeParent(`all-${which}`)
       await room.makeWorkload('Deployment')
       await ready(2)
-      const target = room.target({ externalSecret: undefined, clusterExternalSecret: `all-${which}` })
+      const consumer = room.consumer({ externalSecret: undefined, clusterExternalSecret: `all-${which}` })
       const change = room.publish()
-      const seen = await follow(notifier, room, change, target, 'drained')
+      const seen = await follow(notifier, room, change, consumer, 'drained')
       assert.match(seen[0]?.evidence ?? '', /all-\w+ was asked to sync/)
       const child = await lab.api.must('GET', `${room.externalSecrets()}/all-${which}-child`)
       assert.match(child.metadata?.annotations?.['external-secrets.io/force-sync'] ?? '', new RegExp(`^[0-9a-f]{12}=${change.id}$`))
-      const named = await notifier.preflight(room.target({ externalSecret: `all-${which}-child` }), room.context())
+      const named = await notifier.preflight(room.consumer({ externalSecret: `all-${which}-child` }), room.context())
       assert.ok(named.verdict === 'refuse' && /made by the ClusterExternalSecret/.test(named.why), JSON.stringify(named))
     })
 
     it('an operator whose hash has another form: confirmed by what was noted when the mark was written', async () => {
       await open()
       await until('the first sync', async () => (await lab.api.get(`/api/v1/namespaces/${room.namespace}/secrets/db`)) !== undefined)
-      const target = room.target({ workloads: [], restart: 'none', soakSeconds: 0 })
+      const consumer = room.consumer({ workloads: [], restart: 'none', soakSeconds: 0 })
       room.operator.otherHash = true
       room.operator.refresh()
       await until('a note of the other form', async () => {
@@ -59,9 +59,9 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       room.env.time = Date.now() + 60_000
       room.operator.fault = 'skip'
       const change = room.publish()
-      assert.match(await never(notifier, room, change, target, 'verified'), /not synced/)
+      assert.match(await never(notifier, room, change, consumer, 'verified'), /not synced/)
       room.operator.fault = undefined
-      await follow(notifier, room, change, target, 'drained')
+      await follow(notifier, room, change, consumer, 'drained')
     })
 
     it('a rendered Secret: never verified without a marker, and only by a marker that this publication changed', async () => {
@@ -71,12 +71,12 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const change = room.publish()
       room.env.time = Date.now() + 60_000
       const base = { externalSecret: 'rendered', workloads: [], restart: 'none', soakSeconds: 0 }
-      const says = (settings: object) => never(notifier, room, change, room.target({ ...base, ...settings }), 'drained')
-      assert.match(await says({}), /not to be verified: its target has a template/)
+      const says = (settings: object) => never(notifier, room, change, room.consumer({ ...base, ...settings }), 'drained')
+      assert.match(await says({}), /not to be verified: its consumer has a template/)
       assert.match(await says({ marker: { key: 'name', field: 'username' } }), /username is the same in the version before/)
       assert.match(await says({ marker: { key: 'id', field: 'absent' } }), /no field absent/)
       assert.match(await says({ marker: { key: 'url', field: 'password' } }), /another marker/)
-      const marked = room.target({ ...base, marker: { key: 'id', field: 'password' } })
+      const marked = room.consumer({ ...base, marker: { key: 'id', field: 'password' } })
       await follow(notifier, room, change, marked, 'drained')
       room.operator.fault = 'stale'
       assert.match(await never(notifier, room, room.publish(), marked, 'drained'), /another marker/)
@@ -92,20 +92,20 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         await room.makeWorkload(kind, kind === 'DaemonSet' ? spec : { ...spec, replicas: 3 })
         await ready(kind === 'DaemonSet' ? 1 : 3)
         const old = new Set((await room.pods()).map(({ metadata }) => metadata?.uid))
-        const target = room.target({ workloads: [`${kind}/web`], restart: 'together', window: 'sun 02:00-04:00' })
+        const consumer = room.consumer({ workloads: [`${kind}/web`], restart: 'together', window: 'sun 02:00-04:00' })
         const change = room.publish()
         room.env.time = Date.UTC(2026, 0, 17, 12) // a Saturday
-        assert.match(await never(notifier, room, change, target, 'restarted'), /wait for their window \(sun 02:00-04:00\)/)
+        assert.match(await never(notifier, room, change, consumer, 'restarted'), /wait for their window \(sun 02:00-04:00\)/)
         assert.ok((await room.pods()).every(({ metadata }) => old.has(metadata?.uid)))
         room.env.time = Date.UTC(2026, 0, 18, 3)
         if (kind === 'StatefulSet') {
-          await notifier.advance(change, target, room.context()) // marked in the window, which is over right after
+          await notifier.advance(change, consumer, room.context()) // marked in the window, which is over right after
           room.env.time = Date.UTC(2026, 0, 18, 5)
-          assert.match(await never(notifier, room, change, target, 'drained'), /the end of its pods waits for its window/)
+          assert.match(await never(notifier, room, change, consumer, 'drained'), /the end of its pods waits for its window/)
           assert.ok((await room.pods()).every(({ metadata }) => old.has(metadata?.uid)))
           room.env.time = Date.UTC(2026, 0, 25, 3)
         }
-        const seen = await follow(notifier, room, change, target, 'drained')
+        const seen = await follow(notifier, room, change, consumer, 'drained')
         const ended = seen.filter(({ evidence }) => /ended at once/.test(evidence))
         // Recreate does it by itself.
         assert.equal(ended.length, kind === 'Deployment' ? 0 : 1, JSON.stringify(seen))
@@ -118,10 +118,10 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await room.makeStore(true)
       await room.makeWorkload('Deployment')
       await ready(2)
-      const target = room.target({ restart: 'together' })
-      const checked = await notifier.preflight(target, room.context())
+      const consumer = room.consumer({ restart: 'together' })
+      const checked = await notifier.preflight(consumer, room.context())
       assert.ok(checked.verdict === 'refuse' && /strategy Recreate/.test(checked.why), JSON.stringify(checked))
-      assert.match(await never(notifier, room, room.publish(), target, 'drained'), /strategy Recreate/)
+      assert.match(await never(notifier, room, room.publish(), consumer, 'drained'), /strategy Recreate/)
       if (lab.fake) assert.ok(!lab.fake.calls.some((call) => call.startsWith('DELETE') && call.includes(room.namespace)))
     })
 
@@ -132,10 +132,10 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         await room.makeWorkload(kind)
         await ready(kind === 'DaemonSet' ? 1 : 2)
         const old = new Set((await room.pods()).map(({ metadata }) => metadata?.uid))
-        const target = room.target({ workloads: [`${kind}/web`], restart: 'together' })
-        const checked = await notifier.preflight(target, room.context())
+        const consumer = room.consumer({ workloads: [`${kind}/web`], restart: 'together' })
+        const checked = await notifier.preflight(consumer, room.context())
         assert.ok(checked.verdict === 'refuse' && /needs the update strategy OnDelete/.test(checked.why), JSON.stringify(checked))
-        assert.match(await never(notifier, room, room.publish(), target, 'restarted'), /needs the update strategy OnDelete/)
+        assert.match(await never(notifier, room, room.publish(), consumer, 'restarted'), /needs the update strategy OnDelete/)
         assert.ok((await room.pods()).every(({ metadata }) => old.has(metadata?.uid)))
       })
 
@@ -144,11 +144,11 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const path = `/apis/external-secrets.io/v1/namespaces/${room.namespace}/secretstores`
       const kind = { apiVersion: 'external-secrets.io/v1', kind: 'SecretStore' }
       await lab.api.must('POST', path, { ...kind, metadata: { name: 'vault' }, spec: { controller: 'other', provider: { fake: {} } } })
-      const target = room.target({ workloads: [], restart: 'none' })
-      const checked = await notifier.preflight(target, room.context())
+      const consumer = room.consumer({ workloads: [], restart: 'none' })
+      const checked = await notifier.preflight(consumer, room.context())
       assert.ok(checked.verdict === 'refuse' && /controller class other/.test(checked.why), JSON.stringify(checked))
       await lab.api.patch(`${path}/vault/status`, { status: { conditions: [{ type: 'Ready', status: 'True' }] } })
-      assert.deepEqual(await notifier.preflight(target, room.context()), { verdict: 'ok' })
+      assert.deepEqual(await notifier.preflight(consumer, room.context()), { verdict: 'ok' })
     })
 
     it('preflight refuses a Secret that nobody can write any more, and looks at the stores of single entries, too', async () => {
@@ -156,9 +156,9 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await room.makeStore(true)
       const secret = `/api/v1/namespaces/${room.namespace}/secrets/db`
       await until('the first sync', async () => (await lab.api.get(secret)) !== undefined)
-      const target = room.target({ workloads: [], restart: 'none' })
+      const consumer = room.consumer({ workloads: [], restart: 'none' })
       const says = async (): Promise<string> => {
-        const checked = await notifier.preflight(target, room.context())
+        const checked = await notifier.preflight(consumer, room.context())
         return checked.verdict === 'refuse' ? checked.why : checked.verdict
       }
       assert.equal(await says(), 'ok')
@@ -180,7 +180,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await room.makeWorkload('Deployment', { strategy: { type: 'Recreate' } })
       await room.makeWorkload('StatefulSet', { updateStrategy: { type: 'OnDelete' } })
       const says = async (workload: string, restart = 'rolling'): Promise<string> => {
-        const checked = await notifier.preflight(room.target({ workloads: [workload], restart }), room.context())
+        const checked = await notifier.preflight(room.consumer({ workloads: [workload], restart }), room.context())
         return checked.verdict === 'refuse' ? checked.why : checked.verdict
       }
       const role = `/apis/rbac.authorization.k8s.io/v1/namespaces/${room.namespace}/roles/keyturn`
@@ -212,14 +212,14 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await ready(2)
       room.kubelet.broken = true
       const change = room.publish()
-      await follow(notifier, room, change, room.target(), 'restarted')
+      await follow(notifier, room, change, room.consumer(), 'restarted')
       await until('the new pods', async () => {
         const marked = (await room.pods()).filter(({ metadata }) => Object.values(metadata?.annotations ?? {}).includes(change.id))
         return marked.length === 2 && (await room.pods()).length === 2
       })
-      assert.match(await never(notifier, room, change, room.target(), 'drained'), /^Deployment\/web is being rolled out$/)
+      assert.match(await never(notifier, room, change, room.consumer(), 'drained'), /^Deployment\/web is being rolled out$/)
       room.kubelet.broken = false
-      await follow(notifier, room, change, room.target(), 'drained')
+      await follow(notifier, room, change, room.consumer(), 'drained')
     })
 
     it('a rollout whose new pods never get ready: never drained, named when its deadline has passed, and over once they do', {
@@ -230,16 +230,16 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await ready(2)
       room.kubelet.broken = true
       const change = room.publish()
-      const target = room.target()
-      await follow(notifier, room, change, target, 'restarted')
+      const consumer = room.consumer()
+      await follow(notifier, room, change, consumer, 'restarted')
       await until('the deadline', async () => {
-        const state = await notifier.advance(change, target, room.context())
+        const state = await notifier.advance(change, consumer, room.context())
         assert.equal(state.phase, 'restarted', state.evidence)
         return /has passed its progress deadline.*of before/.test(state.evidence)
       })
       assert.equal((await running()).length >= 1, true, 'pods of before go on')
       room.kubelet.broken = false
-      await follow(notifier, room, change, target, 'drained')
+      await follow(notifier, room, change, consumer, 'drained')
     })
 
     it('together, but pods below a partition would come again as they were: nothing is ended', { skip: rollouts }, async () => {
@@ -248,8 +248,8 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await room.makeWorkload('StatefulSet', spec)
       await ready(2)
       const old = new Set((await room.pods()).map(({ metadata }) => metadata?.uid))
-      const target = room.target({ workloads: ['StatefulSet/web'], restart: 'together' })
-      assert.match(await never(notifier, room, room.publish(), target, 'drained'), /needs the update strategy OnDelete/)
+      const consumer = room.consumer({ workloads: ['StatefulSet/web'], restart: 'together' })
+      assert.match(await never(notifier, room, room.publish(), consumer, 'drained'), /needs the update strategy OnDelete/)
       assert.ok((await running()).every(({ metadata }) => old.has(metadata?.uid)) && (await running()).length === 2)
     })
 
@@ -263,10 +263,10 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await api.must('POST', jobs, { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'import' }, spec: { template: { spec } } })
       await api.must('POST', `/api/v1/namespaces/${room.namespace}/pods`, { ...podKind, metadata: { name: 'shell' }, spec })
       const change = room.publish()
-      const target = room.target({ workloads: ['Job/import', 'Pod/shell'] })
-      await follow(notifier, room, change, target, 'restarted')
+      const consumer = room.consumer({ workloads: ['Job/import', 'Pod/shell'] })
+      await follow(notifier, room, change, consumer, 'restarted')
       assert.match(
-        await never(notifier, room, change, target, 'drained'),
+        await never(notifier, room, change, consumer, 'drained'),
         /Job\/import started before.*Pod\/shell started before.*delete it/,
       )
       const at = new Date().toISOString().replace(/\.\d+/, '')
@@ -280,11 +280,11 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         ],
       }
       await api.patch(`${jobs}/import/status`, { status: done })
-      assert.match(await never(notifier, room, change, target, 'drained'), /^Pod\/shell started before/)
+      assert.match(await never(notifier, room, change, consumer, 'drained'), /^Pod\/shell started before/)
       const path = `/api/v1/namespaces/${room.namespace}/pods/shell`
       await api.patch(`${path}/status`, { status: { phase: 'Succeeded' } })
-      await follow(notifier, room, change, target, 'drained')
-      const absent = room.target({ workloads: ['Job/absent'] })
+      await follow(notifier, room, change, consumer, 'drained')
+      const absent = room.consumer({ workloads: ['Job/absent'] })
       assert.match(await never(notifier, room, change, absent, 'drained'), /Job\/absent is not there/)
       await room.makeStore(true)
       const checked = await notifier.preflight(absent, room.context())
@@ -292,7 +292,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       // Pods that read the file by themselves do not make a Job read it.
       await api.must('POST', jobs, { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'other' }, spec: { template: { spec } } })
       const later = room.publish()
-      const soaking = room.target({ workloads: ['Job/other'], restart: 'none', soakSeconds: 0 })
+      const soaking = room.consumer({ workloads: ['Job/other'], restart: 'none', soakSeconds: 0 })
       await follow(notifier, room, later, soaking, 'verified')
       assert.match(await never(notifier, room, later, soaking, 'drained'), /Job\/other started before/)
     })
@@ -305,8 +305,8 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const bare = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'by-hand', labels: { app: 'web' } }, spec }
       await lab.api.must('POST', `/api/v1/namespaces/${room.namespace}/pods`, bare)
       const change = room.publish()
-      await follow(notifier, room, change, room.target(), 'restarted')
-      const says = await never(notifier, room, change, room.target(), 'drained')
+      await follow(notifier, room, change, room.consumer(), 'restarted')
+      const says = await never(notifier, room, change, room.consumer(), 'drained')
       assert.match(says, /by-hand, which no workload owns/)
     })
 
@@ -315,14 +315,14 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await room.makeAccount('narrow')
       await room.makeWorkload('Deployment')
       await ready(2)
-      const target = room.target({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
+      const consumer = room.consumer({}, { token: minterToken, serviceAccount: `${room.namespace}/narrow` })
       const change = room.publish()
-      await follow(notifier, room, change, target, 'drained')
+      await follow(notifier, room, change, consumer, 'drained')
       if (lab.fake === undefined) return
       const asked = () => lab.fake?.calls.filter((call) => call.endsWith('/serviceaccounts/narrow/token')).length ?? 0
       assert.equal(asked(), 1, 'one token for all looks')
       room.env.time += 50 * 60_000
-      assert.equal((await notifier.advance(change, target, room.context())).phase, 'drained')
+      assert.equal((await notifier.advance(change, consumer, room.context())).phase, 'drained')
       assert.equal(asked(), 2, 'renewed before it ends')
     })
 
@@ -339,7 +339,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         users: [{ name: 'u', user }],
         contexts: contexts.map((name) => ({ name, context: { cluster: 'c', user: 'u' } })),
       })
-      const target = room.target(
+      const consumer = room.consumer(
         { workloads: [], restart: 'none', soakSeconds: 0 },
         { server: undefined, ca: undefined, token: undefined, kubeconfig: file },
       )
@@ -349,7 +349,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       room.env.time = Date.now() + 60_000
       for (const config of [whole(), whole({ tokenFile: 'token' }, { server: lab.api.server, 'certificate-authority': 'ca.crt' })]) {
         await writeFile(file, JSON.stringify(config)) // JSON is YAML
-        await follow(notifier, room, change, target, 'drained')
+        await follow(notifier, room, change, consumer, 'drained')
         room.env.time += 3_600_000
       }
       for (const [config, says] of [
@@ -367,7 +367,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       ] as const) {
         await writeFile(file, typeof config === 'string' ? config : JSON.stringify(config))
         room.env.time += 3_600_000
-        const cause = await notifier.advance(change, target, room.context()).then(
+        const cause = await notifier.advance(change, consumer, room.context()).then(
           () => assert.fail('it went well'),
           (thrown: Error & { code?: string; field?: string; next?: string }) => thrown,
         )
@@ -391,7 +391,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const room = await lab.room()
       await room.makeWorkload('Deployment')
       const change = room.publish()
-      await follow(create(), room, change, room.target(), 'drained')
+      await follow(create(), room, change, room.consumer(), 'drained')
       const { apiVersion } = await lab.api.must('GET', `${room.externalSecrets()}/db`)
       assert.deepEqual([apiVersion, Object.values(await room.marks())], ['external-secrets.io/v1beta1', [change.id]])
       await room.close()

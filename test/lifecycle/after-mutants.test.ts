@@ -9,8 +9,8 @@ import { laterMs, World } from '../harness/world.js'
 /** The four mistakes that a gate must not make, each by itself. */
 let opened = 0
 async function published(habits: readonly (readonly [Habit, boolean])[], grace = '30m') {
-  const targets = habits.map(([habit], index) => `c${index}-${habit}`).join(' ')
-  const policy = { 'keyturn-grace': grace, ...(habits.length > 0 ? { 'keyturn-targets': targets } : {}) }
+  const names = habits.map(([habit], index) => `c${index}-${habit}`).join(' ')
+  const policy = { 'keyturn-grace': grace, ...(habits.length > 0 ? { 'keyturn-consumers': names } : {}) }
   const world = await World.open('b', (env, effects) => new MemoryStore(env, undefined, effects), `gate-${++opened}`, policy)
   const consumers = addConsumers(world, habits)
   const tell = () => world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))

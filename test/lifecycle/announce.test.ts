@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Change, Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { Change, Consumer, Notifier } from '../../shared/core/ports/notifier.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
@@ -13,7 +13,7 @@ describe('two announce passes at once', () => {
     if (profiles[profile].serviceDriven) continue
     it(`${profile}: a pass that was overtaken on its way does not leave the older publication as the last that was heard`, async () => {
       const world = await World.open('b', (env, effects) => new MemoryStore(env, profiles[profile], effects), `announce-${profile}`, {
-        'keyturn-targets': 'billing',
+        'keyturn-consumers': 'billing',
       })
       const heard: Change[] = []
       let meanwhile: (() => Promise<void>) | undefined
@@ -29,8 +29,8 @@ describe('two announce passes at once', () => {
         },
         classify: () => 'internal',
       }
-      const target: Target = { key: 'billing', kind: 'memory', required: false, settings: new SecretText('{}') }
-      world.configuration = { ...noConfiguration, targets: { billing: target } }
+      const consumer: Consumer = { key: 'billing', kind: 'memory', required: false, settings: new SecretText('{}') }
+      world.configuration = { ...noConfiguration, consumers: { billing: consumer } }
       world.loadNotifier = async () => notifier
       const tell = () => world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))
       await tell() // the first value

@@ -68,11 +68,11 @@ describe('by type of credential', () => {
     })
     world.configuration = {
       ...noConfiguration,
-      targets: { log: { key: 'log', kind: 'log', required: false, settings: new SecretText('{}') } },
+      consumers: { log: { key: 'log', kind: 'log', required: false, settings: new SecretText('{}') } },
     }
     const refs = []
     for (const [index, [policy, , , value]] of kinds.entries())
-      refs.push(await world.create(`s${index}`, value, { ...policy, 'keyturn-targets': 'log' }))
+      refs.push(await world.create(`s${index}`, value, { ...policy, 'keyturn-consumers': 'log' }))
     const before = await Promise.all(refs.map((ref) => world.text(ref)))
     const wish = { type: 'symmetric', reason: 'offboarding' }
     const { rotated, failed } = await world.act((deps) => rotateFleet(deps, world.env, wish, () => {}))

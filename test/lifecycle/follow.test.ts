@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RotationError } from '../../shared/core/errors.js'
-import type { Notifier, Preflight, Target } from '../../shared/core/ports/notifier.js'
+import type { Consumer, Notifier, Preflight } from '../../shared/core/ports/notifier.js'
 import type { Seen } from '../../shared/core/ports/store.js'
 import type { ConsumerPhase, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
@@ -48,7 +48,7 @@ class Rollouts {
     this.world = world
   }
   static async open(rotator: MemoryClass, names: readonly string[], policy: Readonly<Record<string, string>> = {}): Promise<Rollouts> {
-    const all = { 'keyturn-targets': names.join(' '), 'keyturn-grace': '30m', ...policy }
+    const all = { 'keyturn-consumers': names.join(' '), 'keyturn-grace': '30m', ...policy }
     const world = await World.open(
       rotator,
       (env, effects) => new MemoryStore(env, profiles.k8s, effects),
@@ -56,8 +56,8 @@ class Rollouts {
       all,
     )
     const rollouts = new Rollouts(world)
-    const targets = names.map((key): Target => ({ key, kind: 'memory', required: true, settings: new SecretText('{}') }))
-    world.configuration = { ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }
+    const consumers = names.map((key): Consumer => ({ key, kind: 'memory', required: true, settings: new SecretText('{}') }))
+    world.configuration = { ...noConfiguration, consumers: Object.fromEntries(consumers.map((consumer) => [consumer.key, consumer])) }
     const notifier: Notifier = {
       kind: 'memory',
       preflight: async ({ key }) => rollouts.checked(key),
@@ -126,7 +126,7 @@ describe('consumers that are on their way', () => {
     rollouts.world.env.time += 31 * minuteMs
     const said: Progress[] = await rollouts.act((deps) => collect(follow(deps, rollouts.world.env.time + 10 * minuteMs)))
     assert.deepEqual(
-      said.filter(({ target }) => target === 'web').map(({ phase }) => phase),
+      said.filter(({ consumer }) => consumer === 'web').map(({ phase }) => phase),
       ['synced', 'verified', 'restarted', 'drained'],
     )
     assert.match(said.at(-1)?.evidence ?? '', /^retired/)
@@ -136,7 +136,7 @@ describe('consumers that are on their way', () => {
   it('one that is not named any more is forgotten, not looked for at every sweep', async () => {
     const rollouts = await Rollouts.open('a', ['web', 'jobs'])
     await rollouts.sweep()
-    await rollouts.world.store.setPolicy(rollouts.world.ref, { 'keyturn-targets': 'web' })
+    await rollouts.world.store.setPolicy(rollouts.world.ref, { 'keyturn-consumers': 'web' })
     for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
     assert.deepEqual(Object.keys((await rollouts.world.store.describe(rollouts.world.ref)).journal?.seen ?? {}), ['web'])
     assert.deepEqual(
@@ -215,8 +215,8 @@ describe('consumers that are on their way', () => {
       held.length > 100 && held.every(({ outcome }) => /far/.test(outcome) && !/near/.test(outcome)),
       `by name: ${held[0]?.outcome}`,
     )
-    const { next, targets } = await rollouts.act((deps) => statusOf(deps, world.ref.shown))
-    assert.equal(targets.length, 2)
+    const { next, consumers } = await rollouts.act((deps) => statusOf(deps, world.ref.shown))
+    assert.equal(consumers.length, 2)
     assert.ok(next.do === 'refuse' && next.code === 'held' && /far could not be told/.test(next.why), JSON.stringify(next))
     assert.ok(!said.some(({ outcome }) => /retired/.test(outcome)))
     for (let pass = 0; pass < 8; pass++) said.push(...(await rollouts.sweep(60 * minuteMs)))
@@ -251,10 +251,10 @@ describe('consumers that are on their way', () => {
 })
 
 describe('since when a consumer stands where it is', () => {
-  const target: Target = { key: 'web', kind: 'memory', required: true, settings: new SecretText('{}') }
+  const consumer: Consumer = { key: 'web', kind: 'memory', required: true, settings: new SecretText('{}') }
   const version = 'v-1' as VersionId
   const noted = { web: { version, phase: 'synced', at: 1000, again: 1500 }, jobs: { version, phase: 'drained', at: 7 } } as const
-  const told = (seen: Partial<Seen>) => seenBy([{ target, evidence: '', seen: { version, phase: 'synced', at: 9000, ...seen } }], noted)
+  const told = (seen: Partial<Seen>) => seenBy([{ consumer, evidence: '', seen: { version, phase: 'synced', at: 9000, ...seen } }], noted)
   it('stays while nothing but the time of the look is new; what it asks for is taken', () => {
     assert.deepEqual(told({ again: 9500 }), { ...noted, web: { version, phase: 'synced', at: 1000, again: 9500 } })
   })

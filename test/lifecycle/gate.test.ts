@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
-import type { Notifier, Target, TargetState } from '../../shared/core/ports/notifier.js'
+import type { Consumer, ConsumerState, Notifier } from '../../shared/core/ports/notifier.js'
 import type { ConsumerPhase, Policy, RotationRequest } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
@@ -20,14 +20,14 @@ const dayMs = 24 * hourMs
 
 /** Consumers that answer what the test says; `asked` counts how often. */
 class Consumers {
-  readonly answers = new Map<string, TargetState | RotationError>()
+  readonly answers = new Map<string, ConsumerState | RotationError>()
   readonly asked: string[] = []
   readonly #world: World
   constructor(world: World, names: readonly string[], required = true) {
     this.#world = world
     this.say(names, 'requested')
-    const target = (key: string): Target => ({ key, kind: 'memory', required, settings: new SecretText('{}') })
-    world.configuration = { ...noConfiguration, targets: Object.fromEntries(names.map((key) => [key, target(key)])) }
+    const consumer = (key: string): Consumer => ({ key, kind: 'memory', required, settings: new SecretText('{}') })
+    world.configuration = { ...noConfiguration, consumers: Object.fromEntries(names.map((key) => [key, consumer(key)])) }
     const notifier: Notifier = {
       kind: 'memory',
       preflight: async () => ({ verdict: 'ok' }),
@@ -41,14 +41,14 @@ class Consumers {
     }
     world.loadNotifier = async (kind) => (kind === 'manual' ? createManual() : notifier)
   }
-  say(names: readonly string[], phase: ConsumerPhase, more: Partial<TargetState> = {}): void {
+  say(names: readonly string[], phase: ConsumerPhase, more: Partial<ConsumerState> = {}): void {
     for (const name of names) this.answers.set(name, { phase, evidence: phase, ...more })
   }
-  /** Every target of the kind `manual`: a person says it. */
+  /** Every consumer of the kind `manual`: a person says it. */
   byHand(): void {
-    const { targets } = this.#world.configuration
-    const manual = Object.entries(targets).map(([key, target]): [string, Target] => [key, { ...target, kind: 'manual' }])
-    this.#world.configuration = { ...noConfiguration, targets: Object.fromEntries(manual) }
+    const { consumers } = this.#world.configuration
+    const manual = Object.entries(consumers).map(([key, consumer]): [string, Consumer] => [key, { ...consumer, kind: 'manual' }])
+    this.#world.configuration = { ...noConfiguration, consumers: Object.fromEntries(manual) }
   }
 }
 
@@ -71,7 +71,7 @@ const isHeld = (cause: unknown): boolean => codeOf(cause) === 'held'
 
 /** Rotated once, announced; app_a has left and app_b is current. */
 async function rotated(policy: Policy = {}, names: readonly string[] = [], rotator: MemoryClass = 'b', profile: ProfileName = 'k8s') {
-  const world = await open(rotator, { ...(names.length > 0 ? { 'keyturn-targets': names.join(' ') } : {}), ...policy }, profile)
+  const world = await open(rotator, { ...(names.length > 0 ? { 'keyturn-consumers': names.join(' ') } : {}), ...policy }, profile)
   const consumers = new Consumers(world, names)
   await tellAll(world)
   await run(world)
@@ -146,8 +146,8 @@ describe('a credential is armed on evidence only', () => {
     world.env.time += 2 * hourMs
     assert.equal((await retire(world))[0]?.state, 'waiting')
   })
-  it('a target that is not required opens nothing, also when it is drained', async () => {
-    const world = await open('b', { 'keyturn-targets': 'one' })
+  it('a consumer that is not required opens nothing, also when it is drained', async () => {
+    const world = await open('b', { 'keyturn-consumers': 'one' })
     const consumers = new Consumers(world, ['one'], false)
     consumers.say(['one'], 'drained')
     await run(world).catch(() => undefined)
@@ -160,7 +160,7 @@ describe('a credential is armed on evidence only', () => {
   it('what a person said of an older publication is no evidence for a newer one', async () => {
     const { world, consumers } = await rotated({}, ['one'])
     consumers.byHand()
-    const say = () => world.act(world.newProcess(), (deps) => noteSeen(deps, world.ref.shown, { target: 'one', phase: 'drained' }))
+    const say = () => world.act(world.newProcess(), (deps) => noteSeen(deps, world.ref.shown, { consumer: 'one', phase: 'drained' }))
     await say()
     world.env.time += 2 * hourMs
     assert.equal((await retire(world))[0]?.state, 'retired')
@@ -202,7 +202,7 @@ describe('drain: force', () => {
     assert.ok(world.audit.some(({ effect, reason }) => effect === 'memory-b.retire' && reason?.includes('force')))
   })
   it('also a required consumer that cannot be reached at all: it does not hold rotations for ever', async () => {
-    const world = await open('b', { 'keyturn-drain': 'force after 7d', 'keyturn-targets': 'one' })
+    const world = await open('b', { 'keyturn-drain': 'force after 7d', 'keyturn-consumers': 'one' })
     const consumers = new Consumers(world, ['one'])
     await tellAll(world)
     consumers.answers.set('one', new RotationError('delivery_failed', 'No route.', { next: 'Look.' }))
@@ -217,7 +217,7 @@ describe('drain: force', () => {
 
 describe('what waits for consumers does not wait for ever', () => {
   it('a service that asked while all accounts were in use left an empty pending version: the outgoing one is retired all the same', async () => {
-    const world = await open('b', { 'keyturn-targets': 'one' }, 'aws')
+    const world = await open('b', { 'keyturn-consumers': 'one' }, 'aws')
     const consumers = new Consumers(world, ['one'])
     await tellAll(world)
     const token = () => world.startNative()
@@ -233,8 +233,8 @@ describe('what waits for consumers does not wait for ever', () => {
     assert.ok(world.accepts(await world.currentText()))
   })
   for (const rotator of ['a', 'b'] as const) {
-    it(`a required target that answered 410 and was put right is asked again, and holds nothing any more (class ${rotator})`, async () => {
-      const world = await open(rotator, { 'keyturn-targets': 'one' })
+    it(`a required consumer that answered 410 and was put right is asked again, and holds nothing any more (class ${rotator})`, async () => {
+      const world = await open(rotator, { 'keyturn-consumers': 'one' })
       const consumers = new Consumers(world, ['one'])
       await tellAll(world)
       await run(world)
@@ -250,7 +250,7 @@ describe('what waits for consumers does not wait for ever', () => {
       assert.equal((await run(world)).outcome, 'published')
     })
   }
-  it('a target that asked not to be asked before a time is not asked before it', async () => {
+  it('a consumer that asked not to be asked before a time is not asked before it', async () => {
     const { world, consumers } = await rotated({}, ['one'])
     consumers.say(['one'], 'failed', { code: 'delivery_failed', again: world.env.time + hourMs })
     await retire(world)

@@ -99,9 +99,9 @@ describe('a keyring', () => {
     world.loadNotifier = async () => notifier
     world.configuration = {
       ...noConfiguration,
-      targets: { app: { key: 'app', kind: 'memory', required: true, settings: new SecretText('{}') } },
+      consumers: { app: { key: 'app', kind: 'memory', required: true, settings: new SecretText('{}') } },
     }
-    await world.main.setPolicy(ref, { 'keyturn-targets': 'app' })
+    await world.main.setPolicy(ref, { 'keyturn-consumers': 'app' })
     await turn(world, ref)
     phase = 'synced'
     await assert.rejects(say(world, ref, 'first'), fails('held', /app; it may still encrypt with first/))

@@ -139,12 +139,12 @@ describe('what recover tries', () => {
     ['revoke --now', (world: World) => act(world, (deps) => revoke(deps, world.ref.shown, 'it leaked'))],
     ['an emergency', (world: World) => run(world, { kind: 'emergency' })],
   ] as const) {
-    it(`${title} is possible while keyturn-targets names what the configuration does not have any more`, async () => {
+    it(`${title} is possible while keyturn-consumers names what the configuration does not have any more`, async () => {
       const world = title === 'recover' ? await stuck('a') : await open('b')
       if (title !== 'recover') await tellAll(world)
       if (title === 'revoke --now') await run(world)
       world.target.accounts.set('app_a', passwordOf(world.firstValue))
-      await world.store.setPolicy(world.ref, { 'keyturn-targets': 'gone' })
+      await world.store.setPolicy(world.ref, { 'keyturn-consumers': 'gone' })
       const end = await tried<unknown>(remove(world))
       assert.notEqual(end, 'bad_config')
     })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
-import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { Consumer, Notifier } from '../../shared/core/ports/notifier.js'
 import type { AnyRotator } from '../../shared/core/ports/rotator.js'
 import type { ConsumerPhase, Policy, RotationRequest } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
@@ -27,17 +27,17 @@ const open = (rotator: MemoryClass, policy: Policy = {}, profile: ProfileName = 
 
 /** One required consumer that is as far as the test says. */
 function follow(world: World): { phase: ConsumerPhase } {
-  const consumer: { phase: ConsumerPhase } = { phase: 'requested' }
-  const target: Target = { key: 'one', kind: 'memory', required: true, settings: new SecretText('{}') }
-  world.configuration = { ...noConfiguration, targets: { one: target } }
+  const standing: { phase: ConsumerPhase } = { phase: 'requested' }
+  const consumer: Consumer = { key: 'one', kind: 'memory', required: true, settings: new SecretText('{}') }
+  world.configuration = { ...noConfiguration, consumers: { one: consumer } }
   const notifier: Notifier = {
     kind: 'memory',
     preflight: async () => ({ verdict: 'ok' }),
-    advance: async () => ({ ...consumer, evidence: consumer.phase }),
+    advance: async () => ({ ...standing, evidence: standing.phase }),
     classify: () => 'internal',
   }
   world.loadNotifier = async () => notifier
-  return consumer
+  return standing
 }
 const run = (world: World, request: Partial<RotationRequest> = {}, given?: SecretText) =>
   world.run(world.newProcess(), { reason: 'test', ...request }, given)
@@ -70,7 +70,7 @@ function sleepAfter(world: World, name: string, meanwhile: () => Promise<unknown
 
 /** From app_a (or a first key) to the next credential; one required consumer, which followed; grace is over. */
 async function readyToRetire(rotator: MemoryClass = 'b', policy: Policy = {}, profile: ProfileName = 'k8s') {
-  const world = await open(rotator, { 'keyturn-targets': 'one', ...policy }, profile)
+  const world = await open(rotator, { 'keyturn-consumers': 'one', ...policy }, profile)
   const consumer = follow(world)
   await tellAll(world)
   await run(world)
@@ -239,7 +239,7 @@ describe('where this role may not write notes', () => {
     return { journal: false }
   }
   it('rotations go on after grace, everybody is told, nothing is retired', async () => {
-    const world = await open('b', { 'keyturn-targets': 'one' })
+    const world = await open('b', { 'keyturn-consumers': 'one' })
     follow(world)
     const off = await denied(world)
     for (let turn = 0; turn < 3; turn++) {
@@ -287,7 +287,7 @@ describe('revoke --now', () => {
     assert.equal((await run(world)).outcome, 'published')
   })
   it('before it was announced: ends it, and the announcement is made all the same', async () => {
-    const world = await open('b', { 'keyturn-targets': 'one' })
+    const world = await open('b', { 'keyturn-consumers': 'one' })
     follow(world)
     await tellAll(world)
     await run(world)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
-import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { Consumer, Notifier } from '../../shared/core/ports/notifier.js'
 import type { ConsumerPhase, Policy, RotationRequest, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
@@ -45,23 +45,23 @@ const refusals = (world: World): number => world.target.logins.filter(({ accepte
 const userOf = (text: string): string => (JSON.parse(text) as { username: string }).username
 
 function follow(world: World): { phase: ConsumerPhase } {
-  const consumer: { phase: ConsumerPhase } = { phase: 'requested' }
-  const target: Target = { key: 'one', kind: 'memory', required: true, settings: new SecretText('{}') }
-  world.configuration = { ...noConfiguration, targets: { one: target } }
+  const standing: { phase: ConsumerPhase } = { phase: 'requested' }
+  const consumer: Consumer = { key: 'one', kind: 'memory', required: true, settings: new SecretText('{}') }
+  world.configuration = { ...noConfiguration, consumers: { one: consumer } }
   const notifier: Notifier = {
     kind: 'memory',
     preflight: async () => ({ verdict: 'ok' }),
-    advance: async () => ({ ...consumer, evidence: consumer.phase }),
+    advance: async () => ({ ...standing, evidence: standing.phase }),
     classify: () => 'internal',
   }
   world.loadNotifier = async () => notifier
-  return consumer
+  return standing
 }
 
 /** Rotated once; grace is not over. */
 async function rotated(rotator: MemoryClass, profile: ProfileName = 'k8s', policy: Policy = {}): Promise<World> {
   const world = await open(rotator, profile, policy)
-  if (policy['keyturn-targets'] !== undefined) follow(world)
+  if (policy['keyturn-consumers'] !== undefined) follow(world)
   await tellAll(world)
   await run(world, { token: tokenOf('first') })
   await tellAll(world)
@@ -116,7 +116,7 @@ for (const profile of engines) {
 
 describe('a rollback is refused', () => {
   it('once the previous credential is retired', async () => {
-    const world = await rotated('b', 'k8s', { 'keyturn-targets': 'one' })
+    const world = await rotated('b', 'k8s', { 'keyturn-consumers': 'one' })
     follow(world).phase = 'drained'
     world.env.time += 2 * hourMs
     await retire(world)
@@ -124,7 +124,7 @@ describe('a rollback is refused', () => {
     assert.equal(refusals(world), 0)
   })
   it('while it is armed, without a login at an account that is being locked', async () => {
-    const world = await rotated('b', 'k8s', { 'keyturn-targets': 'one' })
+    const world = await rotated('b', 'k8s', { 'keyturn-consumers': 'one' })
     follow(world).phase = 'drained'
     world.env.time += 2 * hourMs
     await assert.rejects(world.act(world.newProcess([{ at: 1, mode: 'after' }]), (deps) => retirePass(deps, world.ref.shown)))
@@ -201,7 +201,7 @@ describe('a rollback whose value the target refuses (class a)', () => {
 
 describe('after a rollback', () => {
   it('the credential that was rolled back is the one that is retired, and only on evidence', async () => {
-    const world = await rotated('b', 'k8s', { 'keyturn-targets': 'one' })
+    const world = await rotated('b', 'k8s', { 'keyturn-consumers': 'one' })
     const consumer = follow(world)
     await back(world)
     await tellAll(world)
@@ -250,7 +250,7 @@ describe('a rotation that died right after what consumers read had changed', () 
   const all = ['claim', 'stage', 'stage.value', 'stage.name', 'target.set', 'target.login', 'publish.intent', 'publish', 'publish.journal']
   /** Killed after `last`; then announced and retired, with a consumer that follows at once. */
   const died = async (profile: ProfileName, last: string): Promise<World> => {
-    const world = await open('b', profile, { 'keyturn-targets': 'one' })
+    const world = await open('b', profile, { 'keyturn-consumers': 'one' })
     follow(world).phase = 'drained'
     await tellAll(world)
     const rehearsal = await open('b', profile)

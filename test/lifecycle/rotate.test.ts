@@ -158,8 +158,8 @@ describe('grace, emergency, pause', () => {
   })
 
   it('consumers that are named but configured nowhere are an error, not a silent "all seen"', async () => {
-    const world = await open('file', 'a', { 'keyturn-targets': 'cluster-one' })
-    await assert.rejects(world.run(world.newProcess()), { code: 'bad_config', field: 'keyturn-targets' })
+    const world = await open('file', 'a', { 'keyturn-consumers': 'cluster-one' })
+    await assert.rejects(world.run(world.newProcess()), { code: 'bad_config', field: 'keyturn-consumers' })
   })
 })
 

@@ -91,7 +91,7 @@ describe('a place of a public set that is behind', () => {
     world.down.add('path:/two')
     await world.rotate(ref, { kind: 'emergency' })
     world.env.time += 2 * dayMs
-    await assert.rejects(world.rotate(ref), fails('held', /not announced to every target yet: two .path:.two. could not be told/))
+    await assert.rejects(world.rotate(ref), fails('held', /not announced to every consumer yet: two .path:.two. could not be told/))
     world.down.clear()
     await world.sweep()
     await assert.rejects(world.rotate(ref), fails('held', /announced only until/))
@@ -166,14 +166,14 @@ describe('ways back of what is self-issued', () => {
     assert.ok((await world.text(ref)).includes('ab'.repeat(32)))
   })
 
-  it('keyring: full, an emergency is refused before anything is claimed; an unknown target arms nothing', async () => {
+  it('keyring: full, an emergency is refused before anything is claimed; an unknown consumer arms nothing', async () => {
     const world = new SelfIssuedWorld('ring-full')
     const ref = await world.create('data', { key: 'ab'.repeat(32) }, { 'keyturn-rotator': 'keyring', 'keyturn-count': '2' })
     await world.rotate(ref)
     const process = world.newProcess()
     await assert.rejects(world.rotate(ref, { kind: 'emergency' }, process), fails('held'))
     assert.deepEqual(process.effects, [])
-    await world.main.setPolicy(ref, { 'keyturn-targets': 'nobody' })
+    await world.main.setPolicy(ref, { 'keyturn-consumers': 'nobody' })
     await assert.rejects(
       world.act((deps) => reencrypted(deps, ref.shown, 'first')),
       fails('bad_config', /nobody/),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
 import { parsePolicy } from '../../shared/core/policy/index.js'
-import type { Notifier, Target } from '../../shared/core/ports/notifier.js'
+import type { Consumer, Notifier } from '../../shared/core/ports/notifier.js'
 import type { SecretState } from '../../shared/core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef } from '../../shared/core/ports/words.js'
 import { storeKind } from '../../shared/core/refs.js'
@@ -51,8 +51,8 @@ async function addSecret(world: World, name: string, policy: Policy = {}): Promi
   return { ref, target }
 }
 function consumers(world: World, names: readonly string[]): void {
-  const targets = names.map((key): Target => ({ key, kind: 'memory', required: true, settings: new SecretText('{}') }))
-  world.configuration = { ...noConfiguration, targets: Object.fromEntries(targets.map((target) => [target.key, target])) }
+  const consumers = names.map((key): Consumer => ({ key, kind: 'memory', required: true, settings: new SecretText('{}') }))
+  world.configuration = { ...noConfiguration, consumers: Object.fromEntries(consumers.map((consumer) => [consumer.key, consumer])) }
   const notifier: Notifier = {
     kind: 'memory',
     preflight: async () => ({ verdict: 'ok' }),
@@ -118,7 +118,7 @@ describe('a scheduled rotation starts once', () => {
 
 describe('a sweep', () => {
   it('looks every day whether current still logs in, also while a rotation that is due is held', async () => {
-    const world = await open('b', { 'keyturn-every': '7d', 'keyturn-targets': 'one', 'keyturn-mode': 'auto' })
+    const world = await open('b', { 'keyturn-every': '7d', 'keyturn-consumers': 'one', 'keyturn-mode': 'auto' })
     consumers(world, ['one'])
     await tellAll(world)
     await run(world, { kind: 'emergency' })
@@ -221,8 +221,8 @@ describe('a sweep', () => {
     assert.ok(world.accepts(await world.currentText()))
   })
 
-  it('goes on with a rotation that died between set and finish, although a target was taken out of the configuration', async () => {
-    const world = await open('a', { 'keyturn-targets': 'one' })
+  it('goes on with a rotation that died between set and finish, although a consumer was taken out of the configuration', async () => {
+    const world = await open('a', { 'keyturn-consumers': 'one' })
     consumers(world, ['one'])
     await tellAll(world)
     await run(world, { step: 'create' })
@@ -231,7 +231,7 @@ describe('a sweep', () => {
     world.configuration = noConfiguration
     world.env.time += laterMs
     await sweepOnce(world)
-    assert.ok(world.accepts(await world.currentText()), 'locked out until somebody corrects keyturn-targets')
+    assert.ok(world.accepts(await world.currentText()), 'locked out until somebody corrects keyturn-consumers')
   })
 })
 
@@ -242,7 +242,7 @@ describe('plan says what a rotation then does', () => {
     'outside its window': (world) => world.store.setPolicy(world.ref, { 'keyturn-window': 'sun 02:00-03:00' }),
     'a bad policy': (world) => world.store.setPolicy(world.ref, { 'keyturn-grace': 'soon' }),
     'in grace': async (world) => [await tellAll(world), await run(world), await tellAll(world)],
-    'not announced': async (world) => [consumers(world, ['one']), await world.store.setPolicy(world.ref, { 'keyturn-targets': 'one' })],
+    'not announced': async (world) => [consumers(world, ['one']), await world.store.setPolicy(world.ref, { 'keyturn-consumers': 'one' })],
     stuck: async (world) => world.store.note(await world.store.describe(world.ref), { code: 'stuck' }),
     'a dead rotation': async (world) => [await run(world, { step: 'create' }), await world.env.sleep(laterMs)],
     'a leftover': async (world) => [await run(world, { step: 'create' }), (world.store as MemoryStore).wipeJournal(world.ref)],

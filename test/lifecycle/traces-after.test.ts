@@ -16,8 +16,8 @@ async function open(
   rotator: MemoryClass,
   habits: readonly (readonly [Habit, boolean])[],
 ): Promise<{ world: World; consumers: readonly Consumer[] }> {
-  const targets = habits.map(([habit], index) => `c${index}-${habit}`).join(' ')
-  const policy = habits.length > 0 ? { 'keyturn-targets': targets } : {}
+  const names = habits.map(([habit], index) => `c${index}-${habit}`).join(' ')
+  const policy = habits.length > 0 ? { 'keyturn-consumers': names } : {}
   const world = await World.open(
     rotator,
     (env, effects) => new MemoryStore(env, profiles[profile], effects),

@@ -5,6 +5,7 @@ import type { RotationRequest, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { revoke } from '../../shared/lifecycle/retirement/revoke.js'
 import { recover } from '../../shared/lifecycle/rotation/recover.js'
+import { changePolicy } from '../../shared/lifecycle/secret/adopt.js'
 import type { Deps } from '../../shared/lifecycle/secret/deps.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
@@ -131,5 +132,19 @@ describe('the test step by itself', () => {
     assert.equal((await world.store.describe(world.ref)).journal?.code, undefined)
     assert.equal((await run(world, { kind: 'resume' })).outcome, 'published')
     assert.ok(world.accepts(await world.currentText()))
+  })
+})
+
+describe('a policy that names its consumers by the old key', () => {
+  it('is refused before anything is claimed, and one command gives it the new one', async () => {
+    const world = await World.open('b', (env, effects) => new MemoryStore(env, profiles.file, effects), `ways-back-${++opened}`, {
+      'keyturn-targets': 'web',
+    })
+    const { journal } = await world.store.describe(world.ref)
+    await assert.rejects(run(world), isCode('bad_policy'))
+    assert.deepEqual((await world.store.describe(world.ref)).journal, journal)
+    const patch = { 'keyturn-targets': null, 'keyturn-consumers': 'none' }
+    await act(world, (deps) => changePolicy(deps, world.store, world.ref.shown, patch))
+    await run(world)
   })
 })

@@ -13,17 +13,17 @@ import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { signMessage } from '../../shared/notifiers/webhook/signature.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
-import { key, target, WebhookServer } from '../harness/webhook-server.js'
+import { consumer, key, WebhookServer } from '../harness/webhook-server.js'
 import { laterMs, World } from '../harness/world.js'
 
 async function openWorld(name: string, port: number): Promise<World> {
-  const world = await World.open('b', (env, effects) => new MemoryStore(env, undefined, effects), name, { 'keyturn-targets': 'billing' })
+  const world = await World.open('b', (env, effects) => new MemoryStore(env, undefined, effects), name, { 'keyturn-consumers': 'billing' })
   world.env.time = Date.now()
   const [other, person] = [
-    { ...target(port), key: 'other' },
-    { ...target(port), key: 'person', kind: 'manual' },
+    { ...consumer(port), key: 'other' },
+    { ...consumer(port), key: 'person', kind: 'manual' },
   ]
-  world.configuration = { ...noConfiguration, targets: { billing: target(port), other, person } }
+  world.configuration = { ...noConfiguration, consumers: { billing: consumer(port), other, person } }
   world.loadNotifier = loadNotifier
   await world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))
   world.env.time += 1000
@@ -58,7 +58,7 @@ describe('keyturn receive', () => {
   const receiptOf = async (more: object = {}): Promise<string> => {
     const state = await world.store.describe(world.ref)
     const { id } = changeOf(state, state.current ?? assert.fail())
-    return JSON.stringify({ type: 'keyturn.receipt', id, phase: 'drained', ref: 'memory:db', target: 'billing', ...more })
+    return JSON.stringify({ type: 'keyturn.receipt', id, phase: 'drained', ref: 'memory:db', consumer: 'billing', ...more })
   }
   const seen = async () => (await world.store.describe(world.ref)).journal?.seen?.billing
 
@@ -72,7 +72,7 @@ describe('keyturn receive', () => {
     assert.equal(await post('{}'), 400)
   })
 
-  it('notes nothing that is not signed by the very target, in time, for the current publication', async () => {
+  it('notes nothing that is not signed by the very consumer, in time, for the current publication', async () => {
     const good = await receiptOf()
     const wrongKey = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
     assert.equal(await post(good), 401)
@@ -81,11 +81,11 @@ describe('keyturn receive', () => {
     assert.equal(await post(good.replace('drained', 'verified'), signed(good)), 401)
     const stale = await receiptOf({ id: 'of-an-older-publication' })
     assert.equal(await post(stale, signed(stale)), 409)
-    const foreign = await receiptOf({ target: 'other' })
+    const foreign = await receiptOf({ consumer: 'other' })
     assert.equal(await post(foreign, signed(foreign)), 422)
-    const person = await receiptOf({ target: 'person' })
+    const person = await receiptOf({ consumer: 'person' })
     assert.equal(await post(person, signed(person)), 401, 'its kind never calls back')
-    const unknown = await receiptOf({ target: 'nobody' })
+    const unknown = await receiptOf({ consumer: 'nobody' })
     assert.equal(await post(unknown, signed(unknown)), 401)
     for (const odd of ['', '{', '[]', 'null', '{"type":"keyturn.receipt"}', '\u0000']) assert.equal(await post(odd, signed(odd)), 400)
     assert.equal(await post('x'.repeat(20_000)), 413)
@@ -120,7 +120,7 @@ describe('receipts by Ed25519, and sent once more', () => {
   before(async () => {
     hook = await WebhookServer.open()
     world = await openWorld('receive-ed25519', hook.port)
-    world.configuration = { ...noConfiguration, targets: { billing: target(hook.port, { receiptKeys: [pub] }) } }
+    world.configuration = { ...noConfiguration, consumers: { billing: consumer(hook.port, { receiptKeys: [pub] }) } }
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
   })
@@ -132,7 +132,7 @@ describe('receipts by Ed25519, and sent once more', () => {
   const post = async (phase: string, at: number, with_ = priv): Promise<number> => {
     const state = await world.store.describe(world.ref)
     const { id } = changeOf(state, state.current ?? assert.fail())
-    const body = JSON.stringify({ type: 'keyturn.receipt', id, phase, ref: 'memory:db', target: 'billing' })
+    const body = JSON.stringify({ type: 'keyturn.receipt', id, phase, ref: 'memory:db', consumer: 'billing' })
     const headers = { ...signMessage([new SecretText(with_)], 'message', at, body) }
     const { port } = server.address() as AddressInfo
     return (await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', headers, body })).status

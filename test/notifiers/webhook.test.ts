@@ -7,7 +7,7 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { isAllowed } from '../../shared/notifiers/webhook/address.js'
 import { signMessage, whyNotSigned } from '../../shared/notifiers/webhook/signature.js'
 import { create } from '../../shared/notifiers/webhook.js'
-import { type Answer, change, context, env, key, target, WebhookServer } from '../harness/webhook-server.js'
+import { type Answer, change, consumer, context, env, key, WebhookServer } from '../harness/webhook-server.js'
 
 const webhook = create()
 const otherKey = `whsec_${Buffer.from('another key of thirty-two bytes!').toString('base64')}`
@@ -40,7 +40,7 @@ describe('webhook', () => {
   after(() => server.close())
   const tell = async (answer: Answer, more: object = {}) => {
     server.answer = answer
-    return webhook.advance(change, target(server.port, more), context())
+    return webhook.advance(change, consumer(server.port, more), context())
   }
 
   it('sends a CloudEvent in structured mode that a Standard Webhooks library verifies', async () => {
@@ -51,7 +51,7 @@ describe('webhook', () => {
     assert.throws(() => new Webhook(otherKey).verify(body, headers as Record<string, string>))
     const event = JSON.parse(body) as Record<string, unknown> & { data: object }
     assert.deepEqual([event.specversion, event.id, event.type, event.subject], ['1.0', change.id, 'keyturn.secret.published', 'memory:db'])
-    assert.deepEqual(Object.keys(event.data).sort(), ['cause', 'previous', 'ref', 'sequence', 'target', 'version'])
+    assert.deepEqual(Object.keys(event.data).sort(), ['cause', 'previous', 'ref', 'sequence', 'consumer', 'version'])
   })
 
   it('signs with both keys while one follows the other', async () => {
@@ -121,7 +121,7 @@ describe('webhook', () => {
     const before_ = server.got.length
     for (const host of ['127.0.0.1', 'localhost', '[::1]', '2130706433', '0x7f.1', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '0.0.0.0']) {
       const url = `http://${host}:${server.port}/`
-      await assert.rejects(webhook.advance(change, target(0, { url, allow: [] }), context()), { code: 'bad_config', field: 'url' }, host)
+      await assert.rejects(webhook.advance(change, consumer(0, { url, allow: [] }), context()), { code: 'bad_config', field: 'url' }, host)
     }
     await assert.rejects(tell(status(204), { plaintext: false }), { code: 'bad_config', field: 'url' })
     assert.equal(server.got.length, before_)
@@ -129,10 +129,10 @@ describe('webhook', () => {
 
   it('preflight looks at the route and sends nothing', async () => {
     const before_ = server.got.length
-    assert.deepEqual(await webhook.preflight(target(server.port), context()), { verdict: 'ok' })
-    assert.equal((await webhook.preflight(target(1), context())).verdict, 'unknown')
-    assert.equal((await webhook.preflight(target(server.port, { allow: [] }), context())).verdict, 'refuse')
-    assert.equal((await webhook.preflight(target(server.port, { plaintext: false }), context())).verdict, 'refuse')
+    assert.deepEqual(await webhook.preflight(consumer(server.port), context()), { verdict: 'ok' })
+    assert.equal((await webhook.preflight(consumer(1), context())).verdict, 'unknown')
+    assert.equal((await webhook.preflight(consumer(server.port, { allow: [] }), context())).verdict, 'refuse')
+    assert.equal((await webhook.preflight(consumer(server.port, { plaintext: false }), context())).verdict, 'refuse')
     assert.equal(server.got.length, before_)
   })
 
@@ -140,7 +140,7 @@ describe('webhook', () => {
     const shown: string[] = []
     for (const more of [{ url: 'http://127.0.0.1:1/' }, { keys: ['whsec_short'] }, { plaintext: false }])
       shown.push(
-        inspect(await webhook.advance(change, target(server.port, more), context()).catch((cause: unknown) => cause), { depth: 9 }),
+        inspect(await webhook.advance(change, consumer(server.port, more), context()).catch((cause: unknown) => cause), { depth: 9 }),
       )
     assert.ok(!shown.join().includes(key.slice(6, 20)))
   })

@@ -64,8 +64,8 @@ describe('policy', () => {
   })
 
   it('has defaults', () => {
-    const { graceMs, mode, targets } = parse({})
-    assert.deepEqual([graceMs, mode, targets], [3_600_000, 'auto', []])
+    const { graceMs, mode, consumers } = parse({})
+    assert.deepEqual([graceMs, mode, consumers], [3_600_000, 'auto', []])
   })
 
   it('reads durations, and shows them so that they can be read again', () => {

@@ -40,7 +40,7 @@ export const commonKeys: readonly PolicyKey[] = [
     check: matching(/^[a-z0-9]+:.+$/, 'must be a secret, such as file:pg-admin'),
   },
   {
-    name: 'targets',
+    name: 'consumers',
     default: 'none',
     help: 'consumers to tell, by their names in the configuration secret; none says so on purpose',
     check: anything,

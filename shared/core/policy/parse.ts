@@ -10,6 +10,8 @@ import { nearest } from './words.js'
 export const prefix = 'keyturn-'
 const legal = /^[A-Za-z0-9 +\-=._:/@]{1,256}$/
 const graceMsMin = 60_000
+/** What a key was called before, and what it is called now: an old name is never taken, and never just "unknown". */
+const renamed = new Map([['targets', 'consumers']])
 
 /** The policy in types; `text` gives a rotator its own keys, defaults included. */
 export interface Settings {
@@ -20,7 +22,7 @@ export interface Settings {
   readonly graceMs: number
   readonly mode: 'auto' | 'manual' | 'paused'
   readonly admin?: string
-  readonly targets: readonly string[]
+  readonly consumers: readonly string[]
   readonly companions: readonly string[]
   /** After this long a consumer that stays on the outgoing credential is left behind; absent: never. */
   readonly forceAfterMs?: number
@@ -64,7 +66,7 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
     ...optional('forceAfterMs', forceAfterMs),
     graceMs,
     mode: (text('mode') ?? 'auto') as Settings['mode'],
-    targets: names('targets'),
+    consumers: names('consumers'),
     companions: names('companions'),
   }
 }
@@ -76,6 +78,7 @@ export const policyText = (policy: Policy, key: PolicyKey): string | undefined =
 function checkEntry(key: string, value: string, known: readonly PolicyKey[], all: boolean): void {
   const name = key.startsWith(prefix) ? key.slice(prefix.length) : key
   const rule = known.find((entry) => entry.name === name)
+  refuseRenamed(key, name)
   if (!key.startsWith(prefix) || (!rule && all)) {
     const near = nearest(
       name,
@@ -95,6 +98,15 @@ function checkEntry(key: string, value: string, known: readonly PolicyKey[], all
   }
   const wrong = rule?.check(value)
   if (wrong !== undefined) refuse(name, wrong, rule?.help === undefined ? 'Correct it.' : `It says: ${rule.help}.`)
+}
+
+function refuseRenamed(key: string, name: string): void {
+  const now = renamed.get(name)
+  if (now === undefined) return
+  throw new RotationError('bad_policy', `The policy key ${key} is called ${prefix}${now} now.`, {
+    field: key,
+    next: `Change both at once: keyturn policy <ref> ${name}= ${now}=NAMES.`,
+  })
 }
 
 function refuse(name: string, why: string, next: string): never {

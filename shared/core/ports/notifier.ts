@@ -19,7 +19,7 @@ export interface Change {
 }
 
 /** A consumer to tell, from the configuration secret. */
-export interface Target {
+export interface Consumer {
   readonly key: string
   readonly kind: string
   /** Nothing is retired before it is drained. */
@@ -32,7 +32,7 @@ export interface Target {
   readonly settings: SecretText
 }
 
-export interface TargetState {
+export interface ConsumerState {
   readonly phase: ConsumerPhase
   /** Not before this time once more. */
   readonly again?: number
@@ -58,20 +58,24 @@ export type Preflight =
   | { readonly verdict: 'unknown'; readonly why: string }
   | { readonly verdict: 'refuse'; readonly why: string; readonly next: string }
 
-/** What somebody sent in the name of a target. */
+/** What somebody sent in the name of a consumer. */
 export interface Callback {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** Byte for byte, as it was signed. */
   readonly body: string
 }
-/** When it was signed by a key of this very target, or why it is not to be trusted. bad_config for settings that are wrong. */
-export type CheckCallback = (target: Target, callback: Callback, now: number) => { readonly signedAt: number } | { readonly why: string }
+/** When it was signed by a key of this very consumer, or why it is not to be trusted. bad_config for settings that are wrong. */
+export type CheckCallback = (
+  consumer: Consumer,
+  callback: Callback,
+  now: number,
+) => { readonly signedAt: number } | { readonly why: string }
 
 export interface Notifier {
   readonly kind: string
   /** Looks, sends nothing. bad_config for settings that are wrong. */
-  preflight(target: Target, context: NotifierContext): Promise<Preflight>
+  preflight(consumer: Consumer, context: NotifierContext): Promise<Preflight>
   /** One bounded look and at most one delivery; repeatable. delivery_failed, delivery_refused. */
-  advance(change: Change, target: Target, context: NotifierContext): Promise<TargetState>
+  advance(change: Change, consumer: Consumer, context: NotifierContext): Promise<ConsumerState>
   classify(cause: unknown): Code
 }

@@ -82,7 +82,7 @@ export interface Journal {
   /** Written together with the retiring entry, in one write. */
   readonly announced?: VersionId | null
   readonly retiring: readonly Retiring[]
-  /** By target. A cache for people; for `manual` targets and callbacks it is the evidence. */
+  /** By consumer. A cache for people; for `manual` ones and callbacks it is the evidence. */
   readonly seen?: Readonly<Record<string, Seen>>
   /** When the sweep last looked whether current still logs in. */
   readonly checkedAt?: number
@@ -100,7 +100,7 @@ export interface Seen {
 }
 
 /**
- * waiting: required targets exist and are not drained, or usage() last said in use; blocks without limit. undeclared: nobody named, blocks
+ * waiting: required consumers exist and are not drained, or usage() last said in use; blocks without limit. undeclared: nobody named, blocks
  * until notBefore. armed: written by compare-and-set; from then on only retire. disabled: first phase of a two-phase retire.
  */
 export interface Retiring {

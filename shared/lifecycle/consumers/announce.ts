@@ -6,21 +6,21 @@ import { changeOf, isDue } from '../decide/publication.js'
 import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
-import { assertTargets, type Setup, type Tools } from '../secret/setup.js'
+import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
 import { seenBy, type Told, tell, wasTold } from './tell.js'
 
 export interface Announced {
   readonly ref: SecretRef
-  /** none: nothing was due · announced: every target was told · waiting: some could not be told yet · unnoted: told, but this role may not write notes. */
+  /** none: nothing was due · announced: every consumer was told · waiting: some could not be told yet · unnoted: told, but this role may not write notes. */
   readonly outcome: 'none' | 'announced' | 'waiting' | 'unnoted'
   readonly change?: Change
   readonly told: readonly Told[]
 }
 
 /**
- * One announce pass: tells every target of what is current, and only then notes it, together with the retiring entry of what left, in one
+ * One announce pass: tells every consumer of what is current, and only then notes it, together with the retiring entry of what left, in one
  * write. Repeatable: a crash in between costs a repeated event with the same id. Whom it told of a publication that was overtaken meanwhile hears
- * of the newer one once more, so that the older one was not the last. bad_config for a target that nobody configured.
+ * of the newer one once more, so that the older one was not the last. bad_config for a consumer that nobody configured.
  */
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
   let before: { readonly version: VersionId; readonly told: readonly Told[] } | undefined
@@ -30,11 +30,11 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
     const due = isDue(state) || refusedBefore(state, deps.env.now()) || isOnItsWay(state, deps.env.now())
     if (current === undefined || !(due || overtaken.length > 0)) return { ref, outcome: 'none', told: [] }
     const setup = await understood()
-    assertTargets(setup)
+    assertConsumers(setup)
     const change = changeOf(state, current)
     const told = await tellAll(tools, setup, state, change, overtaken)
     if (!due) return { ref, change, told, outcome: 'announced' } // another pass has noted it
-    before = { version: current.id, told: told.filter((one) => one.seen !== state.journal?.seen?.[one.target.key]) }
+    before = { version: current.id, told: told.filter((one) => one.seen !== state.journal?.seen?.[one.consumer.key]) }
     try {
       return { ref, change, told, outcome: await noteAnnounced(tools, setup, state, told) }
     } catch (cause) {
@@ -44,7 +44,7 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   })
 }
 
-/** A required target that refused current (410) may have been put right: it is asked again once an hour, also after everybody was told. */
+/** A required consumer that refused current (410) may have been put right: it is asked again once an hour, also after everybody was told. */
 export const refusedBefore = ({ journal, current }: SecretView, now: number): boolean =>
   Object.values(journal?.seen ?? {}).some(
     ({ version, code, again }) => version === current?.id && code === 'delivery_refused' && again !== undefined && again <= now,
@@ -59,20 +59,20 @@ const mayMove = ({ phase, code, again }: Seen, now: number): boolean =>
 /** Those that took it already are not told again, and those that asked to wait are not yet. */
 async function tellAll(
   tools: Tools,
-  { targets }: Setup,
+  { consumers }: Setup,
   { journal }: SecretState,
   change: Change,
   overtaken: readonly Told[],
 ): Promise<readonly Told[]> {
   const told: Told[] = []
-  for (const target of targets) {
-    const before = journal?.seen?.[target.key]
+  for (const consumer of consumers) {
+    const before = journal?.seen?.[consumer.key]
     const same = before?.version === change.version ? before : undefined
     const waits = (same?.again ?? 0) > tools.deps.env.now()
-    const refused = same?.code === 'delivery_refused' && target.required && !waits
-    const older = overtaken.some((one) => one.target.key === target.key)
+    const refused = same?.code === 'delivery_refused' && consumer.required && !waits
+    const older = overtaken.some((one) => one.consumer.key === consumer.key)
     const settled = same !== undefined && !refused && !older && !mayMove(same, tools.deps.env.now()) && (wasTold(same) || waits)
-    told.push(settled ? { target, seen: same, evidence: notedBefore(same) } : await tell(tools, change, target, same))
+    told.push(settled ? { consumer, seen: same, evidence: notedBefore(same) } : await tell(tools, change, consumer, same))
   }
   return told
 }
@@ -83,8 +83,8 @@ const notedBefore = ({ phase, code, again }: Seen): string =>
     : `could not be told${code === undefined ? '' : ` (${code})`}, asked again at ${new Date(again).toISOString()}`
 
 /** Worth a write: another phase or obstacle, or somebody who asks to be left alone for longer. That it was looked once more is not. */
-function hasMoved({ target, seen }: Told, { journal }: SecretState): boolean {
-  const before = journal?.seen?.[target.key]
+function hasMoved({ consumer, seen }: Told, { journal }: SecretState): boolean {
+  const before = journal?.seen?.[consumer.key]
   if (before?.version !== seen.version || before.phase !== seen.phase || before.code !== seen.code) return true
   return seen.phase === 'failed' && (seen.again ?? 0) > (before.again ?? 0)
 }
@@ -93,7 +93,7 @@ async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, tol
   const { current } = state
   const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
   if (current !== undefined && state.journal?.announced === current.id) {
-    const named = (key: string): boolean => told.some(({ target }) => target.key === key)
+    const named = (key: string): boolean => told.some(({ consumer }) => consumer.key === key)
     // Of a consumer that is not named any more nobody hears again: its entry would keep the sweep looking for ever.
     const kept = Object.fromEntries(Object.entries(seen.seen ?? state.journal.seen ?? {}).filter(([key]) => named(key)))
     const gone = Object.keys(state.journal.seen ?? {}).some((key) => !named(key))

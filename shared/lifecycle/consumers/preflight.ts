@@ -8,7 +8,7 @@ import type { Tools } from '../secret/setup.js'
 import { notifierFor } from './tell.js'
 
 export interface Checked {
-  readonly target: string
+  readonly consumer: string
   readonly found: Preflight
 }
 const checkMsMax = 30_000
@@ -23,12 +23,12 @@ export const isRefusing = (seen: Seen | undefined, { current }: SecretView): boo
  */
 export async function preflightPass(deps: Deps, refText: string): Promise<readonly Checked[]> {
   const { tools, ref, state, setup } = await openSecret(deps, refText)
-  const { targets } = await setup()
+  const { consumers } = await setup()
   const checked: Checked[] = []
-  for (const target of targets.filter(({ required }) => required)) {
-    const notifier = guardNotifier(await notifierFor(tools, target.kind), tools.guard, ref.shown)
+  for (const consumer of consumers.filter(({ required }) => required)) {
+    const notifier = guardNotifier(await notifierFor(tools, consumer.kind), tools.guard, ref.shown)
     const context = { env: tools.guard.env, deadline: deps.env.now() + checkMsMax }
-    checked.push({ target: target.key, found: await attempt(() => notifier.preflight(target, context)) })
+    checked.push({ consumer: consumer.key, found: await attempt(() => notifier.preflight(consumer, context)) })
   }
   await noteRefusals(tools, state, checked)
   return checked
@@ -50,13 +50,13 @@ async function noteRefusals(tools: Tools, state: SecretState, checked: readonly 
   const { env, journal } = tools.deps
   if (state.current === undefined || !journal) return
   const changed: Record<string, Seen> = {}
-  for (const { target, found } of checked) {
-    const known = state.journal?.seen?.[target]
+  for (const { consumer, found } of checked) {
+    const known = state.journal?.seen?.[consumer]
     const refused = known?.code === 'bad_config'
     if (found.verdict === 'unknown' || (found.verdict === 'refuse') === refused) continue
     const { code: _, ...rest } = known ?? { version: state.current.id, phase: 'failed', at: env.now() }
-    if (found.verdict === 'refuse') changed[target] = { ...rest, code: 'bad_config' }
-    else changed[target] = rest.phase === 'failed' ? { ...rest, again: env.now() } : rest
+    if (found.verdict === 'refuse') changed[consumer] = { ...rest, code: 'bad_config' }
+    else changed[consumer] = rest.phase === 'failed' ? { ...rest, again: env.now() } : rest
   }
   if (Object.keys(changed).length === 0) return
   try {

@@ -5,7 +5,7 @@ import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 
 export interface Receipt {
-  readonly target: string
+  readonly consumer: string
   readonly phase: ConsumerPhase
   /** The change that it is about; absent: what is current now. */
   readonly changeId?: string
@@ -16,7 +16,7 @@ export interface Receipt {
 }
 
 /**
- * Notes that a consumer was seen on the current publication: what `manual` targets and callbacks prove. Repeatable. bad_event for a target that
+ * Notes that a consumer was seen on the current publication: what `manual` consumers and callbacks prove. Repeatable. bad_event for a consumer that
  * this secret does not name, conflict for a receipt of another publication than the current one.
  */
 export async function noteSeen(
@@ -25,14 +25,14 @@ export async function noteSeen(
   receipt: Receipt,
 ): Promise<{ readonly ref: SecretRef; readonly version: VersionId }> {
   return withSecret(deps, refText, {}, async ({ tools, ref, state, setup }) => {
-    const { targets } = await setup()
+    const { consumers } = await setup()
     const { current } = state
     if (current === undefined)
       throw new RotationError('not_found', `${ref.shown} has no current value.`, { field: 'ref', next: 'Put one first.' })
-    if (!targets.some(({ key }) => key === receipt.target)) {
-      throw new RotationError('bad_event', `${ref.shown} names no target ${receipt.target}.`, {
-        field: 'target',
-        next: `Its targets are ${targets.map(({ key }) => key).join(', ') || 'none'}.`,
+    if (!consumers.some(({ key }) => key === receipt.consumer)) {
+      throw new RotationError('bad_event', `${ref.shown} names no consumer ${receipt.consumer}.`, {
+        field: 'consumer',
+        next: `Its consumers are ${consumers.map(({ key }) => key).join(', ') || 'none'}.`,
       })
     }
     const otherVersion = receipt.version !== undefined && receipt.version !== current.id
@@ -40,11 +40,11 @@ export async function noteSeen(
       throw new RotationError('conflict', `The receipt is for another publication of ${ref.shown} than the current one.`, {
         next: 'Follow the current one.',
       })
-    const known = state.journal?.seen?.[receipt.target]
+    const known = state.journal?.seen?.[receipt.consumer]
     const at = receipt.at ?? deps.env.now()
     if (known?.received && known.version === current.id && known.at > at) return { ref, version: current.id } // sent once more, or overtaken
     const seen = { version: current.id, phase: receipt.phase, at, received: true as const }
-    await tools.store.note(state, { seen: { ...state.journal?.seen, [receipt.target]: seen } })
+    await tools.store.note(state, { seen: { ...state.journal?.seen, [receipt.consumer]: seen } })
     return { ref, version: current.id }
   })
 }

@@ -1,15 +1,15 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import type { Change, Notifier, Target } from '../../core/ports/notifier.js'
+import type { Change, Consumer, Notifier } from '../../core/ports/notifier.js'
 import type { Seen } from '../../core/ports/store.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { guardNotifier } from '../guard/index.js'
 import { companionKind, type Tools } from '../secret/setup.js'
 import { companionNotifier } from './companions.js'
 
-/** What one target said when it was told or asked. */
+/** What one consumer said when it was told or asked. */
 export interface Told {
-  readonly target: Target
+  readonly consumer: Consumer
   readonly seen: Seen
   readonly evidence: string
 }
@@ -21,8 +21,8 @@ const againMsMax = 3_600_000
 /** It knows of the publication, or answered for good that it will not: only what may still be delivered keeps an announcement due. */
 export const wasTold = ({ phase, code }: Seen): boolean => phase !== 'failed' || code === 'delivery_refused'
 
-/** One target, one bounded look and at most one delivery. Never throws for what the target does: its failure must not undo or repeat a rotation. */
-export async function tell(tools: Tools, change: Change, target: Target, before: Seen | undefined): Promise<Told> {
+/** One consumer, one bounded look and at most one delivery. Never throws for what the consumer does: its failure must not undo or repeat a rotation. */
+export async function tell(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Told> {
   const { env } = tools.deps
   const receipt = before?.version === change.version ? before : undefined
   const context = {
@@ -34,17 +34,17 @@ export async function tell(tools: Tools, change: Change, target: Target, before:
   }
   const seenNow = (rest: Omit<Seen, 'version' | 'at'>): Seen => ({ version: change.version, at: env.now(), ...rest })
   try {
-    const notifier = guardNotifier(await notifierFor(tools, target.kind), tools.guard, change.ref.shown)
-    const { phase, code, evidence, ...told } = await notifier.advance(change, target, context)
+    const notifier = guardNotifier(await notifierFor(tools, consumer.kind), tools.guard, change.ref.shown)
+    const { phase, code, evidence, ...told } = await notifier.advance(change, consumer, context)
     const refused = code === 'delivery_refused' // it wants none: asked again only where somebody waits for it
-    const again = !refused ? told.again : target.required ? (told.again ?? laterThan(change, env.now())) : undefined
+    const again = !refused ? told.again : consumer.required ? (told.again ?? laterThan(change, env.now())) : undefined
     const received = receipt?.received && receipt.phase === phase ? { received: true as const } : {}
     // Mis-set, as its last preflight said: that it is told all the same does not mend it.
     const misset = receipt?.code === 'bad_config' && receipt.phase !== 'failed' ? receipt.code : undefined
-    return { target, evidence, seen: seenNow({ phase, ...optional('again', again), ...optional('code', code ?? misset), ...received }) }
+    return { consumer, evidence, seen: seenNow({ phase, ...optional('again', again), ...optional('code', code ?? misset), ...received }) }
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.code === 'audit_failed' || cause.code === 'held') throw cause
-    return { target, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code, again: laterThan(change, env.now()) }) }
+    return { consumer, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code, again: laterThan(change, env.now()) }) }
   }
 }
 
@@ -64,10 +64,10 @@ async function readBefore({ store }: Tools, { ref, previous }: Change): Promise<
 /** The older the publication, the longer the pause: one minute to one hour. */
 const laterThan = ({ sequence }: Change, now: number): number => now + Math.min(againMsMax, Math.max(againMsMin, now - sequence))
 
-/** Where a target is as far as it was, it has been so since then: how long it stands still is asked later. */
+/** Where a consumer is as far as it was, it has been so since then: how long it stands still is asked later. */
 export const seenBy = (told: readonly Told[], before: Readonly<Record<string, Seen>> | undefined): Readonly<Record<string, Seen>> => ({
   ...before,
-  ...Object.fromEntries(told.map(({ target, seen }) => [target.key, since(before?.[target.key], seen)])),
+  ...Object.fromEntries(told.map(({ consumer, seen }) => [consumer.key, since(before?.[consumer.key], seen)])),
 })
 const since = (before: Seen | undefined, now: Seen): Seen =>
   before !== undefined && before.version === now.version && before.phase === now.phase && before.code === now.code && !now.received

@@ -12,10 +12,10 @@ export interface Facts {
   /** False where notes are denied: then a due announcement holds nothing. */
   readonly journal: boolean
   /** Consumers are named in the policy. */
-  readonly targets: boolean
-  /** Required targets whose last preflight said that they are certainly mis-set. */
+  readonly consumers: boolean
+  /** Required consumers whose last preflight said that they are certainly mis-set. */
   readonly refused?: readonly string[]
-  /** Where targets are, for people. */
+  /** Where consumers are, for people. */
   readonly places?: Readonly<Record<string, string>>
   readonly rollback: ReturnType<RotatorTraits['rollback']>
   /** Nobody outside knows the credential. */

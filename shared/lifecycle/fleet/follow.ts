@@ -11,7 +11,7 @@ import { viewOf } from './view.js'
 /** How far one consumer is; told when that changes. */
 export interface Progress {
   readonly ref: string
-  readonly target: string
+  readonly consumer: string
   readonly phase: ConsumerPhase | 'retire'
   readonly evidence: string
 }
@@ -38,7 +38,7 @@ export async function* follow(deps: Deps, until: number): AsyncIterable<Progress
       if (at > deps.env.now()) continue
       const { progress, again } = await attempt(ref, () => look(deps, ref, until))
       for (const one of progress) {
-        const key = `${ref} ${one.target}`
+        const key = `${ref} ${one.consumer}`
         if (last.get(key) !== `${one.phase} ${one.evidence}`) yield one
         last.set(key, `${one.phase} ${one.evidence}`)
       }
@@ -58,14 +58,16 @@ interface Looked {
 
 async function look(deps: Deps, ref: string, until: number): Promise<Looked> {
   const { told } = await announce(deps, ref)
-  const progress = told.map(({ target, seen, evidence }) => ({ ref, target: target.key, phase: seen.phase, evidence }))
+  const progress = told.map(({ consumer, seen, evidence }) => ({ ref, consumer: consumer.key, phase: seen.phase, evidence }))
   // Where nothing was due yet what was noted stands; else what was said just now, which is not noted unless somebody got further.
   const seen = told.length > 0 ? told.map((one) => one.seen) : await noted(deps, ref)
   const times = seen.filter((one) => mayMoveBefore(one, until)).map(({ again = 0 }) => again)
   if (times.length > 0) return { progress, again: Math.min(...times) }
   const retired = await attempt(ref, async () => {
     const { entries } = await retirePass(deps, ref)
-    return { progress: entries.map(({ id, state, why }) => ({ ref, target: id, phase: 'retire' as const, evidence: `${state}: ${why}` })) }
+    return {
+      progress: entries.map(({ id, state, why }) => ({ ref, consumer: id, phase: 'retire' as const, evidence: `${state}: ${why}` })),
+    }
   })
   return { progress: [...progress, ...retired.progress] }
 }
@@ -80,6 +82,6 @@ async function attempt(ref: string, act: () => Promise<Looked>): Promise<Looked>
     return await act()
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
-    return { progress: [{ ref, target: '', phase: 'failed', evidence: `${codeOf(cause) ?? 'internal'}: ${messageOf(cause)}` }] }
+    return { progress: [{ ref, consumer: '', phase: 'failed', evidence: `${codeOf(cause) ?? 'internal'}: ${messageOf(cause)}` }] }
   }
 }

@@ -1,6 +1,6 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import type { Target } from '../../core/ports/notifier.js'
+import type { Consumer } from '../../core/ports/notifier.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
@@ -25,7 +25,7 @@ export interface Status {
   readonly strategy?: string
   readonly graceMs: number
   /** Who has to follow. */
-  readonly targets: readonly Target[]
+  readonly consumers: readonly Consumer[]
   /** Current was announced to everybody. */
   readonly announced: boolean
   /** What a rotation asked for now would do: the same decision code as the run. */
@@ -43,7 +43,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   return {
     state,
     ...optional('nextAt', nextAt),
-    targets: setup.targets,
+    consumers: setup.consumers,
     announced: !isDue(state),
     graceMs: setup.settings.graceMs,
     next,

@@ -116,10 +116,10 @@ async function act(deps: Deps, listed: SecretView, action: SweepAction, at: numb
   if (action === 'check') return check(deps, ref.shown)
   if (action === 'announce') {
     const { outcome, told } = await announce(deps, ref.shown)
-    const behind = told.filter(({ seen }) => seen.phase === 'failed').map(({ target, evidence }) => `${target.key}: ${evidence}`)
+    const behind = told.filter(({ seen }) => seen.phase === 'failed').map(({ consumer, evidence }) => `${consumer.key}: ${evidence}`)
     const moving = told
       .filter(({ seen }) => seen.phase !== 'failed' && seen.at >= at)
-      .map(({ target, seen }) => `${target.key} ${seen.phase}`)
+      .map(({ consumer, seen }) => `${consumer.key} ${seen.phase}`)
     return outcome === 'none' ? undefined : [outcome, ...moving, ...behind].join('; ')
   }
   if (action === 'retire') {

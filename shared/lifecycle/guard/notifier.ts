@@ -7,9 +7,9 @@ export function guardNotifier(notifier: Notifier, guard: Guard, ref: string): No
   return {
     kind: notifier.kind,
     classify: call.classify,
-    preflight: (target, context) =>
-      guarded(guard, { ...call, name: `${notifier.kind}.preflight`, effect: false }, () => notifier.preflight(target, context)),
-    advance: (change, target, context) =>
+    preflight: (consumer, context) =>
+      guarded(guard, { ...call, name: `${notifier.kind}.preflight`, effect: false }, () => notifier.preflight(consumer, context)),
+    advance: (change, consumer, context) =>
       guarded(
         guard,
         {
@@ -19,9 +19,9 @@ export function guardNotifier(notifier: Notifier, guard: Guard, ref: string): No
           once: true,
           version: change.version,
           deadline: context.deadline,
-          reason: `target ${target.key}`,
+          reason: `consumer ${consumer.key}`,
         },
-        () => notifier.advance(change, target, context),
+        () => notifier.advance(change, consumer, context),
       ),
   }
 }

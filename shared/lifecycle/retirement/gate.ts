@@ -1,4 +1,4 @@
-import type { Change, Target } from '../../core/ports/notifier.js'
+import type { Change, Consumer } from '../../core/ports/notifier.js'
 import type { Context, Usage } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import { type Told, tell } from '../consumers/tell.js'
@@ -27,17 +27,18 @@ export async function askGate(
   context: Context<unknown>,
 ): Promise<Verdict> {
   const now = tools.deps.env.now()
-  const told = await askTargets(tools, setup, state)
-  const required = told.filter(({ target }) => target.required)
+  const told = await askConsumers(tools, setup, state)
+  const required = told.filter(({ consumer }) => consumer.required)
   const behind = required.filter(({ seen }) => seen.phase !== 'drained')
   const use = await (setup.rotator.sessions ?? setup.rotator.issuer)?.usage(context, entry.id)
   const after = withUsage(entry, use, now)
   const closed = (phase: 'waiting' | 'undeclared', why: string): Verdict => forcedOr(setup, now, { ...after, state: phase }, told, why)
-  if (behind.length > 0) return closed('waiting', `not yet on the current version: ${behind.map(({ target }) => target.key).join(', ')}`)
+  if (behind.length > 0)
+    return closed('waiting', `not yet on the current version: ${behind.map(({ consumer }) => consumer.key).join(', ')}`)
   if (use?.inUse === true) return closed('waiting', `still in use: ${use.evidence}`)
   // A companion that is written proves nothing of who reads it: it closes the gate, and never opens it.
-  if (required.some(({ target }) => target.kind !== companionKind))
-    return { open: true, forced: false, why: 'every required target is drained', entry: after, told }
+  if (required.some(({ consumer }) => consumer.kind !== companionKind))
+    return { open: true, forced: false, why: 'every required consumer is drained', entry: after, told }
   const reason = unusedFor(after, use, setup.settings.graceMs, now)
   if (reason !== undefined) return { open: true, forced: false, why: reason, entry: after, told }
   const lasting = after.seenInUse !== undefined && after.unusedSince !== undefined
@@ -50,20 +51,20 @@ export async function askGate(
 }
 
 /** Asked again now, each of them: what was noted before may be stale. */
-async function askTargets(tools: Tools, { targets }: Setup, state: SecretState): Promise<readonly Told[]> {
+async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretState): Promise<readonly Told[]> {
   const { current } = state
   if (current === undefined) return []
   const change = changeOf(state, current)
   const told: Told[] = []
-  for (const target of targets.filter((one: Target) => one.required))
-    told.push(await askNow(tools, change, target, state.journal?.seen?.[target.key]))
+  for (const consumer of consumers.filter((one: Consumer) => one.required))
+    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key]))
   return told
 }
 
 /** One that asked to be left alone until later (Retry-After) is not drained before it said so. */
-async function askNow(tools: Tools, change: Change, target: Target, before: Seen | undefined): Promise<Told> {
+async function askNow(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Told> {
   const wait = before?.version === change.version && before.phase === 'failed' && (before.again ?? 0) > tools.deps.env.now()
-  return wait ? { target, seen: before, evidence: 'asked to wait' } : tell(tools, change, target, before)
+  return wait ? { consumer, seen: before, evidence: 'asked to wait' } : tell(tools, change, consumer, before)
 }
 
 /** Only sessions that last are noted as seen, and only their end starts the clock. */

@@ -5,7 +5,7 @@ import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 import { retainedEntries, retainedIds } from '../secret/outgoing.js'
-import { assertTargets, type Known, type Tools } from '../secret/setup.js'
+import { assertConsumers, type Known, type Tools } from '../secret/setup.js'
 import { askGate } from './gate.js'
 
 export interface Reencrypted {
@@ -24,7 +24,7 @@ export async function reencrypted(deps: Deps, refText: string, id: string): Prom
     const ids = rotator && (await retainedIds(tools, { ...setup, rotator }, state))
     if (rotator === undefined || ids === undefined)
       throw notKept(ref, `${ref.shown} keeps no older keys.`, 'It has none that data may need.')
-    assertTargets(setup)
+    assertConsumers(setup)
     const entries = retainedEntries(ids, setup.settings, state)
     const entry = entries.find((one) => one.id === id)
     if (entry === undefined)
@@ -43,7 +43,7 @@ export async function reencrypted(deps: Deps, refText: string, id: string): Prom
 
 async function assertFollowed(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<void> {
   const { told } = await askGate(tools, setup, state, entry, await lookContext(tools, setup, state))
-  const behind = told.filter(({ seen }) => seen.phase !== 'drained').map(({ target }) => target.key)
+  const behind = told.filter(({ seen }) => seen.phase !== 'drained').map(({ consumer }) => consumer.key)
   if (behind.length === 0) return
   throw new RotationError(
     'held',

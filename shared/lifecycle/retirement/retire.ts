@@ -9,7 +9,7 @@ import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
 import { type Opened, withSecret } from '../secret/open.js'
 import { identitiesOf, retainedIds } from '../secret/outgoing.js'
-import { assertTargets, type Known, type Tools } from '../secret/setup.js'
+import { assertConsumers, type Known, type Tools } from '../secret/setup.js'
 import { askGate, type Verdict } from './gate.js'
 
 export interface Retired {
@@ -63,7 +63,7 @@ async function settle(tools: Tools, setup: Known, state: SecretState, entry: Ret
   if (entry.state === 'disabled' && env.now() < entry.notBefore)
     return { id: entry.id, state: 'disabled', why: 'it is disabled and ends later', again: entry.notBefore }
   if (entry.state === 'armed' || entry.state === 'disabled') return carryOut(tools, setup, state, entry, undefined)
-  assertTargets(setup)
+  assertConsumers(setup)
   const verdict = await askGate(tools, setup, state, entry, await retireContext(tools, setup, state))
   if (!verdict.open) return keep(tools, state, entry, verdict)
   if (env.now() < entry.notBefore) {
@@ -170,7 +170,7 @@ async function keep(tools: Tools, state: SecretState, entry: Retiring, { entry: 
   const retiring = (state.journal?.retiring ?? []).map((one) => (one.id === entry.id ? found : one))
   const changed = JSON.stringify(found) !== JSON.stringify(entry)
   const seen = seenBy(told, state.journal?.seen)
-  const moved = told.some(({ target, seen: one }) => state.journal?.seen?.[target.key]?.phase !== one.phase)
+  const moved = told.some(({ consumer, seen: one }) => state.journal?.seen?.[consumer.key]?.phase !== one.phase)
   if (changed || moved) await tools.store.note(state, { retiring, ...(told.length > 0 ? { seen } : {}) })
   return { id: entry.id, state: found.state, why, ...(found.notBefore > tools.deps.env.now() ? { again: found.notBefore } : {}) }
 }

@@ -13,13 +13,13 @@ import type { Setup, Tools } from '../secret/setup.js'
 /** What decide() knows besides the state. */
 export function factsOf(
   tools: Tools,
-  { settings, rotator, policy, targets, companions, unknownTargets, configuration }: Setup,
+  { settings, rotator, policy, consumers, companions, unknownConsumers, configuration }: Setup,
   state: SecretView,
 ): Facts {
   const { env } = tools.deps
   const frozen = frozenNow(settings, configuration, env.now())
   const seen = state.journal?.seen ?? {}
-  const refused = targets.filter(({ key, required }) => required && isRefusing(seen[key], state)).map(({ key }) => key)
+  const refused = consumers.filter(({ key, required }) => required && isRefusing(seen[key], state)).map(({ key }) => key)
   return {
     now: env.now(),
     slots: slotsOf(rotator, policy, state),
@@ -29,9 +29,9 @@ export function factsOf(
     graceMs: settings.graceMs,
     mints: rotator?.issuer !== undefined,
     journal: tools.deps.journal,
-    targets: targets.length + unknownTargets.length > companions.filter((one) => isWritten(one, state)).length,
+    consumers: consumers.length + unknownConsumers.length > companions.filter((one) => isWritten(one, state)).length,
     refused,
-    places: Object.fromEntries(targets.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place]]))),
+    places: Object.fromEntries(consumers.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place]]))),
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...optional('frozen', frozen),
     ...(settings.mode === 'paused'

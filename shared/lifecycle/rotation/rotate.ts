@@ -16,7 +16,7 @@ import { endLease } from '../secret/lease.js'
 import { lookAgain, opened } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
-import { assertTargets, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
+import { assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
 import { factsOf } from './facts.js'
 import { freeSlot } from './free-slot.js'
 import { runSteps } from './run-steps.js'
@@ -93,7 +93,7 @@ async function once(
   const setup = await opened(tools, state, { ways: request.kind === 'rotate' ? 'forward' : 'back', wanted: request }).setup()
   const action = await decided(tools, setup, state, request)
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
-  if (request.kind === 'rotate' && begins(action)) assertTargets(setup)
+  if (request.kind === 'rotate' && begins(action)) assertConsumers(setup)
   if (action.do === 'refuse') throw refused(ref, action)
   const { rotator } = setup
   if (action.do === 'drop') {
@@ -194,7 +194,7 @@ export async function go(
 }
 
 /**
- * A new rotation overtakes a publication that is not announced yet (an emergency, a rollback, no target named): what that one had replaced
+ * A new rotation overtakes a publication that is not announced yet (an emergency, a rollback, no consumer named): what that one had replaced
  * gets its retiring entry first, because nobody will remember it afterwards.
  */
 async function entriesNoted(tools: Tools, setup: Known, state: SecretState, action: Extract<Action, { do: 'go' }>): Promise<boolean> {

@@ -8,7 +8,7 @@ import { publishBefore } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import type { RotationResult } from '../secret/deps.js'
 import { endLease } from '../secret/lease.js'
-import { assertTargets } from '../secret/setup.js'
+import { assertConsumers } from '../secret/setup.js'
 import { createSecret, finishSecret, type Pending, readPending, setSecret, testAlone, testPut, testSecret } from './steps.js'
 import type { Work } from './work.js'
 
@@ -54,7 +54,7 @@ export async function runSteps(
   const version = pending?.version ?? versionOf(action)
   // One that is current already has had its companions before it; the staged copy of it may be gone.
   if (work.setup.settings.companions.length > 0 && state.current?.ours !== work.claim.token) {
-    if (action.kind !== 'rollback') assertTargets(work.setup) // one that nobody knows may be a public set that has to come first
+    if (action.kind !== 'rollback') assertConsumers(work.setup) // one that nobody knows may be a public set that has to come first
     await publishBefore(work.tools, work.setup, state, version, action.kind === 'emergency')
   }
   const info = await finishSecret(work, version)

@@ -7,7 +7,7 @@ import { nextFor } from '../../core/remedies.js'
 import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
 import { opened, openSecret } from './open.js'
-import { assertTargets, inferred, type Known, type Tools } from './setup.js'
+import { assertConsumers, inferred, type Known, type Tools } from './setup.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -28,7 +28,7 @@ export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText:
   const { tools, ref, state } = await openSecret(deps, refText)
   const after = patched(state, patch)
   const { rotator, ...setup } = await opened(tools, after).setup()
-  if (['targets', 'companions'].some((name) => `${prefix}${name}` in patch)) assertTargets(setup)
+  if (['consumers', 'companions'].some((name) => `${prefix}${name}` in patch)) assertConsumers(setup)
   if (rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
   else if (concernsLogin(rotator, patch)) await checkTogether(tools, { ...setup, rotator }, after)
   await admin.setPolicy(ref, patch)
@@ -54,7 +54,7 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
   const { tools, ref, state: before } = await openSecret(deps, refText)
   const state = patched(before, patch)
   const setup = await opened(tools, state).known()
-  assertTargets(setup)
+  assertConsumers(setup)
   const looked = await look(tools, setup, state)
   if (!looked.accepted) {
     throw new RotationError('target_auth', `The target refused the current value of ${ref.shown}; nothing was changed.`, {

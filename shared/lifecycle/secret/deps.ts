@@ -1,6 +1,6 @@
 import type { Artefact } from '../../core/ports/artefact.js'
 import type { Env } from '../../core/ports/env.js'
-import type { Notifier, Target } from '../../core/ports/notifier.js'
+import type { Consumer, Notifier } from '../../core/ports/notifier.js'
 import type { Administrator, AnyRotator, CredentialType, Difference } from '../../core/ports/rotator.js'
 import type { SecretStore } from '../../core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef, Step, Token, VersionId } from '../../core/ports/words.js'
@@ -31,16 +31,16 @@ export interface Companion {
 /** Where a companion is written: another secret, with what its store needs, or an artefact. */
 export type Place = { readonly deps: Deps } | { readonly artefact: Artefact }
 
-/** Targets, freezes, defaults and the global pause: one secret for the whole installation. */
+/** Consumers, freezes, defaults and the global pause: one secret for the whole installation. */
 export interface Configuration {
-  readonly targets: Readonly<Record<string, Target>>
+  readonly consumers: Readonly<Record<string, Consumer>>
   readonly companions: Readonly<Record<string, Companion>>
   readonly freezes: readonly Freeze[]
   readonly paused: boolean
   /** Policy keys by credential type (`database`), under those of the secret itself. */
   readonly defaults: Readonly<Partial<Record<CredentialType, Policy>>>
 }
-export const noConfiguration: Configuration = { targets: {}, companions: {}, freezes: [], paused: false, defaults: {} }
+export const noConfiguration: Configuration = { consumers: {}, companions: {}, freezes: [], paused: false, defaults: {} }
 
 /** What the composition root gives: the only names of implementations stay there. */
 export interface Deps {

@@ -45,7 +45,7 @@ export async function entriesDue(
   if (!setup.rotator.traits.outside && setup.rotator.traits.slots(setup.policy) === null) return []
   const retained = await retainedIds(tools, setup, state)
   if (retained !== undefined) return retainedEntries(retained, setup.settings, state)
-  const required = setup.targets.some(({ required: asked, kind }) => asked && kind !== companionKind)
+  const required = setup.consumers.some(({ required: asked, kind }) => asked && kind !== companionKind)
   const added: Retiring[] = []
   for (const version of leftVersions(state)) {
     for (const id of (await identitiesOf(tools, setup, state, version)) ?? []) {

@@ -1,7 +1,7 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix, type Settings } from '../../core/policy/index.js'
-import type { Target } from '../../core/ports/notifier.js'
+import type { Consumer } from '../../core/ports/notifier.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretStore, SecretView } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
@@ -33,28 +33,28 @@ export interface Setup {
   /** Where parts have schedules of their own. */
   readonly schedules?: readonly PartSchedule[]
   /** Those that the policy names, from the configuration: companions first, which are told like consumers. */
-  readonly targets: readonly Target[]
+  readonly consumers: readonly Consumer[]
   readonly companions: readonly Companion[]
   /** Named by the policy, but not there. */
-  readonly unknownTargets: readonly string[]
+  readonly unknownConsumers: readonly string[]
   readonly configuration: Configuration
 }
 
 /** With its rotator. */
 export type Known = Setup & { readonly rotator: AnyRotator }
 
-/** A companion is a target: told of each publication, asked by the gate, looked after by the sweep. */
+/** A companion is a consumer: told of each publication, asked by the gate, looked after by the sweep. */
 export const companionKind = 'companion'
-const targetsOf = (
-  { targets, companions }: Configuration,
-  { targets: names, companions: others }: Settings,
-): Pick<Setup, 'targets' | 'companions' | 'unknownTargets'> => {
+const consumersOf = (
+  { consumers, companions }: Configuration,
+  { consumers: names, companions: others }: Settings,
+): Pick<Setup, 'consumers' | 'companions' | 'unknownConsumers'> => {
   const named = others.flatMap((name) => companions[name] ?? [])
-  const asTargets = named.map(({ name: key, at, settings }) => ({ key, kind: companionKind, required: true, place: at, settings }))
+  const asConsumers = named.map(({ name: key, at, settings }) => ({ key, kind: companionKind, required: true, place: at, settings }))
   return {
-    targets: [...asTargets, ...names.flatMap((name) => targets[name] ?? [])],
+    consumers: [...asConsumers, ...names.flatMap((name) => consumers[name] ?? [])],
     companions: named,
-    unknownTargets: [...names.filter((name) => !targets[name]), ...others.filter((name) => !companions[name])],
+    unknownConsumers: [...names.filter((name) => !consumers[name]), ...others.filter((name) => !companions[name])],
   }
 }
 
@@ -62,13 +62,13 @@ const targetsOf = (
  * bad_config for a name that the configuration secret does not have: an announcement that reaches nobody must not look like one that did. Asked
  * where something is told, gated or begun; never on a way back or where something is finished.
  */
-export function assertTargets({ unknownTargets, configuration, settings }: Setup): void {
-  if (unknownTargets.length === 0) return
-  const known = [...Object.keys(configuration.companions), ...Object.keys(configuration.targets)].join(', ') || 'none'
-  const key = unknownTargets.every((name) => settings.companions.includes(name)) ? 'companions' : 'targets'
+export function assertConsumers({ unknownConsumers, configuration, settings }: Setup): void {
+  if (unknownConsumers.length === 0) return
+  const known = [...Object.keys(configuration.companions), ...Object.keys(configuration.consumers)].join(', ') || 'none'
+  const key = unknownConsumers.every((name) => settings.companions.includes(name)) ? 'companions' : 'consumers'
   throw new RotationError(
     'bad_config',
-    `${prefix}${key} names ${unknownTargets.join(', ')}, which the configuration secret does not have.`,
+    `${prefix}${key} names ${unknownConsumers.join(', ')}, which the configuration secret does not have.`,
     {
       field: `${prefix}${key}`,
       next: `Add it to the configuration secret (KEYTURN_CONFIG), or set ${prefix}${key}=none. Known: ${known}.`,
@@ -91,7 +91,7 @@ export async function understand(
   const shortGrace = tools.deps.shortGrace
   if (kind === undefined) {
     const settings = parsePolicy(said, { shortGrace })
-    return { settings, policy: said, ...targetsOf(configuration, settings), configuration }
+    return { settings, policy: said, ...consumersOf(configuration, settings), configuration }
   }
   if (kind !== partsKind && state.policy[`${prefix}parts`] !== undefined)
     throw new RotationError('bad_policy', `${prefix}parts stands beside ${prefix}rotator=${kind}.`, {
@@ -112,13 +112,13 @@ export async function understand(
       next: `Choose one of ${rotator.about.strategies.join(', ')}.`,
     })
   }
-  const setup = { settings: scheduled(settings, type, state), policy, ...targetsOf(configuration, settings), configuration }
+  const setup = { settings: scheduled(settings, type, state), policy, ...consumersOf(configuration, settings), configuration }
   if (parts === undefined) return { ...setup, rotator }
   const schedules = partSchedules(policy, parts.fields, setup.settings, state)
   const chosen = chosenParts(wanted, setup.settings.mode === 'auto' ? schedules : undefined, state, tools.deps.env.now())
   const some = chosen === undefined ? rotator : guardRotator(parts.rotator(chosen), tools.guard)
-  const targets = setup.targets.map((target) => ({ ...target, several: true as const }))
-  return { ...setup, targets, rotator: some, ...optional('schedules', schedules) }
+  const consumers = setup.consumers.map((consumer) => ({ ...consumer, several: true as const }))
+  return { ...setup, consumers, rotator: some, ...optional('schedules', schedules) }
 }
 
 /** A configuration that is broken or gone must not stand in the way of whoever goes back, looks, or corrects it. */

@@ -12,7 +12,7 @@ import type { Manner } from '../rotation/work.js'
 import { lookContext } from '../secret/context.js'
 import { type Deps, noConfiguration, type RotationResult } from '../secret/deps.js'
 import { lookAgain, opened } from '../secret/open.js'
-import { assertTargets, createTools, type Known, type Setup, type Tools, withoutRotator } from '../secret/setup.js'
+import { assertConsumers, createTools, type Known, type Setup, type Tools, withoutRotator } from '../secret/setup.js'
 
 /** What a platform calls for: one step of the rotation that has this token. */
 export interface StepRequest extends RotationRequest {
@@ -45,7 +45,7 @@ async function step(tools: Tools, state: SecretState, request: StepRequest): Pro
     if (filled !== undefined) return stepDone(filled, request)
   }
   // A function without a configuration tells nobody.
-  if (begins(action) && setup.configuration !== noConfiguration) assertTargets(setup)
+  if (begins(action) && setup.configuration !== noConfiguration) assertConsumers(setup)
   if (action.do === 'refuse') throw refused(ref, action)
   const { rotator } = setup
   if (rotator === undefined) throw withoutRotator(ref)
@@ -97,7 +97,15 @@ async function checkCurrent(tools: Tools, setup: Known, state: SecretState): Pro
 /** finishSecret needs no value and no rotator: the platform calls it after testSecret succeeded. */
 async function finish(tools: Tools, state: SecretState, request: StepRequest): Promise<RotationResult> {
   const { ref } = state
-  const facts = { now: tools.deps.env.now(), slots: 1, graceMs: 0, mints: false, journal: false, targets: false, rollback: 'none' } as const
+  const facts = {
+    now: tools.deps.env.now(),
+    slots: 1,
+    graceMs: 0,
+    mints: false,
+    journal: false,
+    consumers: false,
+    rollback: 'none',
+  } as const
   const action = decide(state, request, facts)
   tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
@@ -119,7 +127,7 @@ async function companionsBefore(tools: Tools, state: SecretState, version: Versi
   const named = state.policy[companionsKey] ?? tools.deps.environment?.[companionsKey]
   if (named === undefined || named === 'none') return undefined
   const setup = await opened(tools, state).setup()
-  assertTargets(setup)
+  assertConsumers(setup)
   await publishBefore(tools, setup, state, version)
   return setup
 }

@@ -160,11 +160,11 @@ export class Cluster {
   }
 
   missing(kind: string, name: string): RotationError {
-    const { cluster, namespace, target } = this.#settings
+    const { cluster, namespace, consumer } = this.#settings
     const where = kind.startsWith('Cluster') ? `the cluster ${cluster}` : `the namespace ${namespace} of the cluster ${cluster}`
     return new RotationError('bad_config', `There is no ${kind} ${name} in ${where}.`, {
-      field: `targets.${target}`,
-      next: 'Correct the name or the namespace of this target, or create it.',
+      field: `consumers.${consumer}`,
+      next: 'Correct the name or the namespace of this consumer, or create it.',
     })
   }
 }

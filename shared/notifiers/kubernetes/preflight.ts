@@ -52,7 +52,7 @@ function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: Kub
   if ([...spec.data, ...spec.dataFrom].some(({ sourceRef }) => sourceRef?.generatorRef !== undefined))
     return refuse(
       `${shown} uses a generator: each request would mint another credential.`,
-      'Take the generator out, or do not name this target.',
+      'Take the generator out, or do not name this consumer.',
     )
   const torn = wanted.marker && whyNoOneRead({ metadata, spec, ...rest }, wanted.remoteKey ?? '')
   if (torn !== undefined)
@@ -104,7 +104,7 @@ async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster
   for (const ref of workloads.map(workloadRef)) {
     if (!isRestartable(ref)) {
       if ((await cluster.resting(ref)) !== undefined) continue
-      return refuse(`There is no ${ref.shown} in this namespace.`, 'Take it out of this target, or correct its name.')
+      return refuse(`There is no ${ref.shown} in this namespace.`, 'Take it out of this consumer, or correct its name.')
     }
     const workload = await cluster.workload(ref)
     const owner = restart === 'none' ? undefined : ownerOf(workload)
@@ -114,7 +114,7 @@ async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster
         'Restart it there, and name it with "restart": "none".',
       )
     const never = restart === 'none' ? undefined : whyNeverDone(ref.kind, workload, restart)
-    if (never !== undefined) return refuse(`${ref.shown} ${never}.`, 'Change that, or take it out of this target.')
+    if (never !== undefined) return refuse(`${ref.shown} ${never}.`, 'Change that, or take it out of this consumer.')
   }
   return undefined
 }

@@ -1,5 +1,5 @@
 import { inWindow, parseWindow } from '../../core/policy/window.js'
-import type { NotifierContext, TargetState } from '../../core/ports/notifier.js'
+import type { ConsumerState, NotifierContext } from '../../core/ports/notifier.js'
 import type { Cluster } from './cluster.js'
 import type { ExternalSecret, Resting, Workload } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
@@ -19,7 +19,7 @@ import {
   workloadRef,
 } from './workload.js'
 
-export type At = (phase: TargetState['phase'], evidence: string, waitMs?: number) => TargetState
+export type At = (phase: ConsumerState['phase'], evidence: string, waitMs?: number) => ConsumerState
 
 const windowMs = 15 * 60_000
 
@@ -31,7 +31,7 @@ export async function restart(
   externalSecret: ExternalSecret,
   at: At,
   { env, receipt }: NotifierContext,
-): Promise<TargetState> {
+): Promise<ConsumerState> {
   const now = env.now()
   const refs = wanted.workloads.map(workloadRef)
   const found: { readonly ref: WorkloadRef; readonly workload: Workload }[] = []
@@ -110,7 +110,7 @@ export async function stillResting({ workloads }: KubernetesSettings, cluster: C
   for (const ref of workloads.map(workloadRef).filter((one) => !isRestartable(one))) {
     const found = await cluster.resting(ref)
     // That it is not there is no proof that it has ended: the name may be wrong.
-    if (found === undefined) waiting.push(`${ref.shown} is not there: take it out of this target, or correct its name`)
+    if (found === undefined) waiting.push(`${ref.shown} is not there: take it out of this consumer, or correct its name`)
     else if (
       !hasEnded(found) &&
       !isNew(ref.kind === 'Job' ? (found.status?.startTime ?? found.metadata.creationTimestamp) : found.metadata.creationTimestamp)

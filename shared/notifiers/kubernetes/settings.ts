@@ -55,8 +55,8 @@ const entries = {
 export const settings = v.strictObject(entries)
 /** As the notifier gets it: with what stands under `clusters`. */
 export const wholeSettings = v.strictObject({ ...entries, access: clusterSettings })
-/** With the name of the target, which errors say. */
-export type KubernetesSettings = v.InferOutput<typeof wholeSettings> & { readonly target: string }
+/** With the name of the consumer, which errors say. */
+export type KubernetesSettings = v.InferOutput<typeof wholeSettings> & { readonly consumer: string }
 
 /** Why what is set cannot work together: undefined where it can. */
 export function whyNot({ externalSecret, clusterExternalSecret, workloads, restart }: v.InferOutput<typeof settings>): string | undefined {

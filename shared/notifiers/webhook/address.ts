@@ -59,5 +59,5 @@ export function guardedLookup(allow: readonly string[]): LookupFunction {
 export const forbidden = (host: string): RotationError =>
   new RotationError('bad_config', `${host} is in a private or link-local network, which announcements do not go to.`, {
     field: 'url',
-    next: 'List its network under "allow" of this target, if it is meant.',
+    next: 'List its network under "allow" of this consumer, if it is meant.',
   })

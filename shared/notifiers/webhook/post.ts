@@ -28,7 +28,7 @@ export async function post(
   if (plain && !settings.plaintext) {
     throw new RotationError('bad_config', `${url.host} would be told in plaintext.`, {
       field: 'url',
-      next: 'Use https, or set "plaintext": true for this target.',
+      next: 'Use https, or set "plaintext": true for this consumer.',
     })
   }
   const options = {

@@ -31,7 +31,7 @@ export const settings = v.strictObject({
   ),
   /** Ed25519 keys (whpk_) of the receiver, for its answers and callbacks. */
   receiptKeys: v.optional(v.pipe(v.array(key), v.maxLength(3)), []),
-  /** Private networks that this target may be in; all others are refused after name resolution. */
+  /** Private networks that this consumer may be in; all others are refused after name resolution. */
   allow: v.optional(v.pipe(v.array(network), v.maxLength(20)), []),
   /** Without it an http URL is refused. */
   plaintext: v.optional(v.boolean(), false),

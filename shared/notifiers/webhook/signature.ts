@@ -66,7 +66,7 @@ export function whyNotSigned(
     const [version, signature = ''] = one.split(',')
     return keys.some((text) => signatureFits(readKey(text), version, Buffer.from(signature, 'base64'), content))
   })
-  return fits ? undefined : 'its signature fits no key of this target'
+  return fits ? undefined : 'its signature fits no key of this consumer'
 }
 
 function signatureFits(key: ReadKey | undefined, version: string | undefined, signature: Buffer, content: Buffer): boolean {

@@ -172,24 +172,24 @@ function retiringOf(text: string): Retiring | undefined {
   }
 }
 
-const seenText = (target: string, { version, phase, at, again, code, received }: Seen): string =>
-  [escapeWord(target), version, phase, time(at), again === undefined ? '-' : time(again), code ?? '-', received ? 'r' : '-'].join('/')
+const seenText = (consumer: string, { version, phase, at, again, code, received }: Seen): string =>
+  [escapeWord(consumer), version, phase, time(at), again === undefined ? '-' : time(again), code ?? '-', received ? 'r' : '-'].join('/')
 
 function seenOf(word: string): [string, Seen] | undefined {
-  const [target, version, phase, at, again, code, received] = word.split('/')
+  const [consumer, version, phase, at, again, code, received] = word.split('/')
   const known = consumerPhases.find((one) => one === phase)
   const atMs = timeOf(at)
-  if (!target || !version || known === undefined || atMs === undefined) return undefined
+  if (!consumer || !version || known === undefined || atMs === undefined) return undefined
   const named = code !== undefined && Object.hasOwn(codes, code) ? (code as Code) : undefined
   const seen = { version: version as VersionId, phase: known, at: atMs, ...optional('again', timeOf(again)), ...optional('code', named) }
-  return [unescapeWord(target), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
+  return [unescapeWord(consumer), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
 }
 
 /** What came from consumers first: it is the evidence, the rest a cache that may be left away where it does not fit. */
 function seenTexts(seen: Notes['seen']): readonly string[] {
   const words = Object.entries(seen)
     .sort(([, a], [, b]) => Number(b.received ?? false) - Number(a.received ?? false) || b.at - a.at)
-    .map(([target, one]) => seenText(target, one))
+    .map(([consumer, one]) => seenText(consumer, one))
   const texts: string[] = []
   for (const word of words) {
     const at = texts.findIndex((text) => text.length + 1 + word.length <= textMax)

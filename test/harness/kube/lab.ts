@@ -1,4 +1,4 @@
-import type { Change, NotifierContext, Target } from '../../../shared/core/ports/notifier.js'
+import type { Change, Consumer, NotifierContext } from '../../../shared/core/ports/notifier.js'
 import type { SecretRef, VersionId } from '../../../shared/core/ports/words.js'
 import { storeKind } from '../../../shared/core/refs.js'
 import { SecretText } from '../../../shared/core/secret-text.js'
@@ -200,7 +200,7 @@ export class Room {
       cause: 'rotation',
     }
   }
-  target(settings: object = {}, access: object = {}): Target {
+  consumer(settings: object = {}, access: object = {}): Consumer {
     const reached = { inCluster: false, server: this.lab.api.server, ca: this.lab.ca, token: rotatorToken, ...access }
     const own = { cluster: 'test', namespace: this.namespace, externalSecret: 'db', workloads: ['Deployment/web'], ...settings }
     return { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify({ ...own, access: reached })) }

@@ -90,7 +90,7 @@ export const idleCases: readonly RowCase[] = [
   ],
   [
     '22 nothing holds a rollback',
-    { state: justPublished, request: { kind: 'rollback', token: theirs }, facts: { ...pair, targets: true, frozen: 'x' } },
+    { state: justPublished, request: { kind: 'rollback', token: theirs }, facts: { ...pair, consumers: true, frozen: 'x' } },
     { ...begin, kind: 'rollback', token: theirs, value: 'previous' },
     ['a put is held', { state: justPublished, request: { kind: 'put' }, facts: pair }, '23-26'],
   ],
@@ -102,11 +102,11 @@ export const idleCases: readonly RowCase[] = [
   ],
   [
     '23-26 the announcement of current is due, with one slot too',
-    { state: { journal: journal({ announced: other }) }, facts: { targets: true } },
+    { state: { journal: journal({ announced: other }) }, facts: { consumers: true } },
     refuse('held', /announced/),
-    ['it is announced', { state: { journal: journal({ announced: base }) }, facts: { targets: true } }, '28'],
+    ['it is announced', { state: { journal: journal({ announced: base }) }, facts: { consumers: true } }, '28'],
     ['nobody is named', { state: { journal: journal({ announced: other }) } }, '28'],
-    ['no notes may be kept', { facts: { targets: true, journal: false } }, '28'],
+    ['no notes may be kept', { facts: { consumers: true, journal: false } }, '28'],
   ],
   [
     '23-26 the last millisecond of grace',
@@ -163,7 +163,7 @@ export const idleCases: readonly RowCase[] = [
     {
       state: { ...justPublished, journal: retiring(entry('waiting')) },
       request: { kind: 'emergency' },
-      facts: { ...pair, targets: true, frozen: 'x' },
+      facts: { ...pair, consumers: true, frozen: 'x' },
     },
     { ...begin, kind: 'emergency' },
     ['a rotation is', { state: justPublished, facts: pair }, '23-26'],

@@ -21,7 +21,7 @@ export interface Asked {
 export const ask = ({ state = {}, request = {}, facts = {} }: Asked): Question => [
   { ref, current: version(base), publishedAt: 0, loose: [], drivenBy: 'engine', policy: {}, journal: null, rev: 'r', ...state },
   { kind: 'rotate', ref: ref.shown, at: now, ...request },
-  { now, slots: 1, graceMs: hour, mints: false, journal: true, targets: false, rollback: 'publish', ...facts },
+  { now, slots: 1, graceMs: hour, mints: false, journal: true, consumers: false, rollback: 'publish', ...facts },
 ]
 export function version(id: VersionId, ours?: Token): VersionInfo {
   return { id, createdAt: 1, hasValue: true, ...(ours === undefined ? {} : { ours }) }

@@ -122,7 +122,15 @@ function writtenInto(companion: Companion, { identities }: AnyRotator, present: 
 
 /** One step towards a publication of `wanted`: a leftover that stands in the way is cleared first. The caller looks again. */
 async function putOnce(there: Tools, state: SecretState, wanted: SecretText): Promise<void> {
-  const facts = { now: there.deps.env.now(), slots: 1, graceMs: 0, mints: false, journal: false, targets: false, rollback: 'none' } as const
+  const facts = {
+    now: there.deps.env.now(),
+    slots: 1,
+    graceMs: 0,
+    mints: false,
+    journal: false,
+    consumers: false,
+    rollback: 'none',
+  } as const
   const action = decide(state, { kind: 'put', ref: state.ref.shown, at: facts.now }, facts)
   if (action.do === 'refuse')
     throw new RotationError(action.code, `${state.ref.shown}: ${action.why}.`, { next: nextFor(action.code, state.ref.shown) })

@@ -58,16 +58,16 @@ function untold({ state: { journal, current }, facts }: Look): string {
 export function hold(look: Look): Action | undefined {
   const { state, request, facts } = look
   if (facts.frozen !== undefined && request.kind === 'rotate') return refuse('held', facts.frozen, facts.thaw)
-  if (facts.journal && facts.targets && (state.journal?.announced ?? null) !== look.base)
+  if (facts.journal && facts.consumers && (state.journal?.announced ?? null) !== look.base)
     return refuse(
       'held',
-      `the last publication is not announced to every target yet${untold(look)}`,
+      `the last publication is not announced to every consumer yet${untold(look)}`,
       'Run keyturn retire <ref>: it tells them, and says who could not be told.',
     )
   if (facts.refused !== undefined && facts.refused.length > 0)
     return refuse(
       'held',
-      `a required target refuses announcements, or is mis-set: ${facts.refused.map((key) => shown(key, facts)).join(', ')}`,
+      `a required consumer refuses announcements, or is mis-set: ${facts.refused.map((key) => shown(key, facts)).join(', ')}`,
       'keyturn doctor says why. Correct it, then run keyturn sweep.',
     )
   const graceEnd = state.publishedAt + facts.graceMs

@@ -25,7 +25,7 @@ export function wrong(why: string, next = 'Write it as parts="field=rotator othe
 }
 
 /** Said once for the whole secret: what only that can have. */
-const whole = new Set(['every', 'window', 'grace', 'mode', 'targets', 'companions', 'drain', 'owner', 'environment', 'parts', 'rotator'])
+const whole = new Set(['every', 'window', 'grace', 'mode', 'consumers', 'companions', 'drain', 'owner', 'environment', 'parts', 'rotator'])
 /** A part's own keys: those of its rotator and its strategy, with the field in front: `keyturn-admin_key-form`. */
 export const keysOf = (field: string, { about }: AnyRotator): readonly PolicyKey[] => [
   ...about.policy.filter(({ namesField }) => !namesField).map((key) => ({ ...key, name: `${field}-${key.name}` })),
