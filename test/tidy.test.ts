@@ -220,8 +220,15 @@ describe('tidy', () => {
   })
 
   it('keeps files small', () => {
-    const limitOf = (file: string): number =>
-      /^test\//.test(file) ? 400 : /^functions\//.test(file) ? 60 : /^shared\/rotators\/[^/]+$/.test(file) ? 150 : 250
+    // A handler is what a platform calls: it only translates. What its cloud says, parsed (event.ts) or named (platform.ts), has room for tables.
+    const isHandler = (file: string): boolean => /^export (const|(async )?function) handler\b/m.test(textOf(file))
+    const limitOf = (file: string): number => {
+      if (file.startsWith('test/')) return 400
+      if (file.startsWith('functions/')) return isHandler(file) ? 40 : 80
+      return /^shared\/rotators\/[^/]+$/.test(file) ? 150 : 250
+    }
+    const inFunctions = all.filter((file) => file.startsWith('functions/'))
+    assert.ok(inFunctions.some(isHandler) && !inFunctions.every(isHandler))
     assert.deepEqual(
       all.filter((file) => linesOf(file) > limitOf(file)).map((file) => `${file}: ${linesOf(file)} lines`),
       [],

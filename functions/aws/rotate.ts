@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import { adminReader } from '../../shared/app/admin.js'
+import { adminReaderOf } from '../../shared/app/admin.js'
 import { FunctionApp } from '../../shared/app/function.js'
 import { answerOf } from '../../shared/app/function-log.js'
 import type { Env } from '../../shared/core/ports/env.js'
@@ -21,10 +21,7 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
       const store = app.store.forInvocation(app.env, rotationToken)
       const deps = app.deps({
         store,
-        readAdmin: adminReader(
-          (ref) => store.readCurrent(ref),
-          (ref) => store.tags(ref),
-        ),
+        readAdmin: adminReaderOf(store),
         holder: `aws-${context.awsRequestId}`,
         leaseMs: context.getRemainingTimeInMillis(),
         ...(rotationToken ? { sensitive: [rotationToken] } : {}),

@@ -27,3 +27,13 @@ export function adminReader(
     }
   }
 }
+
+/** For a function, whose administrators are in the one store that it has. */
+export const adminReaderOf = (store: {
+  readCurrent(ref: string): Promise<Administrator>
+  tags(ref: SecretRef): Promise<Readonly<Record<string, string>>>
+}): Deps['readAdmin'] =>
+  adminReader(
+    (ref) => store.readCurrent(ref),
+    (ref) => store.tags(ref),
+  )

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { RotationError } from '../core/errors.js'
+import type { Env } from '../core/ports/env.js'
 import { PublicText } from '../core/public-key.js'
 import type { SecretText } from '../core/secret-text.js'
+import { answerOf } from './function-log.js'
 
 export interface SetRequest {
   readonly method: string
@@ -45,3 +47,35 @@ export function answerSet({ method, path, ifNoneMatch }: SetRequest, companion: 
 
 /** Nothing of what happened: who asks is anybody. */
 export const unavailable: SetAnswer = { statusCode: 503, headers: { 'cache-control': 'no-store', 'retry-after': '30' }, body: '' }
+
+/** How long a warm instance takes the companion for what it is: calls of the service cost. While it does not answer, five minutes. */
+const keptMs = 30_000
+const keptMsMax = 300_000
+
+/** The companion, as it was read not long ago. */
+export class KeptCompanion {
+  readonly #read: () => Promise<SecretText>
+  readonly #env: Env
+  #kept: { readonly text: SecretText; readonly at: number } | undefined
+
+  constructor(read: () => Promise<SecretText>, env: Env) {
+    this.#read = read
+    this.#env = env
+  }
+
+  /** Throws what reading threw where nothing is kept, or only what is too old. */
+  async current(): Promise<SecretText> {
+    const now = this.#env.now()
+    const kept = this.#kept
+    if (kept !== undefined && now - kept.at <= keptMs) return kept.text
+    try {
+      const text = await this.#read()
+      this.#kept = { text, at: now }
+      return text
+    } catch (cause) {
+      if (kept === undefined || now - kept.at > keptMsMax) throw cause
+      answerOf(cause, this.#env) // into the log
+      return kept.text
+    }
+  }
+}
