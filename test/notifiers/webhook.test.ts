@@ -51,7 +51,7 @@ describe('webhook', () => {
     assert.throws(() => new Webhook(otherKey).verify(body, headers as Record<string, string>))
     const event = JSON.parse(body) as Record<string, unknown> & { data: object }
     assert.deepEqual([event.specversion, event.id, event.type, event.subject], ['1.0', change.id, 'keyturn.secret.published', 'memory:db'])
-    assert.deepEqual(Object.keys(event.data).sort(), ['cause', 'previous', 'ref', 'sequence', 'consumer', 'version'])
+    assert.deepEqual(Object.keys(event.data).sort(), ['cause', 'consumer', 'previous', 'ref', 'sequence', 'version'])
   })
 
   it('signs with both keys while one follows the other', async () => {
