@@ -140,7 +140,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/consumers/announce.ts',
-        from: ' || isOnItsWay(state, deps.env.now())',
+        from: ' || isProgressing(state, deps.env.now())',
         to: '',
       },
     ],

@@ -38,7 +38,7 @@ export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenR
     )
   }
   const mine = open?.token === wish.token ? open : undefined
-  if (open && !mine && wish.over !== open.token) refuse('conflict', 'Another rotation is open.', 'The state is read again.')
+  if (open && !mine && wish.replaces !== open.token) refuse('conflict', 'Another rotation is open.', 'The state is read again.')
   return {
     token: wish.token,
     kind: mine?.kind ?? wish.kind,

@@ -27,7 +27,7 @@ export function engineStoreContract(named: NamedStore): void {
     it('is locked for another holder while the lease lives, also with the same token', async () => {
       await claim('one')
       await assert.rejects(claim('two'), code('locked'))
-      await assert.rejects(claim('two', { token: other, over: token }), code('locked'))
+      await assert.rejects(claim('two', { token: other, replaces: token }), code('locked'))
       assert.equal((await claim('one')).attempt, 2)
     })
 
@@ -60,7 +60,7 @@ export function engineStoreContract(named: NamedStore): void {
     it('refuses another token while one is open, unless it takes its place', async () => {
       await claim('one', { leaseMs: 0 })
       await assert.rejects(claim('two', { token: other }), code('conflict'))
-      assert.equal((await claim('two', { token: other, over: token })).attempt, 1)
+      assert.equal((await claim('two', { token: other, replaces: token })).attempt, 1)
     })
 
     it('refuses to claim or stage under a token that has published', async () => {

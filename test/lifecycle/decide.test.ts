@@ -48,7 +48,7 @@ describe('decide: each row, and what stands beside it', () => {
   it('a slot is freed only for an issuer, only when all are taken, and only for what nobody is known to use', () => {
     const freed = (facts: Partial<Facts>, ...entries: Retiring[]) => {
       const { row: _row, ...action } = decide(...ask({ state: { journal: retiring(...entries) }, request: { kind: 'emergency' }, facts }))
-      return action.do === 'go' ? action.free : 'nothing was started'
+      return action.do === 'go' ? action.retireFirst : 'nothing was started'
     }
     assert.equal(freed({ slots: 2, mints: true }, entry('undeclared')), 'old')
     assert.equal(freed({ slots: 2, mints: true }, entry('armed')), 'old')

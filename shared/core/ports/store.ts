@@ -142,7 +142,7 @@ export interface ClaimWish {
   /** As long as the invocation may live, at most 15 minutes; 0 gives the right back. */
   readonly leaseMs: number
   /** Takes the place of this dead rotation. */
-  readonly over?: Token
+  readonly replaces?: Token
   /** Names a loose version. */
   readonly adopt?: VersionId
   /** The token was derived from the state, not given: a store where it holds a refused value for ever may take another one in its place. */

@@ -7,14 +7,14 @@ import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
-import { seenBy, type Told, tell, wasTold } from './tell.js'
+import { type Delivery, deliver, seenBy, wasTold } from './deliver.js'
 
 export interface Announced {
   readonly ref: SecretRef
   /** none: nothing was due · announced: every consumer was told · waiting: some could not be told yet · unnoted: told, but this role may not write notes. */
   readonly outcome: 'none' | 'announced' | 'waiting' | 'unnoted'
   readonly change?: Change
-  readonly told: readonly Told[]
+  readonly told: readonly Delivery[]
 }
 
 /**
@@ -23,11 +23,11 @@ export interface Announced {
  * of the newer one once more, so that the older one was not the last. bad_config for a consumer that nobody configured.
  */
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
-  let before: { readonly version: VersionId; readonly told: readonly Told[] } | undefined
+  let before: { readonly version: VersionId; readonly told: readonly Delivery[] } | undefined
   return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: understood }) => {
     const { current } = state
     const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
-    const due = isDue(state) || refusedBefore(state, deps.env.now()) || isOnItsWay(state, deps.env.now())
+    const due = isDue(state) || refusedBefore(state, deps.env.now()) || isProgressing(state, deps.env.now())
     if (current === undefined || !(due || overtaken.length > 0)) return { ref, outcome: 'none', told: [] }
     const setup = await understood()
     assertConsumers(setup)
@@ -51,7 +51,7 @@ export const refusedBefore = ({ journal, current }: SecretView, now: number): bo
   )
 
 /** Somebody was told and is on the way: it is looked how far, whether or not a credential waits for it. A rollout has no other driver. */
-export const isOnItsWay = ({ journal, current }: SecretView, now: number): boolean =>
+export const isProgressing = ({ journal, current }: SecretView, now: number): boolean =>
   Object.values(journal?.seen ?? {}).some((seen) => seen.version === current?.id && mayMove(seen, now))
 const mayMove = ({ phase, code, again }: Seen, now: number): boolean =>
   again !== undefined && again <= now && phase !== 'drained' && code !== 'delivery_refused'
@@ -62,9 +62,9 @@ async function tellAll(
   { consumers }: Setup,
   { journal }: SecretState,
   change: Change,
-  overtaken: readonly Told[],
-): Promise<readonly Told[]> {
-  const told: Told[] = []
+  overtaken: readonly Delivery[],
+): Promise<readonly Delivery[]> {
+  const told: Delivery[] = []
   for (const consumer of consumers) {
     const before = journal?.seen?.[consumer.key]
     const same = before?.version === change.version ? before : undefined
@@ -72,7 +72,7 @@ async function tellAll(
     const refused = same?.code === 'delivery_refused' && consumer.required && !waits
     const older = overtaken.some((one) => one.consumer.key === consumer.key)
     const settled = same !== undefined && !refused && !older && !mayMove(same, tools.deps.env.now()) && (wasTold(same) || waits)
-    told.push(settled ? { consumer, seen: same, evidence: notedBefore(same) } : await tell(tools, change, consumer, same))
+    told.push(settled ? { consumer, seen: same, evidence: notedBefore(same) } : await deliver(tools, change, consumer, same))
   }
   return told
 }
@@ -83,13 +83,13 @@ const notedBefore = ({ phase, code, again }: Seen): string =>
     : `could not be told${code === undefined ? '' : ` (${code})`}, asked again at ${new Date(again).toISOString()}`
 
 /** Worth a write: another phase or obstacle, or somebody who asks to be left alone for longer. That it was looked once more is not. */
-function hasMoved({ consumer, seen }: Told, { journal }: SecretState): boolean {
+function hasMoved({ consumer, seen }: Delivery, { journal }: SecretState): boolean {
   const before = journal?.seen?.[consumer.key]
   if (before?.version !== seen.version || before.phase !== seen.phase || before.code !== seen.code) return true
   return seen.phase === 'failed' && (seen.again ?? 0) > (before.again ?? 0)
 }
 
-async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, told: readonly Told[]): Promise<'announced' | 'waiting'> {
+async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, told: readonly Delivery[]): Promise<'announced' | 'waiting'> {
   const { current } = state
   const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
   if (current !== undefined && state.journal?.announced === current.id) {

@@ -6,7 +6,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import type { Companion, Deps } from '../secret/deps.js'
 import { opened, openSecret } from '../secret/open.js'
 import { companionKind, createTools, type Setup, type Tools } from '../secret/setup.js'
-import { assertPlain, bring, notThere, placeOf, type Source } from './companions/write.js'
+import { assertPlain, notThere, placeOf, type Source, writeCompanion } from './companions/write.js'
 
 const againMs = 60_000
 
@@ -29,7 +29,7 @@ export async function publishBefore(
   const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: undefined, still }
   for (const companion of companions.filter(({ order }) => order === 'before')) {
     try {
-      await bring(tools, companion, source)
+      await writeCompanion(tools, companion, source)
     } catch (cause) {
       // What leaked must not sign on because one of several places is out of reach: that one is told like a consumer, again and again.
       if (!emergency || !(cause instanceof RotationError) || cause.code === 'conflict') throw cause
@@ -42,13 +42,18 @@ export async function publishBefore(
  * Right after the publication, where nobody announces it from here: public sets get the end of the key that signed until now. What fails costs only
  * that: the key stays in the set until the next sweep or rotation.
  */
-export async function endOutgoing(tools: Tools, { companions, policy, rotator }: Setup, ref: SecretRef, version: VersionId): Promise<void> {
+export async function publishKeyExpiry(
+  tools: Tools,
+  { companions, policy, rotator }: Setup,
+  ref: SecretRef,
+  version: VersionId,
+): Promise<void> {
   const sets = companions.filter(({ content }) => content === 'public-set')
   if (rotator === undefined || sets.length === 0) return
   const still = async (): Promise<boolean> => (await tools.store.describe(ref)).current?.id === version
   try {
     const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: tools.deps.env.now(), still }
-    for (const companion of sets) await bring(tools, companion, source)
+    for (const companion of sets) await writeCompanion(tools, companion, source)
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
     tools.deps.env.log('companion_behind', { code: cause.code, why: cause.message })
@@ -69,10 +74,10 @@ export function companionNotifier(tools: Tools): Notifier {
       const { rotator, policy, companions } = await known()
       const companion = companions.find(({ name }) => name === key)
       if (companion === undefined || value === undefined) return { phase: 'drained', evidence: 'is no companion any more' }
-      if (mayNotYet(companion, state))
+      if (mustWait(companion, state))
         return { phase: 'requested', again: env.now() + againMs, evidence: 'a newer value is about to be published' }
       const source = { ref, rotator, policy, text: await value(), at: state.publishedAt, still: stillCurrent(tools, companion, state) }
-      const written = await bring(tools, companion, source)
+      const written = await writeCompanion(tools, companion, source)
       return { phase: 'drained', evidence: `${companion.at} ${written ? 'was written' : 'is as it should be'}` }
     },
     classify: (cause) => codeOf(cause) ?? 'internal',
@@ -102,7 +107,7 @@ export interface Healed {
  * Looks whether companions still carry what their source does, and writes those that do not. `whole`: compares each; else only a secret that was
  * published to after it was last seen right, which costs one look and no read.
  */
-export async function healCompanions(deps: Deps, refText: string, whole: boolean): Promise<readonly Healed[]> {
+export async function repairCompanions(deps: Deps, refText: string, whole: boolean): Promise<readonly Healed[]> {
   const { tools, ref, state, setup } = await openSecret(deps, refText)
   const { rotator, policy, companions } = await setup()
   if (rotator === undefined || state.current === undefined) return []
@@ -110,12 +115,12 @@ export async function healCompanions(deps: Deps, refText: string, whole: boolean
   const seen: Record<string, Seen> = {}
   let text: SecretText | undefined
   for (const companion of companions) {
-    if (mayNotYet(companion, state) || (!whole && !(await isSuspect(tools, companion, state)))) continue
+    if (mustWait(companion, state) || (!whole && !(await isSuspect(tools, companion, state)))) continue
     text ??= await tools.store.read(ref, state.current.id)
     const known = state.journal?.seen?.[companion.name]
     const first = known === undefined
     const source = { ref, rotator, policy, text, at: state.publishedAt, still: stillCurrent(tools, companion, state) }
-    const wrote = await bring(tools, companion, source)
+    const wrote = await writeCompanion(tools, companion, source)
     if (wrote)
       healed.push({ companion: companion.name, says: `${companion.at} ${first ? 'was written' : 'had drifted and was written again'}` })
     // A secret that was published to is known to be right again; a file has no such time, and its own is when it was written.
@@ -127,9 +132,9 @@ export async function healCompanions(deps: Deps, refText: string, whole: boolean
 }
 
 /** Whether any of them had to be written, which is noted; one that is out of reach is met again right before the publication. */
-export async function setsHealed({ deps }: Tools, { shown }: SecretRef): Promise<boolean> {
+export async function repairPublicSets({ deps }: Tools, { shown }: SecretRef): Promise<boolean> {
   try {
-    return (await healCompanions(deps, shown, true)).length > 0
+    return (await repairCompanions(deps, shown, true)).length > 0
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.remedy === 'human') throw cause
     deps.env.log('companion_behind', { code: cause.code, why: cause.message })
@@ -146,14 +151,14 @@ async function noteSeen({ store }: Tools, state: SecretState, seen: Readonly<Rec
 }
 
 /** What is staged has been, or will be, written to companions that come before it: what is current now must not take its place again. */
-const mayNotYet = ({ order }: Companion, { pending, loose, current }: SecretState): boolean =>
+const mustWait = ({ order }: Companion, { pending, loose, current }: SecretState): boolean =>
   order === 'before' && (pending?.hasValue === true || loose.some(({ base }) => base === current?.id))
 
 const stillCurrent =
   (tools: Tools, companion: Companion, { ref, current }: SecretState) =>
   async (): Promise<boolean> => {
     const now = await tools.store.describe(ref)
-    return now.current?.id === current?.id && !mayNotYet(companion, now)
+    return now.current?.id === current?.id && !mustWait(companion, now)
   }
 
 async function isSuspect(tools: Tools, companion: Companion, { journal, current }: SecretState): Promise<boolean> {

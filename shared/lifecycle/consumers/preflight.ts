@@ -5,7 +5,7 @@ import { guardNotifier } from '../guard/index.js'
 import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import type { Tools } from '../secret/setup.js'
-import { notifierFor } from './tell.js'
+import { notifierFor } from './deliver.js'
 
 export interface Checked {
   readonly consumer: string

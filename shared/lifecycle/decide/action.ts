@@ -37,7 +37,7 @@ export type Action =
   /** Test-only run of a service: verify current, write nothing. */
   | { readonly do: 'check' }
   /** Under an exclusive claim, one login each. `leftover`: base ≠ current, so current is asked first. */
-  | { readonly do: 'probe'; readonly versions: readonly Staged[]; readonly leftover: boolean; readonly over?: Token }
+  | { readonly do: 'probe'; readonly versions: readonly Staged[]; readonly leftover: boolean; readonly replaces?: Token }
   /** A value that a person put and puts anew: nobody set it at the target, and the person has it. */
   | { readonly do: 'drop'; readonly staged: Staged }
   | {
@@ -48,8 +48,8 @@ export type Action =
       readonly token?: Token
       readonly base: VersionId | null
       readonly version?: VersionId
-      readonly over?: Token
-      readonly free?: CredentialId
+      readonly replaces?: Token
+      readonly retireFirst?: CredentialId
       readonly value?: 'previous' | 'given'
       readonly rejects: number
     }

@@ -3,8 +3,8 @@ import { prefix } from '../../core/policy/index.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { OpenRotation, SecretView } from '../../core/ports/store.js'
 import { nextFor } from '../../core/remedies.js'
-import { announce, isOnItsWay, refusedBefore } from '../consumers/announce.js'
-import { healCompanions } from '../consumers/companions.js'
+import { announce, isProgressing, refusedBefore } from '../consumers/announce.js'
+import { repairCompanions } from '../consumers/companions.js'
 import { preflightPass } from '../consumers/preflight.js'
 import { isDue } from '../decide/publication.js'
 import { retirePass } from '../retirement/retire.js'
@@ -44,7 +44,7 @@ function dueAlways(deps: Deps, state: SecretView): { readonly due: readonly Swee
   const resume = state.drivenBy === 'engine' && (open || (leftover && (rotation?.leaseUntil ?? 0) <= now))
   const due: SweepAction[] = []
   if (resume) due.push('resume')
-  if (deps.journal && (isDue(state) || refusedBefore(state, now) || isOnItsWay(state, now))) due.push('announce')
+  if (deps.journal && (isDue(state) || refusedBefore(state, now) || isProgressing(state, now))) due.push('announce')
   if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
   return { due, open }
 }
@@ -127,7 +127,7 @@ async function act(deps: Deps, listed: SecretView, action: SweepAction, at: numb
     return entries.length === 0 ? undefined : entries.map(({ id, state, why }) => `${id} ${state}: ${why}`).join('; ')
   }
   if (action === 'companions') {
-    const healed = await healCompanions(deps, ref.shown, isCheckDue(listed, at))
+    const healed = await repairCompanions(deps, ref.shown, isCheckDue(listed, at))
     return healed.length === 0 ? undefined : healed.map(({ companion, says }) => `${companion}: ${says}`).join('; ')
   }
   if (action === 'start') await preflightPass(deps, ref.shown)

@@ -1,7 +1,7 @@
 import type { Change, Consumer } from '../../core/ports/notifier.js'
 import type { Context, Usage } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState, Seen } from '../../core/ports/store.js'
-import { type Told, tell } from '../consumers/tell.js'
+import { type Delivery, deliver } from '../consumers/deliver.js'
 import { changeOf } from '../decide/publication.js'
 import { companionKind, type Known, type Setup, type Tools } from '../secret/setup.js'
 
@@ -12,7 +12,7 @@ export interface Verdict {
   readonly why: string
   readonly forced: boolean
   readonly entry: Retiring
-  readonly told: readonly Told[]
+  readonly told: readonly Delivery[]
 }
 
 /**
@@ -51,20 +51,20 @@ export async function askGate(
 }
 
 /** Asked again now, each of them: what was noted before may be stale. */
-async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretState): Promise<readonly Told[]> {
+async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretState): Promise<readonly Delivery[]> {
   const { current } = state
   if (current === undefined) return []
   const change = changeOf(state, current)
-  const told: Told[] = []
+  const told: Delivery[] = []
   for (const consumer of consumers.filter((one: Consumer) => one.required))
     told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key]))
   return told
 }
 
 /** One that asked to be left alone until later (Retry-After) is not drained before it said so. */
-async function askNow(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Told> {
+async function askNow(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
   const wait = before?.version === change.version && before.phase === 'failed' && (before.again ?? 0) > tools.deps.env.now()
-  return wait ? { consumer, seen: before, evidence: 'asked to wait' } : tell(tools, change, consumer, before)
+  return wait ? { consumer, seen: before, evidence: 'asked to wait' } : deliver(tools, change, consumer, before)
 }
 
 /** Only sessions that last are noted as seen, and only their end starts the clock. */
@@ -86,7 +86,7 @@ function unusedFor(entry: Retiring, use: Usage | undefined, graceMs: number, now
     : undefined
 }
 
-function forcedOr({ settings }: Setup, now: number, entry: Retiring, told: readonly Told[], why: string): Verdict {
+function forcedOr({ settings }: Setup, now: number, entry: Retiring, told: readonly Delivery[], why: string): Verdict {
   const { forceAfterMs } = settings
   const forced = forceAfterMs !== undefined && entry.state === 'waiting' && now >= entry.since + forceAfterMs
   return { open: forced, forced, why: forced ? `keyturn-drain: force, although ${why}` : why, entry, told }

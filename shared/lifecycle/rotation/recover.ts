@@ -188,7 +188,7 @@ async function restore(tools: Tools, setup: Known, state: SecretState, version: 
     holder: deps.holder,
     leaseMs: deps.leaseMs,
     reason: `recover: restores ${version}`,
-    ...optional('over', open?.token),
+    ...optional('replaces', open?.token),
   })
   const work = await openWork(tools, setup, state, { ...claim, base: state.current?.id ?? claim.base })
   const text = await store.read(state.ref, version)

@@ -15,8 +15,8 @@ export interface Proof {
  * The target did not take the pending value. It is thrown away only on proof: pending refused and current accepted (one login each, at most).
  * Ends by throwing: `rejected` (decide anew, a new value), `stuck` (durable), or nothing where pending turns out to be accepted.
  */
-export async function settleDoubt(asked: Work, version: VersionId, pending: unknown, proof: Proof): Promise<void> {
-  const work = await asked.whole()
+export async function resolveRefusal(asked: Work, version: VersionId, pending: unknown, proof: Proof): Promise<void> {
+  const work = await asked.loadEverything()
   const { rotator, context } = work
   if (proof.pending === 'unknown' && (await rotator.accepted(context, pending))) return
   if (!(await rotator.accepted(context, context.current))) {

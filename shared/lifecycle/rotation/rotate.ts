@@ -6,7 +6,7 @@ import type { SecretState } from '../../core/ports/store.js'
 import { type RotationRequest, type SecretRef, type Step, steps, type VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
 import type { SecretText } from '../../core/secret-text.js'
-import { assertPlaces, setsHealed } from '../consumers/companions.js'
+import { assertPlaces, repairPublicSets } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import { isDue } from '../decide/publication.js'
@@ -40,13 +40,13 @@ export async function rotate(deps: Deps, request: RotationRequest, given?: Secre
         const result = await once(tools, ref, request, given)
         if (result === 'again') return result
         if (result.outcome === 'unchanged') return finished ?? result
-        if (result.outcome === 'step' || answers(request, result)) return result
+        if (result.outcome === 'step' || answersRequest(request, result)) return result
         if (request.kind === 'rollback') throw finishedFirst(result)
         finished = result
         return 'again'
       } catch (cause) {
         if (request.kind !== 'put' || !(cause instanceof RotationError) || isOld(cause, request)) throw cause
-        throw await blamed(tools, ref, request, cause)
+        throw await explainOpenRotation(tools, ref, request, cause)
       }
     },
     (cause) => isOld(cause, request),
@@ -58,7 +58,7 @@ const isOld = (cause: unknown, { step }: RotationRequest): boolean =>
   cause instanceof RotationError && cause.remedy === 'reread' && !(cause.code === 'rejected' && step !== undefined)
 
 /** A put that first has to finish somebody else's rotation fails for that one's reasons: say so, and how to get past it. */
-async function blamed(tools: Tools, ref: SecretRef, { token }: RotationRequest, cause: RotationError): Promise<RotationError> {
+async function explainOpenRotation(tools: Tools, ref: SecretRef, { token }: RotationRequest, cause: RotationError): Promise<RotationError> {
   const { pending, journal } = await tools.store.describe(ref)
   if (pending === undefined || pending.token === token || journal?.rotation?.published !== undefined) return cause
   const next = `An older rotation is open, which has to be finished first: keyturn recover ${ref.shown} gives its value up where that is safe. ${cause.next}`
@@ -76,7 +76,7 @@ const finishedFirst = ({ ref, version }: RotationResult): RotationError =>
   })
 
 /** A publication under another token than the one asked for was somebody else's: the request itself is still to be decided. */
-const answers = (request: RotationRequest, result: RotationResult): boolean =>
+const answersRequest = (request: RotationRequest, result: RotationResult): boolean =>
   // Which parts an open one was for is not known: what was asked for is begun after it.
   (request.part === undefined || result.steps.includes('create')) &&
   (request.token === undefined || request.kind === 'rollback'
@@ -174,7 +174,7 @@ export async function go(
   if (action.from === 'create') {
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
     const repairs = mayNote && action.kind === 'rotate' && setup.rotator.publicHalf !== undefined
-    if (repairs && (await setsHealed(tools, state.ref))) return 'again'
+    if (repairs && (await repairPublicSets(tools, state.ref))) return 'again'
     if (action.kind === 'rotate' || action.kind === 'emergency') await assertNotTooEarly(tools, setup, state, action.kind)
     if (action.kind !== 'rollback') await assertPlaces(tools, setup)
   }
@@ -185,11 +185,11 @@ export async function go(
     holder: tools.deps.holder,
     leaseMs: tools.deps.leaseMs,
     ...(action.token === undefined ? { derived: true as const } : {}),
-    ...optional('over', action.over),
+    ...optional('replaces', action.replaces),
     ...optional('reason', request.reason),
   })
   const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs: manner.needs(setup, asked) })
-  if (action.free !== undefined && asked.includes('create')) await freeSlot(work, action.free)
+  if (action.retireFirst !== undefined && asked.includes('create')) await freeSlot(work, action.retireFirst)
   return runSteps(work, state, action, asked, given)
 }
 

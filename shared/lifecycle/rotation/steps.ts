@@ -3,7 +3,7 @@ import type { Difference } from '../../core/ports/rotator.js'
 import type { VersionInfo } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
-import { giveUpValue, markStuck, settleDoubt } from './refused-value.js'
+import { giveUpValue, markStuck, resolveRefusal } from './refused-value.js'
 import type { Work } from './work.js'
 
 /** A staged value and its text's version: what set, test and finish work on. */
@@ -29,7 +29,7 @@ export async function createSecret(work: Work, given?: SecretText): Promise<Pend
 }
 
 async function newValue(work: Work): Promise<SecretText> {
-  const { rotator, context, baseText = (await work.whole()).baseText } = work
+  const { rotator, context, baseText = (await work.loadEverything()).baseText } = work
   if (baseText === undefined)
     throw new RotationError('internal', 'A rotation has no base value.', { next: 'Report it; nothing was changed.' })
   if (work.checkable) rotator.check(context)
@@ -60,7 +60,7 @@ export async function setSecret(work: Work, pending: Pending): Promise<void> {
   } catch (cause) {
     // The target's policy said no. An earlier attempt may have brought the same value in all the same ("password was used before").
     if (codeOf(cause) === 'target_auth') return markStuck(work, 'The target refused the current, the pending and the previous credential.')
-    if (codeOf(cause) === 'rejected') return settleDoubt(work, pending.version, pending.value, { pending: 'unknown' })
+    if (codeOf(cause) === 'rejected') return resolveRefusal(work, pending.version, pending.value, { pending: 'unknown' })
     throw cause
   }
 }
@@ -70,16 +70,16 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
   let differences: readonly Difference[] = []
   try {
     differences = await verifyPatiently(work, pending).catch(async (cause: unknown) => {
-      if (codeOf(cause) !== 'target_auth' || spreads(work)) throw cause
-      const whole = await work.whole() // the administrator may be of the primary of a replica, which is a moment behind
-      if (!spreads(whole)) throw cause
+      if (codeOf(cause) !== 'target_auth' || mayLag(work)) throw cause
+      const whole = await work.loadEverything() // the administrator may be of the primary of a replica, which is a moment behind
+      if (!mayLag(whole)) throw cause
       return verifyPatiently(whole, pending)
     })
   } catch (cause) {
     // Of a self-issued value nobody is asked but its own rotator: what that refuses was accepted by nobody.
     const refused = codeOf(cause) === 'target_auth' || (codeOf(cause) === 'bad_value' && isOurOwn(work))
     if (!refused) throw cause
-    await settleDoubt(work, pending.version, pending.value, { pending: 'refused' })
+    await resolveRefusal(work, pending.version, pending.value, { pending: 'refused' })
   }
   return fatalStops(work, differences)
 }
@@ -139,12 +139,12 @@ async function currentWorks({ rotator, context }: Work): Promise<boolean> {
 }
 
 /** What was set may be refused for a while. */
-const spreads = (work: Work): boolean => work.rotator.traits.propagates || comesLate(work)
+const mayLag = (work: Work): boolean => work.rotator.traits.propagates || appliesLater(work)
 /**
  * By a control plane that sets it later, or by a replica of the database in which it was set: it is never given up for a refusal, also not where
  * the outgoing one still works. A value that a person put was set by nobody here.
  */
-const comesLate = ({ rotator, context, claim }: Work): boolean =>
+const appliesLater = ({ rotator, context, claim }: Work): boolean =>
   claim.kind !== 'put' && (rotator.traits.asynchronous === true || context.admin?.hosts !== undefined)
 
 /** A new credential may be refused for a while where the issuer spreads it; the deadline counts from staging, not from this attempt. */
@@ -156,7 +156,7 @@ async function verifyPatiently(work: Work, pending: Pending): Promise<readonly D
     try {
       return await rotator.verify(context, pending.value)
     } catch (cause) {
-      if (codeOf(cause) !== 'target_auth' || !spreads(work) || (!comesLate(work) && env.now() >= giveUpAt)) throw cause
+      if (codeOf(cause) !== 'target_auth' || !mayLag(work) || (!appliesLater(work) && env.now() >= giveUpAt)) throw cause
       if (env.now() + waitMs >= deadline || env.cancelled.aborted) {
         throw new RotationError('not_propagated', `The new credential of ${context.ref.shown} is not accepted everywhere yet.`, {
           cause,

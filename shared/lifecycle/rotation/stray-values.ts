@@ -30,14 +30,14 @@ export async function probe(tools: Tools, setup: Known, state: SecretState, acti
     return dropLeftover(work, pending.version, pending.value)
   }
   const chosen = await chooseOne(work, action.versions, newest)
-  const over = chosen.token === newest.token ? {} : { over: newest.token }
-  await tools.store.claim(await tools.store.describe(state.ref), { ...wishFor(tools, chosen), ...over, adopt: chosen.id })
+  const replaces = chosen.token === newest.token ? {} : { replaces: newest.token }
+  await tools.store.claim(await tools.store.describe(state.ref), { ...wishFor(tools, chosen), ...replaces, adopt: chosen.id })
 }
 
-const overOf = (state: SecretState, action: Probe, staged: Staged): { over?: Staged['token'] } => {
+const overOf = (state: SecretState, action: Probe, staged: Staged): { replaces?: Staged['token'] } => {
   const open = state.journal?.rotation
-  const over = action.over ?? (open && open.published === undefined ? open.token : undefined)
-  return over === undefined || over === staged.token ? {} : { over }
+  const replaces = action.replaces ?? (open && open.published === undefined ? open.token : undefined)
+  return replaces === undefined || replaces === staged.token ? {} : { replaces }
 }
 
 /** Several: the one that the target accepts already; else, while current works, the newest. One login each. */

@@ -26,7 +26,7 @@ export interface Work {
   /** Somebody else serialises the steps and answers for those before this one. */
   readonly vouched: boolean
   /** With everything read that `needs` left out: for the rare turn in which it is needed after all. */
-  whole(): Promise<Work>
+  loadEverything(): Promise<Work>
 }
 
 /** What steps cannot do without: each read is a call, and somebody's bill. */
@@ -79,9 +79,9 @@ export async function openWork(
   }
   const checkable = needs.admin || setup.settings.admin === undefined
   const given = { tools, setup, rotator, claim, context, vouched, ...optional('baseText', baseText) }
-  const work: Work = { ...given, checkable, whole: async () => work }
+  const work: Work = { ...given, checkable, loadEverything: async () => work }
   if (needs.base && checkable) return work
-  return { ...work, whole: once(() => openWork(tools, setup, state, claim, { needs: everything, vouched })) }
+  return { ...work, loadEverything: once(() => openWork(tools, setup, state, claim, { needs: everything, vouched })) }
 }
 
 /** A put replaces whatever is there, also what somebody wrote past us and nobody can read. */

@@ -18,12 +18,12 @@ export async function putUntested(
   if (action.do === 'probe') {
     const [staged] = action.versions
     if (staged === undefined) return 'again'
-    const over = state.journal?.rotation?.published === undefined ? state.journal?.rotation?.token : undefined
+    const replaces = state.journal?.rotation?.published === undefined ? state.journal?.rotation?.token : undefined
     await store.claim(state, {
       ...wish,
       token: staged.token,
       adopt: staged.id,
-      ...(over === undefined || over === staged.token ? {} : { over }),
+      ...(replaces === undefined || replaces === staged.token ? {} : { replaces }),
     })
     return 'again'
   }
@@ -35,7 +35,7 @@ export async function putUntested(
     ...wish,
     token,
     ...(action.token === undefined ? { derived: true as const } : {}),
-    ...optional('over', action.over),
+    ...optional('replaces', action.replaces),
   }
   const claim = await store.claim(state, asked)
   const version = action.version ?? (given ? (await store.stage(claim, given)).version : undefined)

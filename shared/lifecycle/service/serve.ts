@@ -3,7 +3,7 @@ import { prefix } from '../../core/policy/index.js'
 import type { StepService } from '../../core/ports/service.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest, Step, Token, VersionId } from '../../core/ports/words.js'
-import { endOutgoing, publishBefore } from '../consumers/companions.js'
+import { publishBefore, publishKeyExpiry } from '../consumers/companions.js'
 import { decide } from '../decide/decide.js'
 import { guardSteps } from '../guard/index.js'
 import { begins, decided, go, refused } from '../rotation/rotate.js'
@@ -115,7 +115,7 @@ async function finish(tools: Tools, state: SecretState, request: StepRequest): P
   const claim = await tools.store.claim(state, { token: action.token, kind: action.kind, holder, leaseMs })
   const setup = await companionsBefore(tools, state, action.version)
   const info = await finishSecret({ tools, claim: { ...claim, base: action.base } }, action.version)
-  if (setup !== undefined) await endOutgoing(tools, setup, ref, info.id)
+  if (setup !== undefined) await publishKeyExpiry(tools, setup, ref, info.id)
   const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
   const published = { ref, outcome: 'published', kind: action.kind, token: action.token, version: info.id } as const
   return { ...published, ...previous, steps: ['finish'], differences: [] }

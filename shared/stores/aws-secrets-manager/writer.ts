@@ -41,7 +41,7 @@ export async function claim({ api, now }: WriterParts, state: SecretState, wish:
   if (description.foreign !== undefined)
     throw new RotationError('denied', `${ref.shown} ${description.foreign}.`, { next: 'Rotate it there.' })
   if ((description.current ?? null) !== base) throw changed(ref)
-  if (wish.over !== undefined && wish.over !== wish.token) await dropMark(api, description, idOf(wish.over))
+  if (wish.replaces !== undefined && wish.replaces !== wish.token) await dropMark(api, description, idOf(wish.replaces))
   if (wish.adopt !== undefined) await nameAsPending(api, ref, wish.adopt, undefined)
   const open = description.stages.get(idOf(wish.token))
   if (open !== undefined || wish.adopt !== undefined) {

@@ -171,7 +171,7 @@ export const idleCases: readonly RowCase[] = [
   [
     '28 a put, in the place of a rotation whose base is gone',
     { state: { current: version(other), journal: rotation() }, request: { kind: 'put' } },
-    { ...begin, kind: 'put', base: other, over: mine, value: 'given' },
+    { ...begin, kind: 'put', base: other, replaces: mine, value: 'given' },
     ['its base is current', { state: { journal: rotation() }, request: { kind: 'put' } }, '15'],
   ],
   [
@@ -182,7 +182,7 @@ export const idleCases: readonly RowCase[] = [
       },
       facts: { mints: true, slots: 4 },
     },
-    { ...begin, free: oldest },
+    { ...begin, retireFirst: oldest },
     ['only ones in use', { state: { journal: retiring(entry('waiting')) }, facts: { mints: true, slots: 2 } }, '23-26'],
   ],
 ]

@@ -225,7 +225,7 @@ export const rotationCases: readonly RowCase[] = [
   [
     '18 it takes the place of a dead rotation',
     { state: { loose: [staged({ token: theirs })], current: version(base), journal: rotation({ base: other }) } },
-    { do: 'probe', versions: [staged({ token: theirs })], leftover: false, over: mine },
+    { do: 'probe', versions: [staged({ token: theirs })], leftover: false, replaces: mine },
     ['nothing loose', { state: { journal: rotation({ base: other }) } }, '28'],
   ],
 ]

@@ -29,7 +29,7 @@ export interface Source {
 }
 
 /** True where it had to be written. */
-export async function bring(tools: Tools, companion: Companion, source: Source): Promise<boolean> {
+export async function writeCompanion(tools: Tools, companion: Companion, source: Source): Promise<boolean> {
   await assertIts(tools, companion, source)
   const place = await placeOf(tools, companion)
   if ('artefact' in place) {

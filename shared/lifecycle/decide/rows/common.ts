@@ -20,22 +20,22 @@ export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request'
  * A put whose value was never kept: only who holds that value, the same put again, can go on. A rollback whose value the target refused: offered
  * again it would only be refused again.
  */
-export const orphanedPut = ({ open, state, request, facts }: Look): boolean =>
+export const cannotContinue = ({ open, state, request, facts }: Look): boolean =>
   state.pending === undefined &&
   ((facts.parts === true && open !== undefined && open.kind !== 'put') ||
     (facts.selfIssued === true && request.kind === 'emergency' && open !== undefined && open.kind !== 'emergency') ||
     (open?.kind === 'put' && !(request.kind === 'put' && request.token === open.token)) ||
     (open?.kind === 'rollback' && open.rejects > 0))
-export const over = ({ open }: Look) => (open ? { over: open.token } : {})
+export const replaces = ({ open }: Look) => (open ? { replaces: open.token } : {})
 
 /** An issuer with a full cap retires the oldest undeclared credential (or one whose retiring was begun) before it makes a new one. */
-export function free({ state, facts }: Look): { free?: CredentialId } {
+export function retireFirst({ state, facts }: Look): { retireFirst?: CredentialId } {
   const retiring = state.journal?.retiring ?? []
   if (!facts.mints || facts.slots === null || 1 + retiring.length < facts.slots) return {}
   const oldest = retiring
     .filter(({ state: phase, notBefore }) => phase === 'armed' || (phase === 'undeclared' && notBefore <= facts.now))
     .sort((a, b) => a.notBefore - b.notBefore)[0]
-  return oldest ? { free: oldest.id } : {}
+  return oldest ? { retireFirst: oldest.id } : {}
 }
 
 const shown = (key: string, { places }: Look['facts']): string => (places?.[key] === undefined ? key : `${key} (${places[key]})`)

@@ -1,12 +1,12 @@
 import { kindOfToken } from '../../../core/ids.js'
 import type { Action, Look, Row } from '../action.js'
 import { wasEmergency } from '../publication.js'
-import { free, hold, is, orphanedPut, over, refuse, tokenOf } from './common.js'
+import { cannotContinue, hold, is, refuse, replaces, retireFirst, tokenOf } from './common.js'
 
 const starts = is('rotate', 'put', 'emergency')
 
 /** Nothing to go on with: a rotation of another base lost the race, and a put that died before its value was stored cannot be finished. */
-export const idle = (look: Look): boolean => look.open === undefined || look.open.base !== look.base || orphanedPut(look)
+export const idle = (look: Look): boolean => look.open === undefined || look.open.base !== look.base || cannotContinue(look)
 
 const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action => ({
   do: 'go',
@@ -15,8 +15,8 @@ const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action
   ...tokenOf(look),
   base: look.base,
   rejects: 0,
-  ...over(look),
-  ...free(look),
+  ...replaces(look),
+  ...retireFirst(look),
   ...extra,
 })
 
@@ -24,7 +24,7 @@ const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action
 const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
 
 /** An ordinary rotation of a self-issued value may have published what leaked, and one of another part is not what was asked for. */
-const answersIt = ({ state, request, facts }: Look): boolean =>
+const answersRequest = ({ state, request, facts }: Look): boolean =>
   request.part === undefined && (request.kind !== 'emergency' || facts.selfIssued !== true || wasEmergency(state))
 
 const rolledBack = ({ journal, current }: Look['state']): boolean =>
@@ -63,7 +63,7 @@ export const idleRows: readonly Row[] = [
     id: '20',
     state: 'idle; published at or after the request was made',
     request: 'rotate, emergency',
-    when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && l.state.publishedAt >= l.request.at && answersIt(l),
+    when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && l.state.publishedAt >= l.request.at && answersRequest(l),
     answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
   },
   {

@@ -1,6 +1,6 @@
 import { optional } from '../../../core/optional.js'
 import type { Action, Look, Row } from '../action.js'
-import { free, orphanedPut, over, refuse } from './common.js'
+import { cannotContinue, refuse, replaces, retireFirst } from './common.js'
 
 /** Published, but the journal still says open: a crash came between. */
 const bookkeepingMissing = ({ open, state }: Look): boolean => open !== undefined && state.current?.ours === open.token
@@ -15,7 +15,7 @@ function continueOpen(
   const { open } = look
   if (!open) return undefined
   const value = open.kind === 'put' ? { value: 'given' as const } : open.kind === 'rollback' ? { value: 'previous' as const } : {}
-  const rest = from === 'create' ? { ...free(look), ...value } : {}
+  const rest = from === 'create' ? { ...retireFirst(look), ...value } : {}
   return {
     do: 'go',
     from,
@@ -111,7 +111,7 @@ export const openRows: readonly Row[] = [
     id: '15',
     state: 'open on current; no value yet',
     request: "any, with the rotation's token",
-    when: (l) => l.open?.base === l.base && !orphanedPut(l),
+    when: (l) => l.open?.base === l.base && !cannotContinue(l),
     answer: (l) => continueOpen(l, 'create', undefined),
   },
   {
@@ -121,13 +121,13 @@ export const openRows: readonly Row[] = [
     when: (l) => l.open !== undefined && l.open.base !== l.base && l.state.pending !== undefined,
     answer: (l) => (l.state.pending ? { do: 'probe', versions: [l.state.pending], leftover: true } : undefined),
   },
-  // 17: open on another base without a value: falls through, with `over` = its token.
+  // 17: open on another base without a value: falls through, with `replaces` = its token.
   {
     id: '18',
     state: 'a loose value whose base is current (the journal was wiped)',
     request: 'any',
     when: (l) => l.state.loose.some((staged) => staged.base === l.base),
-    answer: (l) => ({ do: 'probe', versions: l.state.loose.filter((staged) => staged.base === l.base), leftover: false, ...over(l) }),
+    answer: (l) => ({ do: 'probe', versions: l.state.loose.filter((staged) => staged.base === l.base), leftover: false, ...replaces(l) }),
   },
   {
     id: '18o',

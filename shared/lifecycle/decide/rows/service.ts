@@ -1,5 +1,5 @@
 import type { Look, Row } from '../action.js'
-import { free, hold, refuse, tokenOf } from './common.js'
+import { hold, refuse, retireFirst, tokenOf } from './common.js'
 
 const pendingOfToken = ({ state, request }: Look): boolean => state.pending !== undefined && state.pending.token === request.token
 
@@ -24,7 +24,7 @@ export const serviceRows: readonly Row[] = [
     state: 'service; pending without a value',
     request: 'create',
     when: (l) => l.service && l.state.pending?.hasValue === false && l.request.step === 'create',
-    answer: (l) => hold(l) ?? { do: 'go', from: 'create', kind: 'rotate', ...tokenOf(l), base: l.base, rejects: 0, ...free(l) },
+    answer: (l) => hold(l) ?? { do: 'go', from: 'create', kind: 'rotate', ...tokenOf(l), base: l.base, rejects: 0, ...retireFirst(l) },
   },
   {
     id: '4',

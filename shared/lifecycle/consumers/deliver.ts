@@ -8,7 +8,7 @@ import { companionKind, type Tools } from '../secret/setup.js'
 import { companionNotifier } from './companions.js'
 
 /** What one consumer said when it was told or asked. */
-export interface Told {
+export interface Delivery {
   readonly consumer: Consumer
   readonly seen: Seen
   readonly evidence: string
@@ -22,7 +22,7 @@ const againMsMax = 3_600_000
 export const wasTold = ({ phase, code }: Seen): boolean => phase !== 'failed' || code === 'delivery_refused'
 
 /** One consumer, one bounded look and at most one delivery. Never throws for what the consumer does: its failure must not undo or repeat a rotation. */
-export async function tell(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Told> {
+export async function deliver(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
   const { env } = tools.deps
   const receipt = before?.version === change.version ? before : undefined
   const context = {
@@ -65,7 +65,7 @@ async function readBefore({ store }: Tools, { ref, previous }: Change): Promise<
 const laterThan = ({ sequence }: Change, now: number): number => now + Math.min(againMsMax, Math.max(againMsMin, now - sequence))
 
 /** Where a consumer is as far as it was, it has been so since then: how long it stands still is asked later. */
-export const seenBy = (told: readonly Told[], before: Readonly<Record<string, Seen>> | undefined): Readonly<Record<string, Seen>> => ({
+export const seenBy = (told: readonly Delivery[], before: Readonly<Record<string, Seen>> | undefined): Readonly<Record<string, Seen>> => ({
   ...before,
   ...Object.fromEntries(told.map(({ consumer, seen }) => [consumer.key, since(before?.[consumer.key], seen)])),
 })
