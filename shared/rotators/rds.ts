@@ -16,21 +16,24 @@ const resetKey: PolicyKey = {
   help: 'known sets a new master password only while the stored one, or the new one, logs in; always also when neither does',
   check: (value) => (['known', 'always'].includes(value) ? undefined : 'must be known or always'),
 }
+/** What the rotator that logs in sees of a rotation: the login, without the place. */
+function within(context: Context<RdsValue>): Context<DatabaseLogin> {
+  const { current, previous, ...rest } = context
+  return {
+    ...rest,
+    ...(current ? { current: current.login } : {}),
+    ...(previous ? { previous: async () => (await previous())?.login } : {}),
+  }
+}
+
+/** A new password may be refused at first: each look asks the server itself. */
+const afresh = (context: Context<RdsValue>): Context<DatabaseLogin> => ({ ...within(context), env: { ...context.env } })
+
 /**
  * The master password of an RDS instance or cluster, set through the control plane, so that nobody needs a right in the database. One login with the
  * stored password comes first: a value that names somebody else's database changes nothing there. `inner` logs in and compares.
  */
 function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
-  const within = (context: Context<RdsValue>): Context<DatabaseLogin> => {
-    const { current, previous, ...rest } = context
-    return {
-      ...rest,
-      ...(current ? { current: current.login } : {}),
-      ...(previous ? { previous: async () => (await previous())?.login } : {}),
-    }
-  }
-  /** A new password may be refused at first: each look asks the server itself. */
-  const afresh = (context: Context<RdsValue>): Context<DatabaseLogin> => ({ ...within(context), env: { ...context.env } })
   const { sessions } = inner
 
   return {
@@ -75,7 +78,7 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
     accepted: (context, value) => inner.accepted(within(context), value.login),
     verify: (context, pending) => inner.verify(afresh(context), pending.login),
     retire: async () => ({ done: true }), // the old password died with the change
-    ...optional('sessions', sessions && sessionsWithin(sessions, within)),
+    ...optional('sessions', sessions && sessionsWithin(sessions)),
     classify: (cause) => {
       const code = classify(cause)
       return code === 'internal' ? inner.classify(cause) : code
@@ -83,7 +86,7 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
   }
 }
 
-const sessionsWithin = <V, W>(sessions: Sessions<V>, within: (context: Context<W>) => Context<V>): Sessions<W> => ({
+const sessionsWithin = (sessions: Sessions<DatabaseLogin>): Sessions<RdsValue> => ({
   usage: (context, id) => sessions.usage(within(context), id),
   end: (context, id) => sessions.end(within(context), id),
   endOnRetire: (policy) => sessions.endOnRetire(policy),
