@@ -84,8 +84,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/rotation/stray-values.ts',
-        from: 'if (await rotator.accepted(context, context.current)) return giveUpValue',
-        to: 'if (rotator) return giveUpValue',
+        from: 'if (await rotator.accepted(context, context.current)) return void (await giveUpValue',
+        to: 'if (rotator) return void (await giveUpValue',
       },
     ],
     tests: ['lifecycle/traces.test.ts', 'lifecycle/races.test.ts'],
