@@ -95,7 +95,7 @@ const siblingArrows: readonly (readonly [from: string, to: string, why: string])
 ]
 
 function importsOf(file: string): readonly string[] {
-  const found = [...textOf(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((match) => match[1] ?? '')
+  const found = [...textOf(file).matchAll(/(?:from|import\(|\bimport)\s*'(\.[^']+)'/g)].map((match) => match[1] ?? '')
   return found.map((path) => normalize(join(dirname(file), path)).replace(/\.js$/, '.ts'))
 }
 
@@ -129,11 +129,25 @@ const withoutComments = (code: string): string => code.replace(/\/\*[\s\S]*?\*\/
 /** The texts of string and template literals, without comments and without what is inserted into templates. */
 function stringsOf(code: string): readonly string[] {
   const bare = withoutComments(code).replace(/^import .*$|^} from .*$|^export .* from .*$/gm, '')
-  return [...bare.matchAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g)].map(([text]) => text.replace(/\$\{[^}]*\}/g, ' '))
+  return [...bare.matchAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g)].map(([text]) =>
+    text.replaceAll('${prefix}', 'keyturn-').replace(/\$\{[^}]*\}/g, ' '),
+  )
 }
 
-const rotatorPolicyKeys = (): readonly string[] =>
-  filesBelow('shared/rotators').flatMap((file) => [...textOf(file).matchAll(/\bname: '([a-z][a-z-]*)'/g)].map((match) => match[1] ?? ''))
+async function rotatorPolicyKeys(): Promise<readonly string[]> {
+  const all = await Promise.all(rotatorKinds.map(async (kind) => (await loadRotator(kind)).about.policy))
+  return [...new Set(all.flat().map(({ name }) => name))]
+}
+
+/** Every file that one needs, through whatever others. */
+function reachedFrom(file: string, seen = new Set<string>()): ReadonlySet<string> {
+  for (const next of existsSync(join(root, file)) ? importsOf(file) : []) {
+    if (seen.has(next)) continue
+    seen.add(next)
+    reachedFrom(next, seen)
+  }
+  return seen
+}
 
 describe('tidy', () => {
   it('follows the arrows between rooms', () => {
@@ -169,12 +183,27 @@ describe('tidy', () => {
     )
   })
 
-  it('names no rotator, no policy key of one and no cloud in the lifecycle', () => {
+  it('has a row for each cloud that functions run on', () => {
+    const rooms = shipped.flatMap((file) => /^functions\/[^/]+\//.exec(file)?.[0] ?? [])
+    assert.deepEqual([...new Set(rooms)].filter((room) => !arrows.some(([row]) => row === room)).sort(), [])
+  })
+
+  it('carries what a driving platform needs only where one is: neither a rotation nor a sweep reaches it', () => {
+    const within = (file: string) => [...reachedFrom(`shared/lifecycle/${file}`)].filter((to) => to.startsWith('shared/lifecycle/service/'))
+    for (const file of ['rotation/rotate.ts', 'fleet/sweep.ts', 'fleet/plan.ts', 'retirement/retire.ts', 'consumers/announce.ts'])
+      assert.deepEqual(within(file), [], file)
+    assert.notDeepEqual(within('fleet/rotate-all.ts'), [])
+  })
+
+  it('names no rotator, no policy key of one and no cloud in the lifecycle', async () => {
     const inCore = new Set(commonKeys.map(({ name }) => name))
     const clouds = ['aws', 'gcp', 'azure', 'vault', 'k8s', 'kubernetes', 'postgresql', 'lambda', 'arn']
     const members = ['field', 'at'] // of errors, events and times: here they are no keys
-    const keys = rotatorPolicyKeys().filter((key) => !inCore.has(key) && !members.includes(key))
-    const words = new RegExp(`(?<![\\w-])(${[...rotatorKinds, ...clouds].join('|')})(?![\\w-])|^.(keyturn-)?(${keys.join('|')}).$`)
+    const keys = (await rotatorPolicyKeys()).filter((key) => !inCore.has(key))
+    const names = [...rotatorKinds, ...clouds, ...keys.map((key) => `keyturn-${key}`)]
+    const bare = keys.filter((key) => !members.includes(key))
+    const words = new RegExp(`(?<![\\w-])(${names.join('|')})(?![\\w-])|^.(${bare.join('|')}).$`)
+    for (const text of stringsOf("x = `${prefix}sessions`; y = 'Set keyturn-hash=server.'; z = 'length'")) assert.match(text, words)
     const found = shipped
       .filter((file) => file.startsWith('shared/lifecycle/'))
       .flatMap((file) =>

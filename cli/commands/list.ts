@@ -33,8 +33,10 @@ export const list = (): Command =>
         const failed: Unread[] = []
         const found: Line[] = []
         const managed = options.managed === true || options.due === true
-        for await (const listed of store.list({ managed }, (ref, cause) => void failed.push({ ref, cause }))) {
-          const state = await viewOf(store, listed)
+        const leaveOut = (ref: string, cause: unknown): void => void failed.push({ ref, cause })
+        for await (const listed of store.list({ managed }, leaveOut)) {
+          const state = await viewOf(store, listed).catch((cause: unknown) => leaveOut(listed.ref.shown, cause))
+          if (state === undefined) continue
           const schedule = await scheduleOf(deps, state)
           if (options.due !== true || schedule.due) found.push(lineOf(state, schedule))
         }

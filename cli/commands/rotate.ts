@@ -75,8 +75,8 @@ export const rotate = (): Command =>
 async function carryOut({ app, output }: Run, deps: Deps, request: RotationRequest): Promise<RotationResult> {
   const { steps: service, starter } = await app.service(request.ref)
   const { kind, step, token } = request
-  if (service !== undefined && kind === 'rotate' && step !== undefined && token !== undefined)
-    return serve(deps, service, { ...request, kind, step, token })
+  if (service !== undefined && kind !== 'emergency' && step !== undefined && token !== undefined)
+    return serve(deps, service, { ...request, kind: 'rotate', step, token })
   return rotateOrFollow(deps, starter, request, (line) => output.note(`· ${line}`))
 }
 

@@ -17,7 +17,7 @@ export interface Config {
   /** False: this identity may not write notes beside a secret. */
   readonly journal: boolean
   readonly shortGrace: boolean
-  /** Where each store finds its own settings. */
+  /** Where each store finds its own settings; the key of the file store is not among them. */
   readonly environment: Environment
   /** PEM text of KEYTURN_CA_FILE. */
   readonly ca?: string
@@ -26,7 +26,7 @@ export interface Config {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** bad_config that lists every problem at once. Flags win over the environment. */
-export function readConfig(environment: Environment, flags: { readonly home?: string } = {}): Config {
+export function readConfig({ KEYTURN_KEY: key, ...environment }: Environment, flags: { readonly home?: string } = {}): Config {
   const problems: string[] = []
   const short = environment.KEYTURN_SHORT_GRACE
   if (short !== undefined && !['', '0', '1'].includes(short)) problems.push('KEYTURN_SHORT_GRACE must be 1 or unset')
@@ -49,7 +49,7 @@ export function readConfig(environment: Environment, flags: { readonly home?: st
     journal: journal !== 'off',
     environment,
     ...optional('configuration', environment.KEYTURN_CONFIG || undefined),
-    ...(environment.KEYTURN_KEY ? { key: new SecretText(environment.KEYTURN_KEY) } : {}),
+    ...(key ? { key: new SecretText(key) } : {}),
     ...optional('ca', ca),
   }
 }

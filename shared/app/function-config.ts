@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
-import { commonKeys, prefix } from '../core/policy/index.js'
+import { commonKeys, prefix, renamed } from '../core/policy/index.js'
 import type { Env } from '../core/ports/env.js'
 import type { Policy } from '../core/ports/words.js'
 import { readCa } from './ca-file.js'
@@ -64,7 +64,9 @@ function policyOf(environment: Environment, problems: string[]): Policy {
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(policyPrefix) || !value) continue
     const key = name.slice(policyPrefix.length).toLowerCase()
-    const wrong = commonKeys.find((one) => one.name === key)?.check(value)
+    const now = renamed.get(key)
+    const wrong =
+      now === undefined ? commonKeys.find((one) => one.name === key)?.check(value) : `is called ${policyPrefix}${now.toUpperCase()} now`
     if (wrong === undefined) entries.push([prefix + key, value])
     else problems.push(`${name} ${wrong}`)
   }

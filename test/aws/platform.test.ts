@@ -13,6 +13,7 @@ describe('the environment of a function', () => {
       KEYTURN_JOURNAL: 'maybe',
       KEYTURN_CA_FILE: '/nowhere/ca.pem',
       KEYTURN_POLICY_GRACE: '5 parsecs',
+      KEYTURN_POLICY_TARGETS: 'billing', // the old name
       EXCLUDE_NUMBERS: 'yes',
       REQUIRE_EACH_INCLUDED_TYPE: '1',
       PASSWORD_LENGTH: 'many',

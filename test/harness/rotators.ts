@@ -27,7 +27,7 @@ export interface NamedRotator {
   readonly overlaps: boolean
   /** Whether a new credential works before apply: what an issuer makes does. */
   readonly bornValid: boolean
-  /** False for class F: nothing outside knows the credential, so nothing outside refuses or forgets it. */
+  /** False where nothing outside knows the credential, so nothing outside refuses or forgets it. */
   readonly outside: boolean
   readonly skip: string | false
   open(): Promise<RotatorHarness>

@@ -172,6 +172,22 @@ describe('a credential is armed on evidence only', () => {
     await say()
     assert.equal((await retire(world))[0]?.state, 'retired')
   })
+  it('a receipt of another publication is refused after one look: it is no race', async () => {
+    const { world, consumers } = await rotated({}, ['one'])
+    consumers.byHand()
+    const describeNow = world.store.describe.bind(world.store)
+    let looks = 0
+    world.store.describe = async (ref) => {
+      looks++
+      return describeNow(ref)
+    }
+    const older = { consumer: 'one', phase: 'drained', changeId: 'an-older-one' } as const
+    await assert.rejects(
+      world.act(world.newProcess(), (deps) => noteSeen(deps, world.ref.shown, older)),
+      { code: 'conflict' },
+    )
+    assert.equal(looks, 1)
+  })
   it('evidence of an earlier time is not evidence for now: the account came back and left again by foreign writes', async () => {
     const { world } = await rotated()
     world.target.sessions.set('app_a', 3)

@@ -1,4 +1,4 @@
 export { parseDuration, showDuration } from './duration.js'
 export { commonKeys } from './keys.js'
-export { type PolicyOptions, parsePolicy, policyText, prefix, type Settings } from './parse.js'
+export { type PolicyOptions, parsePolicy, policyText, prefix, renamed, type Settings } from './parse.js'
 export { inWindow, parseWindow, type Window } from './window.js'

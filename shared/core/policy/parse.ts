@@ -11,7 +11,7 @@ export const prefix = 'keyturn-'
 const legal = /^[A-Za-z0-9 +\-=._:/@]{1,256}$/
 const graceMsMin = 60_000
 /** What a key was called before, and what it is called now: an old name is never taken, and never just "unknown". */
-const renamed = new Map([['targets', 'consumers']])
+export const renamed: ReadonlyMap<string, string> = new Map([['targets', 'consumers']])
 
 /** The policy in types; `text` gives a rotator its own keys, defaults included. */
 export interface Settings {

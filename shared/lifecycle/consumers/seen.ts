@@ -24,7 +24,7 @@ export async function noteSeen(
   refText: string,
   receipt: Receipt,
 ): Promise<{ readonly ref: SecretRef; readonly version: VersionId }> {
-  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup }) => {
+  const noted = await withSecret(deps, refText, {}, async ({ tools, ref, state, setup }) => {
     const { consumers } = await setup()
     const { current } = state
     if (current === undefined)
@@ -37,7 +37,7 @@ export async function noteSeen(
     }
     const otherVersion = receipt.version !== undefined && receipt.version !== current.id
     if (otherVersion || (receipt.changeId !== undefined && receipt.changeId !== changeOf(state, current).id))
-      throw new RotationError('conflict', `The receipt is for another publication of ${ref.shown} than the current one.`, {
+      return new RotationError('conflict', `The receipt is for another publication of ${ref.shown} than the current one.`, {
         next: 'Follow the current one.',
       })
     const known = state.journal?.seen?.[receipt.consumer]
@@ -47,4 +47,6 @@ export async function noteSeen(
     await tools.store.note(state, { seen: { ...state.journal?.seen, [receipt.consumer]: seen } })
     return { ref, version: current.id }
   })
+  if (noted instanceof RotationError) throw noted // not a lost race: another look would say the same
+  return noted
 }

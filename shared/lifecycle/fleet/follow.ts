@@ -30,8 +30,10 @@ const isMoving = ({ journal, current }: SecretView, until: number): boolean =>
 export async function* follow(deps: Deps, until: number): AsyncIterable<Progress> {
   const { store } = createTools(deps)
   const next = new Map<string, number>()
-  for await (const listed of store.list({ managed: true }, () => undefined))
-    if (isMoving(await viewOf(store, listed), until)) next.set(listed.ref.shown, 0)
+  for await (const listed of store.list({ managed: true }, () => undefined)) {
+    const view = await viewOf(store, listed).catch(() => undefined) // like one that the listing left out: the sweep says why
+    if (view !== undefined && isMoving(view, until)) next.set(listed.ref.shown, 0)
+  }
   const last = new Map<string, string>()
   while (next.size > 0 && deps.env.now() < until && !deps.env.cancelled.aborted) {
     for (const [ref, at] of [...next]) {

@@ -7,9 +7,9 @@ import { seenBy } from '../consumers/deliver.js'
 import { isDue } from '../decide/publication.js'
 import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
-import { type Opened, withSecret } from '../secret/open.js'
+import { isLostRace, lookAgain, type Opened, opened } from '../secret/open.js'
 import { identitiesOf, retainedIds } from '../secret/outgoing.js'
-import { assertConsumers, type Known, type Tools } from '../secret/setup.js'
+import { assertConsumers, createTools, type Known, type Tools } from '../secret/setup.js'
 import { askGate, type Verdict } from './gate.js'
 
 export interface Retired {
@@ -25,15 +25,20 @@ const marginMs = 30_000
 
 /**
  * One pass over the credentials that left: asks the gate of each, arms what is open by compare-and-set on the state that the gate read, retires
- * it, and only then removes its entry. May run any number of times, also twice at once. Nothing while an announcement is due.
+ * it, and only then removes its entry. May run any number of times, also twice at once. Nothing while an announcement is due. It ends early, with
+ * what is done, where others write all the time: they go on, and so does the next pass.
  */
 export async function retirePass(deps: Deps, refText: string): Promise<{ readonly ref: SecretRef; readonly entries: readonly Retired[] }> {
+  const tools = createTools(deps)
+  const ref = await tools.store.resolve(refText)
   const done = new Map<CredentialId, Retired>()
-  for (;;) {
-    const { ref, next } = await withSecret(deps, refText, {}, async (opened) => ({ ref: opened.ref, next: await settleNext(opened, done) }))
-    if (next === undefined) return { ref, entries: [...done.values()] }
-    done.set(next.id, next)
+  const next = async (): Promise<Retired | undefined> => settleNext(opened(tools, await tools.store.describe(ref)), done)
+  try {
+    for (let one = await lookAgain(ref.shown, next); one !== undefined; one = await lookAgain(ref.shown, next)) done.set(one.id, one)
+  } catch (cause) {
+    if (!isLostRace(cause)) throw cause
   }
+  return { ref, entries: [...done.values()] }
 }
 
 /** undefined: each has been looked at, or nothing says what kind of credential it is. */

@@ -105,7 +105,8 @@ async function once(
     await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
     return 'again'
   }
-  if (action.do === 'check') throw refused(ref, { do: 'refuse', code: 'internal', why: 'a check was decided that nobody asked for' })
+  if (action.do === 'check')
+    throw refused(ref, { do: 'refuse', code: 'bad_event', why: 'the platform drives this rotation, and no value was made for it yet' })
   return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, given))
 }
 

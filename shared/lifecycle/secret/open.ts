@@ -26,13 +26,13 @@ export interface Purpose {
 }
 
 /** Looks at a secret. not_found, bad_event, and what the store says of itself. */
-export const openSecret = (deps: Deps, refText: string, purpose: Purpose = {}): Promise<Opened> =>
-  openWith(createTools(deps), refText, purpose)
-
-async function openWith(tools: Tools, refText: string, purpose: Purpose): Promise<Opened> {
-  const ref = await tools.store.resolve(refText)
-  return opened(tools, await tools.store.describe(ref), purpose)
+export async function openSecret(deps: Deps, refText: string, purpose: Purpose = {}): Promise<Opened> {
+  const tools = createTools(deps)
+  return openRef(tools, await tools.store.resolve(refText), purpose)
 }
+
+const openRef = async (tools: Tools, ref: SecretRef, purpose: Purpose): Promise<Opened> =>
+  opened(tools, await tools.store.describe(ref), purpose)
 
 /** The same for a state that was looked at already. */
 export function opened<S extends SecretView>(tools: Tools, state: S, { ways, wanted }: Purpose = {}): Opened<S> {
@@ -57,13 +57,14 @@ export async function withSecret<T>(
   act: (opened: Opened) => Promise<T | 'again'>,
 ): Promise<T> {
   const tools = createTools(deps)
-  return lookAgain(refText, async () => act(await openWith(tools, refText, purpose)))
+  const ref = await tools.store.resolve(refText)
+  return lookAgain(ref.shown, async () => act(await openRef(tools, ref, purpose)))
 }
 
 const attemptsMax = 6
 
 /** Another writer was faster, or an answer was lost: what is known is old. */
-const isLostRace = (cause: unknown): boolean => ['conflict', 'ambiguous'].includes(codeOf(cause) ?? '')
+export const isLostRace = (cause: unknown): boolean => ['conflict', 'ambiguous'].includes(codeOf(cause) ?? '')
 
 /** Acts again, from a fresh look, while a race is lost or `act` says that it changed the state itself: six times at most. */
 export async function lookAgain<T>(shown: string, act: () => Promise<T | 'again'>, isOld = isLostRace): Promise<T> {

@@ -33,7 +33,9 @@ export async function composeParts(policy: Policy, load: (kind: string) => Promi
   }
   const outside = parts.filter(({ rotator }) => rotator.traits.outside)
   if (outside.length > 1) wrong(`has more than one part with a target outside: ${outside.map(({ field }) => field).join(', ')}`, alone)
-  const unfit = parts.find(({ rotator: { issuer, traits } }) => issuer !== undefined || (!traits.outside && !traits.fitsBeside))
+  const unfit = parts.find(
+    ({ rotator: { issuer, older, traits } }) => issuer !== undefined || older !== undefined || (!traits.outside && !traits.fitsBeside),
+  )
   if (unfit) wrong(`has ${unfit.field}=${unfit.rotator.about.kind}, which needs a secret of its own`, alone)
   // Going back with a login would bring back a key that verifiers may not know, and what the target took must not hang on that.
   const signing = parts.find(({ rotator }) => rotator.publicHalf !== undefined)

@@ -82,7 +82,7 @@ export function composed(parts: readonly Part[], outside: Part | undefined, only
     },
     tooEarly: (context) => whyTooEarly(chosen, (part) => part.rotator.tooEarly?.(within(context, part))),
     sessions: outside?.rotator.sessions && sessionsOf(outside, outside.rotator.sessions),
-    // None of these fits beside other credentials.
+    // What has an issuer or older keys needs a secret of its own; digests are companions of a whole value.
     issuer: undefined,
     older: undefined,
     digests: undefined,
