@@ -3,6 +3,7 @@ import { type Announced, announce } from '../shared/lifecycle/consumers/announce
 import type { Deps } from '../shared/lifecycle/secret/deps.js'
 import type { Json, Output } from './output.js'
 
+/** How the announcement after a rotation ended. failed: it threw the code `why`; the rotation stands. */
 export type Pass = Announced | { readonly outcome: 'failed'; readonly why: string }
 
 /** The pass that ends a rotation: what goes wrong in it is told, and never undoes or fails the rotation. The next sweep repeats it. */
@@ -19,6 +20,7 @@ export async function announceAfter(deps: Deps, refText: string, output: Output)
   }
 }
 
+/** Makes the members `announced` and `consumers` of a result; a pass that failed names no consumers. */
 export const announcedJson = (pass: Pass): { readonly [key: string]: Json } => ({
   announced: pass.outcome,
   consumers:

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
+/** A shell for which `keyturn completion` prints a script. */
 export type Shell = (typeof shells)[number]
 
 interface Words {
@@ -35,6 +36,7 @@ const candidates = ({ commands, options }: Words): readonly string[] => [
   ...globals,
 ]
 
+/** Builds the script for one shell from the commands that `program` holds at the time of the call, so they are all added before. */
 export function completionScript(program: Command, shell: Shell): string {
   const words = wordsOf(program)
   return { bash, zsh, fish }[shell](words)

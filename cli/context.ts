@@ -5,6 +5,7 @@ import { systemEnv } from '../shared/core/env.js'
 import { optional } from '../shared/core/optional.js'
 import { createOutput, logTo, type Output } from './output.js'
 
+/** What the body of a command gets: the app, and where its result goes. */
 export interface Run {
   readonly app: App
   readonly output: Output

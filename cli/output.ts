@@ -6,6 +6,7 @@ import type { Remedy } from '../shared/core/ports/errors.js'
 /** By what the caller does, not by code: 2 correct something, 75 try again (EX_TEMPFAIL), 3 wait, 4 a person must look. */
 export const exitCodes = { fix: 2, retry: 75, reread: 75, wait: 3, human: 4 } as const satisfies Record<Remedy, number>
 
+/** What JSON can hold; a member that is undefined is not written. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
 /** Where a command's result goes: lines for people, or one JSON object on one line, last on stdout. */
@@ -18,6 +19,7 @@ export interface Output {
   failure(cause: unknown, found?: { readonly [key: string]: Json | undefined }): number
 }
 
+/** Writes results to stdout, and failures too with `json`. A failure returns its exit code; an error that is not a RotationError is internal. */
 export function createOutput(json: boolean): Output {
   const line = (stream: NodeJS.WriteStream, text: string): void => void stream.write(`${text}\n`)
   return {
@@ -75,6 +77,7 @@ const remarkable: Readonly<Record<string, string>> = {
 /** With --json too, as a line on stderr: a timer that runs the command has nothing else to show them in. */
 const always = ['published', 'config_kept', 'config_missing', 'receipt_refused']
 
+/** Shows the log lines that a person should see, with `verbose` all. With --json only those in `always`, each a JSON object on stderr. */
 export function logTo(output: Output, verbose: boolean): Env['log'] {
   return (code, fields) => {
     const text = remarkable[code]
@@ -88,8 +91,10 @@ export function logTo(output: Output, verbose: boolean): Env['log'] {
   }
 }
 
+/** Shows epoch milliseconds as ISO 8601 in UTC. RangeError for a number that is not a time. */
 export const showTime = (ms: number): string => new Date(ms).toISOString()
 
+/** Pads each column to its widest cell, with two spaces between. The first row says how many columns are padded. */
 export function table(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows.map((row) =>

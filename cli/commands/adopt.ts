@@ -3,6 +3,7 @@ import { adopt as adoptSecret } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
 
+/** Logs in once with the current value, and only then writes the policy. target_auth where the target refuses the login. */
 export const adopt = (): Command =>
   new Command('adopt')
     .description('take a secret as it is: log in once with its value, then write its policy; nothing is changed at the target')

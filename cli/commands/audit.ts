@@ -3,6 +3,7 @@ import { checkAudit } from '../../shared/app/audit-file.js'
 import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 
+/** Reads the whole audit log and changes nothing. damaged where a line was changed or the end cut off, not_found where it cannot be read. */
 export const audit = (): Command =>
   new Command('audit')
     .description('the audit log')

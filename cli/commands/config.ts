@@ -5,6 +5,7 @@ import { RotationError } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 import { readValue } from '../read-value.js'
 
+/** Checks a configuration from a file or stdin before it is put; stores nothing. bad_config names every place that is wrong. */
 export const config = (): Command =>
   new Command('config')
     .description('the configuration secret: consumers, freezes, defaults, pause')
@@ -27,6 +28,7 @@ export const config = (): Command =>
         ),
     )
 
+/** Prints the JSON Schema of the configuration secret. bad_event for any other word than `config`. */
 export const schema = (): Command =>
   new Command('schema')
     .description('print a JSON Schema')

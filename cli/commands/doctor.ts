@@ -5,6 +5,7 @@ import { action } from '../context.js'
 
 const marks: Readonly<Record<Finding['level'], string>> = { good: '✓', warning: '!', wrong: '✗' }
 
+/** Examines the installation and every secret of one store. bad_config where a finding is wrong; with --json it carries all findings. */
 export const doctor = (): Command =>
   new Command('doctor')
     .description('try configuration, permissions, routes, clock and every login without changing anything; each finding with its remedy')

@@ -11,6 +11,7 @@ interface GetOptions {
   readonly outputFile?: string
 }
 
+/** Shows a secret without its value. bad_event for --reveal without a terminal or with --json, and for an --output-file that exists already. */
 export const get = (): Command =>
   new Command('get')
     .description('what is known of a secret; its value only on request')

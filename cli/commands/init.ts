@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { createFileHome } from '../../shared/app/init.js'
 import { action } from '../context.js'
 
+/** Makes the folder of the file store and its key; with KEYTURN_KEY set, no key file. exists where there is a key file already, which stays. */
 export const init = (): Command =>
   new Command('init')
     .description('make the folder of the file store and, unless KEYTURN_KEY is set, its key')

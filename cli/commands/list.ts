@@ -18,6 +18,7 @@ interface Unread {
   readonly cause: unknown
 }
 
+/** Lists a store without a login. A secret that cannot be read does not end the list: the exit code tells of it after the others are shown. */
 export const list = (): Command =>
   new Command('list')
     .description('the secrets of a store: type, age, when the next rotation is due; no login, no value')

@@ -3,6 +3,7 @@ import { type Planned, plan as planFleet } from '../../shared/lifecycle/fleet/pl
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
 
+/** Shows for every managed secret what is due and what a rotation would meet now, decided by the code of the run; no login, no write. */
 export const plan = (): Command =>
   new Command('plan')
     .description('the fleet: what is due, held or refused, and why; no login, no write')

@@ -3,6 +3,7 @@ import { changePolicy } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
 
+/** Shows a policy, or checks the changed one as a whole and writes it; no login. bad_policy, and bad_event for a word that is not key=value. */
 export const policy = (): Command =>
   new Command('policy')
     .description('show or change what a secret says of itself')

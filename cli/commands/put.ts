@@ -16,6 +16,7 @@ const isConfiguration = async (app: App, { store, key }: SecretRef): Promise<boo
   return named.store === store && named.key === key
 }
 
+/** Creates a secret, or publishes a new version by a rotation and announces it. Each call for a secret that exists is a rotation of its own. */
 export const put = (): Command =>
   new Command('put')
     .description('store a value: a new secret, or a new version that is tested before it is published')

@@ -4,6 +4,7 @@ import { createReceiver } from '../../shared/app/receive.js'
 import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 
+/** Listens for callbacks until it is interrupted, which is success. bad_event for a malformed address, bad_config where it cannot listen there. */
 export const receive = (): Command =>
   new Command('receive')
     .description('listen for signed callbacks of webhook consumers, and note who is on which publication')

@@ -6,6 +6,7 @@ import { announceAfter } from '../announced.js'
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
 
+/** Finds out which stored versions the target accepts; --yes carries the safe action out and announces. stuck where only a person can act. */
 export const recover = (): Command =>
   new Command('recover')
     .description('try every stored version once, say which the target accepts and the one safe thing to do; --yes does it')

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { reencrypted as noteReencrypted } from '../../shared/lifecycle/retirement/reencrypted.js'
 import { action } from '../context.js'
 
+/** Notes that no data needs an older key. Repeatable. held while a required consumer may still use it, bad_event for a key that is not kept. */
 export const reencrypted = (): Command =>
   new Command('reencrypted')
     .description('say that nothing is encrypted with an older key of a keyring any more: it leaves with the next rotation')

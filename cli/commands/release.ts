@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { action } from '../context.js'
 
+/** Removes what Keyturn keeps beside a secret and leaves its value; lists the credentials that are valid still and that nobody retires now. */
 export const release = (): Command =>
   new Command('release')
     .description('stop managing a secret: take policy, marks and journal away and leave its value as it is')

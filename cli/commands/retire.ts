@@ -5,6 +5,7 @@ import { announcedJson } from '../announced.js'
 import { action } from '../context.js'
 import { showTime } from '../output.js'
 
+/** Announces what is due, then retires every outgoing credential whose gate is open. Repeatable: what has to wait is shown with its reason. */
 export const retire = (): Command =>
   new Command('retire')
     .description('announce what is due, ask every consumer, and retire the outgoing credential if nobody needs it any more')

@@ -3,6 +3,7 @@ import { RotationError } from '../../shared/core/errors.js'
 import { revoke as revokePrevious } from '../../shared/lifecycle/retirement/revoke.js'
 import { action } from '../context.js'
 
+/** Ends the previous credential without asking a consumer. bad_event where there is none or no reason, held while a rotation is open, stuck. */
 export const revoke = (): Command =>
   new Command('revoke')
     .description('end the previous credential and its sessions at once, whoever still uses it')

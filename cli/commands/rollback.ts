@@ -4,6 +4,7 @@ import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { announceAfter, announcedJson } from '../announced.js'
 import { action } from '../context.js'
 
+/** Publishes the previous credential again, as a new version, and announces it. bad_event for an empty reason. */
 export const rollback = (): Command =>
   new Command('rollback')
     .description('publish the previous credential again, as a new version; refused once it is retired')

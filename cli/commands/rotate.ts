@@ -30,6 +30,7 @@ interface RotateOptions {
 /** What is for one secret alone. */
 const single = ['step', 'resume', 'dryRun', 'emergency', 'token']
 
+/** Rotates and announces one secret, or many with --all or --type. After a crash the same command goes on. bad_event without a secret. */
 export const rotate = (): Command =>
   new Command('rotate')
     .description('take a secret through create, set, test and finish; after a crash the same command goes on')

@@ -10,6 +10,7 @@ interface SeenOptions {
   readonly publication?: string
 }
 
+/** Notes how far a consumer is with the current publication. Repeatable. bad_event for an unknown consumer, conflict for another publication. */
 export const seen = (): Command =>
   new Command('seen')
     .description('say that a consumer follows the current publication; for a manual consumer this is the evidence')

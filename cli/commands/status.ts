@@ -6,6 +6,7 @@ import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
 
+/** Shows the state of a secret, and what the code of the run decides for a rotation that is asked for now; no login, no write. */
 export const status = (): Command =>
   new Command('status')
     .description('where a secret stands, and what a rotation would do now; no login, no write')
@@ -18,6 +19,7 @@ export const status = (): Command =>
       }),
     )
 
+/** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for what is not known. */
 export function statusJson({ state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced }: Status): {
   readonly [key: string]: Json | undefined
 } {

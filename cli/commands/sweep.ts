@@ -15,6 +15,7 @@ interface SweepOptions {
 }
 const followMs = 600_000
 
+/** Passes over all managed secrets once, with --loop until it is interrupted. Only failures of the last pass set the exit code; waiting is none. */
 export const sweep = (): Command =>
   new Command('sweep')
     .description('one pass over all managed secrets: resume, announce, retire, start what is due, look for drift')

@@ -16,6 +16,7 @@ const steps: Readonly<Record<string, Step>> = {
   finish_secret: 'finish',
 }
 
+/** One step of a rotation that Secrets Manager drives, as it asks for it. */
 export interface RotationCall {
   readonly request: StepRequest
   /** What the service hands over for PutSecretValue: sensitive, passed on and forgotten. */

@@ -9,6 +9,7 @@ import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
 type Asked = Pick<LambdaFunctionURLEvent, 'rawPath' | 'headers'> & {
   readonly requestContext: { readonly http: Pick<LambdaFunctionURLEvent['requestContext']['http'], 'method'> }
 }
+/** Answers one request to the function URL: a failure is logged and answered with 503, never thrown. */
 export type Handler = (event: Asked) => Promise<SetAnswer>
 
 /** Serves a public set behind a function URL. It reads the companion of the signing keys and has no right to anything else. */

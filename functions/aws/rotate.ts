@@ -9,6 +9,7 @@ import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
 import { readEvent } from './event.js'
 import { aws } from './platform.js'
 
+/** Carries out one step. What it throws is named by the error code, and has no cause. */
 export type Handler = (event: unknown, context: Pick<Context, 'awsRequestId' | 'getRemainingTimeInMillis'>) => Promise<void>
 
 /** The rotation function of AWS Secrets Manager: one call a step, the same token until the rotation is over. A step that is held throws. */

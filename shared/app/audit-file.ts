@@ -56,6 +56,7 @@ async function lastHash(file: FileHandle): Promise<{ readonly prev: string; read
   return { prev: form.exec(whole.at(-1) ?? '')?.[3] ?? start, torn: size > 0 && !text.endsWith('\n') }
 }
 
+/** What a reading of the whole log found; `records` counts the lines that have the form of a record, changed or not. */
 export interface AuditCheck {
   readonly records: number
   /** Lines that a killed process left half. */

@@ -98,7 +98,9 @@ export const configForm = v.strictObject({
   /** Stops every scheduled and ordinary rotation of this installation. */
   paused: v.optional(v.boolean(), false),
 })
+/** The configuration secret with its defaults, before names in it are looked up. */
 export type ConfigText = v.InferOutput<typeof configForm>
 
+/** Puts `keyturn-` in front of each key. */
 export const policyOf = (entries: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
   Object.fromEntries(Object.entries(entries).map(([key, value]) => [prefix + key, value]))

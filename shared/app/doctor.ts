@@ -11,6 +11,7 @@ import type { Deps } from '../lifecycle/secret/deps.js'
 import { checkAudit } from './audit-file.js'
 import type { Config } from './config.js'
 
+/** One thing that was examined. Only `wrong` makes the command fail. */
 export interface Finding {
   readonly what: string
   readonly level: 'good' | 'warning' | 'wrong'

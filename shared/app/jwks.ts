@@ -5,11 +5,13 @@ import { PublicText } from '../core/public-key.js'
 import type { SecretText } from '../core/secret-text.js'
 import { answerOf } from './function-log.js'
 
+/** What is taken from a request of a verifier; `ifNoneMatch` as the header has it. */
 export interface SetRequest {
   readonly method: string
   readonly path: string
   readonly ifNoneMatch?: string | undefined
 }
+/** What the platform sends back; only a GET that is answered with 200 has a body. */
 export interface SetAnswer {
   readonly statusCode: number
   readonly headers: Readonly<Record<string, string>>

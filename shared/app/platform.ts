@@ -1,5 +1,6 @@
 import type { PasswordWishes } from '../core/ports/env.js'
 
+/** The variables of a process, handed in. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What a function is told of the cloud that it runs in, by `functions/<cloud>/platform.ts`: nothing else in this room knows one. */

@@ -34,6 +34,7 @@ const leaseMs = 15 * 60_000
 /** Of a name without a store in front. */
 const defaultStore = storeKind('file')
 
+/** Wires the app and opens no store: each is opened when a ref first names it, and kept. */
 export function openApp(config: Config, env: Env, onStep?: (step: Step) => void): App {
   const opened = new Map<string, Promise<OpenedStore>>()
   const holder = `cli-${process.pid}-${Buffer.from(env.random(4)).toString('hex')}`

@@ -28,6 +28,7 @@ const common: Readonly<Record<string, Code>> = {
 }
 const noAnswer = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH']
 
+/** The name that the SDK gives an error, such as ThrottlingException; empty for what is not an Error. */
 export const nameOf = (cause: unknown): string => (cause instanceof Error ? cause.name : '')
 
 /** `own`: the errors of one service's model, by the name that the SDK gives them. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { optional } from './optional.js'
 import type { Env } from './ports/env.js'
 
+/** `log` takes the place of JSON lines on stderr; `cancelled` ends every sleep early. */
 export interface SystemEnvOptions extends Pick<Env, 'ca' | 'hostCa' | 'password'> {
   readonly log?: Env['log']
   readonly cancelled?: AbortSignal

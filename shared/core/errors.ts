@@ -34,4 +34,5 @@ export function systemCodeOf(cause: unknown): string | undefined {
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
   return typeof code === 'string' ? code : undefined
 }
+/** The message of whatever was thrown, also where it is not an Error. It is not redacted. */
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))

@@ -42,6 +42,7 @@ function hashId(parts: readonly unknown[], kind: RotationRequest['kind'] = 'rota
 export const fractionOf = (text: string): number => createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32
 
 const tokenForm = /^[A-Za-z0-9-]{32,64}$/
+/** Whether a text has the form of a token: 32 to 64 of A-Z a-z 0-9 and -. */
 export const isToken = (text: string): text is Token => tokenForm.test(text)
 
 /** Random, with the time in front so that listings sort: for stores that name versions themselves. */

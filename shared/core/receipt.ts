@@ -12,6 +12,7 @@ export const receiptForm = v.object({
   ref: v.optional(v.pipe(v.string(), v.maxLength(400))),
   consumer: v.optional(v.pipe(v.string(), v.maxLength(100))),
 })
+/** A receipt that has the right form; whether its signature fits is for the notifier to say. */
 export type Receipt = v.InferOutput<typeof receiptForm>
 
 /** undefined for a body that is not a receipt. */

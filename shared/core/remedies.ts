@@ -37,4 +37,5 @@ export const remedies: Readonly<Record<Code, string>> = {
   internal: 'This is a bug: keep the message and report it.',
 }
 
+/** The next step of a code, with the name of the secret in it. */
 export const nextFor = (code: Code, shown: string): string => remedies[code].replaceAll('<ref>', shown)

@@ -45,6 +45,7 @@ function isOneWay(all: {
     return !direct && inCluster === (kubeconfig === undefined) && (context === undefined || !inCluster)
   return context === undefined && server !== undefined && (token === undefined) !== (tokenFile === undefined)
 }
+/** How an API server is reached: the cluster around us, a kubeconfig, or a server with one token. */
 export type ClusterSettings = v.InferOutput<typeof clusterSettings>
 
 /** One key of one ConfigMap. */

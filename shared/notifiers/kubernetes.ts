@@ -133,4 +133,5 @@ async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret
     : { phase: 'verified', evidence: waiting.join('; '), again: now + Math.max(leftMs, laterMs) }
 }
 
+/** Returns the same notifier each time: only the cluster holds how far a consumer is. */
 export const create = (): Notifier => kubernetes

@@ -16,4 +16,5 @@ const manual: Notifier = {
       : { phase: 'requested', evidence: `waits for: keyturn seen ${change.ref.shown} --consumer ${consumer.key}` },
   classify: () => 'internal',
 }
+/** Returns the same notifier each time: what a person said reaches it as the receipt. */
 export const create = (): Notifier => manual

@@ -47,6 +47,7 @@ export const notifiers = {
   manual: row({ load: () => import('./manual.js'), settings: manual.settings }),
   webhook: row({ load: () => import('./webhook.js'), settings: webhook.settings, whyNot: webhook.whyNot }),
 } satisfies Record<string, NotifierRow>
+/** What `kind` of a consumer may be in the configuration secret. */
 export type NotifierKind = keyof typeof notifiers
 export const notifierKinds = Object.keys(notifiers) as NotifierKind[]
 

@@ -81,4 +81,5 @@ export const checkCallback: CheckCallback = (consumer, { headers, body }, now) =
   return why === undefined ? { signedAt: Number(headers['webhook-timestamp']) * 1000 } : { why }
 }
 
+/** Returns the same notifier each time: how far a consumer is comes from its answers and callbacks. */
 export const create = (): Notifier => webhook

@@ -63,4 +63,5 @@ const postgres: Rotator<PostgresValue> = {
   classify,
 }
 
+/** Returns the same rotator each time: it keeps nothing between calls. */
 export const create = () => postgres

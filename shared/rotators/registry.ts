@@ -50,6 +50,7 @@ const rows = {
   'memory-f': { load: () => import('./memory.js').then(({ create }) => create('F')), engines: ['memory-f'], trial: true },
 } satisfies Record<string, RotatorRow>
 
+/** Every rotator that has a row; a bundle may hold fewer (`rotatorKinds`). */
 export type RotatorKind = keyof typeof rows
 export const rotators: Readonly<Record<RotatorKind, RotatorRow>> = rows
 const bundled = typeof KEYTURN_BUNDLED_ROTATORS === 'undefined' ? Object.keys(rows) : KEYTURN_BUNDLED_ROTATORS.split(',')

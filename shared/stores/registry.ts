@@ -16,6 +16,7 @@ export interface StoreOptions {
 }
 /** With what a platform that drives rotations itself offers besides. */
 export type OpenedStore = SecretStore & SecretStoreAdmin & Partial<StepService & RotationStarter>
+/** How a store is opened, by whoever first needs it. */
 export interface StoreRow {
   open(options: StoreOptions): Promise<OpenedStore>
   /** For trials and tests: what is put there is gone with the process. */
@@ -31,6 +32,7 @@ export const stores = {
   },
   memory: { open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env), trial: true },
 } satisfies Record<string, StoreRow>
+/** Every store that has a row, those for trials included, which storeRow refuses. */
 export type OpenableStore = keyof typeof stores
 
 /** Those that a person may name. */

@@ -29,6 +29,7 @@ export interface Settings {
   readonly owner?: string
 }
 
+/** What a policy is checked against besides the keys that all secrets have. */
 export interface PolicyOptions {
   /** The rotator's own keys; undefined while the rotator is not known yet: then unknown keys are let through. */
   readonly own?: readonly PolicyKey[]

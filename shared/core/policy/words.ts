@@ -12,5 +12,6 @@ export function distance(a: string, b: string): number {
   return row[b.length] ?? 0
 }
 
+/** Finds the known word with the fewest letters to change; of two equally near ones the first in order. undefined where none is known. */
 export const nearest = (word: string, known: readonly string[]): string | undefined =>
   [...known].sort((a, b) => distance(word, a) - distance(word, b) || (a < b ? -1 : 1))[0]

@@ -7,6 +7,7 @@ export interface Artefact {
   publish(text: PublicText, context: ArtefactContext): Promise<'written' | 'same'>
 }
 
+/** What a publication is given; `deadline` in epoch milliseconds. */
 export interface ArtefactContext {
   readonly env: Env
   readonly deadline: number

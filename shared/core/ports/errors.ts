@@ -38,5 +38,7 @@ export const codes = {
   internal: 'human',
 } as const satisfies Record<string, Remedy>
 
+/** What the caller does about an error. */
 export type Remedy = 'fix' | 'retry' | 'reread' | 'wait' | 'human'
+/** Stable: a program decides by it, a person reads the message. */
 export type Code = keyof typeof codes

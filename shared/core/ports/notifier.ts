@@ -32,6 +32,7 @@ export interface Consumer {
   readonly settings: SecretText
 }
 
+/** What one look found out about a consumer; `again` in epoch milliseconds. */
 export interface ConsumerState {
   readonly phase: ConsumerPhase
   /** Not before this time once more. */
@@ -41,6 +42,7 @@ export interface ConsumerState {
   readonly evidence: string
 }
 
+/** What a notifier is given for one call; `deadline` in epoch milliseconds. Values are read only when it asks. */
 export interface NotifierContext {
   readonly env: Env
   readonly deadline: number
@@ -71,6 +73,7 @@ export type CheckCallback = (
   now: number,
 ) => { readonly signedAt: number } | { readonly why: string }
 
+/** Tells the consumers of one kind of a publication. It never carries a value, and every call may be repeated. */
 export interface Notifier {
   readonly kind: string
   /** Looks, sends nothing. bad_config for settings that are wrong. */

@@ -4,8 +4,10 @@ import type { Env } from './env.js'
 import type { Code } from './errors.js'
 import type { CredentialId, Policy, SecretRef, Token } from './words.js'
 
+/** replace: one slot · alternate: two accounts in turn · overlap: two valid at once at the target · ephemeral: a new account each time. */
 export type Strategy = 'replace' | 'alternate' | 'overlap' | 'ephemeral'
 export const credentialTypes = ['database', 'api-key', 'jwt', 'symmetric', 'oauth', 'tls', 'other'] as const
+/** What kind of credential a secret holds: defaults of the configuration and `rotate --type` go by it. */
 export type CredentialType = (typeof credentialTypes)[number]
 
 /** A key that this rotator adds to the policy grammar, without the `keyturn-` in front; check returns what is wrong, in words. */
@@ -34,6 +36,7 @@ export interface RotatorTraits {
   rollback(policy: Policy): 'publish' | 'reapply' | 'none'
 }
 
+/** The login with the right to change others, from the secret that keyturn-admin names. */
 export interface Administrator {
   readonly value: SecretText
   readonly ref: SecretRef
@@ -41,6 +44,7 @@ export interface Administrator {
   readonly hosts?: readonly string[]
 }
 
+/** What a rotation, or a look, tells a rotator; times in epoch milliseconds. */
 export interface Context<V> {
   readonly ref: SecretRef
   readonly token: Token
@@ -72,6 +76,7 @@ export interface Context<V> {
   readonly env: Env
 }
 
+/** Whether the effect is complete; if not, the same call is made once more at `again`, in epoch milliseconds. */
 export type Progress = { readonly done: true } | { readonly done: false; readonly again: number; readonly why: Code }
 /** What the incoming credential has or lacks against the outgoing one. A fatal one stops the rotation before publishing. */
 export interface Difference {
@@ -80,6 +85,7 @@ export interface Difference {
   readonly incoming: string
   readonly fatal: boolean
 }
+/** What can be seen of who uses a credential; `lastUsedAt` in epoch milliseconds. */
 export interface Usage {
   readonly inUse: boolean | 'unknown'
   /** A session list saw sessions that last: only the end of such ones proves anything; of a client that comes and goes nothing is seen. */

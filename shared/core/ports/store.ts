@@ -9,6 +9,7 @@ export interface StoreTraits {
   readonly valueBytesMax: number
 }
 
+/** One version without its value; `createdAt` in epoch milliseconds. */
 export interface VersionInfo {
   readonly id: VersionId
   readonly createdAt: number
@@ -57,6 +58,7 @@ export interface SecretState extends SecretView {
  */
 export type Listed = Pick<SecretView, 'ref' | 'policy' | 'drivenBy'> & Partial<SecretView>
 
+/** The rotation that the journal knows; with `published` it is over. `leaseUntil` in epoch milliseconds. */
 export interface OpenRotation {
   readonly token: Token
   readonly kind: RotationRequest['kind']
@@ -75,6 +77,7 @@ export interface OpenRotation {
   readonly rejects: number
 }
 
+/** May be lost: then announcements are repeated, and nothing is retired on what it said. Times in epoch milliseconds. */
 export interface Journal {
   readonly rotation?: OpenRotation
   /** Durable `stuck`: refused before any login until a person looked. */
@@ -134,6 +137,7 @@ export interface Claim {
   readonly keeps?: VersionId
 }
 
+/** What a rotation asks of `claim`. */
 export interface ClaimWish {
   readonly token: Token
   readonly kind: RotationRequest['kind']
@@ -152,6 +156,7 @@ export interface ClaimWish {
   readonly minting?: true
 }
 
+/** What a note changes: a member that is absent stays, `retiring` and `seen` are replaced as a whole. */
 export interface NotePatch {
   readonly announced?: VersionId
   readonly retiring?: readonly Retiring[]
@@ -161,10 +166,12 @@ export interface NotePatch {
   readonly code?: Code | null
 }
 
+/** A value, and the canonical ref of the secret that it is of. */
 export interface CurrentValue {
   readonly ref: SecretRef
   readonly value: SecretText
 }
+/** What is stored under the token after `stage`. */
 export interface StagedValue {
   readonly version: VersionId
   /** given: what is stored is the value that was given. */

@@ -1,7 +1,9 @@
 /** The words that all rooms share. Sizes in UTF-8 bytes, times in epoch milliseconds. */
 
+/** What a version is to its secret: what consumers read, what comes next, what was there before. */
 export type Stage = 'current' | 'pending' | 'previous'
 export const steps = ['create', 'set', 'test', 'finish'] as const
+/** In this order. Each may be repeated. */
 export type Step = (typeof steps)[number]
 
 declare const brand: unique symbol

@@ -10,6 +10,7 @@ export type Shape =
   | { readonly kind: 'url'; readonly url: UrlParts }
   | { readonly kind: 'bare'; readonly text: string }
 
+/** What a rotation changes in a value. */
 export interface Login {
   readonly user: string
   readonly password: string

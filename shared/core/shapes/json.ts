@@ -9,6 +9,7 @@ export interface JsonField {
   readonly length: number
 }
 
+/** Whether the first character is a brace; the rest is not looked at. */
 export const looksLikeJson = (text: string): boolean => text.trimStart().startsWith('{')
 
 /** The top-level fields in their order. bad_value for malformed JSON (position only: the text is secret) or a name that stands twice. */

@@ -14,6 +14,7 @@ export interface UrlParts {
 
 const form = /^((?:jdbc:)?[a-z][a-z0-9+.-]*:\/\/)([^/?#]*)(.*)$/is
 
+/** Whether it begins with a scheme and :// and has no white space; the rest is not looked at. */
 export const looksLikeUrl = (text: string): boolean => form.test(text) && !/\s/.test(text)
 
 /** The login of a URL, and what stands before and behind it. */
@@ -53,6 +54,7 @@ export function withLogin(parts: UrlLogin, user: string, password: string): stri
   return `${parts.head}${encode(user)}:${encode(password)}${tail}`
 }
 
+/** Percent-encodes what encodeURIComponent leaves, too: ! ' ( ) * */
 export const encode = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
 

@@ -9,6 +9,7 @@ import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
 import { type Delivery, deliver, seenBy, wasTold } from './deliver.js'
 
+/** How one announce pass ended; `told` also lists who was told before. */
 export interface Announced {
   readonly ref: SecretRef
   /** none: nothing was due · announced: every consumer was told · waiting: some could not be told yet · unnoted: told, but this role may not write notes. */

@@ -98,6 +98,7 @@ export function reachedAt({ companions }: Pick<Setup, 'companions'>, { published
   return Math.max(publishedAt, ...seen.filter(({ version, phase }) => version === current?.id && phase === 'drained').map(({ at }) => at))
 }
 
+/** A companion that was written, and why, for people. */
 export interface Healed {
   readonly companion: string
   readonly says: string

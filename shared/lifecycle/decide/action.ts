@@ -31,6 +31,7 @@ export interface Facts {
   readonly thaw?: string
 }
 
+/** What the table answers; the run carries it out, and status and plan show it. */
 export type Action =
   | { readonly do: 'done'; readonly version: VersionId }
   | { readonly do: 'refuse'; readonly code: Code; readonly why: string; readonly next?: string }

@@ -79,6 +79,7 @@ export interface Scheduled {
   readonly code?: Code
 }
 
+/** Looks up what the policy says of the schedule. A policy that cannot be understood is told by its code, not thrown. */
 export async function scheduleOf(deps: Deps, state: SecretView): Promise<Scheduled> {
   if (state.policy['keyturn-rotator'] === undefined && state.policy['keyturn-parts'] === undefined) return { due: false }
   try {

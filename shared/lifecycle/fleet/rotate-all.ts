@@ -10,6 +10,7 @@ import type { Deps } from '../secret/deps.js'
 import { rotateOrFollow } from '../service/start.js'
 import { plan } from './plan.js'
 
+/** How far a rotation of many came: `rotated`, `skipped` and `failed` together name every secret that was begun. */
 export interface FleetResult {
   readonly rotated: readonly string[]
   /** Held, locked or paused: not now, and no failure. */

@@ -16,6 +16,7 @@ import { openSecret } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
 import { type Known, namesNoRotator, type Tools } from '../secret/setup.js'
 
+/** What one look found out about a secret; times in epoch milliseconds. */
 export interface Status {
   readonly state: SecretState
   readonly rotator?: string

@@ -6,6 +6,7 @@ import { remedies } from '../../core/remedies.js'
 import { type AuditRecord, type AuditSink, recordIntent } from './audit.js'
 import type { Redactor } from './redact.js'
 
+/** What every guarded call of an invocation shares. */
 export interface Guard {
   readonly env: Env
   readonly audit: AuditSink
@@ -13,6 +14,7 @@ export interface Guard {
   readonly holder: string
 }
 
+/** What the guard has to know of a call; `deadline` in epoch milliseconds. */
 export interface GuardedCall {
   /** Which port and method: `store.stage`. */
   readonly name: string

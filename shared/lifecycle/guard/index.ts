@@ -26,4 +26,5 @@ export const guardEnv = (env: Env, redactor: Redactor): Env => ({
     ),
 })
 
+/** Makes a guard whose log is redacted, too. */
 export const createGuard = (parts: Guard): Guard => ({ ...parts, env: guardEnv(parts.env, parts.redactor) })

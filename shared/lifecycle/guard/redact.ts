@@ -10,6 +10,7 @@ export interface Redactor {
   clean(text: string): string
 }
 
+/** Makes a redactor that knows no value yet. Texts of fewer than four characters are never taken out. */
 export function createRedactor(): Redactor {
   const texts = new Set<string>()
   let sorted: readonly string[] | undefined

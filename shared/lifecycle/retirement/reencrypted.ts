@@ -8,6 +8,7 @@ import { retainedEntries, retainedIds } from '../secret/outgoing.js'
 import { assertConsumers, type Known, type Tools } from '../secret/setup.js'
 import { askGate } from './gate.js'
 
+/** Which key leaves with the next rotation, and whether that was said before. */
 export interface Reencrypted {
   readonly ref: SecretRef
   readonly id: CredentialId

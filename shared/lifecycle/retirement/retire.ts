@@ -12,6 +12,7 @@ import { identitiesOf, retainedIds } from '../secret/outgoing.js'
 import { assertConsumers, createTools, type Known, type Tools } from '../secret/setup.js'
 import { askGate, type Verdict } from './gate.js'
 
+/** What a pass did with one outgoing credential; `again` in epoch milliseconds. */
 export interface Retired {
   readonly id: CredentialId
   readonly state: Retiring['state'] | 'retired' | 'current again'
@@ -111,6 +112,7 @@ export async function liveAs(tools: Tools, setup: Known, state: SecretState, { i
   return undefined
 }
 
+/** Makes the context for retiring: reads the current value, and holds no claim. */
 export async function retireContext(tools: Tools, setup: Known, state: SecretState): Promise<Context<unknown>> {
   const context = await lookContext(tools, setup, state)
   const { rotator, policy } = setup

@@ -29,6 +29,7 @@ export type SafeAction =
   | { readonly do: 'nothing' | 'unstick' | 'discard' | 'resume' | 'by hand'; readonly why: string }
   | { readonly do: 'restore'; readonly version: VersionId; readonly why: string }
 
+/** What the target said to each stored version, and the one safe action. */
 export interface Recovery {
   readonly ref: SecretRef
   readonly tried: readonly Tried[]

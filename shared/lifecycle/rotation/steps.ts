@@ -43,6 +43,7 @@ async function newValue(work: Work): Promise<SecretText> {
   return text
 }
 
+/** Reads and parses a staged value. bad_value. */
 export async function readPending({ tools, context, rotator }: Work, version: VersionId): Promise<Pending> {
   return { version, value: rotator.parse(await tools.store.read(context.ref, version), context.policy) }
 }

@@ -50,6 +50,7 @@ export const ownManner: Manner = { needs: () => everything, mayNote: true, vouch
 export const releasedIn = ({ journal }: SecretState): readonly CredentialId[] =>
   (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').map(({ id }) => id)
 
+/** Reads what the claimed rotation needs and makes its context, whose deadline is before the end of the lease. internal without a base version. */
 export async function openWork(
   tools: Tools,
   setup: Known,

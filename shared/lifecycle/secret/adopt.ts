@@ -11,6 +11,7 @@ import { assertConsumers, inferred, type Known, type Tools } from './setup.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
+/** What one login with the current value showed; `rotator` is the kind. */
 export interface Looked {
   readonly ref: SecretRef
   readonly rotator: string

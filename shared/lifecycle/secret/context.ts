@@ -8,6 +8,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import { guarded } from '../guard/index.js'
 import type { Setup, Tools } from './setup.js'
 
+/** Reads the administrator where the policy names one, and lets the redactor know it. admin_mismatch where that is the secret itself. */
 export async function adminOf(
   tools: Tools,
   settings: Settings,

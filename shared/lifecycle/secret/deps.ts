@@ -7,6 +7,7 @@ import type { Policy, RotationRequest, SecretRef, Step, Token, VersionId } from 
 import type { SecretText } from '../../core/secret-text.js'
 import type { AuditSink } from '../guard/index.js'
 
+/** A time in which no ordinary rotation starts, in epoch milliseconds. */
 export interface Freeze {
   readonly from: number
   readonly to: number
@@ -74,6 +75,7 @@ export interface Deps {
   onStep?(step: Step): void
 }
 
+/** How a request ended that did not fail: a failure is thrown. */
 export interface RotationResult {
   readonly ref: SecretRef
   /** published: what consumers read changed · unchanged: nothing was to be done · step: the asked step is done, nothing is published yet. */

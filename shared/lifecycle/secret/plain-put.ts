@@ -50,6 +50,7 @@ export async function dropPut(tools: Tools, state: SecretState, { staged }: Extr
   await tools.store.discard(await tools.store.claim(state, wishFor(tools, staged)), staged.id)
 }
 
+/** What is asked of `claim` to go on with a staged value under its own token. */
 export const wishFor = ({ deps }: Tools, { token, kind }: Staged): ClaimWish => ({
   token,
   kind: kind ?? 'rotate',

@@ -11,6 +11,7 @@ const dayMs = 86_400_000
 export const jitterMs = ({ store, key }: SecretRef, most: number): number =>
   Math.floor(fractionOf(`${store}:${key}`) * Math.min(most, jitterMsMax))
 
+/** What decides when a rotation is due. */
 export interface Scheduled {
   readonly settings: Settings
   /** Where parts have schedules of their own. */

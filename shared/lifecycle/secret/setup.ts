@@ -19,6 +19,7 @@ export interface Tools {
   readonly store: SecretStore
 }
 
+/** Makes a guard and a guarded store of their own: what its redactor learns is forgotten with them. */
 export function createTools(deps: Deps): Tools {
   const guard = createGuard({ env: deps.env, audit: deps.audit, redactor: createRedactor(), holder: deps.holder })
   guard.redactor.learn(deps.sensitive)

@@ -79,6 +79,7 @@ export function fieldOf(value: SecretText, name: string): string | undefined {
   const field = looksLikeJson(text) ? jsonFields(text).find((one) => one.name === name) : undefined
   return field === undefined ? undefined : asText(field.value)
 }
+/** Compares in constant time: how long it takes does not tell where two texts differ. */
 export const isSameText = (a: string, b: string): boolean =>
   timingSafeEqual(digestOf(Buffer.from(a, 'utf8')), digestOf(Buffer.from(b, 'utf8')))
 

@@ -66,6 +66,7 @@ const externalSecret = v.object({
     }),
   ),
 })
+/** What is read of an ExternalSecret, with the defaults above for what it leaves out. */
 export type ExternalSecret = v.InferOutput<typeof externalSecret>
 
 const selector = v.object({
@@ -103,9 +104,11 @@ const workload = v.object({
     }),
   ),
 })
+/** What is read of a Deployment, StatefulSet or DaemonSet. Replicas that it leaves out are 1, counts of its status 0. */
 export type Workload = v.InferOutput<typeof workload>
 
 const pod = v.object({ metadata, status: v.optional(v.object({ phase: v.optional(v.string(), '') })) })
+/** What is read of a pod; the phase is empty where the server does not say one. */
 export type Pod = v.InferOutput<typeof pod>
 /** A Job or a bare pod, as far as one sees when it started and whether it has ended. */
 const resting = v.object({
@@ -120,14 +123,17 @@ const resting = v.object({
     }),
   ),
 })
+/** Times are as the server writes them; counts that it leaves out are 0. */
 export type Resting = v.InferOutput<typeof resting>
 const pods = v.object({
   metadata: v.object({ continue: v.optional(v.string(), '') }),
   items: v.array(pod),
 })
+/** One page of a list; on the last one `continue` is empty. */
 export type Pods = v.InferOutput<typeof pods>
 
 const secret = v.object({ metadata, immutable: v.optional(v.boolean(), false), data: v.optional(v.record(v.string(), v.string()), {}) })
+/** What is read of a Secret; each entry of `data` is base64, as the server sends it. */
 export type Secret = v.InferOutput<typeof secret>
 
 const clusterExternalSecret = v.object({ metadata, spec: v.object({ externalSecretName: v.optional(v.string()) }) })

@@ -19,6 +19,7 @@ import {
   workloadRef,
 } from './workload.js'
 
+/** Makes the state to report. The next look comes after `waitMs`, or after two seconds. */
 export type At = (phase: ConsumerState['phase'], evidence: string, waitMs?: number) => ConsumerState
 
 const windowMs = 15 * 60_000

@@ -3,6 +3,7 @@ import { parseWindow } from '../../core/policy/window.js'
 import { clusterSettings, label, objectName } from '../../kubernetes/settings.js'
 
 export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'Pod'] as const
+/** What a consumer may name as a workload. A Job or a bare pod is looked at, and never restarted. */
 export type WorkloadKind = (typeof workloadKinds)[number]
 const workload = v.pipe(
   v.string(),

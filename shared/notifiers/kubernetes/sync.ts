@@ -19,6 +19,7 @@ export function markOf({ id, ref }: Change, source: string): Mark {
   const hash = createHash('sha256').update(`${ref.store}:${ref.key}\n${source}`).digest('hex').slice(0, markDigits)
   return { key: markPrefix + hash, before: beforePrefix + hash, change: id }
 }
+/** Whether the mark of this very change is there; that of an earlier change does not count. */
 export const isMarkedBy = (annotations: Readonly<Record<string, string>> | undefined, { key, change }: Mark): boolean =>
   annotations?.[key] === change
 
@@ -75,4 +76,5 @@ export function whyNotWritten({ spec, status }: ExternalSecret): string | undefi
   return /retained/i.test(ready.message) ? 'the operator kept the old Secret' : undefined
 }
 
+/** The name of the Secret that the operator writes: its own where the target has none. */
 export const secretNameOf = ({ metadata, spec }: ExternalSecret): string => spec.target?.name ?? metadata.name

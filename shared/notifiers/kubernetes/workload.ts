@@ -17,13 +17,16 @@ const plurals: Readonly<Record<WorkloadKind, string>> = {
 }
 /** Nobody but whoever made them can start them anew: they are looked at, and named while they go on with what they read. */
 export const isRestartable = ({ kind }: WorkloadRef): boolean => kind !== 'Job' && kind !== 'Pod'
+/** The plural that paths of the API use. */
 export const resourceOf = ({ kind }: WorkloadRef): string => plurals[kind]
 
+/** Splits `Kind/name` and checks neither part: the form of the settings has done so. */
 export function workloadRef(shown: string): WorkloadRef {
   const [kind = '', name = ''] = shown.split('/')
   return { kind: kind as WorkloadKind, name, shown } // the settings allow these only
 }
 
+/** Whether the pod template has the mark of this change. */
 export const isMarked = ({ spec }: Workload, mark: Mark): boolean => isMarkedBy(spec.template.metadata?.annotations, mark)
 /** A new template is a new rollout; the same again changes nothing. */
 export const markTemplate = ({ key, change }: Mark): object => ({ spec: { template: { metadata: { annotations: { [key]: change } } } } })
@@ -69,6 +72,7 @@ export const isStuck = ({ status }: Workload): boolean =>
     ({ type, status: is, reason }) => type === 'Progressing' && is === 'False' && reason === 'ProgressDeadlineExceeded',
   ) === true
 
+/** Writes the selector as the API takes it in `labelSelector`. */
 export function selectorText({ spec }: Workload): string {
   const labels = Object.entries(spec.selector.matchLabels).map(([key, value]) => `${key}=${value}`)
   const expressions = spec.selector.matchExpressions.map(({ key, operator, values }) => {
@@ -81,7 +85,9 @@ export function selectorText({ spec }: Workload): string {
 /** Pods that started before the restart, those that are ending included; those that ended for good stay as objects and use nothing. */
 export const oldPods = ({ items }: Pods, mark: Mark): readonly Pod[] =>
   items.filter((pod) => !isOver(pod) && !isMarkedBy(pod.metadata.annotations, mark))
+/** The pod has ended for good: its object stays, and uses nothing. */
 export const isOver = ({ status }: Pod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '')
+/** Names a pod for people. One without an owner is replaced by nobody, so the text says what to do. */
 export const shownPod = ({ metadata }: Pod): string =>
   metadata.ownerReferences.length > 0 ? metadata.name : `${metadata.name}, which no workload owns: delete it yourself`
 

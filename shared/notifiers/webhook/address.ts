@@ -33,6 +33,7 @@ const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 4 ? 'i
 /** An IPv4 address in IPv6 clothes is judged as what it is. */
 const bare = (address: string): string => /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address
 
+/** Whether announcements may go to an IP address: `allow` lists networks such as 10.0.0.0/8, and wins over what is forbidden. */
 export function isAllowed(address: string, allow: readonly string[]): boolean {
   const plain = bare(address)
   const listed = new BlockList()
@@ -56,6 +57,7 @@ export function guardedLookup(allow: readonly string[]): LookupFunction {
   }
 }
 
+/** Makes a bad_config error for the field `url`. */
 export const forbidden = (host: string): RotationError =>
   new RotationError('bad_config', `${host} is in a private or link-local network, which announcements do not go to.`, {
     field: 'url',

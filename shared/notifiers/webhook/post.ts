@@ -5,6 +5,7 @@ import { RotationError, systemCodeOf } from '../../core/errors.js'
 import { forbidden, guardedLookup, isAllowed } from './address.js'
 import type { WebhookSettings } from './settings.js'
 
+/** What the receiver answered, with any status, redirects included. */
 export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders

@@ -43,4 +43,5 @@ export function whyNot({ url, plaintext, keys, receiptKeys }: WebhookSettings, r
   const proves = [...keys, ...receiptKeys].some((text) => /^wh(sec|pk)_/.test(text))
   return required && !proves ? 'is required, but has no key (whsec_ in keys, whpk_ in receiptKeys) that could prove a receipt' : undefined
 }
+/** The settings with their defaults. `timeoutMs` is for the whole request, answer included. */
 export type WebhookSettings = v.InferOutput<typeof settings>

@@ -8,8 +8,10 @@ export const algorithms = {
   ES384: { kty: 'EC', crv: 'P-384' },
   EdDSA: { kty: 'OKP', crv: 'Ed25519' },
 } as const satisfies Record<string, { readonly kty: 'RSA' | 'EC' | 'OKP'; readonly crv?: string }>
+/** What a new key may sign with. */
 export type Algorithm = keyof typeof algorithms
 export const algorithmNames = Object.keys(algorithms) as Algorithm[]
+/** Whether an unknown input is exactly a name in the table. */
 export const isAlgorithm = (name: unknown): name is Algorithm => typeof name === 'string' && Object.hasOwn(algorithms, name)
 
 interface KeyKind {

@@ -59,6 +59,7 @@ const jwkOf = ({ jwk }: SigningKey): JWK => JSON.parse(jwk.reveal()) as JWK
 /** undefined while it has no name. */
 export const publicOf = (key: SigningKey): PublicJwk | undefined => publicJwk({ ...jwkOf(key), kid: key.kid, alg: key.algorithm })
 
+/** Keeps the public half of a key that stops signing; undefined where there is none. Its tokens are accepted until `notAfter`, epoch milliseconds. */
 export function former(key: SigningKey & { readonly kid: string }, notAfter: number): FormerKey | undefined {
   const half = publicOf(key)
   const { kid, algorithm, notBefore } = key
@@ -91,6 +92,7 @@ export function privatePem(key: SigningKey, like: string): string {
   return String(object.export({ type: 'pkcs8', format: 'pem' }))
 }
 
+/** Writes the public half in the PEM form of `like`: PKCS #1 where that was one and the key is RSA, else SPKI. */
 export function publicPem(key: SigningKey, like: string): string {
   const object = createPublicKey(keyObject(key))
   const old = like.includes('BEGIN RSA PUBLIC KEY') && object.asymmetricKeyType === 'rsa'

@@ -40,8 +40,10 @@ const fieldKey: PolicyKey = {
   check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
 }
 export const policyKeys: readonly PolicyKey[] = [algorithmKey, bitsKey, verifiersKey, maxAgeKey, propagationKey, ttlKey, skewKey, fieldKey]
+/** The field of the JSON value that holds the keys; undefined: the value itself does. */
 export const fieldOf = (policy: Policy): string | undefined => policyText(policy, fieldKey)
 
+/** What the policy asks for, in types. `bits` is the size of an RSA key, and of no other. */
 export interface Wish {
   readonly algorithm: Algorithm
   readonly bits: number

@@ -27,6 +27,7 @@ const sizeKey: PolicyKey = {
 }
 export const policyKeys: readonly PolicyKey[] = [fieldKey, countKey, formKey, sizeKey]
 
+/** How many keys a value holds at most, the one that encrypts included. */
 export const countOf = (policy: Policy): number => Number(policyText(policy, countKey))
 
 /** How a new key looks. bad_policy where the present one does not say it, or is shorter than any cipher takes. */

@@ -15,6 +15,7 @@ export const fieldKey: PolicyKey = {
   check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
 }
 
+/** One key of the ring, with the id that encrypted data carries. */
 export interface RingKey {
   /** Not secret and never derived from the key. */
   readonly id: string

@@ -2,6 +2,7 @@ import { RotationError } from '../../core/errors.js'
 import type { Effects } from './effects.js'
 import { straight } from './effects.js'
 
+/** A key that the target made. One logs in with `id` and `secret`; `tag` is the token of the rotation; `createdAt` in epoch milliseconds. */
 export interface IssuedKey {
   readonly id: string
   readonly secret: string
@@ -73,6 +74,7 @@ export class MemoryTarget {
 
 /** Targets of this process by name, so that a secret can say which one it belongs to. */
 const targets = new Map<string, MemoryTarget>()
+/** Returns the target of that name in this process; the first call makes it, without accounts. */
 export function memoryTarget(name: string): MemoryTarget {
   const there = targets.get(name)
   if (there) return there
@@ -80,4 +82,5 @@ export function memoryTarget(name: string): MemoryTarget {
   targets.set(name, made)
   return made
 }
+/** Puts a target under a name, in place of one that is there. */
 export const setMemoryTarget = (name: string, target: MemoryTarget): void => void targets.set(name, target)

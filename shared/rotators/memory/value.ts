@@ -17,6 +17,7 @@ const named = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'host' in value && !('target' in value) ? { ...value, target: value.host } : value
 const form = v.object({ target: text, username: text, password: text, ring: v.optional(v.array(v.object({ kid: text, key: text })), []) })
 
+/** Reads a value; `host` counts as `target` where that is absent. bad_value with the field, for text that is not JSON with the field `value`. */
 export function parseMemoryValue(value: SecretText): MemoryValue {
   const result = v.safeParse(form, named(json(value)))
   if (!result.success) {
@@ -46,6 +47,7 @@ function json(value: SecretText): unknown {
   }
 }
 
+/** Writes login and ring into `shape`; its other fields stay. An empty ring leaves the one in `shape` as it is. */
 export function renderMemoryValue(shape: SecretText, next: MemoryValue): SecretText {
   const fields = JSON.parse(shape.reveal()) as Record<string, unknown>
   const ring = next.ring.length === 0 ? {} : { ring: next.ring.map(({ kid, key }) => ({ kid, key: key.reveal() })) }

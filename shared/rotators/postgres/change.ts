@@ -83,6 +83,7 @@ async function setPassword(
   }
 }
 
+/** Runs one query. Its errors are those of statementError. */
 export async function ask<R extends pg.QueryResultRow>(session: Session, text: string, values?: readonly unknown[]): Promise<readonly R[]> {
   try {
     return await session.query<R>(text, values)

@@ -59,6 +59,7 @@ function loginKind(code: string | undefined, message: string, { proven, forged }
   return ['internal', 'Look up the message in the server log.']
 }
 
+/** Explains a failed login, with the field of the secret to look at first where there is one. A RotationError is returned as it is. */
 export function loginError(cause: unknown, who: string, where: string, proof: Proof): RotationError {
   if (cause instanceof RotationError) return cause
   const code = systemCodeOf(cause)
@@ -107,6 +108,7 @@ function statementKind(code: string | undefined, message: string): Kind {
   return ['internal', 'Look up the message in the server log.']
 }
 
+/** Explains a failed statement. ambiguous: the answer was lost, so the change may have happened. A RotationError is returned as it is. */
 export function statementError(cause: unknown, what: string): RotationError {
   if (cause instanceof RotationError) return cause
   const code = systemCodeOf(cause)
@@ -114,5 +116,6 @@ export function statementError(cause: unknown, what: string): RotationError {
   return new RotationError(kind, `${what}: ${messageOf(cause)}${code === undefined ? '' : ` (${code})`}.`, { cause, next })
 }
 
+/** Judges an error as that of a login that proved nothing. Returns the code of a RotationError as it is. */
 export const classify = (cause: unknown): Code =>
   cause instanceof RotationError ? cause.code : loginKind(systemCodeOf(cause), messageOf(cause), { proven: false, forged: false })[0]

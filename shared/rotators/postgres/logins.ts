@@ -56,6 +56,7 @@ export async function adminLogin(context: Context<PostgresValue>, admin: Postgre
   })
 }
 
+/** Ends the session when `act` has ended, also when it threw. */
 export async function within<T>(session: Session, act: (session: Session) => Promise<T>): Promise<T> {
   try {
     return await act(session)

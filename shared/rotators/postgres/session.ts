@@ -13,6 +13,7 @@ export interface Session {
   end(): Promise<void>
 }
 
+/** How one login ended: with a session, which the caller ends, or with the reason why there is none. */
 export type Login =
   | { readonly session: Session }
   /** proven: the password was right. refused: it was not; never to be tried again. */

@@ -17,6 +17,7 @@ export const dialect: Dialect = {
   },
 }
 
+/** What the rotator reads from a value: one login and how its server is reached. */
 export type PostgresValue = DatabaseLogin
 
 /** bad_value with the field, or bad_policy with keyturn-at for a bare password. */

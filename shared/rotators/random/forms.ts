@@ -101,5 +101,6 @@ export const forms = {
   },
 } as const satisfies Record<string, Form>
 
+/** What keyturn-form may be. */
 export type FormName = keyof typeof forms
 export const formNames = Object.keys(forms) as FormName[]

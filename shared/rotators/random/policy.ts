@@ -30,7 +30,9 @@ const fieldKey: PolicyKey = {
 export const policyKeys: readonly PolicyKey[] = [formKey, sizeKey, prefixKey, fieldKey]
 
 const isForm = (name: string): name is FormName => Object.hasOwn(forms, name)
+/** The field of a JSON value that is the key; undefined where the policy names none. */
 export const fieldOf = (policy: Policy): string | undefined => policyText(policy, fieldKey)
+/** Whether a rotation keeps the previous key in the value; an emergency keeps none. */
 export const overlaps = (policy: Policy): boolean => policy['keyturn-strategy'] === 'overlap'
 
 /** What the policy asks for, whole. bad_policy for a size that its form does not have. */

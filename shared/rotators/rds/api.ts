@@ -47,12 +47,14 @@ function described({ kind, id }: Place, cause: unknown): RotationError {
   })
 }
 
+/** Asks RDS for the instance. not_found names the field with the identifier; any other error names the right that may be missing. */
 export const describeInstance = (place: Place): Promise<DBInstance> =>
   only(place, async () => {
     const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: place.id })
     return (await clientOf(place.region).send(command)).DBInstances
   })
 
+/** Asks RDS for the cluster. not_found names the field with the identifier; any other error names the right that may be missing. */
 export const describeCluster = (place: Place): Promise<DBCluster> =>
   only(place, async () => {
     const command = new DescribeDBClustersCommand({ DBClusterIdentifier: place.id })

@@ -5,6 +5,7 @@ import { setMasterPassword } from './api.js'
 import { assertOurs, type Database, lookAt } from './database.js'
 import type { Place } from './place.js'
 
+/** What the rotator reads from a value: a login, and the instance or cluster that it is for. */
 export interface RdsValue {
   /** What the engine's own rotator reads from the value. */
   readonly login: DatabaseLogin

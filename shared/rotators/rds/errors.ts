@@ -13,5 +13,7 @@ const codes: Readonly<Record<string, Code>> = {
   InvalidParameterCombination: 'target_denied',
 }
 
+/** Returns the code of a RotationError as it is. The errors of RDS come before those that any service of AWS may answer. */
 export const classify = (cause: unknown): Code => classifyAws(cause, codes)
+/** Whether there is no such instance or cluster; a RotationError with that code counts, too. */
 export const isNotFound = (cause: unknown): boolean => classify(cause) === 'not_found' && nameOf(cause) !== ''

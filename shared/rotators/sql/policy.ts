@@ -35,6 +35,7 @@ export const atKey: PolicyKey = {
 
 /** Open sessions of a login that is retired end with it. */
 export const sessionsEnd = (policy: Policy): boolean => policyText(policy, sessionsKey) === 'end'
+/** Whether a difference between the two logins stops the rotation before it publishes; it does unless the policy says report. */
 export const differencesAreFatal = (policy: Policy): boolean => policyText(policy, differencesKey) !== 'report'
 
 /** How a new password looks: what the environment wishes, of the length that the policy names. bad_policy where too few are left to choose from. */

@@ -18,17 +18,20 @@ import type { Policy, Token, VersionId } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { type Description, readDescription } from './description.js'
 
+/** How the service is reached. What is absent is found by the SDK's own rules. */
 export interface ClientOptions {
   readonly region?: string
   /** SECRETS_MANAGER_ENDPOINT, as the vendor's templates have it; else the SDK's own rules. */
   readonly endpoint?: string
 }
 
+/** The variables of a process, handed in by whoever opens the store. */
 export type Environment = Readonly<Record<string, string | undefined>>
 /** What the environment of a process says of it: SECRETS_MANAGER_ENDPOINT alone; the rest is read by the SDK. */
 export const clientOptionsOf = ({ SECRETS_MANAGER_ENDPOINT: endpoint }: Environment): ClientOptions =>
   optional('endpoint', endpoint || undefined)
 
+/** Makes a client with one attempt per call and a limit of ten seconds: retries are the guard's. */
 export const createClient = ({ region, endpoint }: ClientOptions): SecretsManagerClient =>
   new SecretsManagerClient({
     ...optional('region', region),
@@ -36,6 +39,7 @@ export const createClient = ({ region, endpoint }: ClientOptions): SecretsManage
     ...clientDefaults,
   })
 
+/** One version with its text and the labels that it had when it was read. `createdAt` in epoch milliseconds; 0: the service did not say. */
 export interface Value {
   readonly id: VersionId
   readonly text: SecretText
@@ -44,6 +48,7 @@ export interface Value {
   readonly arn: string
   readonly name: string
 }
+/** One version as a listing shows it, without its text. `createdAt` in epoch milliseconds; 0: the service did not say. */
 export interface ListedVersion {
   readonly id: VersionId
   readonly stages: readonly string[]

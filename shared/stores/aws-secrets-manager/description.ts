@@ -29,6 +29,7 @@ export const refOf = (arn: string, name: string): SecretRef => ({ store: kind, k
 
 const ms = (date: Date | undefined): number | undefined => date?.getTime()
 
+/** Translates DescribeSecret or an entry of ListSecrets; times in epoch milliseconds. not_found for a secret that is marked for deletion. */
 export function readDescription(answer: DescribeSecretCommandOutput | (SecretListEntry & { readonly $metadata?: unknown })): Description {
   const { ARN: arn = '', Name: name = arn } = answer
   const ref = refOf(arn, name)

@@ -22,13 +22,17 @@ export const codes: Readonly<Record<string, Code>> = {
   InternalServiceError: 'unavailable',
 }
 
+/** The service does not find the secret or the version, which for a while it also says of what was just written. */
 export const isNotFound = (cause: unknown): boolean => nameOf(cause) === 'ResourceNotFoundException'
+/** The service has the name already, or keeps another value under the token. */
 export const isExists = (cause: unknown): boolean => nameOf(cause) === 'ResourceExistsException'
 /** The label was not where the call said, or the version is gone. */
 export const isMoved = (cause: unknown): boolean => ['InvalidParameterException', 'ResourceNotFoundException'].includes(nameOf(cause))
 
+/** Returns the code of a RotationError as it is; an error in no table is unavailable with an HTTP status from 500 on, else internal. */
 export const classify = (cause: unknown): Code => classifyAws(cause, codes)
 
+/** Makes a token_spent error: the service never takes a second value under one token. */
 export const spent = (ref: SecretRef, why: string): RotationError =>
   new RotationError('token_spent', `${why}; ${ref.shown} keeps one value a token.`, {
     next: 'Start a new rotation, with another token or none.',

@@ -14,6 +14,8 @@ export const label = {
 /** A version that is still to be retired and that the next publication would push off AWSPREVIOUS: with a label the service does not drop it. */
 export const retiringLabels = ['KEYTURN_RETIRING_1', 'KEYTURN_RETIRING_2', 'KEYTURN_RETIRING_3'] as const
 
+/** The labels of each version. */
 export type Stages = ReadonlyMap<VersionId, readonly string[]>
 
+/** Finds the version that has a label; undefined where none has it. */
 export const holderOf = (stages: Stages, name: string): VersionId | undefined => [...stages].find(([, names]) => names.includes(name))?.[0]

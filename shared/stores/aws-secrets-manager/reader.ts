@@ -42,6 +42,7 @@ const staleWaitsMs = [150, 400, 1000]
 /** In testSecret nothing found means that only current is to be tested, and then finish publishes what nobody tested: the more certain it must be. */
 const testWaitsMs = [...staleWaitsMs, 2000, 4000]
 
+/** What a Reader works with. `warm` outlives the invocation and holds no value. */
 export interface ReaderParts {
   readonly api: Api
   readonly env: Env
@@ -165,6 +166,7 @@ async function absentIs<T>(instead: T, read: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Makes a conflict error: the state that was read is not the present one any more. */
 export const changed = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `${ref.shown} was changed meanwhile.`, { next: 'The state is read again.' })
 

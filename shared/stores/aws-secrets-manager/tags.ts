@@ -23,6 +23,7 @@ export interface Notes {
   readonly seen: Readonly<Record<string, Seen>>
 }
 
+/** Which version was about to be published, and when, in epoch milliseconds. */
 export interface Published {
   readonly version: VersionId
   readonly at: number
@@ -35,6 +36,7 @@ const seenKeys = [1, 2].map((n) => `${prefix}seen-${n}`)
 export const journalKeys: readonly string[] = [announcedKey, ...retireKeys, ...seenKeys]
 export const policyPrefix = prefix
 
+/** Picks the tags that are policy: `keyturn-…`, without those of the journal. */
 export const policyOf = (tags: Policy): Policy =>
   Object.fromEntries(Object.entries(tags).filter(([key]) => key.startsWith(prefix) && !journalKeys.includes(key)))
 
@@ -199,6 +201,7 @@ function seenTexts(seen: Notes['seen']): readonly string[] {
   return texts
 }
 
+/** Returns null where there is no note, no open rotation and no durable code. */
 export const journalOf = (notes: Notes | null, rest: Pick<Journal, 'rotation' | 'code'>): Journal | null => {
   if (notes === null && rest.rotation === undefined && rest.code === undefined) return null
   return {

@@ -12,6 +12,7 @@ import { changed, type Reader, type Warm } from './reader.js'
 import { notesOf, writeNotes } from './tags.js'
 import { substituteToken } from './tokens.js'
 
+/** What a write works with; `now` in epoch milliseconds. */
 export interface WriterParts {
   readonly api: Api
   readonly reader: Reader
@@ -68,6 +69,10 @@ async function nameAsPending(api: Api, ref: SecretRef, to: VersionId, from: Vers
   }
 }
 
+/**
+ * Keeps a value under the token of the claim and marks it as pending. May be repeated: a value that the token keeps already wins. conflict,
+ * token_spent.
+ */
 export async function stage(parts: WriterParts, claimed: Claim, value: SecretText): Promise<StagedValue> {
   const { api, warm, now } = parts
   const { ref, token } = claimed
@@ -151,6 +156,7 @@ export async function dropStrayLabels(api: Api, { ref, stages }: Description, wa
   }
 }
 
+/** Removes a label from a version. May be repeated: a label that is not there any more is no error. */
 export async function takeAway(api: Api, ref: SecretRef, name: string, from: VersionId): Promise<void> {
   try {
     await api.moveStage(ref.key, name, { from })

@@ -5,6 +5,7 @@ import type { Claim, SecretRef, VersionId, VersionInfo } from '../../core/ports/
 import { dropOldest, type FileDocument } from './document.js'
 import { infoOf } from './state.js'
 
+/** Makes a conflict error: what the write was based on is not there any more. */
 export const conflict = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
 

@@ -2,7 +2,9 @@ import { chmod, mkdir, open, opendir, readFile, rename, unlink } from 'node:fs/p
 import { dirname, join } from 'node:path'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 
+/** Where the secrets are, one file each. */
 export const secretsFolder = (home: string): string => join(home, 'secrets')
+/** Where the numbered files of the lock are. */
 export const lockFolder = (home: string): string => join(home, 'lock')
 /** `temporal/pg` → `temporal%2Fpg.json`. */
 export const pathOf = (home: string, key: string): string => join(secretsFolder(home), `${encodeURIComponent(key)}.json`)
@@ -40,6 +42,7 @@ export async function makeFolders(home: string): Promise<void> {
   }
 }
 
+/** Makes a bad_config error: the home, or a part of its path, is a file. */
 export const noFolder = (home: string): RotationError =>
   new RotationError('bad_config', `${home} is no folder.`, {
     field: 'KEYTURN_HOME',
@@ -75,6 +78,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path))
 }
 
+/** Makes the names in a folder durable: without it a power cut can undo a rename. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   try {

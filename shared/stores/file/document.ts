@@ -87,10 +87,12 @@ const form = v.object({
 
 /** One secret as its file holds it: all but the sealed values is readable, and all of it is authenticated. */
 export type FileVersion = v.InferOutput<typeof version>
+/** A file as it is read and written, without its seal. */
 export type FileDocument = Omit<v.InferOutput<typeof form>, 'journal'> & { readonly journal: Journal | null }
 
 const macOf = (keys: StoreKeys, body: string): Buffer => createHmac('sha256', keys.mac).update(body).digest()
 
+/** Seals a document with the store's key. internal for one that readDocument would refuse: nothing is written that cannot be read again. */
 export function writeDocument(keys: StoreKeys, document: FileDocument): string {
   const body = { ...document, keyId: keys.id }
   const result = v.safeParse(form, body)
@@ -135,12 +137,14 @@ function parse(text: string, path: string): Record<string, unknown> {
   throw damaged(path, 'is cut off or no JSON')
 }
 
+/** Makes a damaged error for a file that was cut off or edited; nobody writes over it. */
 export const damaged = (path: string, why: string): RotationError =>
   new RotationError('damaged', `The file ${path} ${why}.`, { next: 'Bring it back from a backup. Keyturn left it as it is.' })
 
 /** Versions without a stage that are kept for a person who must look back after an accident. */
 const looseVersionsMax = 8
 
+/** Drops the oldest of the versions without a stage, until eight are left. Current, previous and what is staged stay. */
 export function dropOldest(document: FileDocument): FileDocument {
   const bare = document.versions.filter(({ id, staged }) => staged === undefined && id !== document.current && id !== document.previous)
   const gone = new Set(bare.slice(0, Math.max(0, bare.length - looseVersionsMax)).map(({ id }) => id))

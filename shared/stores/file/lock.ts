@@ -18,6 +18,7 @@ interface Entry {
   readonly owner?: ProcessIdentity // absent: given back
 }
 
+/** Runs `act` while no other process holds the lock, and gives it back. locked after 30 seconds of waiting, held where the wait is interrupted. */
 export async function withLock<T>(folder: string, env: Env, act: () => Promise<T>): Promise<T> {
   const generation = await acquire(folder, env)
   try {

@@ -52,6 +52,7 @@ function lookUp(pid: number): { readonly state: string; readonly startedAt: stri
 }
 
 let own: ProcessIdentity | undefined
+/** Looks this process up on the first call, and returns the same from then on. */
 export function thisProcess(): ProcessIdentity {
   own ??= { host: hostname(), space: namespace(), pid: process.pid, startedAt: lookUp(process.pid)?.startedAt ?? '' }
   return own

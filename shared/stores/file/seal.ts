@@ -15,6 +15,7 @@ const tagBytes = 16
 /** Bound to secret and version by the additional data: a sealed value moved elsewhere does not open. */
 const bind = (ref: string, version: string, purpose: string): Buffer => Buffer.from(JSON.stringify(['keyturn', purpose, ref, version]))
 
+/** Encrypts a value for one secret and one version, with a data key of its own; it opens nowhere else. */
 export function seal(keys: StoreKeys, ref: string, version: string, value: SecretText, random: Env['random']): Sealed {
   const dataKey = Buffer.from(random(32))
   return {

@@ -3,6 +3,7 @@ import type { SecretRef, SecretState, Staged, VersionInfo } from '../../core/por
 import type { FileDocument, FileVersion } from './document.js'
 import { lifeOf } from './process.js'
 
+/** Shows a version without its value. */
 export const infoOf = ({ id, createdAt, ours }: FileVersion): VersionInfo => ({ id, createdAt, hasValue: true, ...optional('ours', ours) })
 const stagedOf = (version: FileVersion): Staged[] => (version.staged ? [{ ...infoOf(version), ...version.staged }] : [])
 
@@ -30,4 +31,5 @@ export function stateOf(ref: SecretRef, document: FileDocument): SecretState {
   }
 }
 
+/** Whether the process with the claim is known to be dead. false where nobody here can tell. */
 export const isOver = ({ owner }: FileDocument): boolean => owner !== undefined && lifeOf(owner) === 'dead'

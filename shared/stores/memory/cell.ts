@@ -21,11 +21,13 @@ export interface Cell {
   policy: Policy
 }
 
+/** Changes with every write to the journal; with `blindAbsence` one absent journal looks like any other. */
 export const revOf = (cell: Cell, profile: Profile): string =>
   cell.journal === null && profile.blindAbsence ? 'absent' : `${cell.journal === null ? 'absent' : 'rev'}-${cell.journalRev}`
 
 const publicInfo = <T extends VersionInfo & { readonly value?: SecretText }>({ value: _, ...info }: T) => info
 
+/** Shows a secret without its values, as a store of that profile would. */
 export function stateOf(cell: Cell, profile: Profile): SecretState {
   const info = (id: VersionId | null) => (id === null ? undefined : cell.versions.get(id))
   const [current, previous] = [info(cell.current), info(cell.previous)]

@@ -18,6 +18,7 @@ export interface Parts {
   readonly claim: Claim
 }
 
+/** Sets the journal, or loses it (null); either counts as a write. */
 export function writeJournal(cell: Cell, journal: Journal | null): void {
   cell.journal = journal
   cell.journalRev++
@@ -30,5 +31,6 @@ export function checkRight({ cell, profile, claim }: Parts): OpenRotation | unde
   return undefined
 }
 
+/** Makes a conflict error: the claim or its base is not there any more. */
 export const conflict = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })

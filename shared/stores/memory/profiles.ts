@@ -52,4 +52,5 @@ export const profiles = {
     valueBytesMax: 65_536,
   },
 } as const satisfies Record<string, Profile>
+/** The platform whose semantics the memory store takes on. */
 export type ProfileName = keyof typeof profiles

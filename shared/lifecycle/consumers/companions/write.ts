@@ -68,6 +68,7 @@ export async function writeCompanion(tools: Tools, companion: Companion, source:
 /** What another writer did meanwhile is for whoever has the source. */
 const isNever = (): boolean => false
 
+/** Opens where a companion is written. bad_config where this role writes none. */
 export async function placeOf({ deps }: Tools, companion: Companion): Promise<Place> {
   if (deps.openPlace !== undefined) return deps.openPlace(companion)
   throw new RotationError('bad_config', `The companion ${companion.name} cannot be written from here.`, {
@@ -175,6 +176,7 @@ export function assertPlain({ name, at }: Companion, { policy, drivenBy }: Secre
 const overtaken = ({ ref }: Source): RotationError =>
   new RotationError('conflict', `Another value of ${ref.shown} came in between.`, { next: 'The state is read again.' })
 
+/** Makes a not_found error: a companion keeps the shape of what is there, so it is put first. */
 export const notThere = ({ name, at }: Companion): RotationError =>
   new RotationError('not_found', `The companion ${name} (${at}) has no value.`, {
     field: `companions.${name}.at`,

@@ -10,10 +10,12 @@ export const refuse = (code: Extract<Action, { do: 'refuse' }>['code'], why: str
   why,
   ...optional('next', next),
 })
+/** Whether the request is of one of these kinds. */
 export const is =
   (...kinds: string[]) =>
   ({ request }: Look) =>
     kinds.includes(request.kind)
+/** The token of the request, to be spread into an action; nothing where it has none. */
 export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request']['token']> } =>
   request.token ? { token: request.token } : {}
 /**
@@ -26,6 +28,7 @@ export const cannotContinue = ({ open, state, request, facts }: Look): boolean =
     (facts.selfIssued === true && request.kind === 'emergency' && open !== undefined && open.kind !== 'emergency') ||
     (open?.kind === 'put' && !(request.kind === 'put' && request.token === open.token)) ||
     (open?.kind === 'rollback' && open.rejects > 0))
+/** The token of the open rotation whose place the action takes; nothing where none is open. */
 export const replaces = ({ open }: Look) => (open ? { replaces: open.token } : {})
 
 /** An issuer with a full cap retires the oldest undeclared credential (or one whose retiring was begun) before it makes a new one. */

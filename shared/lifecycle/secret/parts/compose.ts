@@ -5,6 +5,7 @@ import type { Policy } from '../../../core/ports/words.js'
 import { composed, keeps, type Part } from './composed.js'
 import { assertWhole, parseParts, policyFor, wrong } from './policy.js'
 
+/** The fields of one secret that are parts, and one rotator for all of them. */
 export interface Composed {
   readonly fields: readonly string[]
   /** `only`: those that a rotation changes; bad_event for one that there is not. */
@@ -52,6 +53,7 @@ export async function composeParts(policy: Policy, load: (kind: string) => Promi
   }
   return { fields, rotator }
 }
+/** Makes a bad_event error that names the parts that there are. */
 export const unknownPart = (part: string, fields: readonly string[]): RotationError =>
   new RotationError('bad_event', `The secret has no part ${part}.`, {
     field: 'ref',

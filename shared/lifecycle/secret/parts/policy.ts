@@ -20,6 +20,7 @@ export function parseParts(text: string): readonly (readonly [field: string, kin
   return pairs
 }
 
+/** Throws bad_policy for keyturn-parts; `why` goes on after the name of the key. */
 export function wrong(why: string, next = 'Write it as parts="field=rotator other_field=rotator".'): never {
   throw new RotationError('bad_policy', `${partsKey} ${why}.`, { field: partsKey, next })
 }

@@ -4,6 +4,7 @@ import { parseDuration, prefix, type Settings } from '../../../core/policy/index
 import type { SecretView } from '../../../core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef } from '../../../core/ports/words.js'
 
+/** How often one part is rotated. */
 export interface PartSchedule {
   readonly field: string
   readonly everyMs: number
@@ -49,6 +50,7 @@ const turnOf = (ref: SecretRef, { field, everyMs }: PartSchedule, at: number): n
 const phaseOf = ({ store, key }: SecretRef, field: string, everyMs: number): number =>
   Math.floor(fractionOf(`${store}:${key}#${field}`) * everyMs)
 
+/** The fields of the parts that have come due since the last publication. */
 export const partsDue = (schedules: readonly PartSchedule[], { ref, publishedAt }: SecretView, now: number): readonly string[] =>
   schedules.filter((one) => turnOf(ref, one, now) > turnOf(ref, one, publishedAt)).map(({ field }) => field)
 

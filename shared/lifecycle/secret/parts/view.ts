@@ -49,5 +49,6 @@ function loginOf(view: SecretText): { readonly user: string; readonly password: 
   return { user: username ?? '', password: password ?? '' }
 }
 
+/** Parses one part as if it were a secret of its own. bad_value. */
 export const parseView = (text: SecretText, field: string, rotator: AnyRotator, policy: Policy): unknown =>
   rotator.parse(viewOf(text, field), policy)
