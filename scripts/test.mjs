@@ -59,18 +59,17 @@ function lastLine() {
   return `${tests} tests: ${counts.pass} passed, ${skipped} skipped, ${tests - counts.pass - skipped} failed`
 }
 
-stream.on('end', () => {
+const report = stream.compose(spec)
+report.on('end', () => {
   rmSync(cache, { recursive: true, force: true })
+  for (const line of skipLines()) console.log(line)
   const mayBe = process.env.KEYTURN_MAY_SKIP // what cannot be installed on this machine
   const wrong = skips.filter(({ why }) => !mayBe || !why.includes(mayBe))
   if (process.env.CI === 'true' && wrong.length > 0) {
     console.error('A skip is a failure in CI: test/setup.sh must install what the test needs.')
     failed++
   }
+  console.log(lastLine())
   process.exitCode = failed > 0 || files.length === 0 ? 1 : 0
-})
-const report = stream.compose(spec)
-report.on('end', () => {
-  for (const line of [...skipLines(), lastLine()]) console.log(line)
 })
 report.pipe(process.stdout)
