@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -58,14 +58,14 @@ const copies = new Map<string, Promise<string>>()
 /** The binaries, or one copy of them a process, at a place that the server's user may enter. */
 async function usableBinaries(native: string, identity: Identity): Promise<string> {
   if (identity.uid === undefined || (await isOpen(join(native, 'bin')))) return native
-  const copy = copies.get(native) ?? makeCopy(native)
+  const copy = copies.get(native) ?? makeCopy(native, identity)
   copies.set(native, copy)
   return copy
 }
-async function makeCopy(native: string): Promise<string> {
+async function makeCopy(native: string, { uid, gid }: Identity): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-pg-bin-'))
   await cp(native, folder, { recursive: true, verbatimSymlinks: true })
-  await chmod(folder, 0o755)
+  await run('chown', ['-R', `${uid}:${gid}`, folder]) // its mode alone would not do where root's mask keeps others out of what is below
   return folder
 }
 export async function removeCopies(): Promise<void> {
