@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { rows } from '../shared/lifecycle/decide/table.js'
 import { notifierKinds } from '../shared/notifiers/registry.js'
@@ -44,6 +44,15 @@ describe('docs/design.md says what the code does', () => {
   })
 
   it('the table of stores', () => assert.deepEqual(namesIn(tableBelow(page, /^\| store \|/)), [...storeKinds].sort()))
+
+  it('places in the code that there are', () => {
+    const named = [...page.matchAll(/`([a-z0-9/.-]+\.ts)`/g)].map(([, path = '']) => path)
+    assert.ok(named.length > 50)
+    assert.deepEqual(
+      named.filter((path) => !existsSync(path) && !existsSync(`shared/${path}`)),
+      [],
+    )
+  })
 })
 
 describe('README.md says what there is', () => {
