@@ -72,7 +72,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       room.env.time = Date.now() + 60_000
       const base = { externalSecret: 'rendered', workloads: [], restart: 'none', soakSeconds: 0 }
       const says = (settings: object) => never(notifier, room, change, room.consumer({ ...base, ...settings }), 'drained')
-      assert.match(await says({}), /not to be verified: its consumer has a template/)
+      assert.match(await says({}), /not to be verified: its target has a template/)
       assert.match(await says({ marker: { key: 'name', field: 'username' } }), /username is the same in the version before/)
       assert.match(await says({ marker: { key: 'id', field: 'absent' } }), /no field absent/)
       assert.match(await says({ marker: { key: 'url', field: 'password' } }), /another marker/)
