@@ -84,15 +84,14 @@ async function freePort(): Promise<number> {
 
 /** A real PostgreSQL in a temporary folder, on loopback only. */
 export class PostgresServer {
-  readonly port: number
   readonly folder: string
   readonly #bin: string
   readonly #identity: Identity
+  #port = 0
   #process: ChildProcess | undefined
   #log = ''
 
-  private constructor(port: number, folder: string, bin: string, identity: Identity) {
-    this.port = port
+  private constructor(folder: string, bin: string, identity: Identity) {
     this.folder = folder
     this.#bin = bin
     this.#identity = identity
@@ -105,12 +104,15 @@ export class PostgresServer {
     const bin = join(await usableBinaries(native, identity), 'bin')
     const folder = await mkdtemp(join(tmpdir(), 'keyturn-pg-'))
     if (identity.uid !== undefined && identity.gid !== undefined) await chown(folder, identity.uid, identity.gid)
-    const server = new PostgresServer(options.port ?? (await freePort()), folder, bin, identity)
+    const server = new PostgresServer(folder, bin, identity)
     await server.#init(options)
     await server.launch()
     return server
   }
 
+  get port(): number {
+    return this.#port
+  }
   get data(): string {
     return join(this.folder, 'data')
   }
@@ -152,12 +154,13 @@ export class PostgresServer {
     await rm(join(this.folder, 'password'))
   }
 
-  async #init({ settings = {}, hba, tls, major = 18 }: ServerOptions): Promise<void> {
+  async #init({ settings = {}, hba, tls, port, major = 18 }: ServerOptions): Promise<void> {
     await this.#initialise(major)
     if (tls) {
       await this.#write('data/server.crt', tls.cert)
       await this.#write('data/server.key', tls.key)
     }
+    this.#port = port ?? (await freePort()) // late: until the server listens, whoever opens a connection may be given it
     const lines = {
       listen_addresses: '127.0.0.1',
       port: String(this.port),
