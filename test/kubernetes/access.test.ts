@@ -259,7 +259,7 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
     const subjects = [{ kind: 'ServiceAccount', name: 'keyturn', namespace: 'shop' }]
     await server.api.must('POST', `${rbac}/rolebindings`, { metadata: { name: 'more' }, roleRef, subjects })
     const at = new Date().toISOString().replace(/\.\d+/, '')
-    const conditions = ['FailureConsumer', 'Failed'].map((type) => ({ type, status: 'True', lastTransitionTime: at }))
+    const conditions = ['FailureTarget', 'Failed'].map((type) => ({ type, status: 'True', lastTransitionTime: at }))
     await server.api.patch(`${jobs}/import/status`, { status: { startTime: at, conditions } })
     for (const plural of ['statefulsets', 'daemonsets'])
       for (const body of [
