@@ -157,3 +157,37 @@ for (const profile of engines) {
     })
   })
 }
+
+describe('traces after a publication (a platform that drives the steps)', () => {
+  const byService = async (world: World) => {
+    world.env.time += 7 * 86_400_000
+    await world.runService(world.newProcess(), await world.startNative())
+  }
+
+  it('two publications that nobody announced: the steps write no entry, and the first credential is left alone for a person', async () => {
+    const { world } = await open('aws', 'c', [])
+    const first = await userOf(world)
+    await byService(world)
+    const second = await userOf(world)
+    await byService(world)
+    for (let count = 0; count < 4; count++) {
+      world.env.time += 7 * 86_400_000
+      await pass(world)
+    }
+    const ids = (await world.store.describe(world.ref)).journal?.retiring.map(({ id }) => id as string)
+    assert.deepEqual(ids, [second])
+    assert.ok(world.target.keys.has(first), 'what has no entry was ended')
+  })
+
+  it('announced in between, both that left have their entries', async () => {
+    const { world } = await open('aws', 'c', [])
+    const first = await userOf(world)
+    await byService(world)
+    const second = await userOf(world)
+    await tell(world)
+    await byService(world)
+    await tell(world)
+    const ids = (await world.store.describe(world.ref)).journal?.retiring.map(({ id }) => id as string)
+    assert.deepEqual([...(ids ?? [])].sort(), [first, second].sort())
+  })
+})
