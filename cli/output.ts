@@ -32,7 +32,7 @@ export function createOutput(json: boolean): Output {
       if (!json) line(process.stderr, text)
     },
     failure: (cause, found = {}) => {
-      const error = cause instanceof RotationError ? cause : unexpected(cause)
+      const error = cause instanceof RotationError ? cause : unexpectedError(cause)
       const { code, message, next, field, remedy } = error
       if (json)
         line(process.stdout, JSON.stringify({ ok: false, ...found, error: { code, message, next, remedy, ...optional('field', field) } }))
@@ -52,7 +52,7 @@ export function outliveReaders(): void {
 }
 
 /** Its message might hold anything, so only its kind is shown; KEYTURN_DEBUG=1 shows where it came from. */
-function unexpected(cause: unknown): RotationError {
+function unexpectedError(cause: unknown): RotationError {
   const name = cause instanceof Error ? cause.name : typeof cause
   if (process.env.KEYTURN_DEBUG === '1' && cause instanceof Error)
     process.stderr.write(`${(cause.stack ?? '').split('\n').slice(1).join('\n')}\n`)

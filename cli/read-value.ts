@@ -22,7 +22,7 @@ async function fromPipe(cancelled: AbortSignal): Promise<Uint8Array> {
   try {
     return await buffer(addAbortSignal(cancelled, process.stdin))
   } catch (cause) {
-    if (cancelled.aborted) throw refused(refusals.interrupted)
+    if (cancelled.aborted) throw refusedError(refusals.interrupted)
     throw cause
   }
 }
@@ -75,7 +75,7 @@ const refusals = {
   'several lines': { why: 'The value has several lines.', next: 'Give it in a file or on stdin.' },
 }
 
-const refused = ({ why, next }: { readonly why: string; readonly next: string }): RotationError =>
+const refusedError = ({ why, next }: { readonly why: string; readonly next: string }): RotationError =>
   new RotationError('bad_event', why, { field: 'value', next })
 
 function fromPrompt(what: string): Promise<string> {
@@ -93,7 +93,7 @@ function fromPrompt(what: string): Promise<string> {
       stdin.off('data', read).pause()
       stderr.write('\n')
       if (typed.end === 'done') resolve(text)
-      else reject(refused(refusals[typed.end]))
+      else reject(refusedError(refusals[typed.end]))
     }
     stdin.on('data', read)
   })

@@ -53,7 +53,7 @@ export const rotate = (): Command =>
       action(async (run, given: string | undefined, options: RotateOptions) => {
         if (options.all || options.type !== undefined) return fleet(run, given, options)
         const { app, output } = run
-        const [refText = '', part] = (given ?? missing()).split('#', 2)
+        const [refText = '', part] = (given ?? failMissing()).split('#', 2)
         const deps = await app.deps(refText)
         const request = { ...requestOf(refText, options, app.env.now()), ...optional('part', part) }
         if (options.dryRun) {
@@ -81,7 +81,7 @@ async function carryOut({ app, output }: Run, deps: Deps, request: RotationReque
   return rotateOrFollow(deps, starter, request, (line) => output.note(`· ${line}`))
 }
 
-function missing(): never {
+function failMissing(): never {
   throw new RotationError('bad_event', 'No secret was named.', { field: 'ref', next: 'Name one, such as file:db, or use --all.' })
 }
 
@@ -102,13 +102,13 @@ async function fleet({ app, output }: Run, given: string | undefined, { type, st
 }
 
 function requestOf(ref: string, options: RotateOptions, at: number): RotationRequest {
-  const fail = (field: string, message: string, next: string): never => {
+  const failOption = (field: string, message: string, next: string): never => {
     throw new RotationError('bad_event', message, { field, next })
   }
   if (options.emergency && !options.reason)
-    fail('reason', 'An emergency rotation needs a reason; it goes into the audit log.', 'Add --reason "…".')
+    failOption('reason', 'An emergency rotation needs a reason; it goes into the audit log.', 'Add --reason "…".')
   if (options.token !== undefined && !isToken(options.token))
-    fail('token', 'The token does not have the form of one.', 'Give 32 to 64 of A-Z a-z 0-9 -.')
+    failOption('token', 'The token does not have the form of one.', 'Give 32 to 64 of A-Z a-z 0-9 -.')
   return {
     kind: options.emergency ? 'emergency' : options.resume ? 'resume' : 'rotate',
     ref,

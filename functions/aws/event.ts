@@ -29,16 +29,16 @@ export function readEvent(event: unknown, at: number): RotationCall {
     typeof event === 'object' && event !== null ? new Map(Object.entries(event)).get(name) : undefined
   const [step, ref, token, rotationToken] = ['Step', 'SecretId', 'ClientRequestToken', 'RotationToken'].map(field)
   const known = typeof step === 'string' && Object.hasOwn(steps, step) ? steps[step] : undefined
-  if (known === undefined) return refuse('Step', 'is no step of a rotation')
-  if (typeof ref !== 'string' || ref === '') return refuse('SecretId', 'names no secret')
-  if (typeof token !== 'string' || !isToken(token)) return refuse('ClientRequestToken', 'is no token of 32 to 64 characters')
+  if (known === undefined) return failEvent('Step', 'is no step of a rotation')
+  if (typeof ref !== 'string' || ref === '') return failEvent('SecretId', 'names no secret')
+  if (typeof token !== 'string' || !isToken(token)) return failEvent('ClientRequestToken', 'is no token of 32 to 64 characters')
   return {
     request: { kind: 'rotate', ref: ref.startsWith('arn:') ? ref : `aws:${ref}`, at, step: known, token },
     ...(typeof rotationToken === 'string' && rotationToken !== '' ? { rotationToken: new SecretText(rotationToken) } : {}),
   }
 }
 
-function refuse(field: string, why: string): never {
+function failEvent(field: string, why: string): never {
   throw new RotationError('bad_event', `The field ${field} of the event ${why}.`, {
     field,
     next: 'This function is called by AWS Secrets Manager: start a rotation there (aws secretsmanager rotate-secret), or with keyturn rotate.',

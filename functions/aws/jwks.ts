@@ -1,5 +1,5 @@
 import type { LambdaFunctionURLEvent } from 'aws-lambda'
-import { answerOf, logLine } from '../../shared/app/function-log.js'
+import { answerError, logLine } from '../../shared/app/function-log.js'
 import { answerSet, KeptCompanion, maxAgeOf, type SetAnswer, unavailable } from '../../shared/app/jwks.js'
 import { systemEnv } from '../../shared/core/env.js'
 import type { Env } from '../../shared/core/ports/env.js'
@@ -26,7 +26,7 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
       const request = { method: requestContext.http.method, path, ifNoneMatch: headers['if-none-match'] }
       return answerSet(request, await companion.current(), env.now(), maxAgeOf(environment.KEYTURN_JWKS_MAX_AGE))
     } catch (cause) {
-      answerOf(cause, env) // into the log
+      answerError(cause, env) // into the log
       return unavailable
     }
   }

@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { adminReaderOf } from '../../shared/app/admin.js'
 import { FunctionApp } from '../../shared/app/function.js'
-import { answerOf } from '../../shared/app/function-log.js'
+import { answerError } from '../../shared/app/function-log.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import { serve } from '../../shared/lifecycle/service/serve.js'
 import { clientOptionsOf } from '../../shared/stores/aws-secrets-manager/api.js'
@@ -30,7 +30,7 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
       const { ref, outcome, version } = await serve(deps, store, request)
       app.env.log('step_done', { ref: ref.shown, step: request.step, outcome, version: version ?? '' })
     } catch (cause) {
-      throw answerOf(cause, app?.env)
+      throw answerError(cause, app?.env)
     }
   }
 }

@@ -159,7 +159,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'sign with a key before verifiers know it',
-    edits: [{ file: 'shared/rotators/jwt.ts', from: 'if (env.now() < announced)', to: 'if (env.now() < next.notBefore - announced)' }],
+    edits: [{ file: 'shared/rotators/jwt.ts', from: 'if (env.now() < readyAt)', to: 'if (env.now() < next.notBefore - readyAt)' }],
     tests: ['rotators/jwt.test.ts'],
   },
   {

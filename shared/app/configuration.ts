@@ -130,7 +130,7 @@ const wordsOf = ({ expected, type }: v.BaseIssue<unknown>): string =>
   expected === '!0' ? 'a text that is not empty' : (expected ?? `a valid ${type.replaceAll('_', ' ')}`)
 
 function jsonOf(text: SecretText): object {
-  const refuse = (why: string): never => {
+  const failConfiguration = (why: string): never => {
     throw new RotationError('bad_config', `The configuration is ${why}.`, {
       field: 'KEYTURN_CONFIG',
       next: 'Correct it, then put it again.',
@@ -138,10 +138,10 @@ function jsonOf(text: SecretText): object {
   }
   try {
     const value: unknown = JSON.parse(text.reveal())
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : refuse('no JSON object')
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : failConfiguration('no JSON object')
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
-    return refuse(`no well-formed JSON${/ at position \d+/.exec(cause.message)?.[0] ?? ''}`)
+    return failConfiguration(`no well-formed JSON${/ at position \d+/.exec(cause.message)?.[0] ?? ''}`)
   }
 }
 

@@ -8,7 +8,7 @@ export const logLine: Env['log'] = (code, fields) => void process.stderr.write(`
  * What leaves a handler: the code, what happened and the next step, and no stack or cause, which may hold anything. The code is the error's name, so
  * that the platform's own log and alarms can tell one from another. The detail goes into the log.
  */
-export function answerOf(cause: unknown, env: Env | undefined): Error {
+export function answerError(cause: unknown, env: Env | undefined): Error {
   const known = cause instanceof RotationError ? cause : undefined
   const code = known?.code ?? 'internal'
   const kind = cause instanceof Error ? cause.name : typeof cause

@@ -3,7 +3,7 @@ import { RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
 import { PublicText } from '../core/public-key.js'
 import type { SecretText } from '../core/secret-text.js'
-import { answerOf } from './function-log.js'
+import { answerError } from './function-log.js'
 
 /** What is taken from a request of a verifier; `ifNoneMatch` as the header has it. */
 export interface SetRequest {
@@ -76,7 +76,7 @@ export class KeptCompanion {
       return text
     } catch (cause) {
       if (kept === undefined || now - kept.at > keptMsMax) throw cause
-      answerOf(cause, this.#env) // into the log
+      answerError(cause, this.#env) // into the log
       return kept.text
     }
   }

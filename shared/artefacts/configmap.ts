@@ -13,7 +13,7 @@ const attemptsMax = 4
  */
 export function configMapArtefact({ cluster, namespace, name, key }: ConfigMapPlace, access: ClusterSettings, companion: string): Artefact {
   const path = `/api/v1/namespaces/${namespace}/configmaps/${name}`
-  const wrong = (why: string, next: string): RotationError =>
+  const policyError = (why: string, next: string): RotationError =>
     new RotationError('bad_config', `The ConfigMap ${namespace}/${name} in cluster ${cluster} ${why}.`, {
       field: `companions.${companion}.at`,
       next,
@@ -24,10 +24,10 @@ export function configMapArtefact({ cluster, namespace, name, key }: ConfigMapPl
       const wanted = String(text)
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         const found = await client.get(path, deadline)
-        if (found === undefined) throw wrong('is not there', `Create it: kubectl create configmap ${name} -n ${namespace}.`)
+        if (found === undefined) throw policyError('is not there', `Create it: kubectl create configmap ${name} -n ${namespace}.`)
         const { metadata, immutable, data } = asConfigMap(found)
         if (data[key] === wanted) return 'same'
-        if (immutable) throw wrong('is immutable', 'Name one that is not.')
+        if (immutable) throw policyError('is immutable', 'Name one that is not.')
         const { resourceVersion } = metadata
         let stored: unknown
         await write(async () => {

@@ -3,7 +3,7 @@ import { optional } from './optional.js'
 import type { Claim, ClaimWish, Journal, OpenRotation, SecretView } from './ports/store.js'
 import type { Token, VersionId } from './ports/words.js'
 
-const refuse = (code: 'locked' | 'conflict', message: string, next: string): never => {
+const failClaim = (code: 'locked' | 'conflict', message: string, next: string): never => {
   throw new RotationError(code, message, { next })
 }
 
@@ -24,21 +24,21 @@ export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenR
   const there = journal?.rotation
   const open = there && there.published === undefined ? there : undefined
   if (there?.published !== undefined && there.token === wish.token)
-    refuse('conflict', 'This token has published its value already.', 'The state is read again.')
+    failClaim('conflict', 'This token has published its value already.', 'The state is read again.')
   if (open?.token !== wish.token && question.published.includes(wish.token)) {
     throw new RotationError('token_spent', 'This token has published a value already, which was replaced since.', {
       next: 'Start a new rotation, with another token or none.',
     })
   }
   if (open && open.holder !== wish.holder && open.leaseUntil > now && question.holderMayLive) {
-    refuse(
+    failClaim(
       'locked',
       `Another process (${open.holder}) is rotating this secret.`,
       `Wait until it is done; its lease ends at ${new Date(open.leaseUntil).toISOString()}.`,
     )
   }
   const mine = open?.token === wish.token ? open : undefined
-  if (open && !mine && wish.replaces !== open.token) refuse('conflict', 'Another rotation is open.', 'The state is read again.')
+  if (open && !mine && wish.replaces !== open.token) failClaim('conflict', 'Another rotation is open.', 'The state is read again.')
   return {
     token: wish.token,
     kind: mine?.kind ?? wish.kind,
@@ -46,8 +46,8 @@ export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenR
     holder: wish.holder,
     attempt: (mine?.attempt ?? 0) + 1,
     leaseUntil: now + wish.leaseMs,
-    rejects: mine?.rejects ?? wish.rejects ?? 0,
-    ...optional('staged', wish.adopt ?? mine?.staged),
+    refusals: mine?.refusals ?? wish.refusals ?? 0,
+    ...optional('staged', wish.continueWith ?? mine?.staged),
     ...optional('intent', mine?.intent),
     ...optional('minting', wish.minting ?? mine?.minting),
     ...optional('reason', wish.reason ?? mine?.reason),

@@ -3,10 +3,10 @@ import type { RotationRequest, SecretRef, Token, VersionId } from './ports/words
 
 /**
  * The token of a rotation that nobody gave one: the same question about the same state has the same token, so that a retry finds the
- * rotation it continues. `rejects` counts values the target refused, for stores where a token holds one value for ever.
+ * rotation it continues. `refusals` counts values the target refused, for stores where a token holds one value for ever.
  */
-export function deriveToken(kind: RotationRequest['kind'], ref: SecretRef, base: VersionId | null, rejects: number): Token {
-  return hashId([kind, ref.store, ref.key, base, rejects], kind) as Token
+export function deriveToken(kind: RotationRequest['kind'], ref: SecretRef, base: VersionId | null, refusals: number): Token {
+  return hashId([kind, ref.store, ref.key, base, refusals], kind) as Token
 }
 
 /** For what must not be found again by anybody else: random, of the same form. */

@@ -54,24 +54,24 @@ const firstCharacters = (rule: PasswordRule): string =>
 
 /** bad_policy for a rule that is too weak, repeats characters, leaves printable ASCII, or cannot be kept. */
 export function checkRule(rule: PasswordRule): void {
-  const refuse = (why: string): never => {
+  const failRules = (why: string): never => {
     throw new RotationError('bad_policy', `The password rule ${why}.`, { next: remedy })
   }
-  if (!/^[\x21-\x7e]+$/.test(rule.alphabet)) refuse('holds characters outside printable ASCII, which drivers encode differently')
-  if (new Set(rule.alphabet).size !== rule.alphabet.length) refuse('names a character twice, which would make it more likely')
+  if (!/^[\x21-\x7e]+$/.test(rule.alphabet)) failRules('holds characters outside printable ASCII, which drivers encode differently')
+  if (new Set(rule.alphabet).size !== rule.alphabet.length) failRules('names a character twice, which would make it more likely')
   if (!Number.isInteger(rule.length) || rule.length < 1 || rule.length > 256)
-    refuse('has a length that is not a whole number from 1 to 256')
+    failRules('has a length that is not a whole number from 1 to 256')
   const first = firstCharacters(rule)
-  if (first === '') refuse('leaves no letter for the first character')
+  if (first === '') failRules('leaves no letter for the first character')
   if (![...first].every((character) => rule.alphabet.includes(character)) || new Set(first).size !== first.length)
-    refuse('begins with a character that its alphabet does not have, or names one twice')
+    failRules('begins with a character that its alphabet does not have, or names one twice')
   if (rule.classes.some((group) => ![...group].some((character) => rule.alphabet.includes(character))))
-    refuse('asks for a class that its alphabet does not have')
+    failRules('asks for a class that its alphabet does not have')
   const kept = shareKept(rule)
-  if (kept < keptMin) refuse('asks for more classes than a text of its length holds')
+  if (kept < keptMin) failRules('asks for more classes than a text of its length holds')
   const wanted = rule.bitsMin ?? bitsMin
   if (Math.log2(first.length) + (rule.length - 1) * Math.log2(rule.alphabet.length) + Math.log2(kept) < wanted)
-    refuse(`gives less than ${wanted} bits`)
+    failRules(`gives less than ${wanted} bits`)
 }
 
 /** Which share of all texts has every class, the first character left aside (an estimate: classes are counted as if independent). */

@@ -122,16 +122,16 @@ export class Client {
   async #call(method: Method, path: string, deadline: number, body?: object, own = false): Promise<Answer> {
     const answer = await this.#send(method, path, deadline, body === undefined ? undefined : JSON.stringify(body), own).catch(
       (cause: unknown) => {
-        throw cause instanceof RotationError ? cause : this.#unanswered(path, cause)
+        throw cause instanceof RotationError ? cause : this.#unansweredError(path, cause)
       },
     )
     const { status } = answer
     if (status === 404 || (status === 409 && method === 'PATCH') || (status >= 200 && status < 300)) return answer
-    throw this.#refused(method, path, status, answer.headers)
+    throw this.#refusedError(method, path, status, answer.headers)
   }
 
   /** What will be the same the next time is mis-set; the rest is out of reach for now. */
-  #unanswered(path: string, cause: unknown): RotationError {
+  #unansweredError(path: string, cause: unknown): RotationError {
     const late = cause instanceof Error && ['TimeoutError', 'AbortError'].includes(cause.name)
     const why = late ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
     const [field, next] = misset.find(([codes]) => codes.test(why))?.slice(1) ?? []
@@ -151,7 +151,7 @@ export class Client {
   }
 
   /** The server's own message is never passed on: of a failed patch it can hold the whole object, values included. */
-  #refused(method: Method, path: string, status: number, headers: IncomingHttpHeaders): RotationError {
+  #refusedError(method: Method, path: string, status: number, headers: IncomingHttpHeaders): RotationError {
     if (status === 401) {
       // A renewed token or certificate is not the one that was kept.
       this.#issued = undefined

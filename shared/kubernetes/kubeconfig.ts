@@ -44,17 +44,17 @@ type Kubeconfig = v.InferOutput<typeof form>
  * passwords, impersonation, proxies, insecure-skip-tls-verify.
  */
 export async function fromKubeconfig(name: string, file: string, context: string | undefined, now: () => number): Promise<Access> {
-  const wrong = (why: string, next: string, field = 'kubeconfig'): RotationError =>
+  const configError = (why: string, next: string, field = 'kubeconfig'): RotationError =>
     new RotationError('bad_config', `The kubeconfig ${file} of cluster ${name} ${why}.`, { field: `clusters.${name}.${field}`, next })
-  const config = read(await readText(name, 'kubeconfig', file), wrong)
+  const config = read(await readText(name, 'kubeconfig', file), configError)
   const wanted = context ?? config['current-context']
   if (wanted === undefined || wanted === '')
-    throw wrong('has no current-context', 'Name one: "context": "…", or run kubectl config use-context.', 'context')
+    throw configError('has no current-context', 'Name one: "context": "…", or run kubectl config use-context.', 'context')
   const one = <T>(all: readonly Record<string, unknown>[], kind: string, key: string): T => {
     const found = all.filter((entry) => entry.name === key)
     const [first] = found
     if (first === undefined || found.length > 1)
-      throw wrong(
+      throw configError(
         `has ${found.length === 0 ? 'no' : `${found.length} entries for the`} ${kind} ${key}`,
         'kubectl config view shows what there is.',
         'context',
@@ -64,7 +64,7 @@ export async function fromKubeconfig(name: string, file: string, context: string
   const { cluster, user } = one<v.InferOutput<typeof contextForm>>(config.contexts, 'context', wanted)
   const place = one<v.InferOutput<typeof clusterForm>>(config.clusters, 'cluster', cluster)
   const who = one<v.InferOutput<typeof userForm>>(config.users, 'user', user)
-  assertPlain(place, who, wrong)
+  assertPlain(place, who, configError)
   const fileOf = (path: string): string => resolve(dirname(file), path)
   const content = async (data: string | undefined, path: string | undefined): Promise<string | undefined> =>
     data !== undefined
@@ -77,7 +77,7 @@ export async function fromKubeconfig(name: string, file: string, context: string
   const key = await content(who['client-key-data'], who['client-key'])
   const { token, tokenFile } = who
   if (token === undefined && tokenFile === undefined && (cert === undefined || key === undefined))
-    throw wrong(`has neither a token nor a client certificate for ${user}`, 'Add one, or use the token of a ServiceAccount.')
+    throw configError(`has neither a token nor a client certificate for ${user}`, 'Add one, or use the token of a ServiceAccount.')
   return {
     server: place.server,
     ...optional('ca', ca),

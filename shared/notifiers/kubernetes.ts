@@ -97,7 +97,7 @@ async function poke(
         ? `${parent} was asked to sync`
         : `${parent} is marked, its ExternalSecret not yet (an operator before 0.20 never passes it on)`,
     }
-  if (externalSecret === undefined || name === undefined) throw cluster.missing('ExternalSecret', name ?? '')
+  if (externalSecret === undefined || name === undefined) throw cluster.missingError('ExternalSecret', name ?? '')
   const marked = await cluster.markExternalSecret(externalSecret, mark)
   return { state: marked ? `${name} was asked to sync` : `${name} changed meanwhile, and is looked at again`, marked }
 }

@@ -42,9 +42,9 @@ function tooEarly(context: Context<JwtValue>): string | undefined {
   const value = currentOf(context)
   const { current, next, previous } = value
   if (current === undefined || next === undefined || mustAnnounce(context, value)) return undefined
-  const announced = Math.max(next.notBefore, publishedAt + wishOf(policy).announceMs)
-  if (env.now() < announced)
-    return `the next key is announced only until ${new Date(announced).toISOString()}: a verifier that does not know it yet would refuse its tokens`
+  const readyAt = Math.max(next.notBefore, publishedAt + wishOf(policy).leadMs)
+  if (env.now() < readyAt)
+    return `the next key may not sign before ${new Date(readyAt).toISOString()}: a verifier that does not know it yet would refuse its tokens`
   const over = Math.max(previous?.notAfter ?? 0, previous ? publishedAt + wishOf(policy).overlapMs : 0)
   if (env.now() < over) return `tokens of the key before are valid until ${new Date(over).toISOString()}, and it would leave the public set`
   return undefined
@@ -62,9 +62,9 @@ async function propose(context: Context<JwtValue>): Promise<JwtValue> {
   const { policy, env, emergency } = context
   const value = currentOf(context)
   const { field, current, next, previous } = value
-  const { algorithm, bits, announceMs, overlapMs } = wishOf(policy)
+  const { algorithm, bits, leadMs, overlapMs } = wishOf(policy)
   const now = env.now()
-  const fresh = await newKey(algorithm, bits, now + announceMs)
+  const fresh = await newKey(algorithm, bits, now + leadMs)
   // Both halves of both keys stood in the secret that leaked.
   if (current === undefined || emergency) return { field, current: await newKey(algorithm, bits, now), next: fresh }
   const signing = await named(current)

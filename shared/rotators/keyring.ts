@@ -28,7 +28,7 @@ const keyring: Rotator<KeyringValue> = {
   check: ({ policy, current }) => {
     if (current === undefined) return
     likeOf(policy, current)
-    if (current.keys.length > countOf(policy)) throw tooFew(current.keys.length)
+    if (current.keys.length > countOf(policy)) throw tooFewError(current.keys.length)
   },
   tooEarly: (context) => {
     const kept = keptOf(context)
@@ -79,7 +79,7 @@ async function verify({ current, released = [] }: Context<KeyringValue>, { keys,
   })
 }
 
-const tooFew = (there: number): RotationError =>
+const tooFewError = (there: number): RotationError =>
   new RotationError('bad_policy', `keyturn-count is less than the ${there} keys that are there: one would be dropped while it decrypts.`, {
     field: 'keyturn-count',
     next: 'Say which are not needed any more (keyturn reencrypted), rotate, and lower it then.',

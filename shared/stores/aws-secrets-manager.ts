@@ -23,7 +23,7 @@ import { Api, type ClientOptions, createClient, type Value } from './aws-secrets
 import { type Description, isDriven, kind, refOf } from './aws-secrets-manager/description.js'
 import { classify, isNotFound } from './aws-secrets-manager/errors.js'
 import { label, retiringLabels } from './aws-secrets-manager/labels.js'
-import { changed, Reader, Warm } from './aws-secrets-manager/reader.js'
+import { changedError, Reader, Warm } from './aws-secrets-manager/reader.js'
 import { revOf, stateOf } from './aws-secrets-manager/state.js'
 import { mergeNotes, notesOf, policyPrefix, writeNotes } from './aws-secrets-manager/tags.js'
 import { claim, dropStrayLabels, publish, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
@@ -174,7 +174,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
   async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
     const { ref } = state
     const before = await this.api.describe(ref.key)
-    if (revOf(before.stages, before.tags) !== state.rev) throw changed(ref)
+    if (revOf(before.stages, before.tags) !== state.rev) throw changedError(ref)
     await this.#noteCode(before, patch.code)
     const merged = mergeNotes(notesOf(before.tags), state, patch)
     const { set, gone } = writeNotes(merged, before.tags)
@@ -205,7 +205,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
   /** Takes the labels away that keep it: without one it is deprecated, and the service drops it in time. */
   async dispose(ref: SecretRef, version: VersionId): Promise<void> {
     const { stages, current, pending } = await this.#described(ref.key)
-    if (version === current || version === pending) throw changed(ref)
+    if (version === current || version === pending) throw changedError(ref)
     const kept: readonly string[] = [label.previous, ...retiringLabels]
     for (const name of stages.get(version) ?? []) if (kept.includes(name)) await takeAway(this.api, ref, name, version)
   }

@@ -24,9 +24,9 @@ import type {
 } from '../core/ports/index.js'
 import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
-import { conflict, withCurrent, without } from './file/changes.js'
+import { conflictError, withCurrent, without } from './file/changes.js'
 import { keyOf, lockFolder, pathOf, readIfThere, replaceFile, secretsFolder } from './file/disk.js'
-import { damaged, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
+import { damagedError, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
 import type { StoreKeys } from './file/keys.js'
 import { withLock } from './file/lock.js'
 import { assertOneKey } from './file/one-key.js'
@@ -74,7 +74,9 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     try {
       return unseal(this.#keys, ref.key, version, found.sealed)
     } catch (cause) {
-      throw cause instanceof RotationError ? cause : damaged(pathOf(this.#home, ref.key), `holds a version ${version} that does not open`)
+      throw cause instanceof RotationError
+        ? cause
+        : damagedError(pathOf(this.#home, ref.key), `holds a version ${version} that does not open`)
     }
   }
 
@@ -84,7 +86,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
 
   async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
     return this.#change(state.ref, (document) => {
-      if (state.rev !== String(document.rev)) throw conflict(state.ref)
+      if (state.rev !== String(document.rev)) throw conflictError(state.ref)
       const published = document.versions.map(({ ours }) => ours)
       const question = {
         journal: document.journal,
@@ -111,7 +113,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
       const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, staged: made.id } }
       return [
         { ...document, versions, journal },
-        { version: made.id, stored: same ? 'given' : 'other' },
+        { version: made.id, stored: same ? 'supplied' : 'other' },
       ]
     })
   }
@@ -127,7 +129,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
     const { code, ...rest } = patch
     const after = await this.#change(state.ref, (document) => {
-      if (state.rev !== String(document.rev)) throw conflict(state.ref)
+      if (state.rev !== String(document.rev)) throw conflictError(state.ref)
       const { code: before, ...journal } = document.journal ?? { retiring: [] }
       const next = {
         ...document,
@@ -156,7 +158,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   async dispose(ref: SecretRef, version: VersionId): Promise<void> {
     return this.#change(ref, (document) => {
       if (document.current === version || document.versions.some(({ id, staged }) => id === version && staged !== undefined))
-        throw conflict(ref)
+        throw conflictError(ref)
       const previous = document.previous === version ? null : document.previous
       return [{ ...document, previous, versions: document.versions.filter(({ id }) => id !== version) }, undefined]
     })
@@ -220,7 +222,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     if (text === undefined)
       throw new RotationError('not_found', `There is no secret ${ref.shown}.`, { field: 'ref', next: 'See keyturn list, or put it.' })
     const document = readDocument(this.#keys, text, path)
-    if (document.ref !== ref.key) throw damaged(path, `belongs to the secret ${document.ref}`)
+    if (document.ref !== ref.key) throw damagedError(path, `belongs to the secret ${document.ref}`)
     return document
   }
 

@@ -24,7 +24,7 @@ import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { type Cell, revOf, stateOf } from './memory/cell.js'
 import { begin, strip, writePast } from './memory/others.js'
-import { conflict, type Effects, type Parts, writeJournal } from './memory/parts.js'
+import { conflictError, type Effects, type Parts, writeJournal } from './memory/parts.js'
 import { type Profile, profiles } from './memory/profiles.js'
 import { bookkeep, publishChecked, publishFenced } from './memory/publish.js'
 import { discardValue, stageValue } from './memory/stage.js'
@@ -75,8 +75,8 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     const now = this.#env.now()
     if (this.#profile.serviceDriven) return this.#serviceClaim(cell, wish, now)
     const rotation = await this.#effects('claim', () => {
-      if (state.rev !== revOf(cell, this.#profile)) throw conflict(state.ref)
-      if (!this.#profile.blindAbsence && cell.current !== (state.current?.id ?? null)) throw conflict(state.ref)
+      if (state.rev !== revOf(cell, this.#profile)) throw conflictError(state.ref)
+      if (!this.#profile.blindAbsence && cell.current !== (state.current?.id ?? null)) throw conflictError(state.ref)
       const claimed = claimedRotation(
         {
           journal: cell.journal,
@@ -91,7 +91,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
       return claimed
     })
     // Nobody else publishes while the claim stands; what happened before it shows now.
-    if (cell.current !== (state.current?.id ?? null)) throw conflict(state.ref)
+    if (cell.current !== (state.current?.id ?? null)) throw conflictError(state.ref)
     const { token, kind, holder, attempt, base, leaseUntil } = rotation
     return { ref: state.ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }
   }
@@ -135,7 +135,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     const cell = this.#cell(state.ref)
     const { code, ...rest } = patch
     await this.#effects('note', () => {
-      if (this.traits.journalCas && state.rev !== revOf(cell, this.#profile)) throw conflict(state.ref)
+      if (this.traits.journalCas && state.rev !== revOf(cell, this.#profile)) throw conflictError(state.ref)
       const { code: before, ...journal } = cell.journal ?? { retiring: [] }
       const after = code === null ? {} : optional('code', code ?? before)
       writeJournal(cell, { ...journal, ...rest, ...after })
@@ -150,7 +150,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
   async dispose(ref: SecretRef, version: VersionId): Promise<void> {
     const cell = this.#cell(ref)
     await this.#effects('dispose', () => {
-      if (cell.current === version || cell.journal?.rotation?.staged === version) throw conflict(ref)
+      if (cell.current === version || cell.journal?.rotation?.staged === version) throw conflictError(ref)
       const token = cell.versions.get(version)?.ours
       for (const [id, staged] of cell.staged) if (token !== undefined && staged.token === token) cell.staged.delete(id) // a copy that a crash left
       cell.versions.delete(version)

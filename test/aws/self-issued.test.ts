@@ -68,7 +68,7 @@ describe('self-issued credentials in AWS', () => {
     const before_ = keysOf(arn)
     world.skewMs += hour + 60_000 // past the grace
     const token = await world.rotate(arn)
-    assert.match(String(world.double.events.filter(({ name }) => name === 'invoked').at(-1)?.detail), /held: .*announced only until/)
+    assert.match(String(world.double.events.filter(({ name }) => name === 'invoked').at(-1)?.detail), /held: .*may not sign before/)
     assert.deepEqual(keysOf(arn), before_)
     world.skewMs += hour
     await world.again(arn)

@@ -77,9 +77,9 @@ export function engineStoreContract(named: NamedStore): void {
       const state = await world.store.describe(ref)
       assert.equal(state.pending, undefined)
       assert.deepEqual(state.loose, [])
-      assert.equal(state.journal?.rotation?.rejects, 1)
+      assert.equal(state.journal?.rotation?.refusals, 1)
       await assert.rejects(world.store.read(ref, version), code('not_found'))
-      assert.equal((await world.store.stage(mine, new SecretText('another'))).stored, 'given')
+      assert.equal((await world.store.stage(mine, new SecretText('another'))).stored, 'supplied')
     })
 
     it('notes by compare-and-set: a durable code, and announced together with the retiring entry', async () => {

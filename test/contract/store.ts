@@ -70,7 +70,7 @@ export function storeContract(named: NamedStore): void {
       const claim = await begin()
       const staged = await world.store.stage(claim, second)
       const state = await world.store.describe(ref)
-      assert.equal(staged.stored, 'given')
+      assert.equal(staged.stored, 'supplied')
       assert.equal(await current(), 'first value')
       assert.equal(state.pending?.id, staged.version)
       assert.equal(state.pending?.token, claim.token)
@@ -81,7 +81,7 @@ export function storeContract(named: NamedStore): void {
     it('stages the same value again as a no-op; of two values the stored one wins', async () => {
       const claim = await begin()
       const { version } = await world.store.stage(claim, second)
-      assert.deepEqual(await world.store.stage(claim, second), { version, stored: 'given' })
+      assert.deepEqual(await world.store.stage(claim, second), { version, stored: 'supplied' })
       assert.deepEqual(await world.store.stage(claim, third), { version, stored: 'other' })
       assert.equal((await world.store.read(ref, version)).reveal(), 'second value')
     })
@@ -121,7 +121,7 @@ export function storeContract(named: NamedStore): void {
       const left = await world.store.discard(claim, version)
       assert.equal((await world.store.describe(ref)).pending, undefined)
       assert.equal(await current(), 'first value')
-      if (left === 'again') assert.equal((await world.store.stage(claim, third)).stored, 'given')
+      if (left === 'again') assert.equal((await world.store.stage(claim, third)).stored, 'supplied')
       else await assert.rejects(world.store.stage(claim, third))
     })
 
@@ -135,7 +135,7 @@ export function storeContract(named: NamedStore): void {
       const base = (await world.another().describe(ref)).current?.id
       const claim = await begin(() => world.another())
       const { version, stored } = await world.another().stage(claim, second)
-      assert.deepEqual([stored, await world.another().stage(claim, second)], ['given', { version, stored: 'given' }])
+      assert.deepEqual([stored, await world.another().stage(claim, second)], ['supplied', { version, stored: 'supplied' }])
       assert.equal((await world.another().describe(ref)).pending?.id, version)
       const { id } = await world.another().publish(claim, version)
       assert.deepEqual((await world.another().publish(claim, version)).id, id)

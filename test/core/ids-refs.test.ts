@@ -13,11 +13,11 @@ const questions = fc.record({
   store: fc.constantFrom(...['aws', 'gcp', 'file'].map(storeKind)),
   key: fc.string(),
   base: fc.oneof(fc.constant(null), fc.string()),
-  rejects: fc.nat(5),
+  refusals: fc.nat(5),
 })
 type Question = typeof questions extends fc.Arbitrary<infer T> ? T : never
-const tokenOf = ({ kind, store, key, base, rejects }: Question, shown = `${store}:${key}`) =>
-  deriveToken(kind, { store, key, shown, name: key } satisfies SecretRef, base as VersionId | null, rejects)
+const tokenOf = ({ kind, store, key, base, refusals }: Question, shown = `${store}:${key}`) =>
+  deriveToken(kind, { store, key, shown, name: key } satisfies SecretRef, base as VersionId | null, refusals)
 
 describe('a derived token', () => {
   it('has the form of a UUID, and is the same for the same question, however the secret is shown', () => {
@@ -35,16 +35,16 @@ describe('a derived token', () => {
     fc.assert(
       fc.property(questions, questions, (a, b) => {
         const same =
-          JSON.stringify([a.kind, a.store, a.key, a.base, a.rejects]) === JSON.stringify([b.kind, b.store, b.key, b.base, b.rejects])
+          JSON.stringify([a.kind, a.store, a.key, a.base, a.refusals]) === JSON.stringify([b.kind, b.store, b.key, b.base, b.refusals])
         assert.equal(tokenOf(a) === tokenOf(b), same)
-        for (const part of ['kind', 'store', 'key', 'base', 'rejects'] as const)
+        for (const part of ['kind', 'store', 'key', 'base', 'refusals'] as const)
           if (a[part] !== b[part]) assert.notEqual(tokenOf({ ...a, [part]: b[part] }), tokenOf(a), part)
       }),
     )
   })
 
   it('does not confuse neighbours: text of one part in another, no version and a version called null', () => {
-    const question: Question = { kind: 'rotate', store: storeKind('file'), key: 'db', base: null, rejects: 0 }
+    const question: Question = { kind: 'rotate', store: storeKind('file'), key: 'db', base: null, refusals: 0 }
     const near = [
       question,
       { ...question, base: 'null' },
@@ -57,7 +57,7 @@ describe('a derived token', () => {
 
   it('stays what it was: a rotation that an older program opened is found again', () =>
     assert.equal(
-      tokenOf({ kind: 'rotate', store: storeKind('file'), key: 'db', base: 'v1', rejects: 0 }),
+      tokenOf({ kind: 'rotate', store: storeKind('file'), key: 'db', base: 'v1', refusals: 0 }),
       'febf907e-298e-8644-a355-914328d126c3',
     ))
 })

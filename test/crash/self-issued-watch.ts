@@ -25,12 +25,12 @@ export class PublicSetWatch {
   readonly #until = new Map<string, number>()
   /** Places that an emergency could not reach, or whose answer was lost: until they have the key that signs. */
   readonly #behind = new Set<string>()
-  readonly #announceMs: number
+  readonly #leadMs: number
   readonly #overlapMs: number
 
   constructor(policy: Policy) {
-    const { announceMs, overlapMs } = wishOf(policy)
-    this.#announceMs = announceMs
+    const { leadMs, overlapMs } = wishOf(policy)
+    this.#leadMs = leadMs
     this.#overlapMs = overlapMs
   }
 
@@ -56,8 +56,8 @@ export class PublicSetWatch {
       const gone = this.#emergency ? undefined : [...this.#until].find(([kid, until]) => until > at && !kids.includes(kid))
       if (gone !== undefined) return `${place} is without ${gone[0]}, whose tokens are accepted for another ${gone[1] - at} ms`
       const [since, first] = [this.#since.get(`${place} ${signs}`), before.current == null]
-      if (changed && usual && !first && signs === before.next?.kid && at - (since ?? at) < this.#announceMs)
-        return `${place} had the key that signs for ${at - (since ?? at)} ms of ${this.#announceMs}`
+      if (changed && usual && !first && signs === before.next?.kid && at - (since ?? at) < this.#leadMs)
+        return `${place} had the key that signs for ${at - (since ?? at)} ms of ${this.#leadMs}`
       for (const key of this.#since.keys())
         if (key.startsWith(`${place} `) && !kids.some((kid) => key === `${place} ${kid}`)) this.#since.delete(key)
       for (const kid of kids) this.#since.set(`${place} ${kid}`, this.#since.get(`${place} ${kid}`) ?? at)

@@ -71,7 +71,7 @@ describe('self-issued keys from the command line', () => {
     await delay(1100)
     await keyturn.fails(['rotate', 'file:data'], 'held')
     await keyturn.fails(['reencrypted', 'file:data', '--key', 'second'], 'bad_event', 'key')
-    assert.deepEqual((await keyturn.ok(['reencrypted', 'file:data', '--key', 'first'])).outcome, 'armed')
+    assert.deepEqual((await keyturn.ok(['reencrypted', 'file:data', '--key', 'first'])).outcome, 'released')
     const { retiring } = await keyturn.ok(['status', 'file:data'])
     assert.deepEqual(
       (retiring as { id: string; state: string }[]).map(({ id, state }) => `${id} ${state}`),

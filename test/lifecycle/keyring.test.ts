@@ -56,8 +56,8 @@ describe('a keyring', () => {
       await assert.rejects(world.rotate(ref, { kind }), fails('held', kind === 'emergency' ? /still decrypt something/ : /still in use/))
     world.env.time += 400 * dayMs
     await assert.rejects(world.rotate(ref), fails('held'))
-    assert.equal((await say(world, ref, 'first')).outcome, 'armed')
-    assert.equal((await say(world, ref, 'first')).outcome, 'armed before')
+    assert.equal((await say(world, ref, 'first')).outcome, 'released')
+    assert.equal((await say(world, ref, 'first')).outcome, 'released before')
     const { entries } = await world.act((deps) => retirePass(deps, ref.shown))
     assert.deepEqual(entries.map(({ id, state }) => `${id} ${state}`).sort(), [`${one.data_id} waiting`, 'first armed'])
     assert.match(await world.text(ref), new RegExp(first))
@@ -106,7 +106,7 @@ describe('a keyring', () => {
     phase = 'synced'
     await assert.rejects(say(world, ref, 'first'), fails('held', /app; it may still encrypt with first/))
     phase = 'drained'
-    assert.equal((await say(world, ref, 'first')).outcome, 'armed')
+    assert.equal((await say(world, ref, 'first')).outcome, 'released')
   })
 
   it('there is no way back, and no put that loses a key or encrypts with an old one again', async () => {

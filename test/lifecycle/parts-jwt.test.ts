@@ -14,7 +14,7 @@ interface Value {
     readonly previous?: { readonly kid: string }
   }
 }
-const isHeld = (cause: unknown) => codeOf(cause) === 'held' && /signing: the next key is announced only until/.test(String(cause))
+const isHeld = (cause: unknown) => codeOf(cause) === 'held' && /signing: the next key may not sign before/.test(String(cause))
 
 describe('signing keys as one part beside other keys', () => {
   const open = async (more = {}) => {
@@ -99,7 +99,7 @@ describe('signing keys as one part beside other keys', () => {
     ] as const)
       await assert.rejects(open(every), (cause) => {
         const { field, message } = cause as { field?: string; message: string }
-        return codeOf(cause) === 'bad_policy' && field === key && message.includes(`${key} is 1h 1m, but a key has to be announced`)
+        return codeOf(cause) === 'bad_policy' && field === key && message.includes(`${key} is 1h 1m, but a key must be published`)
       })
   })
 

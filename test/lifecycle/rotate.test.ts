@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { RotationError } from '../../shared/core/errors.js'
 import type { Step, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { rejectsMax } from '../../shared/lifecycle/rotation/refused-value.js'
+import { refusalsMax } from '../../shared/lifecycle/rotation/refused-value.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import type { MemoryStore } from '../../shared/stores/memory.js'
 import { settingFor } from '../crash/settings.js'
@@ -49,7 +49,7 @@ describe('stuck', () => {
   it('after three refused values: durable, current works, no login until somebody acted', async () => {
     for (const rotator of ['a', 'b'] as const) {
       const world = await open('file', rotator)
-      world.target.refuseNext = rejectsMax
+      world.target.refuseNext = refusalsMax
       await assert.rejects(world.run(world.newProcess()), { code: 'stuck' })
       assert.ok(world.accepts(await world.currentText()))
       const before = world.target.logins.length
@@ -61,7 +61,7 @@ describe('stuck', () => {
 
   it('two refused values are replaced, the third is taken', async () => {
     const world = await open('vault', 'a')
-    world.target.refuseNext = rejectsMax - 1
+    world.target.refuseNext = refusalsMax - 1
     assert.equal((await world.run(world.newProcess())).outcome, 'published')
     assert.ok(world.accepts(await world.currentText()))
   })

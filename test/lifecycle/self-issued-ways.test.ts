@@ -94,9 +94,9 @@ describe('a place of a public set that is behind', () => {
     await assert.rejects(world.rotate(ref), fails('held', /not announced to every consumer yet: two .path:.two. could not be told/))
     world.down.clear()
     await world.sweep()
-    await assert.rejects(world.rotate(ref), fails('held', /announced only until/))
+    await assert.rejects(world.rotate(ref), fails('held', /may not sign before/))
     const { next } = await statusOf(world.deps('one'), ref.shown)
-    assert.ok(next.do === 'refuse' && /announced only until/.test(next.why), JSON.stringify(next))
+    assert.ok(next.do === 'refuse' && /may not sign before/.test(next.why), JSON.stringify(next))
     world.env.time += dayMs
     await world.rotate(ref)
   })
@@ -106,7 +106,7 @@ describe('a place of a public set that is behind', () => {
     world.companions(two)
     const ref = await world.create('jwt', {}, { ...jwt, 'keyturn-companions': 'one' })
     await world.rotate(ref)
-    const held = () => assert.rejects(world.rotate(ref), fails('held', /announced only until/))
+    const held = () => assert.rejects(world.rotate(ref), fails('held', /may not sign before/))
     const [name, overwrite] = [
       () => world.main.setPolicy(ref, { 'keyturn-companions': 'one two' }),
       async () => void world.files.set('path:/one', '{"keys":[]}'),
@@ -284,8 +284,8 @@ describe('what status says of what is self-issued', () => {
     await world.rotate(ref)
     world.env.time += dayMs / 4
     const early = await next()
-    assert.ok(early.do === 'refuse' && early.code === 'held' && /announced only until/.test(early.why), JSON.stringify(early))
-    await assert.rejects(world.rotate(ref), fails('held', /announced only until/))
+    assert.ok(early.do === 'refuse' && early.code === 'held' && /may not sign before/.test(early.why), JSON.stringify(early))
+    await assert.rejects(world.rotate(ref), fails('held', /may not sign before/))
     world.env.time += dayMs
     assert.equal((await next()).do, 'go')
   })

@@ -104,7 +104,7 @@ describe('rotator jwt', () => {
     const keys = new Keys({ ...es, 'keyturn-verifiers': 'refetch ticker=3h', 'keyturn-token-ttl': '8h' })
     await keys.rotate()
     keys.env.time += 3 * hour + 6 * 60_000 - 1
-    assert.match(jwt.tooEarly?.(keys.context()) ?? '', /^the next key is announced only until /)
+    assert.match(jwt.tooEarly?.(keys.context()) ?? '', /^the next key may not sign before /)
     await assert.rejects(keys.rotate(), code('held'))
     keys.env.time += 1
     assert.equal(jwt.tooEarly?.(keys.context()), undefined)
@@ -216,7 +216,7 @@ describe('rotator jwt', () => {
       const keys = new Keys({ ...es, ...policy })
       await keys.rotate()
       keys.env.time = keys.publishedAt + ms - 1
-      assert.match(jwt.tooEarly?.(keys.context()) ?? '', /announced only until/, JSON.stringify(policy))
+      assert.match(jwt.tooEarly?.(keys.context()) ?? '', /may not sign before/, JSON.stringify(policy))
       keys.env.time += 1
       assert.equal(jwt.tooEarly?.(keys.context()), undefined, JSON.stringify(policy))
     }
@@ -252,7 +252,7 @@ describe('rotator jwt', () => {
     const exp = Number((keys.set.keys.at(-1) as { exp?: number } | undefined)?.exp) * 1000
     assert.ok(exp >= keys.env.time + hour + 6 * 60_000 && exp <= keys.env.time + hour + 21 * 60_000)
     keys.env.time += hour + 6 * 60_000 - 1
-    assert.match(jwt.tooEarly?.(keys.context()) ?? '', /valid until|announced only/)
+    assert.match(jwt.tooEarly?.(keys.context()) ?? '', /valid until|may not sign/)
     keys.env.time += 1
     assert.equal(jwt.tooEarly?.(keys.context()), undefined)
   })

@@ -46,14 +46,14 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
   const graceMs = ms('grace') ?? 0
   const everyMs = ms('every')
   if (graceMs < graceMsMin && !options.shortGrace) {
-    refuse(
+    failKey(
       'grace',
       `${text('grace')} is shorter than a minute`,
       'Give consumers at least 1m. KEYTURN_SHORT_GRACE=1 allows less, for demonstrations.',
     )
   }
   if (everyMs !== undefined && everyMs <= graceMs)
-    refuse('every', 'must be longer than keyturn-grace', 'A rotation cannot start before the grace of the last one is over.')
+    failKey('every', 'must be longer than keyturn-grace', 'A rotation cannot start before the grace of the last one is over.')
   const window = parseWindow(text('window') ?? '')
   const forceAfterMs = parseDuration((text('drain') ?? '').replace('force after ', ''))
   const names = (key: string) => (text(key) ?? 'none').split(/ +/).filter((name) => name !== 'none' && name !== '')
@@ -98,7 +98,7 @@ function checkEntry(key: string, value: string, known: readonly PolicyKey[], all
     })
   }
   const wrong = rule?.check(value)
-  if (wrong !== undefined) refuse(name, wrong, rule?.help === undefined ? 'Correct it.' : `It says: ${rule.help}.`)
+  if (wrong !== undefined) failKey(name, wrong, rule?.help === undefined ? 'Correct it.' : `It says: ${rule.help}.`)
 }
 
 function refuseRenamed(key: string, name: string): void {
@@ -110,6 +110,6 @@ function refuseRenamed(key: string, name: string): void {
   })
 }
 
-function refuse(name: string, why: string, next: string): never {
+function failKey(name: string, why: string, next: string): never {
   throw new RotationError('bad_policy', `The policy key ${prefix}${name} ${why}.`, { field: prefix + name, next })
 }

@@ -74,7 +74,7 @@ export interface OpenRotation {
   readonly attempt: number
   readonly leaseUntil: number
   /** How many values of this rotation the target refused. */
-  readonly rejects: number
+  readonly refusals: number
 }
 
 /** May be lost: then announcements are repeated, and nothing is retired on what it said. Times in epoch milliseconds. */
@@ -148,11 +148,11 @@ export interface ClaimWish {
   /** Takes the place of this dead rotation. */
   readonly replaces?: Token
   /** Names a loose version. */
-  readonly adopt?: VersionId
+  readonly continueWith?: VersionId
   /** The token was derived from the state, not given: a store where it holds a refused value for ever may take another one in its place. */
   readonly derived?: true
   /** Carried over from a rotation that takes the place of one whose token was spent. */
-  readonly rejects?: number
+  readonly refusals?: number
   readonly minting?: true
 }
 
@@ -175,7 +175,7 @@ export interface CurrentValue {
 export interface StagedValue {
   readonly version: VersionId
   /** given: what is stored is the value that was given. */
-  readonly stored: 'given' | 'other'
+  readonly stored: 'supplied' | 'other'
 }
 
 /**
@@ -202,7 +202,7 @@ export interface SecretStore {
    */
   stage(claim: Claim, value: SecretText): Promise<StagedValue>
   /**
-   * Only with proof that the target never accepted it, or that it is a leftover. Counts `rejects` for the named value only. again: the token may carry
+   * Only with proof that the target never accepted it, or that it is a leftover. Counts `refusals` for the named value only. again: the token may carry
    * another value · spent: it holds one value for ever, and a new rotation has to be started. conflict, ambiguous.
    */
   discard(claim: Claim, version: VersionId): Promise<'again' | 'spent'>

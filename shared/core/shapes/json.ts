@@ -19,16 +19,16 @@ export function jsonFields(text: string): readonly JsonField[] {
     JSON.parse(text)
     root = parseTree(text, [], { disallowComments: true })
   } catch (cause) {
-    if (cause instanceof RangeError) throw malformed('is nested deeper than it can be read')
+    if (cause instanceof RangeError) throw malformedError('is nested deeper than it can be read')
     if (!(cause instanceof SyntaxError)) throw cause
-    throw malformed(`is not well-formed JSON${positionIn(cause.message)}`) // the message itself quotes the text: never the cause
+    throw malformedError(`is not well-formed JSON${positionIn(cause.message)}`) // the message itself quotes the text: never the cause
   }
   const fields = (root?.children ?? []).flatMap((property) => {
     const [name, value] = property.children ?? []
     return name && value ? [{ name: String(name.value), value: literalAt(value, text), offset: value.offset, length: value.length }] : []
   })
   const twice = fields.find((field, index) => fields.findIndex(({ name }) => name === field.name) !== index)
-  if (twice) throw malformed(`names the field "${twice.name}" twice`)
+  if (twice) throw malformedError(`names the field "${twice.name}" twice`)
   return fields
 }
 
@@ -45,7 +45,7 @@ export function replaceFields(text: string, changes: ReadonlyMap<string, string>
 
 const literalAt = (node: Node, text: string): unknown => JSON.parse(text.slice(node.offset, node.offset + node.length))
 const positionIn = (message: string): string => /at position \d+/.exec(message)?.[0].replace(/^/, ' ') ?? ''
-const malformed = (why: string): RotationError =>
+const malformedError = (why: string): RotationError =>
   new RotationError('bad_value', `The value ${why}.`, {
     field: 'value',
     next: 'Put the value again as one JSON object, for example {"host":"…","username":"…","password":"…"}.',

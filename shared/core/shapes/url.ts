@@ -22,7 +22,7 @@ export type UrlLogin = Pick<UrlParts, 'head' | 'user' | 'password' | 'tail'>
 
 /** Scheme and login alone: also of a URL with several hosts. bad_value, naming `field`, when a percent sign starts no character in them. */
 export function splitLogin(text: string, field: string): UrlLogin {
-  const [, head = '', authority = '', rest = ''] = form.exec(text) ?? bad(field, 'is no connection URL')
+  const [, head = '', authority = '', rest = ''] = form.exec(text) ?? failUrl(field, 'is no connection URL')
   const at = authority.lastIndexOf('@')
   const userinfo = at < 0 ? undefined : authority.slice(0, at)
   const colon = userinfo?.indexOf(':') ?? -1
@@ -38,7 +38,8 @@ export function splitLogin(text: string, field: string): UrlLogin {
 export function parseUrl(text: string, field: string): UrlParts {
   const login = splitLogin(text, field)
   const [, server = '', path = '', query = ''] = /^@?([^/?#]*)([^?#]*)\??([^#]*)/.exec(login.tail) ?? []
-  const [, host = '', port] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(server) ?? bad(field, 'names more than one host, or no valid port')
+  const [, host = '', port] =
+    /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(server) ?? failUrl(field, 'names more than one host, or no valid port')
   return {
     ...login,
     host: host.replace(/^\[|\]$/g, ''),
@@ -62,12 +63,12 @@ function decode(text: string, field: string): string {
   try {
     return decodeURIComponent(text)
   } catch (cause) {
-    if (cause instanceof URIError) return bad(field, 'holds a % that starts no percent-encoded UTF-8 character')
+    if (cause instanceof URIError) return failUrl(field, 'holds a % that starts no percent-encoded UTF-8 character')
     throw cause
   }
 }
 
-function bad(field: string, why: string): never {
+function failUrl(field: string, why: string): never {
   throw new RotationError('bad_value', `The field ${field} ${why}.`, {
     field,
     next: 'Write it as scheme://user:password@host:port/database, with special characters percent-encoded.',

@@ -25,12 +25,12 @@ export interface Announced {
  */
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
   let before: { readonly version: VersionId; readonly told: readonly Delivery[] } | undefined
-  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: understood }) => {
+  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
     const { current } = state
     const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
     const due = isDue(state) || refusedBefore(state, deps.env.now()) || isProgressing(state, deps.env.now())
     if (current === undefined || !(due || overtaken.length > 0)) return { ref, outcome: 'none', told: [] }
-    const setup = await understood()
+    const setup = await loadSetup()
     assertConsumers(setup)
     const change = changeOf(state, current)
     const told = await tellAll(tools, setup, state, change, overtaken)

@@ -6,7 +6,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import type { Companion, Deps } from '../secret/deps.js'
 import { opened, openSecret } from '../secret/open.js'
 import { companionKind, createTools, type Setup, type Tools } from '../secret/setup.js'
-import { assertPlain, notThere, placeOf, type Source, writeCompanion } from './companions/write.js'
+import { assertPlain, notThereError, placeOf, type Source, writeCompanion } from './companions/write.js'
 
 const againMs = 60_000
 
@@ -180,7 +180,7 @@ async function inspectCompanion(tools: Tools, companion: Companion): Promise<Pre
     const { store } = createTools(place.deps)
     const state = await store.describe(await store.resolve(companion.at))
     assertPlain(companion, state)
-    if (state.current === undefined) throw notThere(companion)
+    if (state.current === undefined) throw notThereError(companion)
     return { verdict: 'ok' }
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause

@@ -45,14 +45,14 @@ export type Action =
       readonly do: 'go'
       readonly from: Step
       readonly kind: RotationRequest['kind']
-      /** undefined: to be derived from kind, ref, base and rejects. */
+      /** undefined: to be derived from kind, ref, base and refusals. */
       readonly token?: Token
       readonly base: VersionId | null
       readonly version?: VersionId
       readonly replaces?: Token
       readonly retireFirst?: CredentialId
-      readonly value?: 'previous' | 'given'
-      readonly rejects: number
+      readonly value?: 'previous' | 'supplied'
+      readonly refusals: number
     }
 
 /** The state seen through the request; what the rows of the table ask. */

@@ -33,7 +33,7 @@ export interface Planned {
 export async function* plan(deps: Deps): AsyncIterable<Planned> {
   const tools = createTools(deps)
   const unread: Planned[] = []
-  const failed = (ref: string, cause: unknown): void => void unread.push(notUnderstood(ref, cause))
+  const failed = (ref: string, cause: unknown): void => void unread.push(unreadable(ref, cause))
   for await (const listed of tools.store.list({ managed: true }, failed)) {
     yield* unread.splice(0)
     yield planned(deps, listed)
@@ -62,11 +62,11 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
     if (action.do === 'done') return { ...line, rotation: 'done' }
     return { ...line, rotation: action.do === 'go' && action.from === 'create' ? 'would start' : 'would go on' }
   } catch (cause) {
-    return notUnderstood(ref, cause)
+    return unreadable(ref, cause)
   }
 }
 
-function notUnderstood(ref: string, cause: unknown): Planned {
+function unreadable(ref: string, cause: unknown): Planned {
   if (!(cause instanceof RotationError)) throw cause
   return { ref, due: [], rotation: 'refused', why: cause.message }
 }

@@ -35,8 +35,8 @@ export interface Status {
 
 /** Looks only: no login, no write. */
 export async function statusOf(deps: Deps, refText: string, kind: RotationRequest['kind'] = 'rotate'): Promise<Status> {
-  const { tools, ref, state, setup: understood } = await openSecret(deps, refText, { ways: 'back' })
-  const setup = await understood()
+  const { tools, ref, state, setup: loadSetup } = await openSecret(deps, refText, { ways: 'back' })
+  const setup = await loadSetup()
   const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup, state))
   const known = setup.rotator === undefined ? undefined : { ...setup, rotator: setup.rotator }
   const next = known === undefined ? (kind === 'put' ? decided : asTheRun(decided)) : await notTooEarly(tools, known, state, decided)

@@ -68,8 +68,8 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Swe
  * It died before its value was kept, and nobody can go on with it: only who put a value knows that, which parts were meant nobody does, and what the
  * target refused would be refused again. The next rotation takes its place; to wait for it would end the schedule for good.
  */
-const isOrphaned = ({ environment }: Deps, { policy }: SecretView, { kind, rejects }: OpenRotation): boolean =>
-  kind === 'put' || (kind === 'rollback' && rejects > 0) || { ...environment, ...policy }[`${prefix}parts`] !== undefined
+const isOrphaned = ({ environment }: Deps, { policy }: SecretView, { kind, refusals }: OpenRotation): boolean =>
+  kind === 'put' || (kind === 'rollback' && refusals > 0) || { ...environment, ...policy }[`${prefix}parts`] !== undefined
 
 /**
  * One bounded pass over all managed secrets, one after the other, in constant memory: the listing looks, each due action is a call of its own

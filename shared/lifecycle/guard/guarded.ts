@@ -71,7 +71,7 @@ async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>
     try {
       return { value: await act(), attempts: attempt }
     } catch (cause) {
-      const error = wrap(guard, call, cause)
+      const error = wrappedError(guard, call, cause)
       const jitter = 0.5 + (guard.env.random(1)[0] ?? 0) / 512
       const waitMs = Math.round(Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * jitter)
       if (codes[error.code] !== 'retry' || call.once || attempt >= attemptsMax || !mayRepeat(guard, call, waitMs)) throw error
@@ -86,18 +86,18 @@ const mayRepeat = ({ env }: Guard, { deadline }: GuardedCall, waitMs: number): b
   !env.cancelled.aborted && (deadline === undefined || env.now() + waitMs < deadline)
 
 /** Wrapped exactly once, redacted, with a cause that holds name, code and message and no other property of the driver's error. */
-function wrap({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationError {
+function wrappedError({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationError {
   if (cause instanceof RotationError) {
-    const inner = cause.cause === undefined ? {} : { cause: bareCause(redactor, cause.cause) }
+    const inner = cause.cause === undefined ? {} : { cause: bareError(redactor, cause.cause) }
     const field = cause.field === undefined ? {} : { field: cause.field }
     return new RotationError(cause.code, redactor.clean(cause.message), { next: redactor.clean(cause.next), ...inner, ...field })
   }
   const code = call.classify(cause)
   const message = `${call.name} of ${call.ref} failed: ${redactor.clean(messageOf(cause))}.`.replace(/\.\.$/, '.')
-  return new RotationError(code, message, { cause: bareCause(redactor, cause), next: remedies[code] })
+  return new RotationError(code, message, { cause: bareError(redactor, cause), next: remedies[code] })
 }
 
-function bareCause(redactor: Redactor, cause: unknown): Error {
+function bareError(redactor: Redactor, cause: unknown): Error {
   const bare = new Error(redactor.clean(messageOf(cause)))
   bare.name = cause instanceof Error ? redactor.clean(cause.name) : 'Error'
   bare.stack = `${bare.name}: ${bare.message}`

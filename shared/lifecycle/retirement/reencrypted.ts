@@ -12,7 +12,7 @@ import { askGate } from './gate.js'
 export interface Reencrypted {
   readonly ref: SecretRef
   readonly id: CredentialId
-  readonly outcome: 'armed' | 'armed before'
+  readonly outcome: 'released' | 'released before'
 }
 
 /**
@@ -20,25 +20,25 @@ export interface Reencrypted {
  * consumer was not seen on the present value: it may encrypt with the older one at this moment. bad_event for a key that is not kept.
  */
 export async function reencrypted(deps: Deps, refText: string, id: string): Promise<Reencrypted> {
-  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: understood }) => {
-    const { rotator, ...setup } = await understood()
+  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
+    const { rotator, ...setup } = await loadSetup()
     const ids = rotator && (await retainedIds(tools, { ...setup, rotator }, state))
     if (rotator === undefined || ids === undefined)
-      throw notKept(ref, `${ref.shown} keeps no older keys.`, 'It has none that data may need.')
+      throw notKeptError(ref, `${ref.shown} keeps no older keys.`, 'It has none that data may need.')
     assertConsumers(setup)
     const entries = retainedEntries(ids, setup.settings, state)
     const entry = entries.find((one) => one.id === id)
     if (entry === undefined)
-      throw notKept(
+      throw notKeptError(
         ref,
         `${ref.shown} keeps no older key ${id}.`,
         `It keeps ${ids.join(', ') || 'none'}; the one that encrypts now is not among them.`,
       )
-    if (entry.state === 'armed') return { ref, id: entry.id, outcome: 'armed before' }
+    if (entry.state === 'armed') return { ref, id: entry.id, outcome: 'released before' }
     await assertFollowed(tools, { ...setup, rotator }, state, entry)
     const retiring = entries.map((one) => (one.id === id ? { ...one, state: 'armed' as const } : one))
     await tools.store.note(state, { retiring })
-    return { ref, id: entry.id, outcome: 'armed' }
+    return { ref, id: entry.id, outcome: 'released' }
   })
 }
 
@@ -55,5 +55,5 @@ async function assertFollowed(tools: Tools, setup: Known, state: SecretState, en
   )
 }
 
-const notKept = (ref: SecretRef, why: string, next: string): RotationError =>
+const notKeptError = (ref: SecretRef, why: string, next: string): RotationError =>
   new RotationError('bad_event', why, { field: 'key', next: `${next} keyturn status ${ref.shown} lists them.` })

@@ -44,12 +44,12 @@ export async function retirePass(deps: Deps, refText: string): Promise<{ readonl
 
 /** undefined: each has been looked at, or nothing says what kind of credential it is. */
 async function settleNext(
-  { tools, state, setup: understood }: Opened,
+  { tools, state, setup: loadSetup }: Opened,
   done: ReadonlyMap<CredentialId, Retired>,
 ): Promise<Retired | undefined> {
   const entry = (state.journal?.retiring ?? []).find(({ id }) => !done.has(id))
   if (entry === undefined) return undefined
-  const { rotator, ...setup } = await understood()
+  const { rotator, ...setup } = await loadSetup()
   return rotator && settle(tools, { ...setup, rotator }, state, entry)
 }
 

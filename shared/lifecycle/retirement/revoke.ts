@@ -32,7 +32,7 @@ async function revokePrevious(tools: Tools, setup: Known, state: SecretState, re
     )
   const currentIds = state.current && (await identitiesOf(tools, setup, state, state.current.id))
   const [currentId] = currentIds ?? []
-  if (currentId === undefined) throw nothing(state)
+  if (currentId === undefined) throw nothingError(state)
   const entries = await entriesDue(tools, setup, state, currentIds)
   const entry = state.previous === undefined ? entries.at(-1) : entries.find(({ version }) => version === state.previous?.id)
   if (entry === undefined) return endOldSessions(tools, setup, state, currentId, reason)
@@ -61,13 +61,13 @@ async function endOldSessions(
   currentId: Retired['id'],
   reason: string,
 ): Promise<Retired> {
-  if (state.previous === undefined || rotator.sessions === undefined) throw nothing(state)
+  if (state.previous === undefined || rotator.sessions === undefined) throw nothingError(state)
   const context = await retireContext(tools, { ...setup, rotator }, state)
   await rotator.sessions.end({ ...context, reason: `revoked: ${reason}` }, currentId)
   return { id: currentId, state: 'retired', why: 'its outgoing password was replaced by the rotation; older sessions are ended' }
 }
 
-const nothing = ({ ref }: SecretState): RotationError =>
+const nothingError = ({ ref }: SecretState): RotationError =>
   new RotationError('bad_event', `${ref.shown} has no previous credential that could be revoked.`, {
     field: 'ref',
     next: `If the current one is compromised: keyturn rotate ${ref.shown} --emergency --reason …, then revoke again.`,

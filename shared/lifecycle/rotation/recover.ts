@@ -47,8 +47,8 @@ const othersMax = 20
  * one safe action; carries it out with `yes`. Does not pass through decide: it is what gets a secret out of `stuck`.
  */
 export async function recover(deps: Deps, admin: SecretStoreAdmin, refText: string, yes: boolean): Promise<Recovery> {
-  const { tools, ref, state, known: understood } = await openSecret(deps, refText, { ways: 'back' })
-  const known = await understood()
+  const { tools, ref, state, known: loadKnown } = await openSecret(deps, refText, { ways: 'back' })
+  const known = await loadKnown()
   const tried = await tryAll(tools, known, state, await candidates(state, admin))
   const action = safeAction(state, tried)
   if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ref, tried, action, done: false }

@@ -3,7 +3,7 @@ import type { Claim, SecretState } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import type { Work } from './work.js'
 
-export const rejectsMax = 3
+export const refusalsMax = 3
 const noteAttemptsMax = 4
 
 /** What is known of the two credentials after the logins that were made. */
@@ -23,13 +23,13 @@ export async function resolveRefusal(asked: Work, version: VersionId, pending: u
     return markStuck(work, 'Neither the current nor the pending credential is accepted.')
   }
   const left = await giveUpValue(work, version, pending)
-  if (left === 'spent') throw spentToken(context.ref.shown)
-  if (work.claim.kind === 'put' || work.claim.kind === 'rollback') throw refusedGiven(context.ref.shown) // there is no other value to make
+  if (left === 'spent') throw spentTokenError(context.ref.shown)
+  if (work.claim.kind === 'put' || work.claim.kind === 'rollback') throw refusedValueError(context.ref.shown) // there is no other value to make
   const after = await work.tools.store.describe(work.claim.ref)
-  if ((after.journal?.rotation?.rejects ?? 0) >= rejectsMax) {
+  if ((after.journal?.rotation?.refusals ?? 0) >= refusalsMax) {
     await markStuck(
       work,
-      `The target refused ${rejectsMax} values in a row; the current credential still works.`,
+      `The target refused ${refusalsMax} values in a row; the current credential still works.`,
       `Change the password rule in the policy so that the target accepts it, then run keyturn adopt ${context.ref.shown}.`,
     )
   }
@@ -38,7 +38,7 @@ export async function resolveRefusal(asked: Work, version: VersionId, pending: u
   })
 }
 
-const refusedGiven = (shown: string): RotationError =>
+const refusedValueError = (shown: string): RotationError =>
   new RotationError('target_auth', `The target refuses the value that was given; ${shown} is as it was.`, {
     field: 'value',
     next: 'A put only stores: set the password at the target first, then put it. To have one made, run keyturn rotate.',
@@ -56,7 +56,7 @@ export async function giveUpValue(work: Work, version: VersionId, pending: unkno
   return left
 }
 
-const spentToken = (shown: string): RotationError =>
+const spentTokenError = (shown: string): RotationError =>
   new RotationError('token_spent', `The target refused the value of this token; ${shown} keeps one value a token.`, {
     next: 'Start a new rotation, with another token or none.',
   })

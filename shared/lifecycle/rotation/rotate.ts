@@ -26,22 +26,22 @@ import { type Manner, openWork, ownManner } from './work.js'
 
 /**
  * The only loop: describe, decide, act; decides again when a race was lost or when it finished somebody else's rotation first. The same request
- * may be sent any number of times. `given`: the value of a put. Any code of the table.
+ * may be sent any number of times. `suppliedValue`: the value of a put. Any code of the table.
  */
-export async function rotate(deps: Deps, request: RotationRequest, given?: SecretText): Promise<RotationResult> {
+export async function rotate(deps: Deps, request: RotationRequest, suppliedValue?: SecretText): Promise<RotationResult> {
   const tools = createTools(deps)
-  tools.guard.redactor.learn(given)
+  tools.guard.redactor.learn(suppliedValue)
   const ref = await tools.store.resolve(request.ref)
   let finished: RotationResult | undefined
   return lookAgain(
     ref.shown,
     async () => {
       try {
-        const result = await once(tools, ref, request, given)
+        const result = await once(tools, ref, request, suppliedValue)
         if (result === 'again') return result
         if (result.outcome === 'unchanged') return finished ?? result
         if (result.outcome === 'step' || answersRequest(request, result)) return result
-        if (request.kind === 'rollback') throw finishedFirst(result)
+        if (request.kind === 'rollback') throw finishedFirstError(result)
         finished = result
         return 'again'
       } catch (cause) {
@@ -70,7 +70,7 @@ async function explainOpenRotation(tools: Tools, ref: SecretRef, { token }: Rota
 }
 
 /** What was previous when the rollback was asked is not any more: to go on would bring back what somebody wanted to leave. */
-const finishedFirst = ({ ref, version }: RotationResult): RotationError =>
+const finishedFirstError = ({ ref, version }: RotationResult): RotationError =>
   new RotationError('held', `A rotation of ${ref.shown} was open and is finished now: ${version} is current. Nothing was rolled back.`, {
     next: `Look at keyturn status ${ref.shown}; if it is still to go back, run the same command again.`,
   })
@@ -87,27 +87,27 @@ async function once(
   tools: Tools,
   ref: SecretRef,
   request: RotationRequest,
-  given: SecretText | undefined,
+  suppliedValue: SecretText | undefined,
 ): Promise<RotationResult | 'again'> {
   const state = await tools.store.describe(ref)
   const setup = await opened(tools, state, { ways: request.kind === 'rotate' ? 'forward' : 'back', wanted: request }).setup()
   const action = await decided(tools, setup, state, request)
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
   if (request.kind === 'rotate' && begins(action)) assertConsumers(setup)
-  if (action.do === 'refuse') throw refused(ref, action)
+  if (action.do === 'refuse') throw refusedError(ref, action)
   const { rotator } = setup
   if (action.do === 'drop') {
     await leased(tools, ref, () => dropPut(tools, state, action))
     return 'again'
   }
-  if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, given))
+  if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, suppliedValue))
   if (action.do === 'probe') {
     await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
     return 'again'
   }
   if (action.do === 'check')
-    throw refused(ref, { do: 'refuse', code: 'bad_event', why: 'the platform drives this rotation, and no value was made for it yet' })
-  return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, given))
+    throw refusedError(ref, { do: 'refuse', code: 'bad_event', why: 'the platform drives this rotation, and no value was made for it yet' })
+  return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, suppliedValue))
 }
 
 /** What the table says of this state and request, with everything that it asks; said in the log. */
@@ -142,7 +142,7 @@ async function previousWorks(tools: Tools, setup: Known, state: SecretState): Pr
 }
 
 /** The table's own refusal as an error, with its next step. */
-export function refused(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
+export function refusedError(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
   return new RotationError(action.code, `${ref.shown}: ${action.why}.`, {
     next: action.next?.replaceAll('<ref>', ref.shown) ?? nextFor(action.code, ref.shown),
   })
@@ -165,7 +165,7 @@ export async function go(
   state: SecretState,
   request: RotationRequest,
   action: Extract<Action, { do: 'go' }>,
-  given?: SecretText,
+  suppliedValue?: SecretText,
   manner: Manner = ownManner,
 ): Promise<RotationResult | 'again'> {
   const asked = stepsAsked(request, action)
@@ -179,7 +179,7 @@ export async function go(
     if (action.kind === 'rotate' || action.kind === 'emergency') await assertNotTooEarly(tools, setup, state, action.kind)
     if (action.kind !== 'rollback') await assertPlaces(tools, setup)
   }
-  const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.rejects)
+  const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.refusals)
   const claim = await tools.store.claim(state, {
     token,
     kind: action.kind,
@@ -191,7 +191,7 @@ export async function go(
   })
   const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs: manner.needs(setup, asked) })
   if (action.retireFirst !== undefined && asked.includes('create')) await freeSlot(work, action.retireFirst)
-  return runSteps(work, state, action, asked, given)
+  return runSteps(work, state, action, asked, suppliedValue)
 }
 
 /**

@@ -20,7 +20,7 @@ export async function runSteps(
   state: SecretState,
   action: Go,
   asked: readonly Step[],
-  given?: SecretText,
+  suppliedValue?: SecretText,
 ): Promise<RotationResult> {
   const { env, onStep } = work.tools.deps
   const done: Step[] = []
@@ -32,7 +32,7 @@ export async function runSteps(
   let differences: readonly Difference[] = []
   let changedAt: number | undefined
   if (asked.includes('create')) {
-    pending = await createSecret(work, await valueFor(work, state, action, given))
+    pending = await createSecret(work, await valueFor(work, state, action, suppliedValue))
     ended('create')
   }
   if (asked.includes('set') && mustSet(work, action)) {
@@ -87,10 +87,10 @@ async function valueFor(
   { tools, context, rotator }: Work,
   state: SecretState,
   action: Go,
-  given?: SecretText,
+  suppliedValue?: SecretText,
 ): Promise<SecretText | undefined> {
-  if (action.value === 'given') {
-    if (given !== undefined) return given
+  if (action.value === 'supplied') {
+    if (suppliedValue !== undefined) return suppliedValue
     throw new RotationError('bad_event', `A put of ${context.ref.shown} was interrupted before its value was kept.`, {
       field: 'value',
       next: 'Put the value again.',

@@ -15,15 +15,15 @@ export interface Pending {
 const propagationMsMax = 120_000
 const propagationMsBase = 1000
 
-/** createSecret: makes a value (or takes the given one) and keeps it, complete, before the target is touched. */
-export async function createSecret(work: Work, given?: SecretText): Promise<Pending> {
+/** createSecret: makes a value (or takes the supplied one) and keeps it, complete, before the target is touched. */
+export async function createSecret(work: Work, suppliedValue?: SecretText): Promise<Pending> {
   const { rotator, context, claim, tools } = work
-  const fresh = given ?? (await newValue(work))
+  const fresh = suppliedValue ?? (await newValue(work))
   const value = rotator.parse(fresh, context.policy) // before it is kept: a text that nobody can read would block every rotation after it
   const staged = await tools.store.stage(claim, fresh)
   if (staged.stored !== 'other') return { version: staged.version, value }
   const winner = await readPending(work, staged.version)
-  const minted = given === undefined && rotator.issuer ? rotator.identify(value) : undefined
+  const minted = suppliedValue === undefined && rotator.issuer ? rotator.identify(value) : undefined
   if (minted !== undefined && minted !== rotator.identify(winner.value)) await rotator.retire(context, minted)
   return winner
 }

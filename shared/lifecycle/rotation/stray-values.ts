@@ -18,7 +18,7 @@ export async function probe(tools: Tools, setup: Known, state: SecretState, acti
   if (newest === undefined) return
   const wish: ClaimWish = { ...wishFor(tools, newest), ...overOf(state, action, newest) }
   if (!action.leftover && action.versions.length === 1) {
-    await tools.store.claim(state, { ...wish, adopt: newest.id }) // no login: set tries current first, and then this
+    await tools.store.claim(state, { ...wish, continueWith: newest.id }) // no login: set tries current first, and then this
     return
   }
   // Claimed as a put where nothing is open: of a put without a value nothing is gone on with, so that clearing away starts no rotation.
@@ -31,7 +31,7 @@ export async function probe(tools: Tools, setup: Known, state: SecretState, acti
   }
   const chosen = await chooseOne(work, action.versions, newest)
   const replaces = chosen.token === newest.token ? {} : { replaces: newest.token }
-  await tools.store.claim(await tools.store.describe(state.ref), { ...wishFor(tools, chosen), ...replaces, adopt: chosen.id })
+  await tools.store.claim(await tools.store.describe(state.ref), { ...wishFor(tools, chosen), ...replaces, continueWith: chosen.id })
 }
 
 const overOf = (state: SecretState, action: Probe, staged: Staged): { replaces?: Staged['token'] } => {

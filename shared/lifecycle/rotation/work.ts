@@ -79,8 +79,8 @@ export async function openWork(
     ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),
   }
   const checkable = needs.admin || setup.settings.admin === undefined
-  const given = { tools, setup, rotator, claim, context, vouched, ...optional('baseText', baseText) }
-  const work: Work = { ...given, checkable, loadEverything: async () => work }
+  const read = { tools, setup, rotator, claim, context, vouched, ...optional('baseText', baseText) }
+  const work: Work = { ...read, checkable, loadEverything: async () => work }
   if (needs.base && checkable) return work
   return { ...work, loadEverything: once(() => openWork(tools, setup, state, claim, { needs: everything, vouched })) }
 }

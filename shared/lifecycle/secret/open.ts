@@ -4,7 +4,7 @@ import type { SecretRef } from '../../core/ports/words.js'
 import { remedies } from '../../core/remedies.js'
 import type { Deps } from './deps.js'
 import type { Wanted } from './parts/schedule.js'
-import { createTools, type Known, type Setup, type Tools, understand, withoutRotator } from './setup.js'
+import { createTools, type Known, noRotatorError, readSetup, type Setup, type Tools } from './setup.js'
 
 /** A secret that was looked at once, through the guard. What it says of itself is understood when it is asked for, and then once. */
 export interface Opened<S extends SecretView = SecretState> {
@@ -38,12 +38,12 @@ const openRef = async (tools: Tools, ref: SecretRef, purpose: Purpose): Promise<
 export function opened<S extends SecretView>(tools: Tools, state: S, { ways, wanted }: Purpose = {}): Opened<S> {
   let understood: Promise<Setup> | undefined
   const setup = (): Promise<Setup> => {
-    understood ??= understand(tools, state, ways, wanted)
+    understood ??= readSetup(tools, state, ways, wanted)
     return understood
   }
   const known = async (): Promise<Known> => {
     const { rotator, ...rest } = await setup()
-    if (rotator === undefined) throw withoutRotator(state.ref)
+    if (rotator === undefined) throw noRotatorError(state.ref)
     return { ...rest, rotator }
   }
   return { tools, ref: state.ref, state, setup, known }

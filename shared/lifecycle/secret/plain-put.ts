@@ -4,14 +4,14 @@ import type { ClaimWish, SecretState, Staged } from '../../core/ports/store.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Action } from '../decide/action.js'
 import type { RotationResult } from './deps.js'
-import { type Tools, withoutRotator } from './setup.js'
+import { noRotatorError, type Tools } from './setup.js'
 
 /** A secret of no known kind can be put, not rotated: there is nothing to log in with, so nothing to test. bad_policy for anything else. */
 export async function putUntested(
   tools: Tools,
   state: SecretState,
   action: Action,
-  given: SecretText | undefined,
+  suppliedValue: SecretText | undefined,
 ): Promise<RotationResult | 'again'> {
   const { store, deps } = tools
   const wish = { holder: deps.holder, leaseMs: deps.leaseMs, kind: 'put' } as const
@@ -22,15 +22,15 @@ export async function putUntested(
     await store.claim(state, {
       ...wish,
       token: staged.token,
-      adopt: staged.id,
+      continueWith: staged.id,
       ...(replaces === undefined || replaces === staged.token ? {} : { replaces }),
     })
     return 'again'
   }
-  if (action.do !== 'go' || action.kind !== 'put' || (action.version === undefined && given === undefined)) {
-    throw withoutRotator(state.ref)
+  if (action.do !== 'go' || action.kind !== 'put' || (action.version === undefined && suppliedValue === undefined)) {
+    throw noRotatorError(state.ref)
   }
-  const token = action.token ?? deriveToken('put', state.ref, action.base, action.rejects)
+  const token = action.token ?? deriveToken('put', state.ref, action.base, action.refusals)
   const asked: ClaimWish = {
     ...wish,
     token,
@@ -38,7 +38,7 @@ export async function putUntested(
     ...optional('replaces', action.replaces),
   }
   const claim = await store.claim(state, asked)
-  const version = action.version ?? (given ? (await store.stage(claim, given)).version : undefined)
+  const version = action.version ?? (suppliedValue ? (await store.stage(claim, suppliedValue)).version : undefined)
   if (version === undefined) return 'again'
   deps.env.log('put_untested', { ref: state.ref.shown, why: 'no rotator' })
   const info = await store.publish(claim, version)

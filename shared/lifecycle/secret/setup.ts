@@ -8,7 +8,7 @@ import type { Policy, SecretRef } from '../../core/ports/words.js'
 import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from '../guard/index.js'
 import { scheduled, typeOf } from './defaults.js'
 import { type Companion, type Configuration, type Deps, noConfiguration } from './deps.js'
-import { composeParts, unknownPart } from './parts/compose.js'
+import { composeParts, unknownPartError } from './parts/compose.js'
 import { partsKind } from './parts/policy.js'
 import { chosenParts, type PartSchedule, partSchedules, type Wanted } from './parts/schedule.js'
 
@@ -78,7 +78,7 @@ export function assertConsumers({ unknownConsumers, configuration, settings }: S
 }
 
 /** Secret > function environment > inferred from the value > defaults by type. The value is read only where nothing names a rotator. bad_policy. */
-export async function understand(
+export async function readSetup(
   tools: Tools,
   state: SecretView,
   ways: 'forward' | 'back' = 'forward',
@@ -99,7 +99,7 @@ export async function understand(
       field: `${prefix}parts`,
       next: `Take one of them away, or set ${prefix}rotator=${partsKind}.`,
     })
-  if (wanted.part !== undefined && kind !== partsKind) throw unknownPart(wanted.part, [])
+  if (wanted.part !== undefined && kind !== partsKind) throw unknownPartError(wanted.part, [])
   const parts = kind === partsKind ? await composeParts(said, (name) => tools.deps.loadRotator(name)) : undefined
   const whole = parts?.rotator() ?? (await tools.deps.loadRotator(kind))
   const rotator = guardRotator(whole, tools.guard)
@@ -136,7 +136,7 @@ async function configurationFor({ deps, guard }: Tools, ways: 'forward' | 'back'
 export const namesNoRotator = 'names no rotator, and its value does not say what it is'
 
 /** bad_policy: nothing says what kind of credential it is. */
-export const withoutRotator = ({ shown }: SecretRef): RotationError =>
+export const noRotatorError = ({ shown }: SecretRef): RotationError =>
   new RotationError('bad_policy', `${shown} ${namesNoRotator}.`, {
     field: `${prefix}rotator`,
     next: `Name it: keyturn adopt ${shown} --rotator KIND; docs/policy.md has the kinds.`,

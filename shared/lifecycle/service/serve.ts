@@ -6,13 +6,13 @@ import type { RotationRequest, Step, Token, VersionId } from '../../core/ports/w
 import { publishBefore, publishKeyExpiry } from '../consumers/companions.js'
 import { decide } from '../decide/decide.js'
 import { guardSteps } from '../guard/index.js'
-import { begins, decided, go, refused } from '../rotation/rotate.js'
+import { begins, decided, go, refusedError } from '../rotation/rotate.js'
 import { finishSecret } from '../rotation/steps.js'
 import type { Manner } from '../rotation/work.js'
 import { lookContext } from '../secret/context.js'
 import { type Deps, noConfiguration, type RotationResult } from '../secret/deps.js'
 import { lookAgain, opened } from '../secret/open.js'
-import { assertConsumers, createTools, type Known, type Setup, type Tools, withoutRotator } from '../secret/setup.js'
+import { assertConsumers, createTools, type Known, noRotatorError, type Setup, type Tools } from '../secret/setup.js'
 
 /** What a platform calls for: one step of the rotation that has this token. */
 export interface StepRequest extends RotationRequest {
@@ -46,11 +46,11 @@ async function step(tools: Tools, state: SecretState, request: StepRequest): Pro
   }
   // A function without a configuration tells nobody.
   if (begins(action) && setup.configuration !== noConfiguration) assertConsumers(setup)
-  if (action.do === 'refuse') throw refused(ref, action)
+  if (action.do === 'refuse') throw refusedError(ref, action)
   const { rotator } = setup
-  if (rotator === undefined) throw withoutRotator(ref)
+  if (rotator === undefined) throw noRotatorError(ref)
   if (action.do === 'check') return checkCurrent(tools, { ...setup, rotator }, state)
-  if (action.do !== 'go') throw refused(ref, unexpected)
+  if (action.do !== 'go') throw refusedError(ref, unexpected)
   return go(tools, { ...setup, rotator }, state, request, action, undefined, stepwise)
 }
 
@@ -87,7 +87,8 @@ const stepDone = ({ ref, pending }: SecretState, { kind }: StepRequest): Rotatio
 
 /** Test-only run of the platform: does current log in? Nothing is written. */
 async function checkCurrent(tools: Tools, setup: Known, state: SecretState): Promise<RotationResult> {
-  if (state.current === undefined) throw refused(state.ref, { do: 'refuse', code: 'not_found', why: 'the secret has no current value' })
+  if (state.current === undefined)
+    throw refusedError(state.ref, { do: 'refuse', code: 'not_found', why: 'the secret has no current value' })
   const context = await lookContext(tools, setup, state)
   const value = setup.rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
   const differences = await setup.rotator.verify(context, value)
@@ -110,7 +111,7 @@ async function finish(tools: Tools, state: SecretState, request: StepRequest): P
   tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
   if (action.do !== 'go' || action.version === undefined || action.token === undefined)
-    throw refused(ref, action.do === 'refuse' ? { ...action } : unexpected)
+    throw refusedError(ref, action.do === 'refuse' ? { ...action } : unexpected)
   const { holder, leaseMs } = tools.deps
   const claim = await tools.store.claim(state, { token: action.token, kind: action.kind, holder, leaseMs })
   const setup = await companionsBefore(tools, state, action.version)

@@ -79,7 +79,7 @@ export class Cluster {
   }
   async #parent(name: string) {
     const found = await this.#get(await this.#operator(`clusterexternalsecrets/${name}`))
-    if (found === undefined) throw this.missing('ClusterExternalSecret', name)
+    if (found === undefined) throw this.missingError('ClusterExternalSecret', name)
     return asClusterExternalSecret(found)
   }
   async childName(parent: string): Promise<string> {
@@ -105,7 +105,7 @@ export class Cluster {
     const path = kind === 'ClusterSecretStore' ? `clustersecretstores/${name}` : this.#in(`secretstores/${name}`)
     try {
       const found = await this.#get(await this.#operator(path))
-      if (found === undefined) throw this.missing(kind, name)
+      if (found === undefined) throw this.missingError(kind, name)
       const { spec, status } = asStore(found)
       const condition = status?.conditions.find(({ type }) => type === 'Ready')
       return { ready: condition && condition.status === 'True', controller: spec.controller }
@@ -118,7 +118,7 @@ export class Cluster {
   #workloadPath = (ref: WorkloadRef): string => `/apis/apps/v1/${this.#in(`${resourceOf(ref)}/${ref.name}`)}`
   async workload(ref: WorkloadRef): Promise<Workload> {
     const found = await this.#get(this.#workloadPath(ref))
-    if (found === undefined) throw this.missing(ref.kind, ref.name)
+    if (found === undefined) throw this.missingError(ref.kind, ref.name)
     return asWorkload(found)
   }
   /** false: what the server answers is without it. */
@@ -159,7 +159,7 @@ export class Cluster {
     return asReview(await this.#client.post('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body, this.#deadline)).status.allowed
   }
 
-  missing(kind: string, name: string): RotationError {
+  missingError(kind: string, name: string): RotationError {
     const { cluster, namespace, consumer } = this.#settings
     const where = kind.startsWith('Cluster') ? `the cluster ${cluster}` : `the namespace ${namespace} of the cluster ${cluster}`
     return new RotationError('bad_config', `There is no ${kind} ${name} in ${where}.`, {

@@ -16,7 +16,7 @@ export async function preflight(wanted: KubernetesSettings, context: NotifierCon
   try {
     const name = wanted.clusterExternalSecret === undefined ? wanted.externalSecret : await cluster.childName(wanted.clusterExternalSecret)
     const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
-    if (externalSecret === undefined) throw cluster.missing('ExternalSecret', name ?? '')
+    if (externalSecret === undefined) throw cluster.missingError('ExternalSecret', name ?? '')
     return (
       whyNeverSynced(externalSecret, wanted) ??
       (await whyNoStore(externalSecret, cluster)) ??

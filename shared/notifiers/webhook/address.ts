@@ -51,14 +51,14 @@ export function guardedLookup(allow: readonly string[]): LookupFunction {
       if (cause) return callback(cause, '', 0)
       const good = addresses.filter(({ address }) => isAllowed(address, allow))
       const [first] = good
-      if (first === undefined || good.length < addresses.length) return callback(forbidden(host), '', 0)
+      if (first === undefined || good.length < addresses.length) return callback(forbiddenError(host), '', 0)
       return options.all ? callback(null, good) : callback(null, first.address, first.family)
     })
   }
 }
 
 /** Makes a bad_config error for the field `url`. */
-export const forbidden = (host: string): RotationError =>
+export const forbiddenError = (host: string): RotationError =>
   new RotationError('bad_config', `${host} is in a private or link-local network, which announcements do not go to.`, {
     field: 'url',
     next: 'List its network under "allow" of this consumer, if it is meant.',

@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
-import { forbidden, guardedLookup, isAllowed } from './address.js'
+import { forbiddenError, guardedLookup, isAllowed } from './address.js'
 import type { WebhookSettings } from './settings.js'
 
 /** What the receiver answered, with any status, redirects included. */
@@ -24,7 +24,7 @@ export async function post(
 ): Promise<Answer> {
   const url = new URL(settings.url)
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host) !== 0 && !isAllowed(host, settings.allow)) throw forbidden(host)
+  if (isIP(host) !== 0 && !isAllowed(host, settings.allow)) throw forbiddenError(host)
   const plain = url.protocol === 'http:'
   if (plain && !settings.plaintext) {
     throw new RotationError('bad_config', `${url.host} would be told in plaintext.`, {

@@ -4,7 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Preflight } from '../../core/ports/notifier.js'
-import { forbidden, guardedLookup, isAllowed } from './address.js'
+import { forbiddenError, guardedLookup, isAllowed } from './address.js'
 import type { WebhookSettings } from './settings.js'
 
 /** The route without a message: name, address, port and certificate. */
@@ -13,7 +13,7 @@ export async function probe({ url: text, plaintext, allow, timeoutMs }: WebhookS
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const plain = url.protocol === 'http:'
   if (plain && !plaintext) return { verdict: 'refuse', why: 'it would be told in plaintext', next: 'Use https, or set "plaintext": true.' }
-  if (isIP(host) !== 0 && !isAllowed(host, allow)) return refused(forbidden(host))
+  if (isIP(host) !== 0 && !isAllowed(host, allow)) return refused(forbiddenError(host))
   const port = url.port === '' ? (plain ? 80 : 443) : Number(url.port)
   const options = { host, port, lookup: guardedLookup(allow) }
   const socket = plain

@@ -49,7 +49,7 @@ export interface Wish {
   readonly bits: number
   readonly verifiers: readonly Verifier[]
   /** How long a key has to stand in the public set before it may sign. */
-  readonly announceMs: number
+  readonly leadMs: number
   /** How long tokens of a key have to be accepted after another one took its place. */
   readonly overlapMs: number
 }
@@ -59,28 +59,28 @@ export function wishOf(policy: Policy): Wish {
   const text = (key: PolicyKey): string => policyText(policy, key) ?? ''
   const ms = (key: PolicyKey): number => parseDuration(text(key)) ?? 0
   const [algorithm, verifiers] = [text(algorithmKey), parseVerifiers(text(verifiersKey))]
-  if (!isAlgorithm(algorithm)) throw refuse('algorithm', `must be one of ${algorithmNames.join(', ')}`, 'Choose one of these.')
-  if (typeof verifiers === 'string') throw refuse('verifiers', verifiers, `Use ${profileNames.join(', ')}.`)
+  if (!isAlgorithm(algorithm)) throw policyError('algorithm', `must be one of ${algorithmNames.join(', ')}`, 'Choose one of these.')
+  if (typeof verifiers === 'string') throw policyError('verifiers', verifiers, `Use ${profileNames.join(', ')}.`)
   const unable = verifiers.find((one) => !one.algorithms.includes(algorithm))
   if (unable !== undefined)
-    throw refuse('algorithm', `is ${algorithm}, which ${unable.shown} cannot verify`, `It knows ${unable.algorithms.join(', ')}.`)
+    throw policyError('algorithm', `is ${algorithm}, which ${unable.shown} cannot verify`, `It knows ${unable.algorithms.join(', ')}.`)
   const slowest = Math.max(ms(maxAgeKey), ...verifiers.map(({ refreshMs }) => refreshMs))
-  const announceMs = slowest + ms(propagationKey) + ms(skewKey)
+  const leadMs = slowest + ms(propagationKey) + ms(skewKey)
   const overlapMs = ms(propagationKey) + ms(ttlKey) + ms(skewKey)
   const every = parseDuration(policy['keyturn-every'] ?? '')
-  const wait = Math.max(announceMs, overlapMs)
+  const wait = Math.max(leadMs, overlapMs)
   if (every !== undefined && every <= wait)
-    throw refuse(
+    throw policyError(
       'every',
-      `is ${showDuration(every)}, but a key has to be announced for ${showDuration(announceMs)} and accepted for ${showDuration(overlapMs)}`,
-      `Use more than ${showDuration(wait)}: else the next key is announced too late.`,
+      `is ${showDuration(every)}, but a key must be published for ${showDuration(leadMs)} before it signs and accepted for ${showDuration(overlapMs)}`,
+      `Use more than ${showDuration(wait)}: otherwise the next key is published too late.`,
     )
-  return { algorithm, bits: Number(text(bitsKey)), verifiers, announceMs, overlapMs }
+  return { algorithm, bits: Number(text(bitsKey)), verifiers, leadMs, overlapMs }
 }
 
 /** Whether every verifier can check what it signs: a policy that changed meanwhile may have made it useless. */
 export const isVerifiable = ({ verifiers }: Wish, algorithm: Algorithm): boolean =>
   algorithms[algorithm] !== undefined && verifiers.every((one) => one.algorithms.includes(algorithm))
 
-const refuse = (key: string, why: string, next: string): RotationError =>
+const policyError = (key: string, why: string, next: string): RotationError =>
   new RotationError('bad_policy', `The policy key keyturn-${key} ${why}.`, { field: `keyturn-${key}`, next })

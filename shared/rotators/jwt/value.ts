@@ -30,27 +30,27 @@ const form = v.object({ current: v.nullish(signing), next: v.nullish(signing), p
 export function parseJwtValue(value: SecretText, policy: Policy): JwtValue {
   const shape = readShape(value)
   const field = fieldOf(policy)
-  if (shape.kind !== 'json') throw wrong('value', 'is no JSON, and a key that is announced needs a place beside the one that signs')
+  if (shape.kind !== 'json') throw valueError('value', 'is no JSON, and a key that is announced needs a place beside the one that signs')
   const place: unknown = field === undefined ? Object.fromEntries(shape.fields) : shape.fields.get(field)
-  if (typeof place !== 'object' || place === null || Array.isArray(place)) throw wrong(field ?? 'value', `has no object in ${field}`)
+  if (typeof place !== 'object' || place === null || Array.isArray(place)) throw valueError(field ?? 'value', `has no object in ${field}`)
   const at = (name: string): string => (field === undefined ? name : `${field}.${name}`)
   const parsed = v.safeParse(form, place)
   if (!parsed.success) {
     const path = v.getDotPath(parsed.issues[0]) ?? 'value'
     // Valibot's own message quotes what it received, which may be a key.
     const { message } = parsed.issues[0]
-    throw wrong(at(path), `is wrong in ${at(path)}${message.startsWith('Invalid ') ? '' : `: it ${message}`}`)
+    throw valueError(at(path), `is wrong in ${at(path)}${message.startsWith('Invalid ') ? '' : `: it ${message}`}`)
   }
   const { current, next, previous } = parsed.output
   if (!current && field === undefined && shape.fields.get('signing_key')) return { field, current: adopted(shape.fields, policy) }
-  if (!current && (next || previous || !isBlank(place))) throw wrong(at('current'), `has neither ${at('current')} nor signing_key`)
+  if (!current && (next || previous || !isBlank(place))) throw valueError(at('current'), `has neither ${at('current')} nor signing_key`)
   const keys = {
     ...(current ? { current: signingKey(current, at('current')) } : {}),
     ...(next ? { next: signingKey(next, at('next')) } : {}),
     ...(previous ? { previous: formerOf(previous, at('previous')) } : {}),
   }
   const kids = [keys.current, keys.next, keys.previous].flatMap((key) => key?.kid ?? [])
-  if (new Set(kids).size < kids.length) throw wrong(at('next'), 'gives one kid to two keys')
+  if (new Set(kids).size < kids.length) throw valueError(at('next'), 'gives one kid to two keys')
   return { field, ...keys }
 }
 
@@ -59,14 +59,14 @@ const isBlank = (place: object): boolean => Object.values(place).every((one) => 
 
 function signingKey({ kid, alg, notBefore, private: half }: v.InferOutput<typeof signing>, at: string): SigningKey {
   const key = readKey(at, () => createPrivateKey({ key: half, format: 'jwk' }))
-  if (!fits(alg, half)) throw wrong(`${at}.alg`, `has a key in ${at} that ${alg} cannot use`)
+  if (!fits(alg, half)) throw valueError(`${at}.alg`, `has a key in ${at} that ${alg} cannot use`)
   assertStrong(key, at)
   return { kid, algorithm: alg, notBefore: Date.parse(notBefore), ...secretsOf(key) }
 }
 
 function formerOf({ kid, alg, notBefore, notAfter, public: half }: v.InferOutput<typeof formerKey>, at: string): FormerKey {
   const key: PublicJwk | undefined = publicJwk({ ...half, kid, alg })
-  if (key === undefined) throw wrong(`${at}.public`, `has no public key in ${at}`)
+  if (key === undefined) throw valueError(`${at}.public`, `has no public key in ${at}`)
   return { kid, algorithm: alg, notBefore: Date.parse(notBefore), notAfter: Date.parse(notAfter), public: key }
 }
 
@@ -77,10 +77,10 @@ function adopted(fields: ReadonlyMap<string, unknown>, policy: Policy): SigningK
   assertStrong(key, 'signing_key')
   const exported = key.export({ format: 'jwk' })
   const fitting: Algorithm | undefined = algorithmFor(wishOf(policy).algorithm, exported)
-  if (fitting === undefined) throw wrong('signing_key', 'has a signing_key of a kind that is not known here')
+  if (fitting === undefined) throw valueError('signing_key', 'has a signing_key of a kind that is not known here')
   if (half !== '') {
     const given = readKey('public_key', () => createPublicKey(half ?? ''))
-    if (!given.equals(createPublicKey(key))) throw wrong('public_key', 'has a public_key that does not belong to its signing_key')
+    if (!given.equals(createPublicKey(key))) throw valueError('public_key', 'has a public_key that does not belong to its signing_key')
   }
   return { kid: name === '' ? undefined : name, algorithm: fitting, notBefore: 0, ...secretsOf(key) }
 }
@@ -90,16 +90,16 @@ function readKey(field: string, read: () => KeyObject): KeyObject {
   try {
     return read()
   } catch {
-    throw wrong(field, `has no key that can be read in ${field}`)
+    throw valueError(field, `has no key that can be read in ${field}`)
   }
 }
 
 function assertStrong(key: KeyObject, field: string): void {
   if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048)
-    throw wrong(field, `has an RSA key of less than 2048 bits in ${field}`)
+    throw valueError(field, `has an RSA key of less than 2048 bits in ${field}`)
 }
 
-const wrong = (field: string, why: string): RotationError =>
+const valueError = (field: string, why: string): RotationError =>
   new RotationError('bad_value', `The value ${why}.`, {
     field,
     next: 'Put {} to have keys made, or one key as {"signing_key": "<PEM>"}; docs/jwt.md has the fields.',

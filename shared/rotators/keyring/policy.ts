@@ -38,12 +38,13 @@ export function likeOf(policy: Policy, { keys: [primary], field }: KeyringValue)
     (name) => encodings[name].test(text) && sizes.includes(Buffer.from(text, name).length),
   )
   const encoding = isEncoding(named) ? named : found
-  if (encoding === undefined) throw unclear('form', `The key in ${field} is neither hex nor base64 of a usual size`, 'form=base64 size=32')
+  if (encoding === undefined)
+    throw policyError('form', `The key in ${field} is neither hex nor base64 of a usual size`, 'form=base64 size=32')
   const size = Number(policyText(policy, sizeKey) ?? Buffer.from(text, encoding).length)
-  if (!sizes.includes(size)) throw unclear('size', `The key in ${field} has ${size} bytes, which no cipher takes`, 'size=32')
+  if (!sizes.includes(size)) throw policyError('size', `The key in ${field} has ${size} bytes, which no cipher takes`, 'size=32')
   return { encoding, size }
 }
 const sizes = [16, 24, 32, 48, 64]
 
-const unclear = (key: string, why: string, example: string): RotationError =>
+const policyError = (key: string, why: string, example: string): RotationError =>
   new RotationError('bad_policy', `${why}.`, { field: `keyturn-${key}`, next: `Say how a new one looks: keyturn policy <ref> ${example}.` })

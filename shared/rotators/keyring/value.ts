@@ -35,22 +35,23 @@ const form = v.array(v.object({ id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{
 export function parseKeyring(value: SecretText, policy: Policy): KeyringValue {
   const shape = readShape(value)
   const field = policyText(policy, fieldKey) ?? 'key'
-  if (shape.kind !== 'json') throw wrong('value', 'is no JSON, and older keys need a place beside the one that encrypts')
+  if (shape.kind !== 'json') throw valueError('value', 'is no JSON, and older keys need a place beside the one that encrypts')
   const [key, id, previous] = [field, `${field}_id`, `${field}_previous`].map((name) => shape.fields.get(name))
-  if (typeof key !== 'string' || key === '') throw wrong(field, `has no text in its field ${field}`)
-  if (id !== undefined && (typeof id !== 'string' || id === '')) throw wrong(`${field}_id`, `has no name in its field ${field}_id`)
+  if (typeof key !== 'string' || key === '') throw valueError(field, `has no text in its field ${field}`)
+  if (id !== undefined && (typeof id !== 'string' || id === '')) throw valueError(`${field}_id`, `has no name in its field ${field}_id`)
   const parsed = v.safeParse(form, previous ?? [])
-  if (!parsed.success) throw wrong(`${field}_previous`, `has something else than a list of {"id", "key"} in its field ${field}_previous`)
+  if (!parsed.success)
+    throw valueError(`${field}_previous`, `has something else than a list of {"id", "key"} in its field ${field}_previous`)
   const keys = [{ id: id ?? firstId, key }, ...parsed.output]
   for (const name of ['id', 'key'] as const)
     if (new Set(keys.map((one) => one[name])).size < keys.length)
-      throw wrong(`${field}_previous`, name === 'id' ? 'gives one id to two keys' : 'has one key under two ids')
+      throw valueError(`${field}_previous`, name === 'id' ? 'gives one id to two keys' : 'has one key under two ids')
   const [primary, ...others] = keys.map((one): RingKey => ({ id: one.id, key: new SecretText(one.key) }))
-  if (primary === undefined) throw wrong(field, 'has no key')
+  if (primary === undefined) throw valueError(field, 'has no key')
   return { field, keys: [primary, ...others] }
 }
 
-const wrong = (field: string, why: string): RotationError =>
+const valueError = (field: string, why: string): RotationError =>
   new RotationError('bad_value', `The value ${why}.`, { field, next: 'Put it again as JSON; docs/keyring.md has the fields.' })
 
 /** Every other byte stays. */

@@ -38,16 +38,16 @@ export const overlaps = (policy: Policy): boolean => policy['keyturn-strategy'] 
 /** What the policy asks for, whole. bad_policy for a size that its form does not have. */
 export function wishOf(policy: Policy): { readonly form: Form; readonly size: number; readonly prefix: string } {
   const name = policyText(policy, formKey) ?? 'token'
-  if (!isForm(name)) throw refuse('form', `There is no form "${name}"`, `Choose one of ${formNames.join(', ')}.`)
+  if (!isForm(name)) throw policyError('form', `There is no form "${name}"`, `Choose one of ${formNames.join(', ')}.`)
   const form: Form = forms[name]
   const given = policyText(policy, sizeKey)
   const { size } = form
-  if (given !== undefined && size === undefined) throw refuse('size', `The form ${name} has one length`, 'Leave keyturn-size away.')
+  if (given !== undefined && size === undefined) throw policyError('size', `The form ${name} has one length`, 'Leave keyturn-size away.')
   const wanted = given === undefined ? (size?.default ?? 0) : Number(given)
   if (size !== undefined && !(wanted >= size.least && wanted <= size.most))
-    throw refuse('size', `The form ${name} has ${size.least} to ${size.most} ${size.of}`, 'Choose a size in that range.')
+    throw policyError('size', `The form ${name} has ${size.least} to ${size.most} ${size.of}`, 'Choose a size in that range.')
   return { form, size: wanted, prefix: policyText(policy, prefixKey) ?? 'key' }
 }
 
-const refuse = (key: string, why: string, next: string): RotationError =>
+const policyError = (key: string, why: string, next: string): RotationError =>
   new RotationError('bad_policy', `${why}.`, { field: `keyturn-${key}`, next })

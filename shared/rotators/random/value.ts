@@ -26,11 +26,11 @@ export function parseRandomValue(value: SecretText, policy: Policy): RandomValue
   if (shape.kind !== 'json') {
     if (fieldOf(policy) === undefined && !overlaps(policy)) return { field: undefined, key: passwordIn(shape) ?? value }
     const what = overlaps(policy) ? 'strategy overlap' : 'keyturn-field'
-    throw missing('value', `is no JSON, and ${what} needs a place beside the key`)
+    throw missingError('value', `is no JSON, and ${what} needs a place beside the key`)
   }
   const field = fieldOf(policy) ?? onlyOf([...shape.fields.keys()])
   const key = shape.fields.get(field)
-  if (typeof key !== 'string' || key === '') throw missing(field, `has no text in its field ${field}`)
+  if (typeof key !== 'string' || key === '') throw missingError(field, `has no text in its field ${field}`)
   if (!overlaps(policy)) return { field, key: new SecretText(key) }
   const previous = shape.fields.get(`${field}_previous`)
   const id = shape.fields.get(`${field}_id`)
@@ -56,7 +56,7 @@ function onlyOf(names: readonly string[]): string {
   })
 }
 
-const missing = (field: string, why: string): RotationError =>
+const missingError = (field: string, why: string): RotationError =>
   new RotationError('bad_value', `The value ${why}.`, { field, next: 'Put the value again as JSON with the key in that field.' })
 
 const isOwn = (field: string) => (name: string) => [field, `${field}_previous`, `${field}_id`].includes(name)

@@ -30,7 +30,7 @@ async function only<T>(place: Place, ask: () => Promise<readonly T[] | undefined
     const [one] = (await ask()) ?? []
     if (one !== undefined) return one
   } catch (cause) {
-    if (!isNotFound(cause)) throw described(place, cause)
+    if (!isNotFound(cause)) throw apiError(place, cause)
   }
   throw new RotationError('not_found', `There is no RDS ${place.kind} ${place.id}.`, {
     field: place.kind === 'cluster' ? 'dbClusterIdentifier' : 'dbInstanceIdentifier',
@@ -39,7 +39,7 @@ async function only<T>(place: Place, ask: () => Promise<readonly T[] | undefined
 }
 
 /** Also for who asks outside of a rotation, where nobody else would explain it. */
-function described({ kind, id }: Place, cause: unknown): RotationError {
+function apiError({ kind, id }: Place, cause: unknown): RotationError {
   const action = kind === 'cluster' ? 'rds:DescribeDBClusters' : 'rds:DescribeDBInstances'
   return new RotationError(classify(cause), `RDS did not say what ${kind} ${id} is (${nameOf(cause)}).`, {
     cause,

@@ -40,7 +40,7 @@ export async function apply(
     if (stands === 'new') return { done: true }
     if (stands === 'changing' && !sent && !database.changing) return { done: false, again: env.now() + againMs, why: 'held' }
     // Neither: a change of an attempt before may be on its way, of which the control plane says nothing yet.
-    if (stands === 'neither' && ++doubts > doubtsMax) throw lost(login.user)
+    if (stands === 'neither' && ++doubts > doubtsMax) throw lostError(login.user)
     if (stands === 'old' || (stands === 'neither' && context.policy['keyturn-reset'] === 'always' && doubts === doubtsMax)) {
       assertNothingElse(database)
       assertInTime(context, `the password of ${login.user} was set`)
@@ -82,7 +82,7 @@ function assertNothingElse({ place, queued }: Database): void {
 }
 
 /** Not durable: nothing was sent, and whatever a person does about it is seen at the next attempt. */
-const lost = (user: string): RotationError =>
+const lostError = (user: string): RotationError =>
   new RotationError('target_denied', `RDS has another master password for ${user} than the stored and the new one; nothing was sent.`, {
     field: 'password',
     next: 'Let keyturn recover try every stored version. If none logs in, set the stored password again (aws rds modify-db-instance), or set keyturn-reset=always to have a new one set in any case.',

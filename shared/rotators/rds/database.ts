@@ -89,21 +89,21 @@ const ofCluster = (place: Place, cluster: DBCluster, member?: string): Database 
 export function assertOurs(database: Database, { host, port, user }: DatabaseLogin): void {
   const { place, hosts } = database
   const name = `${place.kind} ${place.id}`
-  const refuse = (field: string, why: string, next: string): never => {
+  const failField = (field: string, why: string, next: string): never => {
     throw new RotationError('bad_value', `The RDS ${name} ${why}.`, { field, next: `${next}; nothing was changed.` })
   }
   if (!hosts.includes(host.toLowerCase()))
-    refuse('host', `is not reached at ${host}`, `Put one of its own endpoints as host (${hosts.join(', ') || 'it has none yet'})`)
+    failField('host', `is not reached at ${host}`, `Put one of its own endpoints as host (${hosts.join(', ') || 'it has none yet'})`)
   if (database.port !== undefined && database.port !== port)
-    refuse('port', `listens on ${database.port}, not on ${port}`, `Put port ${database.port}`)
+    failField('port', `listens on ${database.port}, not on ${port}`, `Put port ${database.port}`)
   if (!/^(aurora-)?postgres(ql)?$/.test(database.engine))
-    refuse('engine', `runs ${database.engine}`, 'This rotator logs in to PostgreSQL only')
+    failField('engine', `runs ${database.engine}`, 'This rotator logs in to PostgreSQL only')
   if (database.masterUser !== user)
-    refuse('username', `has the master user ${database.masterUser}, not ${user}`, 'Use the rotator postgres for any other login')
+    failField('username', `has the master user ${database.masterUser}, not ${user}`, 'Use the rotator postgres for any other login')
   if (database.replicaOf !== undefined)
-    refuse('host', `is a read replica of ${database.replicaOf.source}`, 'Name the source: its password is that of every replica')
+    failField('host', `is a read replica of ${database.replicaOf.source}`, 'Name the source: its password is that of every replica')
   if (database.managedBy !== undefined)
-    refuse(
+    failField(
       'username',
       `keeps its master password in ${database.managedBy} and rotates it itself`,
       'Let RDS rotate it, or turn that off first',

@@ -71,7 +71,7 @@ export function lengthOf(policy: Policy, { secrets, field }: ListValue): number 
 /** bad_value with the field; bad_policy where it is not said which field is meant. */
 export function parseListValue(value: SecretText, policy: Policy): ListValue {
   const shape = readShape(value)
-  if (shape.kind !== 'json') throw wrong('value', 'is no JSON')
+  if (shape.kind !== 'json') throw valueError('value', 'is no JSON')
   const lists = [...shape.fields].filter(([, one]) => Array.isArray(one)).map(([name]) => name)
   const field = policyText(policy, fieldKey) ?? (lists.length === 1 ? lists[0] : undefined)
   if (field === undefined)
@@ -81,13 +81,13 @@ export function parseListValue(value: SecretText, policy: Policy): ListValue {
     })
   const list: unknown = shape.fields.get(field)
   if (!Array.isArray(list) || list.length === 0 || !list.every((one) => typeof one === 'string' && one !== ''))
-    throw wrong(field, `has no list of texts in its field ${field}`)
-  if (new Set(list).size !== list.length) throw wrong(field, `has one text twice in its field ${field}`)
+    throw valueError(field, `has no list of texts in its field ${field}`)
+  if (new Set(list).size !== list.length) throw valueError(field, `has one text twice in its field ${field}`)
   const id = shape.fields.get(`${field}_id`)
   return { field, secrets: list.map((one) => new SecretText(String(one))), ...(typeof id === 'string' && id !== '' ? { id } : {}) }
 }
 
-const wrong = (field: string, why: string): RotationError =>
+const valueError = (field: string, why: string): RotationError =>
   new RotationError('bad_value', `The value ${why}.`, { field, next: 'Put it again as JSON, for example {"cookie": ["…"]}.' })
 
 /** Every other byte stays; the public name comes at the end where it was not there. */

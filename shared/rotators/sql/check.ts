@@ -39,7 +39,7 @@ function checkAdmin(context: Context<DatabaseLogin>, rotated: readonly string[],
   const admin = administratorOf(context, dialect)
   const { current } = context
   if (admin === undefined || current === undefined) return
-  const refuse = (why: string, next: string): never => {
+  const failCheck = (why: string, next: string): never => {
     throw new RotationError('admin_mismatch', `The administrator's secret ${context.admin?.ref.shown} ${why}.`, {
       field: 'keyturn-admin',
       next,
@@ -47,13 +47,13 @@ function checkAdmin(context: Context<DatabaseLogin>, rotated: readonly string[],
   }
   const same = admin.host.toLowerCase() === current.host.toLowerCase() && admin.port === current.port
   if (!same && !context.admin?.hosts?.includes(current.host.toLowerCase())) {
-    refuse(
+    failCheck(
       `belongs to ${admin.host}:${admin.port}, not to ${current.host}:${current.port}`,
       'An administrator is only sent to the host that its own secret names.',
     )
   }
   if (rotated.includes(admin.user))
-    refuse(`is ${admin.user}, the login that is rotated`, 'Use another login as administrator; this one would lock itself out.')
+    failCheck(`is ${admin.user}, the login that is rotated`, 'Use another login as administrator; this one would lock itself out.')
 }
 
 /** The administrator's own login, parsed without the policy of the secret that is rotated. bad_value. */

@@ -33,7 +33,7 @@ export const isMoved = (cause: unknown): boolean => ['InvalidParameterException'
 export const classify = (cause: unknown): Code => classifyAws(cause, codes)
 
 /** Makes a token_spent error: the service never takes a second value under one token. */
-export const spent = (ref: SecretRef, why: string): RotationError =>
+export const spentError = (ref: SecretRef, why: string): RotationError =>
   new RotationError('token_spent', `${why}; ${ref.shown} keeps one value a token.`, {
     next: 'Start a new rotation, with another token or none.',
   })

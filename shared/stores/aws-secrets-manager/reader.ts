@@ -107,7 +107,7 @@ export class Reader {
   async #createState(ref: SecretRef, token: Token): Promise<SecretState> {
     const value = await this.staged(ref, label.current)
     const description = await this.#known(ref, token)
-    if (value?.id !== description.current) throw changed(ref)
+    if (value?.id !== description.current) throw changedError(ref)
     const known = value === undefined ? {} : { currentCreatedAt: value.createdAt }
     return stateOf(description, { ...known, pendingHasValue: this.#parts.warm.isFilled(ref, token) })
   }
@@ -148,7 +148,7 @@ export class Reader {
     const { warm } = this.#parts
     if (warm.currentOf(ref) !== value.id || value.stages.includes(label.current)) return
     warm.forget(ref)
-    throw changed(ref)
+    throw changedError(ref)
   }
 
   /** When this version was made: of what this process wrote it is known, of anything else the service is asked. */
@@ -167,17 +167,18 @@ async function absentIs<T>(instead: T, read: () => Promise<T>): Promise<T> {
 }
 
 /** Makes a conflict error: the state that was read is not the present one any more. */
-export const changed = (ref: SecretRef): RotationError =>
+export const changedError = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `${ref.shown} was changed meanwhile.`, { next: 'The state is read again.' })
 
 /** What the vendor's own functions refuse, too: rotation is off; and, asked for a value, a token that the service does not know. */
 function checked(description: Description, token?: Token): Description {
   const { ref, stages } = description
-  const refuse = (why: string, next: string): never => {
+  const failRef = (why: string, next: string): never => {
     throw new RotationError('bad_event', `${ref.shown}: ${why}.`, { field: 'ClientRequestToken', next })
   }
-  if (!isDriven(description)) refuse('rotation is not enabled for it', 'Start it with aws secretsmanager rotate-secret, or keyturn rotate.')
+  if (!isDriven(description))
+    failRef('rotation is not enabled for it', 'Start it with aws secretsmanager rotate-secret, or keyturn rotate.')
   if (token !== undefined && !stages.has(token as string as VersionId))
-    refuse('the service has no version with a label for this token', 'This function is called by the service; start a rotation there.')
+    failRef('the service has no version with a label for this token', 'This function is called by the service; start a rotation there.')
   return description
 }

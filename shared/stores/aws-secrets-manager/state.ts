@@ -81,7 +81,7 @@ const openOf = ({ token, base, id, kind }: Staged): OpenRotation => ({
   holder: '',
   attempt: 0,
   leaseUntil: 0,
-  rejects: 0,
+  refusals: 0,
 })
 
 /** Of labels and our own tags: what a note checks right before it writes, since the service has no conditional write. */

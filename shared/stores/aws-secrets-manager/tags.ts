@@ -78,7 +78,7 @@ export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy
   const { retiring } = notes
   const announced = announcedText(notes)
   if (announced !== '') wanted.set(announcedKey, fits(announced, 'what was announced'))
-  if (retiring.length > retireKeys.length) throw tooMany(`${retiring.length} credentials are to be retired`)
+  if (retiring.length > retireKeys.length) throw tooManyError(`${retiring.length} credentials are to be retired`)
   for (const [index, entry] of retiring.entries())
     wanted.set(retireKeys[index] ?? '', fits(retiringText(entry), `the retiring entry of ${entry.id}`))
   for (const [index, text] of seenTexts(notes.seen).entries()) wanted.set(seenKeys[index] ?? '', text)
@@ -86,14 +86,14 @@ export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy
   return { set, gone: journalKeys.filter((key) => before[key] !== undefined && !wanted.has(key)) }
 }
 
-const tooMany = (what: string): RotationError =>
+const tooManyError = (what: string): RotationError =>
   new RotationError('too_large', `${what}; the tags of a secret cannot hold that.`, {
     field: 'keyturn-retire',
     next: 'Retire what is outgoing first: keyturn status shows who is awaited.',
   })
 const textMax = 256
 function fits(text: string, what: string): string {
-  if (text.length > textMax) throw tooMany(what)
+  if (text.length > textMax) throw tooManyError(what)
   return text
 }
 

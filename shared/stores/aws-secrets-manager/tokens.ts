@@ -2,7 +2,7 @@ import { deriveToken, kindOfToken } from '../../core/ids.js'
 import type { ClaimWish } from '../../core/ports/store.js'
 import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { Api } from './api.js'
-import { spent } from './errors.js'
+import { spentError } from './errors.js'
 
 const refusedMax = 20
 
@@ -15,10 +15,10 @@ export async function substituteToken(api: Api, ref: SecretRef, wish: ClaimWish)
   const known = new Set<string>()
   for await (const { id } of api.versions(ref.key)) known.add(id)
   if (!known.has(wish.token)) return wish.token
-  if (!wish.derived) throw spent(ref, 'This token holds a value that was given up')
+  if (!wish.derived) throw spentError(ref, 'This token holds a value that was given up')
   for (let refused = 1; refused <= refusedMax; refused++) {
     const next = deriveToken(kindOfToken(wish.token) ?? wish.kind, ref, wish.token as string as VersionId, refused)
     if (!known.has(next)) return next
   }
-  throw spent(ref, `${refusedMax} values of this rotation were refused`)
+  throw spentError(ref, `${refusedMax} values of this rotation were refused`)
 }

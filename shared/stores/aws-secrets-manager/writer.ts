@@ -6,9 +6,9 @@ import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Api } from './api.js'
 import type { Description } from './description.js'
-import { classify, isExists, isMoved, spent } from './errors.js'
+import { classify, isExists, isMoved, spentError } from './errors.js'
 import { holderOf, label, retiringLabels } from './labels.js'
-import { changed, type Reader, type Warm } from './reader.js'
+import { changedError, type Reader, type Warm } from './reader.js'
 import { notesOf, writeNotes } from './tags.js'
 import { substituteToken } from './tokens.js'
 
@@ -37,16 +37,16 @@ export async function claim({ api, now }: WriterParts, state: SecretState, wish:
   const given: Claim = { ref, ...who, base, leaseUntil: now() + wish.leaseMs, drivenBy, ...optional('keeps', keptOf(state)) }
   if (drivenBy === 'service' || wish.leaseMs === 0) return given
   if (state.drivenBy === 'service' && wish.kind === 'rotate' && state.journal?.rotation === undefined)
-    throw spent(ref, 'The service did not give this token')
+    throw spentError(ref, 'The service did not give this token')
   const description = await api.describe(ref.key)
   if (description.foreign !== undefined)
     throw new RotationError('denied', `${ref.shown} ${description.foreign}.`, { next: 'Rotate it there.' })
-  if ((description.current ?? null) !== base) throw changed(ref)
+  if ((description.current ?? null) !== base) throw changedError(ref)
   if (wish.replaces !== undefined && wish.replaces !== wish.token) await dropMark(api, description, idOf(wish.replaces))
-  if (wish.adopt !== undefined) await nameAsPending(api, ref, wish.adopt, undefined)
+  if (wish.continueWith !== undefined) await nameAsPending(api, ref, wish.continueWith, undefined)
   const open = description.stages.get(idOf(wish.token))
-  if (open !== undefined || wish.adopt !== undefined) {
-    if (open?.includes(label.current)) throw spent(ref, 'This token has published its value already')
+  if (open !== undefined || wish.continueWith !== undefined) {
+    if (open?.includes(label.current)) throw spentError(ref, 'This token has published its value already')
     return given
   }
   return { ...given, token: await substituteToken(api, ref, wish) }
@@ -65,7 +65,7 @@ async function nameAsPending(api: Api, ref: SecretRef, to: VersionId, from: Vers
   try {
     await api.moveStage(ref.key, label.pending, { to, ...optional('from', from) })
   } catch (cause) {
-    throw isMoved(cause) ? changed(ref) : cause
+    throw isMoved(cause) ? changedError(ref) : cause
   }
 }
 
@@ -86,18 +86,18 @@ export async function stage(parts: WriterParts, claimed: Claim, value: SecretTex
   }
   warm.fill(ref, version, now())
   if (!byService) await name(parts, ref, version)
-  return { version, stored: 'given' }
+  return { version, stored: 'supplied' }
 }
 
 /** The token keeps another value: that one wins, unless it was given up or published. */
 async function stagedBefore(parts: WriterParts, { ref, token, drivenBy }: Claim, value: SecretText): Promise<StagedValue> {
   const version = idOf(token)
   const there = await parts.reader.value(ref, version)
-  if (there.stages.includes(label.current)) throw changed(ref)
+  if (there.stages.includes(label.current)) throw changedError(ref)
   if (!there.stages.includes(label.pending) && !there.stages.includes(label.staged))
-    throw spent(ref, 'This token holds a value that was given up')
+    throw spentError(ref, 'This token holds a value that was given up')
   if (drivenBy === 'engine') await name(parts, ref, version)
-  return { version, stored: there.text.equals(value) ? 'given' : 'other' }
+  return { version, stored: there.text.equals(value) ? 'supplied' : 'other' }
 }
 
 /** The mark of a placeholder that the service left is taken over; the mark of another value is not. */
@@ -105,7 +105,7 @@ async function name({ api, reader }: WriterParts, ref: SecretRef, version: Versi
   const description = await api.describe(ref.key)
   const holder = description.pending
   const published = holder !== undefined && holder === description.current // a mark that was left behind means nothing
-  if (holder !== undefined && holder !== version && !published && (await reader.hasValue(ref, holder))) throw changed(ref)
+  if (holder !== undefined && holder !== version && !published && (await reader.hasValue(ref, holder))) throw changedError(ref)
   if (holder !== version) await nameAsPending(api, ref, version, holder)
 }
 
@@ -120,7 +120,7 @@ export async function publish(parts: WriterParts, claimed: Claim, version: Versi
     await api.moveStage(ref.key, label.current, { to: version, ...optional('from', base ?? undefined) })
   } catch (cause) {
     if (!isMoved(cause)) throw cause
-    if ((await api.describe(ref.key)).current !== version) throw changed(ref)
+    if ((await api.describe(ref.key)).current !== version) throw changedError(ref)
   }
   if (before && drivenBy === 'engine')
     for (const one of [label.pending, label.staged]) if (before.stages.get(version)?.includes(one)) await takeAway(api, ref, one, version)

@@ -6,15 +6,15 @@ import { dropOldest, type FileDocument } from './document.js'
 import { infoOf } from './state.js'
 
 /** Makes a conflict error: what the write was based on is not there any more. */
-export const conflict = (ref: SecretRef): RotationError =>
+export const conflictError = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
 
 /** Without a staged value; the named one counts as refused. conflict. */
 export function without(document: FileDocument, claim: Claim, version: VersionId): FileDocument {
   const { staged, intent: _, ...rotation } = assertClaim(claim, document.journal)
-  const rejects = rotation.rejects + (staged === version && rotation.base === document.current ? 1 : 0)
+  const refusals = rotation.refusals + (staged === version && rotation.base === document.current ? 1 : 0)
   const kept = staged === version ? {} : optional('staged', staged)
-  const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, rejects, ...kept } }
+  const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, refusals, ...kept } }
   const versions = document.versions.filter(({ id, staged: mark }) => id !== version || mark === undefined)
   return { ...document, versions, journal }
 }
@@ -24,9 +24,9 @@ export function withCurrent(document: FileDocument, claim: Claim, version: Versi
   const before = document.versions.find(({ ours }) => ours === claim.token)
   if (before && document.current === before.id) return [document, infoOf(before)]
   const { staged: _, ...rotation } = assertClaim(claim, document.journal)
-  if (document.current !== claim.base) throw conflict(claim.ref)
+  if (document.current !== claim.base) throw conflictError(claim.ref)
   const found = document.versions.find(({ id, staged }) => id === version && staged?.token === claim.token)
-  if (found === undefined) throw conflict(claim.ref)
+  if (found === undefined) throw conflictError(claim.ref)
   const { staged: __, ...rest } = found
   const published = { ...rest, ours: claim.token }
   const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, published: published.id, leaseUntil: 0 } }

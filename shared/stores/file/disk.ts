@@ -37,13 +37,13 @@ export async function makeFolders(home: string): Promise<void> {
     await chmod(home, 0o700)
   } catch (cause) {
     const code = systemCodeOf(cause)
-    if (code === 'ENOTDIR' || code === 'EEXIST') throw noFolder(home)
+    if (code === 'ENOTDIR' || code === 'EEXIST') throw folderError(home)
     throw cause
   }
 }
 
 /** Makes a bad_config error: the home, or a part of its path, is a file. */
-export const noFolder = (home: string): RotationError =>
+export const folderError = (home: string): RotationError =>
   new RotationError('bad_config', `${home} is no folder.`, {
     field: 'KEYTURN_HOME',
     next: 'Name another folder with --home or KEYTURN_HOME.',

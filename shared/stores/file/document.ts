@@ -39,7 +39,7 @@ const rotation = v.object({
   holder: v.string(),
   attempt: time,
   leaseUntil: time,
-  rejects: time,
+  refusals: time,
 })
 const retiring = v.object({
   id: v.string(),
@@ -111,9 +111,9 @@ export function readDocument(keys: StoreKeys, text: string, path: string): FileD
   const { mac, ...body } = parse(text, path)
   const given = Buffer.from(typeof mac === 'string' ? mac : '', 'base64')
   const expected = macOf(keys, JSON.stringify(body))
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw damaged(path, 'was edited: its seal does not fit')
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw damagedError(path, 'was edited: its seal does not fit')
   const result = v.safeParse(form, body)
-  if (!result.success) throw damaged(path, `does not have the form of this version at ${v.getDotPath(result.issues[0]) ?? 'its top'}`)
+  if (!result.success) throw damagedError(path, `does not have the form of this version at ${v.getDotPath(result.issues[0]) ?? 'its top'}`)
   return result.output as FileDocument
 }
 
@@ -134,11 +134,11 @@ function parse(text: string, path: string): Record<string, unknown> {
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
   }
-  throw damaged(path, 'is cut off or no JSON')
+  throw damagedError(path, 'is cut off or no JSON')
 }
 
 /** Makes a damaged error for a file that was cut off or edited; nobody writes over it. */
-export const damaged = (path: string, why: string): RotationError =>
+export const damagedError = (path: string, why: string): RotationError =>
   new RotationError('damaged', `The file ${path} ${why}.`, { next: 'Bring it back from a backup. Keyturn left it as it is.' })
 
 /** Versions without a stage that are kept for a person who must look back after an accident. */

@@ -49,7 +49,7 @@ export async function readKeyFile(path: string): Promise<Buffer> {
     return parseKey(new SecretText(await readFile(path, 'utf8')), path)
   } catch (cause) {
     const code = systemCodeOf(cause)
-    if (code === 'EISDIR') throw noKeyFile(path, 'is a folder')
+    if (code === 'EISDIR') throw keyFileError(path, 'is a folder')
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new RotationError('bad_config', `There is no key: KEYTURN_KEY is not set and ${path} does not exist.`, {
         field: 'KEYTURN_KEY',
@@ -75,12 +75,12 @@ export async function createKeyFile(path: string, random: Env['random']): Promis
     const code = systemCodeOf(cause)
     if (code === 'EEXIST')
       throw new RotationError('exists', `The key file ${path} exists already.`, { cause, next: 'Use the store as it is.' })
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw noKeyFile(path, 'is in no folder that exists')
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw keyFileError(path, 'is in no folder that exists')
     throw cause
   }
 }
 
-const noKeyFile = (path: string, why: string): RotationError =>
+const keyFileError = (path: string, why: string): RotationError =>
   new RotationError('bad_config', `The key file ${path} ${why}.`, {
     field: 'KEYTURN_KEY_FILE',
     next: 'Name a file in a folder that exists.',

@@ -39,7 +39,7 @@ async function acquire(folder: string, env: Env): Promise<number> {
       await tidy(folder, top + 1, env)
       return top + 1
     }
-    if (env.now() >= giveUpAt) throw cannotLock(folder, top, entry, life)
+    if (env.now() >= giveUpAt) throw lockError(folder, top, entry, life)
     if (env.cancelled.aborted)
       throw new RotationError('held', 'Interrupted while waiting for the lock of the file store.', { next: 'Run the same command again.' })
     await env.sleep(2 + (env.random(1)[0] ?? 0) / 16)
@@ -107,7 +107,7 @@ async function remove(path: string): Promise<void> {
   }
 }
 
-function cannotLock(folder: string, top: number, entry: Entry | undefined, life: string): RotationError {
+function lockError(folder: string, top: number, entry: Entry | undefined, life: string): RotationError {
   const who = entry?.owner ? `process ${entry.owner.pid} on ${entry.owner.host}` : 'another process'
   const next =
     life === 'unknown'

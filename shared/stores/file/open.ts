@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import { FileStore } from '../file.js'
-import { noFolder, secretsFolder } from './disk.js'
+import { folderError, secretsFolder } from './disk.js'
 import { deriveKeys } from './keys.js'
 
 /** bad_config when nobody ran init there. */
@@ -22,7 +22,7 @@ async function isFolder(path: string): Promise<boolean> {
     return (await stat(path)).isDirectory()
   } catch (cause) {
     if (systemCodeOf(cause) === 'ENOENT') return false
-    if (systemCodeOf(cause) === 'ENOTDIR') throw noFolder(dirname(path))
+    if (systemCodeOf(cause) === 'ENOTDIR') throw folderError(dirname(path))
     throw cause
   }
 }

@@ -27,10 +27,10 @@ export function writeJournal(cell: Cell, journal: Journal | null): void {
 /** The rotation of this claim, or `conflict`; none where the service keeps the right to act. */
 export function checkRight({ cell, profile, claim }: Parts): OpenRotation | undefined {
   if (!profile.serviceDriven) return assertClaim(claim, cell.journal)
-  if (cell.label !== claim.token) throw conflict(claim.ref)
+  if (cell.label !== claim.token) throw conflictError(claim.ref)
   return undefined
 }
 
 /** Makes a conflict error: the claim or its base is not there any more. */
-export const conflict = (ref: SecretRef): RotationError =>
+export const conflictError = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })

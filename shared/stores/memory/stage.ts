@@ -3,7 +3,7 @@ import { optional } from '../../core/optional.js'
 import type { Journal, StagedValue } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
-import { checkRight, conflict, type Parts, writeJournal } from './parts.js'
+import { checkRight, conflictError, type Parts, writeJournal } from './parts.js'
 
 /** Value and name in one write, or in two with a crash possible between them. */
 export async function stageValue(parts: Parts, value: SecretText): Promise<StagedValue> {
@@ -28,7 +28,7 @@ export async function stageValue(parts: Parts, value: SecretText): Promise<Stage
       name()
     })
   }
-  return { version: id, stored: there === undefined || there.value?.equals(value) ? 'given' : 'other' }
+  return { version: id, stored: there === undefined || there.value?.equals(value) ? 'supplied' : 'other' }
 }
 
 /** The value first: a name without a value is no pending one, while a value without a name would be taken up again. */
@@ -44,11 +44,11 @@ export async function discardValue(parts: Parts, version: VersionId): Promise<'a
   })
   await effects('discard.journal', () => {
     const open = checkRight(parts)
-    if (open === undefined) throw conflict(claim.ref)
+    if (open === undefined) throw conflictError(claim.ref)
     const { staged, intent, ...rotation } = open
     const counts = staged === version && rotation.base === cell.current ? 1 : 0 // a loose value was never offered to the target by this rotation
     const keep = staged === version ? {} : { ...optional('staged', staged), ...optional('intent', intent) }
-    writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, ...keep, rejects: rotation.rejects + counts } })
+    writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, ...keep, refusals: rotation.refusals + counts } })
   })
   return 'again'
 }

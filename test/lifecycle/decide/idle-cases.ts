@@ -171,7 +171,7 @@ export const idleCases: readonly RowCase[] = [
   [
     '28 a put, in the place of a rotation whose base is gone',
     { state: { current: version(other), journal: rotation() }, request: { kind: 'put' } },
-    { ...begin, kind: 'put', base: other, replaces: mine, value: 'given' },
+    { ...begin, kind: 'put', base: other, replaces: mine, value: 'supplied' },
     ['its base is current', { state: { journal: rotation() }, request: { kind: 'put' } }, '15'],
   ],
   [

@@ -139,8 +139,8 @@ export const rotationCases: readonly RowCase[] = [
   ],
   [
     '14 a stored value is used again, under the token of its rotation',
-    { state: { pending: staged(), journal: rotation({ staged: kept, rejects: 2 }) }, request: { token: theirs } },
-    { ...go, from: 'set', token: mine, version: kept, rejects: 2 },
+    { state: { pending: staged(), journal: rotation({ staged: kept, refusals: 2 }) }, request: { token: theirs } },
+    { ...go, from: 'set', token: mine, version: kept, refusals: 2 },
     ['base is not current any more', { state: { current: version(other), pending: staged(), journal: rotation() } }, '16'],
   ],
   [
@@ -151,8 +151,8 @@ export const rotationCases: readonly RowCase[] = [
   ],
   [
     '15 claimed, nothing kept yet: the same rotation makes a value, and nothing holds it',
-    { state: { journal: rotation({ rejects: 1 }), ...justPublished }, request: { token: theirs }, facts: { ...pair, frozen: 'x' } },
-    { ...begin, token: mine, rejects: 1 },
+    { state: { journal: rotation({ refusals: 1 }), ...justPublished }, request: { token: theirs }, facts: { ...pair, frozen: 'x' } },
+    { ...begin, token: mine, refusals: 1 },
     ['base is not current any more', { state: { current: version(other), journal: rotation() } }, '28'],
   ],
   [

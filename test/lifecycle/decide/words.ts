@@ -29,14 +29,14 @@ export function version(id: VersionId, ours?: Token): VersionInfo {
 export const staged = (rest: Partial<Staged> = {}): Staged => ({ id: kept, createdAt: 2, hasValue: true, token: mine, base, ...rest })
 export const journal = (rest: Partial<Journal>): Journal => ({ retiring: [], ...rest })
 export const rotation = (rest: Partial<OpenRotation> = {}): Journal =>
-  journal({ rotation: { token: mine, kind: 'rotate', base, holder: 'h', attempt: 3, leaseUntil: 0, rejects: 0, ...rest } })
+  journal({ rotation: { token: mine, kind: 'rotate', base, holder: 'h', attempt: 3, leaseUntil: 0, refusals: 0, ...rest } })
 export const oldest = 'old' as CredentialId
 export function entry(state: Retiring['state'], notBefore = now - 1, id: CredentialId = oldest): Retiring {
   return { id, version: other, since: 0, notBefore, state }
 }
 export const retiring = (...entries: Retiring[]): Journal => journal({ retiring: entries })
 
-export const go = { do: 'go', kind: 'rotate', base, rejects: 0 } as const
+export const go = { do: 'go', kind: 'rotate', base, refusals: 0 } as const
 export const begin = { ...go, from: 'create' } as const
 export const done = { do: 'done', version: base } as const
 export const refuse = (code: Code, why: RegExp) => ({ do: 'refuse', code, why }) as const

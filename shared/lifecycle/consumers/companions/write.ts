@@ -39,7 +39,7 @@ export async function writeCompanion(tools: Tools, companion: Companion, source:
     const deadline = env.now() + artefactMsMax
     const call = { name: 'artefact.publish', ref: companion.at, effect: true, once: true, deadline, classify: classifyOwn } as const
     const write = (act: () => Promise<void>): Promise<void> => guarded(tools.guard, call, act)
-    if (!(await source.still())) throw overtaken(source)
+    if (!(await source.still())) throw overtakenError(source)
     return (await place.artefact.publish(text, { env, deadline, write })) === 'written'
   }
   const there = createTools(place.deps)
@@ -53,11 +53,11 @@ export async function writeCompanion(tools: Tools, companion: Companion, source:
       const state = await there.store.describe(ref)
       assertPlain(companion, state)
       const { current } = state
-      if (current === undefined) throw notThere(companion)
+      if (current === undefined) throw notThereError(companion)
       const present = await there.store.read(ref, current.id)
       const wanted = textFor(companion, source, present)
       if (wanted === undefined || wanted.equals(present)) return written
-      if (!(await source.still())) throw overtaken(source)
+      if (!(await source.still())) throw overtakenError(source)
       await putOnce(there, state, wanted)
       written = true
       return 'again'
@@ -82,10 +82,10 @@ function publicSetOf(companion: Companion, { rotator, policy, text, at }: Source
   if (publicHalf !== undefined && companion.content === 'public-set') return publicHalf.set(rotator.parse(text, policy), policy, at)
   const what =
     publicHalf === undefined ? `the rotator ${rotator.about.kind} has nothing public` : 'only a public set may stand outside the stores'
-  throw cannotBeMade(companion, what)
+  throw cannotMakeError(companion, what)
 }
 
-const cannotBeMade = ({ name }: Companion, what: string): RotationError =>
+const cannotMakeError = ({ name }: Companion, what: string): RotationError =>
   new RotationError('bad_config', `The companion ${name} cannot be made: ${what}.`, {
     field: `companions.${name}.content`,
     next: 'Name a secret of a store as its place, or take it out of keyturn-companions.',
@@ -99,7 +99,7 @@ function textFor(companion: Companion, source: Source, present: SecretText): Sec
   const value = rotator.parse(text, policy)
   if (companion.content === 'digests') {
     if (rotator.digests !== undefined) return rotator.digests(value, policy)
-    throw cannotBeMade(companion, `the rotator ${rotator.about.kind} has no digests`)
+    throw cannotMakeError(companion, `the rotator ${rotator.about.kind} has no digests`)
   }
   return writtenInto(companion, rotator, present, rotator.render(present, value))
 }
@@ -107,17 +107,17 @@ function textFor(companion: Companion, source: Source, present: SecretText): Sec
 /** Only into what has a place for it: nothing is added to a companion, whose readers may be others than those of the source. */
 function writtenInto(companion: Companion, { identities }: AnyRotator, present: SecretText, rendered: SecretText): SecretText {
   const [before, after] = [readShape(present), readShape(rendered)]
-  const nowhere = (what: string): RotationError =>
+  const noPlaceError = (what: string): RotationError =>
     new RotationError('bad_value', `The companion ${companion.name} (${companion.at}) ${what}.`, {
       field: `companions.${companion.name}.at`,
       next: 'Put it once with the credential in its place, as a password, a connection URL or the field of the same name.',
     })
-  if (before.kind === 'url' && before.url.password === undefined) throw nowhere('is a URL without a password')
+  if (before.kind === 'url' && before.url.password === undefined) throw noPlaceError('is a URL without a password')
   if (before.kind !== 'json') return rendered
-  if (after.kind !== 'json') throw nowhere('is JSON, and the source is not')
+  if (after.kind !== 'json') throw noPlaceError('is JSON, and the source is not')
   const added = [...after.fields.keys()].filter((name) => !before.fields.has(name))
   const beside = added.every((name) => [...before.fields.keys()].some((there) => name.startsWith(`${there}_`)))
-  if (added.length > 0 && !beside && identities === undefined) throw nowhere(`has no field ${added[0]}`)
+  if (added.length > 0 && !beside && identities === undefined) throw noPlaceError(`has no field ${added[0]}`)
   return added.reduce((text, name) => new SecretText(applyEdits(text.reveal(), modify(text.reveal(), [name], undefined, {}))), rendered)
 }
 
@@ -173,11 +173,11 @@ export function assertPlain({ name, at }: Companion, { policy, drivenBy }: Secre
   )
 }
 
-const overtaken = ({ ref }: Source): RotationError =>
+const overtakenError = ({ ref }: Source): RotationError =>
   new RotationError('conflict', `Another value of ${ref.shown} came in between.`, { next: 'The state is read again.' })
 
 /** Makes a not_found error: a companion keeps the shape of what is there, so it is put first. */
-export const notThere = ({ name, at }: Companion): RotationError =>
+export const notThereError = ({ name, at }: Companion): RotationError =>
   new RotationError('not_found', `The companion ${name} (${at}) has no value.`, {
     field: `companions.${name}.at`,
     next: `Put one first, whose shape it keeps: keyturn put ${at}; {} is enough for a public set.`,

@@ -27,7 +27,7 @@ export const cannotContinue = ({ open, state, request, facts }: Look): boolean =
   ((facts.parts === true && open !== undefined && open.kind !== 'put') ||
     (facts.selfIssued === true && request.kind === 'emergency' && open !== undefined && open.kind !== 'emergency') ||
     (open?.kind === 'put' && !(request.kind === 'put' && request.token === open.token)) ||
-    (open?.kind === 'rollback' && open.rejects > 0))
+    (open?.kind === 'rollback' && open.refusals > 0))
 /** The token of the open rotation whose place the action takes; nothing where none is open. */
 export const replaces = ({ open }: Look) => (open ? { replaces: open.token } : {})
 

@@ -8,13 +8,13 @@ const starts = is('rotate', 'put', 'emergency')
 /** Nothing to go on with: a rotation of another base lost the race, and a put that died before its value was stored cannot be finished. */
 export const idle = (look: Look): boolean => look.open === undefined || look.open.base !== look.base || cannotContinue(look)
 
-const begin = (look: Look, extra: { value?: 'previous' | 'given' } = {}): Action => ({
+const begin = (look: Look, extra: { value?: 'previous' | 'supplied' } = {}): Action => ({
   do: 'go',
   from: 'create',
   kind: look.request.kind,
   ...tokenOf(look),
   base: look.base,
-  rejects: 0,
+  refusals: 0,
   ...replaces(look),
   ...retireFirst(look),
   ...extra,
@@ -112,6 +112,6 @@ export const idleRows: readonly Row[] = [
     state: 'idle (an emergency skips 23 to 26)',
     request: 'rotate, put, emergency',
     when: starts,
-    answer: (l) => begin(l, is('put')(l) ? { value: 'given' } : {}),
+    answer: (l) => begin(l, is('put')(l) ? { value: 'supplied' } : {}),
   },
 ]

@@ -14,7 +14,7 @@ function continueOpen(
 ): Action | undefined {
   const { open } = look
   if (!open) return undefined
-  const value = open.kind === 'put' ? { value: 'given' as const } : open.kind === 'rollback' ? { value: 'previous' as const } : {}
+  const value = open.kind === 'put' ? { value: 'supplied' as const } : open.kind === 'rollback' ? { value: 'previous' as const } : {}
   const rest = from === 'create' ? { ...retireFirst(look), ...value } : {}
   return {
     do: 'go',
@@ -22,7 +22,7 @@ function continueOpen(
     kind: open.kind,
     token: open.token,
     base: open.base,
-    rejects: open.rejects,
+    refusals: open.refusals,
     ...optional('version', version),
     ...rest,
   }

@@ -24,7 +24,7 @@ export const serviceRows: readonly Row[] = [
     state: 'service; pending without a value',
     request: 'create',
     when: (l) => l.service && l.state.pending?.hasValue === false && l.request.step === 'create',
-    answer: (l) => hold(l) ?? { do: 'go', from: 'create', kind: 'rotate', ...tokenOf(l), base: l.base, rejects: 0, ...retireFirst(l) },
+    answer: (l) => hold(l) ?? { do: 'go', from: 'create', kind: 'rotate', ...tokenOf(l), base: l.base, refusals: 0, ...retireFirst(l) },
   },
   {
     id: '4',
@@ -61,7 +61,7 @@ export const serviceRows: readonly Row[] = [
             token: state.pending.token,
             base: state.pending.base,
             version: state.pending.id,
-            rejects: 0,
+            refusals: 0,
           }
         : undefined,
   },

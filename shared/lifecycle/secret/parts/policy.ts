@@ -12,16 +12,16 @@ export function parseParts(text: string): readonly (readonly [field: string, kin
   const pairs = text
     .split(/ +/)
     .filter((word) => word !== '')
-    .map((word) => /^([A-Za-z][A-Za-z0-9_.-]{0,63})=([a-z][a-z0-9-]*)$/.exec(word) ?? wrong(`has "${word}", which is no field=rotator`))
+    .map((word) => /^([A-Za-z][A-Za-z0-9_.-]{0,63})=([a-z][a-z0-9-]*)$/.exec(word) ?? failParts(`has "${word}", which is no field=rotator`))
     .map(([, field = '', kind = '']) => [field, kind] as const)
-  if (pairs.length === 0) wrong('names no field')
+  if (pairs.length === 0) failParts('names no field')
   const twice = pairs.find(([field], index) => pairs.findIndex(([each]) => each === field) !== index)
-  if (twice) wrong(`names the field ${twice[0]} twice`)
+  if (twice) failParts(`names the field ${twice[0]} twice`)
   return pairs
 }
 
 /** Throws bad_policy for keyturn-parts; `why` goes on after the name of the key. */
-export function wrong(why: string, next = 'Write it as parts="field=rotator other_field=rotator".'): never {
+export function failParts(why: string, next = 'Write it as parts="field=rotator other_field=rotator".'): never {
   throw new RotationError('bad_policy', `${partsKey} ${why}.`, { field: partsKey, next })
 }
 

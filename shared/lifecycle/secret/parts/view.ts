@@ -3,7 +3,7 @@ import type { Policy } from '../../../core/ports/words.js'
 import { SecretText } from '../../../core/secret-text.js'
 import { readShape, writeLogin } from '../../../core/shapes/index.js'
 import { jsonFields, replaceFields } from '../../../core/shapes/json.js'
-import { wrong } from './policy.js'
+import { failParts } from './policy.js'
 
 /** What a login is called in a value of its own, and how fields beside others name it. */
 const names: Readonly<Record<string, readonly string[]>> = {
@@ -24,7 +24,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
  */
 export function viewOf(text: SecretText, field: string): SecretText {
   const shape = readShape(text)
-  if (shape.kind !== 'json') return wrong('is for values that are JSON objects', 'Put the value again as JSON.')
+  if (shape.kind !== 'json') return failParts('is for values that are JSON objects', 'Put the value again as JSON.')
   const front = field.replace(/(pass|password|passwd|pwd|secret)$/i, '')
   const find = (all: readonly string[]): unknown =>
     [...all.map((name) => front + name), ...all].map((name) => shape.fields.get(name)).find((value) => value !== undefined)
