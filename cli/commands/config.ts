@@ -16,10 +16,8 @@ export const config = (): Command =>
         .option('-f, --file <path>', 'the file; without it from stdin')
         .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
         .action(
-          action(async ({ app, output }, { file }: { readonly file?: string }) => {
-            const { consumers, freezes, paused, defaults } = parseConfiguration(
-              await readValue(file, 'the configuration', app.env.cancelled),
-            )
+          action(async ({ output, terminal }, { file }: { readonly file?: string }) => {
+            const { consumers, freezes, paused, defaults } = parseConfiguration(await readValue(file, 'the configuration', terminal))
             const all = Object.values(consumers).map(({ key, kind, required }) => ({ key, kind, required }))
             output.result({ consumers: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
               `The configuration is right: ${all.length} consumers (${all.map(({ key, kind, required }) => `${key} ${kind}${required ? ', required' : ''}`).join('; ') || 'none'}), ${freezes.length} freezes${paused ? ', PAUSED' : ''}.`,

@@ -32,6 +32,6 @@ export const doctor = (): Command =>
             next: first.next ?? 'See above.',
           },
         )
-        process.exitCode = output.failure(error, json)
+        output.failure(error, json)
       }),
     )

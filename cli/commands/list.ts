@@ -79,5 +79,5 @@ function reportUnread({ output }: Run, first: Unread, failed: readonly Unread[],
   const next = known?.next ?? 'keyturn doctor examines each.'
   const why = `${failed.length} could not be read; the first: ${first.ref}: ${messageOf(first.cause)}`
   const unread = failed.map(({ ref, cause }) => ({ ref, why: messageOf(cause) }))
-  process.exitCode = output.failure(new RotationError(known?.code ?? 'internal', why, { field: first.ref, next }), { secrets, unread })
+  output.failure(new RotationError(known?.code ?? 'internal', why, { field: first.ref, next }), { secrets, unread })
 }

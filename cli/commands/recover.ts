@@ -36,7 +36,7 @@ export const recover = (): Command =>
         if (safe.do === 'by hand') {
           for (const line of lines.slice(0, -1)) output.note(line)
           const next = `Set a stored password at the target (keyturn get ${ref.shown} --output-file shows the current one), then run keyturn recover ${ref.shown} again.`
-          process.exitCode = output.failure(new RotationError('stuck', `${ref.shown}: ${safe.why.replace(/\.$/, '')}.`, { next }), json)
+          output.failure(new RotationError('stuck', `${ref.shown}: ${safe.why.replace(/\.$/, '')}.`, { next }), json)
           return
         }
         output.result(json, lines)

@@ -58,7 +58,7 @@ export const rotate = (): Command =>
         const request = { ...requestOf(refText, options, app.env.now()), ...optional('part', part) }
         if (options.dryRun) {
           const found = await statusOf(deps, refText, request.kind)
-          const json = statusJson(found)
+          const json = statusJson(found, app.env.now())
           output.result(json, [
             `${found.state.ref.shown}: would ${found.next.do} (row ${found.next.row})${found.next.do === 'refuse' ? `: ${found.next.code}, ${found.next.why}` : ''}`,
           ])
@@ -98,7 +98,7 @@ async function fleet({ app, output }: Run, given: string | undefined, { type, st
     return
   }
   const why = `${failed.ref} failed, so ${left} others were not begun; ${rotated.length} are rotated. ${failed.why}`
-  process.exitCode = output.failure(new RotationError(failed.code, why, { field: 'ref', next: `See keyturn status ${failed.ref}.` }), found)
+  output.failure(new RotationError(failed.code, why, { field: 'ref', next: `See keyturn status ${failed.ref}.` }), found)
 }
 
 function requestOf(ref: string, options: RotateOptions, at: number): RotationRequest {

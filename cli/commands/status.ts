@@ -15,14 +15,13 @@ export const status = (): Command =>
     .action(
       action(async ({ app, output }, refText: string) => {
         const found = await statusOf(await app.deps(refText), refText)
-        output.result(statusJson(found), statusLines(found, app.env.now()))
+        output.result(statusJson(found, app.env.now()), statusLines(found, app.env.now()))
       }),
     )
 
 /** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for what is not known. */
-export function statusJson({ state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced }: Status): {
-  readonly [key: string]: Json | undefined
-} {
+export function statusJson(status: Status, now: number): { readonly [key: string]: Json | undefined } {
+  const { state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced } = status
   const rotation = state.journal?.rotation
   return {
     ref: state.ref.shown,
@@ -36,7 +35,7 @@ export function statusJson({ state, rotator, type, strategy, graceMs, next, next
     pending: state.pending?.id ?? null,
     open: isOpen(state),
     token: rotation?.token ?? null,
-    leaseUntil: rotation && rotation.leaseUntil > 0 ? showTime(rotation.leaseUntil) : null,
+    leaseUntil: rotation && rotation.leaseUntil > now ? showTime(rotation.leaseUntil) : null,
     code: state.journal?.code ?? null,
     graceMs,
     announced,

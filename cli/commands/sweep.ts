@@ -27,7 +27,7 @@ export const sweep = (): Command =>
     .action(
       action(async (run, options: SweepOptions) => {
         const everyMs = durationOf('every', options.every)
-        const lookMs = options.follow === undefined ? (process.stderr.isTTY ? followMs : 0) : durationOf('follow', options.follow)
+        const lookMs = options.follow === undefined ? (run.terminal.stderr.isTTY ? followMs : 0) : durationOf('follow', options.follow)
         const { env } = run.app
         const pass = async (ms: number): Promise<readonly Swept[]> => {
           const done = await onePass(run, options.store)
@@ -86,5 +86,5 @@ function answer({ output }: Run, done: readonly Swept[]): void {
       next: `See keyturn status ${first.ref}.`,
     },
   )
-  process.exitCode = output.failure(error, json)
+  output.failure(error, json)
 }
