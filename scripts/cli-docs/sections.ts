@@ -14,7 +14,7 @@ const commands = [
   [['config', 'check'], ['schema'], ['doctor'], ['audit', 'verify'], ['completion']],
 ].flat()
 
-/** What each rotator says of itself, and its page. */
+/** What each rotator says about itself, and its page. */
 export async function rotatorsSection(): Promise<string> {
   const rows = await Promise.all(
     offeredKinds.map(async (kind) => {
@@ -37,7 +37,7 @@ export async function helpSection(): Promise<string> {
   }
 }
 
-/** A life on a real PostgreSQL, as a terminal shows it; ids and times stand as names, because they are others each time. */
+/** A session on a real PostgreSQL, as a terminal shows it; ids and times are replaced by names, because they differ each time. */
 export async function sessionSection(): Promise<string> {
   const server = await startServer()
   const keyturn = await Keyturn.open(program)
@@ -65,7 +65,7 @@ export async function sessionSection(): Promise<string> {
     await setPassword(server, 'app_a', 'Changed-by-hand-0123456789')
     await run(['recover', 'file:db'])
     await run(['recover', 'file:db', '--yes'])
-    await run(['revoke', 'file:db', '--now', '--reason', 'the old one stands in a ticket'])
+    await run(['revoke', 'file:db', '--now', '--reason', 'the old one is in a ticket'])
     await run(['doctor'])
     await run(['audit', 'verify'])
     return `\`\`\`console\n${stable(lines.join('\n\n'), keyturn.home)}\n\`\`\``
@@ -85,7 +85,7 @@ function stable(text: string, home: string): string {
   )
   return named
     .split('\n')
-    .filter((line) => !line.startsWith('· plaintext')) // said at each login, because the server of this session is on loopback
+    .filter((line) => !line.startsWith('· plaintext')) // logged at each login, because the server of this session is on loopback
     .map((line) => (line.startsWith('$') ? line : anonymous(line)))
     .join('\n')
 }
@@ -105,7 +105,7 @@ export const markers = {
   rotators: ['<!-- rotators: made by npm run docs:cli -->', '<!-- end of rotators -->'],
 } as const
 
-/** What stands between two markers of the page. */
+/** The text between two markers of the page. */
 export function sectionOf(page: string, which: keyof typeof markers): string {
   const [from, to] = markers[which]
   return page.slice(page.indexOf(from) + from.length, page.indexOf(to)).trim()

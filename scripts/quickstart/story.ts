@@ -88,7 +88,7 @@ async function rotateOnce(stage: Stage, count: number): Promise<void> {
 /** Between a publication and its retirement one can go back: then the credential that was rolled back is the one that is retired. */
 async function rollBack(stage: Stage): Promise<void> {
   const { version } = await stage.mustCli(['rollback', 'file:db', '--reason', 'to show that it works'])
-  stage.tell(`rollback: version ${String(version)} holds the credential of before; the application is told again`)
+  stage.tell(`rollback: version ${String(version)} holds the previous credential; the application is notified again`)
 }
 
 /** What `keyturn sweep` does every few minutes: ask the consumer and the server again, until the outgoing login may end. */
