@@ -105,11 +105,18 @@ async function isStuck({ world }: Story): Promise<boolean> {
   return journal?.code === 'stuck' || !world.accepts(await world.currentText())
 }
 
-export async function effectsOf(setting: Setting, plot: Plot, company: string): Promise<number> {
+/** The plot with this one trouble, or none: how many effects it has, and where its invocations end. */
+async function rehearse(
+  { setting, plot, company }: Omit<AfterPlan, 'at' | 'trouble'>,
+  at?: number,
+  trouble: AfterTrouble = 'before',
+  stopsAtCrash = false,
+): Promise<Story> {
   const story = await Story.open(setting, companies[company] ?? [], `after-${setting.name}`)
-  await plot.run(story)
+  story.stopsAtCrash = stopsAtCrash
+  await plot.run(story, at === undefined ? [] : [faultOf(story, { setting, at, trouble })])
   await setting.close?.()
-  return story.effects
+  return story
 }
 
 export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<void> {
@@ -130,19 +137,42 @@ function possible(setting: Setting, trouble: AfterTrouble): boolean {
   return trouble !== 'stripped' || setting.memory
 }
 
-/** Two crashes in one story: one of `every` pairs. */
+/** What the pairs leave out: for each effect with another one behind it in its invocation, what both crashes leave behind. */
+export async function twins(setting: Setting, plot: Plot, company: string): Promise<readonly (readonly [after: string, before: string])[]> {
+  const plan = { setting, plot, company }
+  const { effects, ends } = await rehearse(plan)
+  const found: [string, string][] = []
+  const left = async (at: number, mode: 'before' | 'after') => remains(await rehearse(plan, at, mode, true))
+  for (let at = 0; at < effects; at++) if (!ends.has(at + 1)) found.push([await left(at, 'after'), await left(at + 1, 'before')])
+  return found
+}
+
+/** All that a later invocation can find, but for times: five milliseconds lie between the two. */
+async function remains({ world, consumers }: Story): Promise<string> {
+  const { ref, store, target } = world
+  const versions: string[] = []
+  for await (const { id } of store.history(ref)) versions.push(`${id} ${(await store.read(ref, id)).reveal()}`)
+  const told = consumers.map((consumer) => [consumer.told, consumer.version])
+  const found = [await store.describe(ref), versions, [...target.accounts], [...target.keys], told]
+  return JSON.stringify(found, (_, value: unknown) => (typeof value === 'number' && value > 1e11 ? 'a time' : value))
+}
+
+/**
+ * Two crashes in one story: one of `every` pairs. A crash after an effect is the crash before the next one of the same invocation, and is left to
+ * it: only where an invocation has no further effect it is one of its own.
+ */
 export async function afterPairs(tally: AfterTally, setting: Setting, every: number): Promise<void> {
   let count = 0
+  const modesAt = ({ ends }: Story, at: number): readonly ('before' | 'after')[] => (ends.has(at + 1) ? ['before', 'after'] : ['before'])
   for (const plot of plots) {
     for (const company of Object.keys(companies)) {
-      const effects = await effectsOf(setting, plot, company)
-      for (let at = 0; at < effects; at++) {
-        for (let later = 1; at + later <= effects; later++) {
-          for (const trouble of ['before', 'after'] as const) {
-            for (const mode of ['before', 'after'] as const) {
+      const plain = await rehearse({ setting, plot, company })
+      for (let at = 0; at < plain.effects; at++) {
+        for (const trouble of modesAt(plain, at)) {
+          const crashed = await rehearse({ setting, plot, company }, at, trouble)
+          for (let later = 1; at + later <= plain.effects; later++)
+            for (const mode of modesAt(crashed, at + later))
               if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble, again: { later, mode } })
-            }
-          }
         }
       }
     }
@@ -154,7 +184,7 @@ export async function afterFaults(tally: AfterTally, setting: Setting, every = 1
   let count = 0
   for (const plot of plots) {
     for (const company of Object.keys(companies)) {
-      const effects = await effectsOf(setting, plot, company)
+      const { effects } = await rehearse({ setting, plot, company })
       for (let at = 0; at <= effects; at++) {
         for (const trouble of afterTroubles) {
           if (!possible(setting, trouble)) continue
