@@ -5,9 +5,16 @@ import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { globSync } from './files.mjs'
+import { wholeTests } from './whole.mjs'
 
-const wanted = process.argv.slice(2)
-const files = globSync('dist/test', '.test.js').filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+// `--whole`: only what the others leave out, and all of it. Other words are parts of paths.
+const whole = process.argv.includes('--whole')
+if (whole) process.env.KEYTURN_WHOLE = '1'
+const wanted = process.argv.slice(2).filter((word) => word !== '--whole')
+const isWhole = (file, one) => file.endsWith(`test/${one.file}.test.js`)
+const belongs = (file) => (whole ? wholeTests.some((one) => isWhole(file, one)) : !wholeTests.some((one) => one.only && isWhole(file, one)))
+const named = (file) => wanted.length > 0 && wanted.some((part) => file.includes(part))
+const files = globSync('dist/test', '.test.js').filter((file) => (wanted.length === 0 ? belongs(file) : named(file)))
 const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test files need and is slow to make
 process.env.KEYTURN_TEST_CACHE = cache
 const skips = []

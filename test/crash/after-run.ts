@@ -4,7 +4,7 @@ import type { Fault } from '../harness/faults.js'
 import { laterMs } from '../harness/world.js'
 import { type AfterBroken, checkStory, nothingBrokenAfter, Story } from './after.js'
 import { type Plot, platformGoesOn, plots, recoverNow, sweepNow } from './after-stories.js'
-import type { Setting } from './matrix.js'
+import { eachPoint, type Setting, seedOf } from './matrix.js'
 import { picked } from './sample.js'
 
 export const afterTroubles = [
@@ -76,7 +76,7 @@ const weekMs = 7 * 86_400_000
 /** One story with one trouble, then sweeps until consumers have followed, and what must hold then. */
 export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   const { setting, plot, company } = plan
-  const story = await Story.open(setting, companies[company] ?? [], `after-${setting.name}`)
+  const story = await Story.open(setting, companies[company] ?? [], `after-${seedOf(setting)}`)
   const first = faultOf(story, plan)
   const second = plan.again ? [{ at: plan.at + plan.again.later, mode: plan.again.mode }] : []
   await plot.run(story, [first, ...second])
@@ -112,7 +112,7 @@ async function rehearse(
   trouble: AfterTrouble = 'before',
   stopsAtCrash = false,
 ): Promise<Story> {
-  const story = await Story.open(setting, companies[company] ?? [], `after-${setting.name}`)
+  const story = await Story.open(setting, companies[company] ?? [], `after-${seedOf(setting)}`)
   story.stopsAtCrash = stopsAtCrash
   await plot.run(story, at === undefined ? [] : [faultOf(story, { setting, at, trouble })])
   await setting.close?.()
@@ -163,34 +163,44 @@ async function remains({ world, consumers }: Story): Promise<string> {
  */
 export async function afterPairs(tally: AfterTally, setting: Setting, every: number): Promise<void> {
   let count = 0
-  const modesAt = ({ ends }: Story, at: number): readonly ('before' | 'after')[] => (ends.has(at + 1) ? ['before', 'after'] : ['before'])
   for (const plot of plots) {
     for (const company of Object.keys(companies)) {
-      const plain = await rehearse({ setting, plot, company })
-      for (let at = 0; at < plain.effects; at++) {
-        for (const trouble of modesAt(plain, at)) {
-          const crashed = await rehearse({ setting, plot, company }, at, trouble)
-          for (let later = 1; at + later <= plain.effects; later++)
-            for (const mode of modesAt(crashed, at + later))
-              if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble, again: { later, mode } })
+      const plan = { setting, plot, company }
+      const { effects, ends } = await rehearse(plan)
+      for (let at = 0; at < effects; at++) {
+        for (const trouble of ends.has(at + 1) ? crashes : (['before'] as const)) {
+          let crashed: Story | undefined
+          for (const [later, mode] of seconds(effects - at)) {
+            if (!picked(count++, every)) continue
+            if (mode === 'after') crashed ??= await rehearse(plan, at, trouble)
+            if (crashed?.ends.has(at + later + 1) === false && mode === 'after') continue
+            await runAfterInto(tally, { ...plan, at, trouble, again: { later, mode } })
+          }
         }
       }
     }
   }
 }
 
+const crashes = ['before', 'after'] as const
+/** So many effects later, and on which side of it. */
+const seconds = (most: number): (readonly [later: number, mode: 'before' | 'after'])[] =>
+  Array.from({ length: most }, (_, index) => crashes.map((mode) => [index + 1, mode] as const)).flat()
+
 /** Every effect of every story × every trouble, for one setting; `every`: one of so many points, by seed. */
 export async function afterFaults(tally: AfterTally, setting: Setting, every = 1): Promise<void> {
   let count = 0
+  const points: Omit<AfterPlan, 'setting'>[] = []
   for (const plot of plots) {
     for (const company of Object.keys(companies)) {
       const { effects } = await rehearse({ setting, plot, company })
       for (let at = 0; at <= effects; at++) {
         for (const trouble of afterTroubles) {
           if (!possible(setting, trouble)) continue
-          if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble })
+          if (picked(count++, every)) points.push({ plot, company, at, trouble })
         }
       }
     }
   }
+  await eachPoint(setting, points, (open, point) => runAfterInto(tally, { ...point, setting: open }))
 }
