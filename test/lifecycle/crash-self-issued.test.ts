@@ -9,7 +9,7 @@ describe('crash matrix: what is self-issued, with companions in another store, l
       const tally: SelfIssuedTally = { points: 0, broken: [] }
       await selfIssuedFaults(tally, tale, 24)
       assert.deepEqual(tally.broken, [])
-      assert.ok(tally.points >= 2, `${tally.points} points`)
+      assert.ok(tally.points >= 1, `${tally.points} points`)
     })
   }
 })
