@@ -19,12 +19,12 @@ interface GlobalOptions {
 
 const interrupted = new AbortController()
 
-/** Ctrl-C ends before the next effect, not in the middle of one. */
+/** Ctrl-C stops the command before its next effect, not in the middle of one. */
 export function stopOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
 }
 
-/** A command's body, with the app opened and every failure turned into one answer and one exit code. */
+/** Wraps the body of a command: opens the app, and turns every failure into one answer and one exit code. */
 export function action<Args extends readonly unknown[]>(body: (run: Run, ...args: Args) => Promise<void>) {
   return async function (this: Command, ...all: unknown[]): Promise<void> {
     const options = this.optsWithGlobals<GlobalOptions>()

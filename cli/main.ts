@@ -6,7 +6,7 @@ import { createOutput, exitCodes, outliveReaders } from './output.js'
 import { createProgram } from './program.js'
 
 const json = process.argv.includes('--json')
-// The SDK of AWS says at each start that versions of next year want a newer Node; which one is used here is ours to say, not a user's.
+// The AWS SDK warns at each start that next year's versions need a newer Node. Which Node is used is our choice, not the user's.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 stopOnSignals()
 outliveReaders()
@@ -17,7 +17,7 @@ try {
   if (cause.exitCode !== 0) process.exitCode = usage(cause)
 }
 
-/** A wrong option or argument: the same form of answer as everything else. */
+/** Reports a wrong option or argument in the same form as every other failure. */
 function usage(cause: CommanderError): number {
   const noCommand = cause.code === 'commander.help'
   if (noCommand && !json) return exitCodes.fix // the help was shown

@@ -27,14 +27,14 @@ import { verify } from './commands/verify.js'
 const commands = [init, put, adopt, policy, get, list, status, plan, rotate, sweep, verify, seen, retire]
 const rarer = [rollback, revoke, reencrypted, recover, release, receive, config, schema, doctor, audit]
 
-/** The whole command line; every wrong word is thrown as a CommanderError, so that one place answers it. `quiet`: one JSON object says everything. */
+/** Makes the whole command line. A wrong word is thrown as a CommanderError, so that one place reports it. `quiet`: commander itself prints nothing. */
 export function createProgram(quiet: boolean): Command {
   const program = new Command('keyturn')
     .description(about.description)
     .version(about.version)
-    .option('--json', 'one JSON object on one line, last on stdout')
+    .option('--json', 'print one JSON object on one line, last on stdout')
     .option('--home <dir>', 'folder of the file store (KEYTURN_HOME; default ~/.keyturn)')
-    .option('--verbose', 'every log line, on stderr')
+    .option('--verbose', 'show every log line, on stderr')
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ outputError: () => {}, ...(quiet ? { writeErr: () => {} } : {}) })

@@ -18,13 +18,13 @@ interface Unread {
   readonly cause: unknown
 }
 
-/** Lists a store without a login. A secret that cannot be read does not end the list: the exit code tells of it after the others are shown. */
+/** Lists the secrets of a store without a login. One that cannot be read does not end the list: the others are shown, then it is reported. */
 export const list = (): Command =>
   new Command('list')
-    .description('the secrets of a store: type, age, when the next rotation is due; no login, no value')
-    .option('--store <kind>', 'which store', 'file')
-    .option('--managed', 'only those with a policy')
-    .option('--due', 'only those whose rotation is due')
+    .description('list the secrets of a store: type, age, when the next rotation is due; no login, no value')
+    .option('--store <kind>', 'the store', 'file')
+    .option('--managed', 'only secrets with a policy')
+    .option('--due', 'only secrets whose rotation is due')
     .addHelpText('after', '\nExample:\n  keyturn list --managed\n  keyturn list --due --json')
     .action(
       action(async (run, options: ListOptions) => {
@@ -76,8 +76,8 @@ function shown(lines: readonly Line[], now: number): readonly string[] {
 
 function reportUnread({ output }: Run, first: Unread, failed: readonly Unread[], secrets: readonly Line[]): void {
   const known = first.cause instanceof RotationError ? first.cause : undefined
-  const next = known?.next ?? 'keyturn doctor examines each.'
-  const why = `${failed.length} could not be read; the first: ${first.ref}: ${messageOf(first.cause)}`
+  const next = known?.next ?? 'Run keyturn doctor: it examines each secret.'
+  const why = `Secrets that could not be read: ${failed.length}. The first: ${first.ref}: ${messageOf(first.cause)}`
   const unread = failed.map(({ ref, cause }) => ({ ref, why: messageOf(cause) }))
   process.exitCode = output.failure(new RotationError(known?.code ?? 'internal', why, { field: first.ref, next }), { secrets, unread })
 }

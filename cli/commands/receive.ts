@@ -4,19 +4,19 @@ import { createReceiver } from '../../shared/app/receive.js'
 import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 
-/** Listens for callbacks until it is interrupted, which is success. bad_event for a malformed address, bad_config where it cannot listen there. */
+/** Listens for callbacks until it is interrupted, which is success. bad_event for a malformed address, bad_config if it cannot listen there. */
 export const receive = (): Command =>
   new Command('receive')
-    .description('listen for signed callbacks of webhook consumers, and note who is on which publication')
-    .option('--listen <host:port>', 'where; put a TLS proxy in front of anything but loopback', '127.0.0.1:8787')
+    .description('listen for signed callbacks from webhook consumers, and note which publication each one follows')
+    .option('--listen <host:port>', 'address to listen on; put a TLS proxy in front of anything but loopback', '127.0.0.1:8787')
     .addHelpText('after', '\nExample:\n  keyturn receive --listen 127.0.0.1:8787')
     .action(
       action(async ({ app, output }, { listen }: { readonly listen: string }) => {
         const [, host = '', port = ''] = /^\[?([^\]]+)\]?:(\d{1,5})$/.exec(listen) ?? []
         if (host === '' || Number(port) > 65_535)
-          throw new RotationError('bad_event', `"${listen}" is no host:port.`, {
+          throw new RotationError('bad_event', `"${listen}" is not host:port.`, {
             field: 'listen',
-            next: 'Write for example --listen 127.0.0.1:8787.',
+            next: 'Give an address such as --listen 127.0.0.1:8787.',
           })
         const server = createReceiver((ref) => app.deps(ref))
         server.listen(Number(port), host)
@@ -27,7 +27,7 @@ export const receive = (): Command =>
         }
         const address = server.address()
         const bound = typeof address === 'object' && address !== null ? address.port : Number(port)
-        output.note(`listening on ${host}:${bound}; Ctrl-C ends it`)
+        output.note(`listening on ${host}:${bound}; stop with Ctrl-C`)
         await new Promise<void>((resolve) => {
           if (app.env.cancelled.aborted) resolve()
           app.env.cancelled.addEventListener('abort', () => resolve(), { once: true })

@@ -6,12 +6,12 @@ import { announceAfter } from '../announced.js'
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
 
-/** Finds out which stored versions the target accepts; --yes carries the safe action out and announces. stuck where only a person can act. */
+/** Finds out which stored versions the target accepts; --yes carries out the safe action and announces it. stuck if only a person can act. */
 export const recover = (): Command =>
   new Command('recover')
-    .description('try every stored version once, say which the target accepts and the one safe thing to do; --yes does it')
-    .argument('<ref>', 'which secret')
-    .option('--yes', 'carry the safe action out')
+    .description('try every stored version once, show which ones the target accepts and the one safe action; --yes carries it out')
+    .argument('<ref>', 'the secret, such as file:db')
+    .option('--yes', 'carry out the safe action')
     .addHelpText('after', '\nExample:\n  keyturn recover file:db\n  keyturn recover file:db --yes')
     .action(
       action(async ({ app, output }, refText: string, { yes }: { readonly yes?: boolean }) => {

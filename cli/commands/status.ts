@@ -6,11 +6,11 @@ import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
 
-/** Shows the state of a secret, and what the code of the run decides for a rotation that is asked for now; no login, no write. */
+/** Shows the state of a secret and what a rotation would do now. The code of a real run decides it. No login, no write. */
 export const status = (): Command =>
   new Command('status')
-    .description('where a secret stands, and what a rotation would do now; no login, no write')
-    .argument('<ref>', 'which secret')
+    .description('show the state of a secret and what a rotation would do now; no login, no write')
+    .argument('<ref>', 'the secret, such as file:db')
     .addHelpText('after', '\nExample:\n  keyturn status file:db --json')
     .action(
       action(async ({ app, output }, refText: string) => {
@@ -19,7 +19,7 @@ export const status = (): Command =>
       }),
     )
 
-/** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for what is not known. */
+/** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for anything unknown. */
 export function statusJson({ state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced }: Status): {
   readonly [key: string]: Json | undefined
 } {
@@ -71,7 +71,7 @@ function consumerJson({ key, required, place }: Consumer, { journal, current }: 
   }
 }
 
-/** The one command that would move what is awaited; undefined when nothing is. */
+/** The one command that moves the secret on; undefined if nothing is awaited. */
 function moveOf({ ref, journal, current }: Status['state'], consumers: readonly Consumer[], announced: boolean): string | undefined {
   if (journal?.code === 'stuck') return `keyturn recover ${ref.shown}`
   if (consumers.length > 0 && !announced) return `keyturn retire ${ref.shown}`
@@ -119,6 +119,6 @@ function statusLines(found: Status, now: number): readonly string[] {
 function nextLine(next: Status['next'], shown: string): string {
   if (next.do === 'refuse') return `${next.code}: ${next.why}`
   if (next.do === 'done') return 'nothing to do'
-  if (next.do === 'go' && next.from !== 'create') return `keyturn rotate ${shown} --resume goes on at ${next.from}`
-  return next.do === 'probe' ? `keyturn rotate ${shown} --resume looks at a staged value first` : `keyturn rotate ${shown} would start now`
+  if (next.do === 'go' && next.from !== 'create') return `keyturn rotate ${shown} --resume continues at ${next.from}`
+  return next.do === 'probe' ? `keyturn rotate ${shown} --resume checks a staged value first` : `keyturn rotate ${shown} would start now`
 }

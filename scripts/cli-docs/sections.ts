@@ -65,7 +65,7 @@ export async function sessionSection(): Promise<string> {
     await setPassword(server, 'app_a', 'Changed-by-hand-0123456789')
     await run(['recover', 'file:db'])
     await run(['recover', 'file:db', '--yes'])
-    await run(['revoke', 'file:db', '--now', '--reason', 'the old one stands in a ticket'])
+    await run(['revoke', 'file:db', '--now', '--reason', 'the old password is in a ticket'])
     await run(['doctor'])
     await run(['audit', 'verify'])
     return `\`\`\`console\n${stable(lines.join('\n\n'), keyturn.home)}\n\`\`\``
