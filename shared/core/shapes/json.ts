@@ -9,19 +9,19 @@ export interface JsonField {
   readonly length: number
 }
 
-/** Whether the first character is a brace; the rest is not looked at. */
+/** Whether the first character is a brace; the rest is not checked. */
 export const looksLikeJson = (text: string): boolean => text.trimStart().startsWith('{')
 
-/** The top-level fields in their order. bad_value for malformed JSON (position only: the text is secret) or a name that stands twice. */
+/** The top-level fields in their order. bad_value for malformed JSON (position only: the text is secret) or a name that occurs twice. */
 export function jsonFields(text: string): readonly JsonField[] {
   let root: Node | undefined
   try {
     JSON.parse(text)
     root = parseTree(text, [], { disallowComments: true })
   } catch (cause) {
-    if (cause instanceof RangeError) throw malformedError('is nested deeper than it can be read')
+    if (cause instanceof RangeError) throw malformedError('is nested too deeply to be read')
     if (!(cause instanceof SyntaxError)) throw cause
-    throw malformedError(`is not well-formed JSON${positionIn(cause.message)}`) // the message itself quotes the text: never the cause
+    throw malformedError(`is not well-formed JSON${positionIn(cause.message)}`) // the parser's message quotes the text, so it must not become the cause
   }
   const fields = (root?.children ?? []).flatMap((property) => {
     const [name, value] = property.children ?? []
@@ -32,7 +32,7 @@ export function jsonFields(text: string): readonly JsonField[] {
   return fields
 }
 
-/** The text with some fields' values replaced; every other byte stays: order, white space, numbers as they were written. */
+/** The text with some fields' values replaced; every other byte stays: order, white space, the way numbers are written. */
 export function replaceFields(text: string, changes: ReadonlyMap<string, string>): string {
   return [...jsonFields(text)]
     .filter((field) => changes.has(field.name))
