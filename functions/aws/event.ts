@@ -4,7 +4,7 @@ import type { Step } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { StepRequest } from '../../shared/lifecycle/service/serve.js'
 
-/** The functions of the vendor's templates receive `createSecret`; its documentation prints `create_secret`. Both are understood. */
+/** The functions of the vendor's templates receive `createSecret`; its documentation prints `create_secret`. Both are accepted. */
 const steps: Readonly<Record<string, Step>> = {
   createSecret: 'create',
   setSecret: 'set',
@@ -29,9 +29,9 @@ export function readEvent(event: unknown, at: number): RotationCall {
     typeof event === 'object' && event !== null ? new Map(Object.entries(event)).get(name) : undefined
   const [step, ref, token, rotationToken] = ['Step', 'SecretId', 'ClientRequestToken', 'RotationToken'].map(field)
   const known = typeof step === 'string' && Object.hasOwn(steps, step) ? steps[step] : undefined
-  if (known === undefined) return failEvent('Step', 'is no step of a rotation')
+  if (known === undefined) return failEvent('Step', 'is not a step of a rotation')
   if (typeof ref !== 'string' || ref === '') return failEvent('SecretId', 'names no secret')
-  if (typeof token !== 'string' || !isToken(token)) return failEvent('ClientRequestToken', 'is no token of 32 to 64 characters')
+  if (typeof token !== 'string' || !isToken(token)) return failEvent('ClientRequestToken', 'is not a token of 32 to 64 characters')
   return {
     request: { kind: 'rotate', ref: ref.startsWith('arn:') ? ref : `aws:${ref}`, at, step: known, token },
     ...(typeof rotationToken === 'string' && rotationToken !== '' ? { rotationToken: new SecretText(rotationToken) } : {}),

@@ -1,7 +1,7 @@
 import { checkSwitches, type Environment, type Platform } from '../../shared/app/platform.js'
 import type { PasswordWishes } from '../../shared/core/ports/env.js'
 
-/** The names that the vendor's rotation templates know, and what each takes out of new passwords. */
+/** The names that the vendor's rotation templates know, and the characters that each excludes from new passwords. */
 const classes = {
   EXCLUDE_NUMBERS: '0123456789',
   EXCLUDE_PUNCTUATION: '_-',
@@ -24,10 +24,10 @@ function passwordWishes(environment: Environment, problems: string[]): PasswordW
   }
 }
 
-/** What a function of AWS tells the app. */
+/** What the app must know about AWS. */
 export const aws: Platform = {
   isOwn: (ref) => /^(aws|arn):/.test(ref),
-  /** Where AWS keeps the authorities of RDS in its Node runtimes; from Node 20 on they are not loaded by themselves. */
+  /** Where AWS keeps the authorities of RDS in its Node runtimes; from Node 20 on they are not loaded automatically. */
   authorities: {
     file: '/var/runtime/ca-cert.pem',
     endings: ['.rds.amazonaws.com', '.rds.cn-north-1.amazonaws.com.cn', '.rds.cn-northwest-1.amazonaws.com.cn'],

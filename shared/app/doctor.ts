@@ -16,14 +16,14 @@ export interface Finding {
   readonly what: string
   readonly level: 'good' | 'warning' | 'wrong'
   readonly says: string
-  /** What to do about it; absent where it is good. */
+  /** What to do about it; absent if it is good. */
   readonly next?: string
 }
 
 const good = (what: string, says: string): Finding => ({ what, level: 'good', says })
 const clockMsMax = 60_000
 
-/** Tries everything that can be tried without changing anything: one login a secret, one connection a consumer. Each finding has its remedy. */
+/** Checks what can be checked without a change: one login per secret, one connection per consumer. Each problem comes with its remedy. */
 export async function* examine(deps: Deps, config: Config): AsyncIterable<Finding> {
   yield* folders(config)
   yield* audit(config)
@@ -43,7 +43,7 @@ const wrong = (what: string, cause: unknown): Finding => {
   return { what, level: 'wrong', says: `${cause.code}: ${cause.message}`, next: cause.next }
 }
 
-/** Permissions: ours to write, and nobody else's to read. */
+/** Checks permissions: the owner can write, and nobody else may read. */
 async function* folders({ home, key, keyFile }: Config): AsyncIterable<Finding> {
   for (const [path, mode] of [[home, 0o077], ...(key ? [] : [[keyFile, 0o077] as const])] as const) {
     try {
@@ -83,8 +83,8 @@ async function* audit({ audit: path }: Config): AsyncIterable<Finding> {
       : {
           what: path,
           level: 'wrong',
-          says: `line ${broken[0]} was changed, or something before it is missing`,
-          next: 'Run keyturn audit verify, and compare with a backup.',
+          says: `line ${broken[0]} was changed, or a line before it is missing`,
+          next: 'Run keyturn audit verify, and compare the log with a backup.',
         }
   } catch (cause) {
     const code = systemCodeOf(cause)
@@ -106,7 +106,12 @@ async function* configuration(deps: Deps, config: Config): AsyncGenerator<Findin
     const { consumers, paused } = await deps.configuration()
     const keys = Object.keys(consumers)
     if (paused)
-      yield { what, level: 'warning', says: 'it says paused: no rotation starts', next: 'Set "paused" to false when that is over.' }
+      yield {
+        what,
+        level: 'warning',
+        says: 'it says paused: no rotation starts',
+        next: 'Set "paused" to false when rotations may start again.',
+      }
     else yield good(what, config.configuration === undefined ? 'not set: there are no consumers' : `${keys.length} consumers`)
     return keys
   } catch (cause) {
@@ -128,7 +133,7 @@ async function route(deps: Deps, key: string): Promise<Finding> {
   }
 }
 
-/** Those of a configuration that can be read; that it cannot was said already. */
+/** Nothing for a configuration that cannot be read: that was reported already. */
 async function* companions(deps: Deps): AsyncIterable<Finding> {
   try {
     for (const { name, found } of await inspectCompanions(deps)) yield findingOf(`companion ${name}`, found, 'can be written')
@@ -144,7 +149,7 @@ function findingOf(what: string, found: Preflight, says: string): Finding {
     : { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
 }
 
-/** A clock that is behind what it wrote itself breaks leases and grace. */
+/** A clock that is behind a time that it wrote itself breaks leases and grace. */
 function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Finding> {
   const aheadMs = publishedAt - env.now()
   if (aheadMs > clockMsMax)
@@ -152,7 +157,7 @@ function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Findi
       what: `clock (${ref.shown})`,
       level: 'wrong',
       says: `it was published ${Math.round(aheadMs / 1000)} s in the future`,
-      next: 'Set the clock of this machine (NTP) before anything is rotated.',
+      next: 'Set the clock of this machine (NTP) before you rotate anything.',
     }
 }
 
@@ -165,7 +170,7 @@ async function secret(deps: Deps, shown: string): Promise<Finding> {
     if (!accepted)
       return { what: shown, level: 'wrong', says: 'the target refuses the current value', next: `Run keyturn recover ${shown}.` }
     if (next.do === 'refuse' && next.code !== 'held')
-      return { what: shown, level: 'wrong', says: `a rotation would be refused: ${next.why}`, next: `See keyturn status ${shown}.` }
+      return { what: shown, level: 'wrong', says: `a rotation would be refused: ${next.why}`, next: `Run keyturn status ${shown}.` }
     return good(shown, next.do === 'refuse' ? `logs in; a rotation is held: ${next.why}` : 'logs in')
   } catch (cause) {
     return wrong(shown, cause)

@@ -1,12 +1,12 @@
 import { RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
 
-/** One structured line, where the platform collects them. */
+/** Writes one structured line to stderr, where the platform collects them. */
 export const logLine: Env['log'] = (code, fields) => void process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
 
 /**
- * What leaves a handler: the code, what happened and the next step, and no stack or cause, which may hold anything. The code is the error's name, so
- * that the platform's own log and alarms can tell one from another. The detail goes into the log.
+ * Makes the error that leaves a handler: the code, what happened and the next step. A stack or cause may hold anything, so it has none. The code is
+ * its name, so that the platform's own log and alarms can tell one error from another. The details go into the log.
  */
 export function answerError(cause: unknown, env: Env | undefined): Error {
   const known = cause instanceof RotationError ? cause : undefined
@@ -21,6 +21,6 @@ export function answerError(cause: unknown, env: Env | undefined): Error {
   return answer
 }
 
-/** The guard has cleaned it. */
+/** The cause as text; the guard has redacted it. */
 const causeOf = (known: RotationError | undefined): { readonly cause?: string } =>
   known?.cause instanceof Error ? { cause: `${known.cause.name}: ${known.cause.message}` } : {}

@@ -8,12 +8,12 @@ import { loadCallbackCheck } from '../notifiers/registry.js'
 
 const bodyBytesMax = 16_384
 
-/** Whatever the caller sees: a word, never why a signature did not fit. */
+/** All that the caller sees: a few words, never why a signature did not fit. */
 type Reply = readonly [status: number, said: string]
 
 /**
- * A tiny listener for signed callbacks: POST, a receipt in JSON, signed as the notifier of its consumer has it. A receipt is only as good as its
- * signature by a key of the very consumer that it names; noted twice it says the same.
+ * Makes a small listener for signed callbacks: POST a receipt in JSON, signed as the notifier of its consumer wants it. A receipt counts only if a key
+ * of the very consumer that it names has signed it. Noting it twice changes nothing.
  */
 export function createReceiver(depsOf: (ref: string) => Promise<Deps>): Server {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {

@@ -23,7 +23,7 @@ import { placeOpener } from './places.js'
 export interface App {
   readonly config: Config
   readonly env: Env
-  /** For a person: guarded as a rotation is, so that what it changes is recorded and what fails is explained. */
+  /** For a person: guarded like a rotation, so that changes are recorded and failures are explained. */
   admin(refText: string): Promise<SecretStore & SecretStoreAdmin>
   deps(refText: string): Promise<Deps>
   /** What a platform that drives rotations itself offers: it calls one step at a time, and can be asked to start. */
@@ -31,7 +31,7 @@ export interface App {
 }
 
 const leaseMs = 15 * 60_000
-/** Of a name without a store in front. */
+/** The store of a ref that names none. */
 const defaultStore = storeKind('file')
 
 /** Wires the app and opens no store: each is opened when a ref first names it, and kept. */
