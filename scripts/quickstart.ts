@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { Stage } from './quickstart/stage.js'
 import { playThrough } from './quickstart/story.js'
 
-/** `npm run quickstart`: a real server, a real store, real crashes; everything is gone afterwards. `-- --json` ends with one line, one object. */
+/** `npm run quickstart`: a real server, a real store, real crashes; everything is gone afterwards. `-- --json` ends with one object on one line. */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 const stage = new Stage(values.json ? () => {} : (text) => console.log(text))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stage.close().then(() => process.exit(130)))

@@ -1,4 +1,4 @@
-// Runs every built test file, prints what was skipped and why, and in CI fails on a skip: there test/setup.sh has installed what tests need.
+// Runs every built test file and prints what was skipped and why. In CI a skip is a failure, because test/setup.sh has installed what tests need.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { globSync } from './files.mjs'
 
 const wanted = process.argv.slice(2)
 const files = globSync('dist/test', '.test.js').filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
-const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test files need and is slow to make
+const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // for what several test files need and what is slow to make
 process.env.KEYTURN_TEST_CACHE = cache
 const skips = []
 let failed = 0
@@ -25,7 +25,7 @@ setInterval(() => {
   process.exit(1)
 }, 10_000).unref()
 stream.on('test:fail', () => failed++)
-const around = [] // the suites around the test that is told of, the outermost first
+const around = [] // the suites around the reported test, the outermost first
 stream.on('test:start', ({ name, nesting }) => {
   around[nesting] = name
 })
@@ -33,14 +33,14 @@ stream.on('test:pass', ({ name, nesting, skip, details }) => {
   if (skip === undefined) return
   skips.push({ name, suite: around[nesting - 1], why: skip === true ? 'no reason given' : skip, isSuite: details.type === 'suite' })
 })
-/** What node:test counts, as it says at the end: `pass 2358`. */
+/** The counts that node:test prints at the end, such as `pass 2358`. */
 const counts = { tests: 0, pass: 0, skipped: 0 }
 stream.on('test:diagnostic', ({ nesting, message }) => {
   const [what, count] = message.split(' ')
   if (nesting === 0 && what in counts) counts[what] = Number(count)
 })
 
-/** A test by its name, several of one suite for one reason by their number. */
+/** Names a single test; counts several tests that one suite skips for one reason. */
 function* skipLines() {
   const groups = new Map()
   for (const skip of skips) {
@@ -52,7 +52,7 @@ function* skipLines() {
     yield `skipped: ${group.length === 1 ? name : `${suite}, ${group.length} tests`}: ${why}`
   }
 }
-/** Tests of a suite that is skipped by node:test itself are in none of its counts: the suite counts as one. */
+/** node:test does not count the tests of a suite that it skips itself: the suite counts as one. */
 function lastLine() {
   const suites = skips.filter(({ isSuite }) => isSuite).length
   const [tests, skipped] = [counts.tests + suites, counts.skipped + suites]

@@ -1,11 +1,11 @@
-// What serverless.yml cannot say by itself: lists of ARNs that may be empty, and a role that has a statement only for what is named.
+// What serverless.yml cannot express: lists of ARNs that may be empty, and a role with statements only for the resources that are named.
 const list = (text) =>
   (text ?? '')
     .split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '')
 
-/** The control plane's calls, each on the databases that are named; and the tags of administrators' secrets that RDS manages. */
+/** Allows the calls of the control plane on the named databases only, and reading the tags of administrators' secrets that RDS manages. */
 const rdsStatements = (allow, databases, looked, admins) => {
   const [instances, clusters, seenInstances, seenClusters] = [databases, looked].flatMap((arns) =>
     [/:db:/, /:cluster:/].map((form) => arns.filter((arn) => form.test(arn))),
@@ -20,7 +20,7 @@ const rdsStatements = (allow, databases, looked, admins) => {
   ]
 }
 
-/** Only for these secrets: the service gives their ARN as encryption context. */
+/** Allows keys only for these secrets: the service passes their ARN as encryption context. */
 const keyStatements = (allow, keys, written, readable) => {
   const on = (arns) => ({ Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': arns } } })
   if (keys.length === 0) return []
@@ -39,7 +39,7 @@ const role = (name, statements) => ({
   },
 })
 
-/** A function URL that everybody may ask, for what everybody may know; never in a VPC, and without a right to any secret but this one. */
+/** A function URL that everybody may call, for a set that everybody may know. It is never in a VPC and has no right to any other secret. */
 const jwksFunction = (secret, maxAge) => ({
   handler: 'dist/functions/aws/jwks/index.handler',
   description: 'Serves the public set of signing keys',
@@ -71,7 +71,7 @@ module.exports = async ({ resolveVariable }) => {
   const logStreams = (name) => ({ 'Fn::GetAtt': [`${name}LogGroup`, 'Arn'] }) // it ends with :*, the streams of this one group
   const allow = (Action, Resource, more = {}) => ({ Effect: 'Allow', Action, Resource, ...more })
   const statements = [
-    // The four calls of a rotation, on the secrets that are named; the vendor's template has these and GetRandomPassword on *.
+    // The four calls of a rotation, on the named secrets only. The vendor's template allows these, and GetRandomPassword on *.
     allow(
       [
         'secretsmanager:DescribeSecret',
@@ -81,7 +81,7 @@ module.exports = async ({ resolveVariable }) => {
       ],
       [...secrets, ...companions],
     ),
-    // A companion is published by our own engine, which has to know the ids that were used before.
+    // Our own engine publishes a companion, and must know which ids were used before.
     ...(companions.length > 0 ? [allow(['secretsmanager:ListSecretVersionIds'], companions)] : []),
     ...(readable.length > 0 ? [allow(['secretsmanager:GetSecretValue'], readable)] : []),
     ...rdsStatements(allow, databases, looked, admins),
@@ -93,7 +93,7 @@ module.exports = async ({ resolveVariable }) => {
       : []),
   ]
   return {
-    // A new master password takes effect in half a minute or so, which is waited for; without one a step ends in seconds.
+    // A step waits until a new master password takes effect, about half a minute. Without a database a step ends in seconds.
     timeout: databases.length > 0 ? 300 : 60,
     jwks: jwksSecret === '' ? {} : { jwks: jwksFunction(jwksSecret, await param('JwksMaxAge', '300')) },
     vpc: subnets.length > 0 ? { subnetIds: subnets, securityGroupIds: groups } : false,
@@ -101,7 +101,7 @@ module.exports = async ({ resolveVariable }) => {
       Resources: {
         RotateRole: role('rotate', statements),
         ...(jwksSecret === '' ? {} : jwksResources(allow, jwksSecret, keys, logStreams('Jwks'))),
-        // Of this account only: SourceArn would tie it to one secret.
+        // For this account only: SourceArn would tie the permission to one secret.
         RotatePermission: {
           Type: 'AWS::Lambda::Permission',
           Properties: {

@@ -14,7 +14,7 @@ const commands = [
   [['config', 'check'], ['schema'], ['doctor'], ['audit', 'verify'], ['completion']],
 ].flat()
 
-/** What each rotator says of itself, and its page. */
+/** What each rotator says about itself, and its page. */
 export async function rotatorsSection(): Promise<string> {
   const rows = await Promise.all(
     offeredKinds.map(async (kind) => {
@@ -37,7 +37,7 @@ export async function helpSection(): Promise<string> {
   }
 }
 
-/** A life on a real PostgreSQL, as a terminal shows it; ids and times stand as names, because they are others each time. */
+/** A life on a real PostgreSQL, as a terminal shows it; ids and times become names, because they differ each time. */
 export async function sessionSection(): Promise<string> {
   const server = await startServer()
   const keyturn = await Keyturn.open(program)
