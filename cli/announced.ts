@@ -21,8 +21,10 @@ export async function announceAfter(deps: Deps, refText: string, output: Output)
 }
 
 /** Makes the members `announced` and `consumers` of a result; an announcement that failed names no consumers. */
-export const announcedJson = (pass: Pass): { readonly [key: string]: Json } => ({
-  announced: pass.outcome,
-  consumers:
-    'told' in pass ? pass.told.map(({ consumer, seen, evidence }) => ({ consumer: consumer.key, phase: seen.phase, evidence })) : [],
-})
+export function announcedJson(pass: Pass): { readonly [key: string]: Json } {
+  const told = 'told' in pass ? pass.told : []
+  return {
+    announced: pass.outcome,
+    consumers: told.map(({ consumer, seen, evidence }) => ({ consumer: consumer.key, phase: seen.phase, evidence })),
+  }
+}

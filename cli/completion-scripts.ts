@@ -26,7 +26,8 @@ function wordsOf(command: Command, path = ''): readonly Words[] {
       choices: argChoices ?? [],
     })),
   }
-  return [here, ...command.commands.flatMap((one) => wordsOf(one, path === '' ? one.name() : `${path} ${one.name()}`))]
+  const before = path === '' ? '' : `${path} `
+  return [here, ...command.commands.flatMap((one) => wordsOf(one, `${before}${one.name()}`))]
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
@@ -118,8 +119,9 @@ const fish = (words: readonly Words[]): string => {
       ...options
         .filter(({ flag }) => flag.startsWith('--'))
         .map(({ flag, help, choices }) => {
+          const condition = path === '' ? '' : `-n ${quoted(seen(path))} `
           const values = choices.length > 0 ? ` -x -a ${quoted(choices.join(' '))}` : ''
-          return line(`${path === '' ? '' : `-n ${quoted(seen(path))} `}-l ${flag.slice(2)}${values} -d ${quoted(help)}`)
+          return line(`${condition}-l ${flag.slice(2)}${values} -d ${quoted(help)}`)
         }),
     ]),
     '',

@@ -22,8 +22,10 @@ function usage(cause: CommanderError): number {
   const noCommand = cause.code === 'commander.help'
   if (noCommand && !json) return exitCodes.fix // the help was shown
   const message = noCommand ? 'no command was given.' : cause.message.replace(/^error: /, '')
-  const error = new RotationError('bad_event', `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.)]$/.test(message) ? '' : '.'}`, {
-    next: 'See keyturn --help.',
-  })
-  return createOutput(json).failure(error)
+  return createOutput(json).failure(new RotationError('bad_event', sentenceOf(message), { next: 'See keyturn --help.' }))
+}
+
+function sentenceOf(message: string): string {
+  const end = /[.)]$/.test(message) ? '' : '.'
+  return `${message.charAt(0).toUpperCase()}${message.slice(1)}${end}`
 }

@@ -32,11 +32,15 @@ export function createOutput(json: boolean): Output {
       if (!json) line(process.stderr, text)
     },
     failure: (cause, found = {}) => {
-      const error = cause instanceof RotationError ? cause : unexpectedError(cause)
-      const { code, message, next, field, remedy } = error
-      if (json)
-        line(process.stdout, JSON.stringify({ ok: false, ...found, error: { code, message, next, remedy, ...optional('field', field) } }))
-      else line(process.stderr, `keyturn: ${code}${field === undefined ? '' : ` (${field})`}: ${message}\n${next}`)
+      const known = cause instanceof RotationError ? cause : unexpectedError(cause)
+      const { code, message, next, field, remedy } = known
+      if (json) {
+        const error = { code, message, next, remedy, ...optional('field', field) }
+        line(process.stdout, JSON.stringify({ ok: false, ...found, error }))
+      } else {
+        const what = field === undefined ? code : `${code} (${field})`
+        line(process.stderr, `keyturn: ${what}: ${message}\n${next}`)
+      }
       return exitCodes[remedy]
     },
   }
@@ -82,12 +86,12 @@ export function logTo(output: Output, verbose: boolean): Env['log'] {
   return (code, fields) => {
     const text = remarkable[code]
     if (text === undefined && !verbose) return
-    if (output.json && always.includes(code)) return void process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
-    output.note(
-      `· ${text ?? code} (${Object.entries(fields)
-        .map(([key, value]) => `${key} ${value}`)
-        .join(', ')})`,
-    )
+    if (output.json && always.includes(code)) {
+      process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
+      return
+    }
+    const details = Object.entries(fields).map(([key, value]) => `${key} ${value}`)
+    output.note(`· ${text ?? code} (${details.join(', ')})`)
   }
 }
 

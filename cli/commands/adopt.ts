@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { optional } from '../../shared/core/optional.js'
 import { adopt as adoptSecret } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
@@ -13,7 +14,7 @@ export const adopt = (): Command =>
     .addHelpText('after', '\nExample:\n  keyturn adopt file:db strategy=alternate pair="app_a app_b" admin=file:pg-admin')
     .action(
       action(async ({ app, output }, refText: string, words: readonly string[], options: { readonly rotator?: string }) => {
-        const patch = { ...(options.rotator === undefined ? {} : { 'keyturn-rotator': options.rotator }), ...keyValues(words) }
+        const patch = { ...optional('keyturn-rotator', options.rotator), ...keyValues(words) }
         const { ref, rotator } = await adoptSecret(await app.deps(refText), await app.admin(refText), refText, patch)
         output.result({ ref: ref.shown, rotator, accepted: true }, [
           `${ref.shown} holds a ${rotator} credential that works. Next: keyturn rotate ${ref.shown}`,

@@ -22,26 +22,30 @@ export const audit = (): Command =>
                 next: 'Give the 64 hexadecimal digits that an earlier run printed.',
               })
             const found = await check(file, head)
-            const { records, torn, broken } = found
-            if (broken.length === 0 && found.expectedFound) {
-              output.result({ file, records, torn, head: found.head }, [
-                `${records} records, none changed${torn > 0 ? `; ${torn} incomplete, written by a process that was killed` : ''}. Head: ${found.head ?? 'none'}`,
-              ])
-              return
-            }
-            const why =
-              broken.length > 0
-                ? `line ${broken.slice(0, 10).join(', ')} was changed, or a line before it is missing`
-                : `the head ${head} is missing: the end was cut off`
-            throw new RotationError('damaged', `The audit log ${file} was altered: ${why}.`, {
-              field: 'file',
-              next: 'Compare it with a backup, and find out who can write to it.',
-            })
+            assertUnaltered(found, file, head)
+            const { records, torn } = found
+            const incomplete = torn > 0 ? `; ${torn} incomplete, written by a process that was killed` : ''
+            output.result({ file, records, torn, head: found.head }, [
+              `${records} records, none changed${incomplete}. Head: ${found.head ?? 'none'}`,
+            ])
           }),
         ),
     )
 
-async function check(file: string, head: string | undefined) {
+type Checked = Awaited<ReturnType<typeof checkAudit>>
+
+function assertUnaltered({ broken, expectedFound }: Checked, file: string, head: string | undefined): void {
+  const fail = (why: string): never => {
+    throw new RotationError('damaged', `The audit log ${file} was altered: ${why}.`, {
+      field: 'file',
+      next: 'Compare it with a backup, and find out who can write to it.',
+    })
+  }
+  if (broken.length > 0) fail(`line ${broken.slice(0, 10).join(', ')} was changed, or a line before it is missing`)
+  if (!expectedFound) fail(`the head ${head} is missing: the end was cut off`)
+}
+
+async function check(file: string, head: string | undefined): Promise<Checked> {
   try {
     return await checkAudit(file, head)
   } catch (cause) {

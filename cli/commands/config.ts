@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { configSchema } from '../../shared/app/config-schema.js'
 import { parseConfiguration } from '../../shared/app/configuration.js'
 import { RotationError } from '../../shared/core/errors.js'
+import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { action } from '../context.js'
 import { readValue } from '../read-value.js'
 
@@ -21,12 +22,17 @@ export const config = (): Command =>
               await readValue(file, 'the configuration', app.env.cancelled),
             )
             const all = Object.values(consumers).map(({ key, kind, required }) => ({ key, kind, required }))
+            const names = all.map(shownConsumer).join('; ') || 'none'
+            const pause = paused ? ', PAUSED' : ''
             output.result({ consumers: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
-              `The configuration is right: ${all.length} consumers (${all.map(({ key, kind, required }) => `${key} ${kind}${required ? ', required' : ''}`).join('; ') || 'none'}), ${freezes.length} freezes${paused ? ', PAUSED' : ''}.`,
+              `The configuration is valid: ${all.length} consumers (${names}), ${freezes.length} freezes${pause}.`,
             ])
           }),
         ),
     )
+
+const shownConsumer = ({ key, kind, required }: Pick<Consumer, 'key' | 'kind' | 'required'>): string =>
+  `${key} ${kind}${required ? ', required' : ''}`
 
 /** Prints the JSON Schema of the configuration secret. bad_event for any word other than `config`. */
 export const schema = (): Command =>

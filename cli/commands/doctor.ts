@@ -18,7 +18,8 @@ export const doctor = (): Command =>
         const found: Finding[] = []
         for await (const one of examine(await app.deps(`${store}:any`), app.config)) {
           found.push(one)
-          output.note(`${marks[one.level]} ${one.what}: ${one.says}${one.next === undefined ? '' : `\n    ${one.next}`}`)
+          output.note(`${marks[one.level]} ${one.what}: ${one.says}`)
+          if (one.next !== undefined) output.note(`    ${one.next}`)
         }
         const json = { findings: found.map(({ what, level, says, next }) => ({ what, level, says, next: next ?? null })) }
         const bad = found.filter(({ level }) => level === 'wrong')

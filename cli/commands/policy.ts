@@ -14,8 +14,8 @@ export const policy = (): Command =>
       action(async ({ app, output }, refText: string, words: readonly string[]) => {
         const store = await app.admin(refText)
         const ref = await store.resolve(refText)
-        const state =
-          words.length === 0 ? await store.describe(ref) : await changePolicy(await app.deps(refText), store, refText, keyValues(words))
+        const change = async () => changePolicy(await app.deps(refText), store, refText, keyValues(words))
+        const state = words.length === 0 ? await store.describe(ref) : await change()
         const lines = Object.entries(state.policy).map(([key, value]) => `${key}=${value}`)
         output.result({ ref: ref.shown, policy: state.policy }, lines.length > 0 ? lines : [`${ref.shown} has no policy.`])
       }),

@@ -6,7 +6,7 @@ import { type CredentialType, credentialTypes } from '../../shared/core/ports/ro
 import { type RotationRequest, type Step, steps } from '../../shared/core/ports/words.js'
 import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
 import { rotateFleet } from '../../shared/lifecycle/fleet/rotate-all.js'
-import { statusOf } from '../../shared/lifecycle/fleet/status.js'
+import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/secret/deps.js'
 import { serve } from '../../shared/lifecycle/service/serve.js'
 import { rotateOrFollow } from '../../shared/lifecycle/service/start.js'
@@ -61,19 +61,21 @@ export const rotate = (): Command =>
         const request = { ...requestOf(refText, options, app.env.now()), ...optional('part', part) }
         if (options.dryRun) {
           const found = await statusOf(deps, refText, request.kind)
-          const json = statusJson(found)
-          output.result(json, [
-            `${found.state.ref.shown}: would ${found.next.do} (row ${found.next.row})${found.next.do === 'refuse' ? `: ${found.next.code}, ${found.next.why}` : ''}`,
-          ])
+          output.result(statusJson(found), [dryRunLine(found)])
           return
         }
         if (request.kind === 'rotate') await preflightPass(deps, refText)
         const result = await carryOut(run, deps, request)
-        const pass: Pass =
-          result.outcome === 'step' ? { ref: result.ref, outcome: 'none', told: [] } : await announceAfter(deps, refText, output)
+        const nothingToAnnounce: Pass = { ref: result.ref, outcome: 'none', told: [] }
+        const pass = result.outcome === 'step' ? nothingToAnnounce : await announceAfter(deps, refText, output)
         output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))
       }),
     )
+
+function dryRunLine({ state, next }: Status): string {
+  const would = `${state.ref.shown}: would ${next.do} (row ${next.row})`
+  return next.do === 'refuse' ? `${would}: ${next.code}, ${next.why}` : would
+}
 
 /** Runs a step as the platform's own if the platform drives rotations. A whole rotation is left to the platform if it starts rotations. */
 async function carryOut({ app, output }: Run, deps: Deps, request: RotationRequest): Promise<RotationResult> {
@@ -104,7 +106,8 @@ async function fleet({ app, output }: Run, given: string | undefined, { type, st
     return
   }
   const why = `${failed.ref} failed. ${rotated.length} were rotated before it, ${left} were not started. ${failed.why}`
-  process.exitCode = output.failure(new RotationError(failed.code, why, { field: 'ref', next: `Run keyturn status ${failed.ref}.` }), found)
+  const error = new RotationError(failed.code, why, { field: 'ref', next: `Run keyturn status ${failed.ref}.` })
+  process.exitCode = output.failure(error, found)
 }
 
 function requestOf(ref: string, options: RotateOptions, at: number): RotationRequest {
@@ -116,13 +119,18 @@ function requestOf(ref: string, options: RotateOptions, at: number): RotationReq
   if (options.token !== undefined && !isToken(options.token))
     failOption('token', 'The token is malformed.', 'Give 32 to 64 characters of A-Z a-z 0-9 and -.')
   return {
-    kind: options.emergency ? 'emergency' : options.resume ? 'resume' : 'rotate',
+    kind: kindOf(options),
     ref,
     at,
     ...(options.token !== undefined && isToken(options.token) ? { token: options.token } : {}),
     ...optional('step', options.step),
     ...optional('reason', options.reason),
   }
+}
+
+function kindOf({ emergency, resume }: RotateOptions): 'emergency' | 'resume' | 'rotate' {
+  if (emergency) return 'emergency'
+  return resume ? 'resume' : 'rotate'
 }
 
 const resultJson = (result: RotationResult): { readonly [key: string]: Json | undefined } => ({
@@ -139,10 +147,11 @@ const resultJson = (result: RotationResult): { readonly [key: string]: Json | un
 
 function resultLines(result: RotationResult): readonly string[] {
   const { ref, outcome, version, steps: done, differences, windowMs } = result
+  const work = done.length === 0 ? 'nothing to do' : `${done.join(', ')} done`
   const first = {
     published: `${ref.shown} is rotated: version ${version} is current (${done.join(', ')}).`,
     unchanged: `${ref.shown} is unchanged: nothing to do.`,
-    step: `${ref.shown}: ${done.length === 0 ? 'nothing to do' : `${done.join(', ')} done`}; nothing is published yet.`,
+    step: `${ref.shown}: ${work}; nothing is published yet.`,
   }[outcome]
   const remarks = differences.map(({ what, outgoing, incoming }) => `difference: ${what}: outgoing ${outgoing}, incoming ${incoming}`)
   return [first, ...remarks, ...(windowMs === undefined ? [] : [`New logins with the stored value failed for at most ${windowMs} ms.`])]

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { optional } from '../../shared/core/optional.js'
 import type { ConsumerPhase, VersionId } from '../../shared/core/ports/words.js'
 import { consumerPhases } from '../../shared/core/ports/words.js'
 import { noteSeen } from '../../shared/lifecycle/consumers/seen.js'
@@ -24,7 +25,7 @@ export const seen = (): Command =>
         const { ref, version } = await noteSeen(await app.deps(refText), refText, {
           consumer,
           phase,
-          ...(publication === undefined ? {} : { version: publication as VersionId }),
+          ...optional('version', publication as VersionId | undefined),
         })
         output.result({ ref: ref.shown, consumer, phase, version }, [`${consumer} is noted as ${phase} on ${version} of ${ref.shown}.`])
       }),

@@ -30,7 +30,7 @@ export const sweep = (): Command =>
     .action(
       action(async (run, options: SweepOptions) => {
         const everyMs = durationOf('every', options.every)
-        const lookMs = options.follow === undefined ? (process.stderr.isTTY ? followMs : 0) : durationOf('follow', options.follow)
+        const lookMs = lookMsOf(options)
         const { env } = run.app
         const pass = async (ms: number): Promise<readonly Swept[]> => {
           const done = await onePass(run, options.store)
@@ -45,6 +45,11 @@ export const sweep = (): Command =>
         answer(run, last)
       }),
     )
+
+function lookMsOf({ follow }: SweepOptions): number {
+  if (follow !== undefined) return durationOf('follow', follow)
+  return process.stderr.isTTY ? followMs : 0
+}
 
 function durationOf(field: string, text: string): number {
   const ms = parseDuration(text)
