@@ -32,10 +32,10 @@ export function readEvent(event: unknown, at: number): RotationCall {
   if (known === undefined) return failEvent('Step', 'is not a step of a rotation')
   if (typeof ref !== 'string' || ref === '') return failEvent('SecretId', 'names no secret')
   if (typeof token !== 'string' || !isToken(token)) return failEvent('ClientRequestToken', 'is not a token of 32 to 64 characters')
-  return {
-    request: { kind: 'rotate', ref: ref.startsWith('arn:') ? ref : `aws:${ref}`, at, step: known, token },
-    ...(typeof rotationToken === 'string' && rotationToken !== '' ? { rotationToken: new SecretText(rotationToken) } : {}),
-  }
+  const shown = ref.startsWith('arn:') ? ref : `aws:${ref}`
+  const request: StepRequest = { kind: 'rotate', ref: shown, at, step: known, token }
+  if (typeof rotationToken !== 'string' || rotationToken === '') return { request }
+  return { request, rotationToken: new SecretText(rotationToken) }
 }
 
 function failEvent(field: string, why: string): never {

@@ -8,7 +8,8 @@ const classes = {
   EXCLUDE_UPPERCASE: 'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
   EXCLUDE_LOWERCASE: 'abcdefghijklmnopqrstuvwxyz',
 } as const
-const switches = Object.fromEntries([...Object.keys(classes), 'REQUIRE_EACH_INCLUDED_TYPE'].map((name) => [name, ['true', 'false']]))
+const switchNames = [...Object.keys(classes), 'REQUIRE_EACH_INCLUDED_TYPE']
+const switches = Object.fromEntries(switchNames.map((name) => [name, ['true', 'false']]))
 
 function passwordWishes(environment: Environment, problems: string[]): PasswordWishes | undefined {
   checkSwitches(environment, switches, problems)

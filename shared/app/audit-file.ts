@@ -69,9 +69,13 @@ export interface AuditCheck {
 
 /** Reads the whole file once, in constant memory. `expected`: a head that was kept elsewhere must still be there. */
 export async function checkAudit(path: string, expected?: string): Promise<AuditCheck & { readonly expectedFound: boolean }> {
-  let [records, torn, prev, line, head, found] = [0, 0, start, 0, null as string | null, expected === undefined]
+  let [records, torn, line] = [0, 0, 0]
+  let prev = start
+  let head: string | null = null
+  let found = expected === undefined
   const broken: number[] = []
-  for await (const text of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })) {
+  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
+  for await (const text of lines) {
     line++
     if (text === '') continue
     const match = form.exec(text)

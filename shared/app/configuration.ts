@@ -16,35 +16,34 @@ export function parseConfiguration(text: SecretText): Configuration {
       next: 'Correct it, check it with keyturn config check -f FILE, then put it again. keyturn schema config prints what is allowed.',
     })
   }
-  const { consumers, companions, clusters, defaults, freezes, paused } = result.output
+  const { consumers, clusters, defaults, freezes, paused } = result.output
   assertKnown(Object.keys(consumers), defaults)
   assertClusters(consumers, clusters)
   assertCompanions(result.output)
   return {
-    companions: Object.fromEntries(
-      Object.entries(companions).map(
-        ([name, { content, of, at, order = ['public-set', 'digests'].includes(content) ? 'before' : 'after', write }]) => [
-          name,
-          { name, content, of, at, order, settings: new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] })) },
-        ],
-      ),
-    ),
-    consumers: Object.fromEntries(
-      Object.entries(consumers).map(([key, { kind, required, ...settings }]) => [
-        key,
-        {
-          key,
-          kind,
-          required,
-          ...placeOf(settings),
-          settings: new SecretText(JSON.stringify({ ...settings, ...accessOf(settings, clusters) })),
-        },
-      ]),
-    ),
+    companions: companionsOf(result.output),
+    consumers: consumersOf(result.output),
     defaults: Object.fromEntries(Object.entries(defaults).map(([type, entries]) => [type, policyOf(entries ?? {})])),
     freezes: freezes.map(({ from, to, reason }) => ({ from: Date.parse(from), to: Date.parse(to), reason })),
     paused,
   }
+}
+
+function companionsOf({ companions, clusters }: ConfigText): Configuration['companions'] {
+  const entries = Object.entries(companions).map(([name, { content, of, at, order, write }]) => {
+    const usual = content === 'public-set' || content === 'digests' ? 'before' : 'after'
+    const settings = new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] }))
+    return [name, { name, content, of, at, order: order ?? usual, settings }] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+function consumersOf({ consumers, clusters }: ConfigText): Configuration['consumers'] {
+  const entries = Object.entries(consumers).map(([key, { kind, required, ...own }]) => {
+    const settings = new SecretText(JSON.stringify({ ...own, ...accessOf(own, clusters) }))
+    return [key, { key, kind, required, ...placeOf(own), settings }] as const
+  })
+  return Object.fromEntries(entries)
 }
 
 /** The cluster that a consumer's settings name, whatever kind of consumer it is. */
@@ -81,15 +80,14 @@ const placeless = (at: string, clusters: ConfigText['clusters']): string | undef
 /** Consumers and companions share one list of names, and one place has one source. */
 function assertCompanions({ companions, consumers, clusters }: Pick<ConfigText, 'companions' | 'consumers' | 'clusters'>): void {
   const all = Object.entries(companions)
-  for (const [name, { at, of }] of all) {
-    const other = all.find(([each, one]) => each !== name && one.at === at)
-    const why = Object.hasOwn(consumers, name)
-      ? `${name} is the name of a consumer, too`
-      : at === of
-        ? `${at} is its own source`
-        : other === undefined
-          ? placeless(at, clusters)
-          : `${other[0]} has the same place`
+  const whyNot = (name: string, { at, of }: (typeof companions)[string]): string | undefined => {
+    if (Object.hasOwn(consumers, name)) return `${name} is the name of a consumer, too`
+    if (at === of) return `${at} is its own source`
+    const [other] = all.find(([each, one]) => each !== name && one.at === at) ?? []
+    return other === undefined ? placeless(at, clusters) : `${other} has the same place`
+  }
+  for (const [name, companion] of all) {
+    const why = whyNot(name, companion)
     if (why === undefined) continue
     throw new RotationError('bad_config', `The configuration is wrong: companions.${name}: ${why}.`, {
       field: `companions.${name}`,
@@ -126,8 +124,10 @@ const sayOf = (issue: v.BaseIssue<unknown>): string => {
   return own ?? (issue.received === 'undefined' ? 'is missing' : `must be ${wordsOf(issue)}`)
 }
 
-const wordsOf = ({ expected, type }: v.BaseIssue<unknown>): string =>
-  expected === '!0' ? 'a text that is not empty' : (expected ?? `a valid ${type.replaceAll('_', ' ')}`)
+function wordsOf({ expected, type }: v.BaseIssue<unknown>): string {
+  if (expected === '!0') return 'a text that is not empty'
+  return expected ?? `a valid ${type.replaceAll('_', ' ')}`
+}
 
 function jsonOf(text: SecretText): object {
   const failConfiguration = (why: string): never => {
@@ -138,10 +138,12 @@ function jsonOf(text: SecretText): object {
   }
   try {
     const value: unknown = JSON.parse(text.reveal())
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : failConfiguration('not a JSON object')
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? value : failConfiguration('not a JSON object')
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
-    return failConfiguration(`not well-formed JSON${/ at position \d+/.exec(cause.message)?.[0] ?? ''}`)
+    const [position = ''] = / at position \d+/.exec(cause.message) ?? [] // only the position: the rest of the message may quote a key
+    return failConfiguration(`not well-formed JSON${position}`)
   }
 }
 

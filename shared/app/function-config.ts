@@ -64,11 +64,15 @@ function policyOf(environment: Environment, problems: string[]): Policy {
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(policyPrefix) || !value) continue
     const key = name.slice(policyPrefix.length).toLowerCase()
-    const now = renamed.get(key)
-    const wrong =
-      now === undefined ? commonKeys.find((one) => one.name === key)?.check(value) : `is now called ${policyPrefix}${now.toUpperCase()}`
+    const wrong = whyNotEntry(key, value)
     if (wrong === undefined) entries.push([prefix + key, value])
     else problems.push(`${name} ${wrong}`)
   }
   return Object.fromEntries(entries)
+}
+
+function whyNotEntry(key: string, value: string): string | undefined {
+  const now = renamed.get(key)
+  if (now !== undefined) return `is now called ${policyPrefix}${now.toUpperCase()}`
+  return commonKeys.find((one) => one.name === key)?.check(value)
 }

@@ -1,4 +1,5 @@
 import { RotationError } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 
 /** Writes one structured line to stderr, where the platform collects them. */
@@ -14,7 +15,7 @@ export function answerError(cause: unknown, env: Env | undefined): Error {
   const kind = cause instanceof Error ? cause.name : typeof cause
   const message = known === undefined ? `An unexpected ${kind} ended the call.` : `${known.message} ${known.next}`
   const log = env?.log ?? logLine
-  log('step_failed', { code, message, ...(known?.field === undefined ? {} : { field: known.field }), ...causeOf(known) })
+  log('step_failed', { code, message, ...optional('field', known?.field), ...causeOf(known) })
   const answer = new Error(`${code}: ${message}`)
   answer.name = code
   answer.stack = `${code}: ${message}`

@@ -33,9 +33,16 @@ export class FunctionApp<S extends SecretStore> {
     this.#config = readFunctionConfig(environment, platform)
     this.env = { ...systemEnv({ ...this.#config.env, log: logLine }), ...given }
     this.store = open(this.env)
-    const { configuration } = this.#config
-    const source = new ConfigurationSource(async () => (await this.store.readCurrent(configuration ?? '')).value, this.env)
-    this.#configuration = configuration === undefined ? withoutConfiguration : () => source.get()
+    this.#configuration = this.#configurationOf(this.#config.configuration)
+  }
+
+  #configurationOf(name: string | undefined): () => Promise<Configuration> {
+    if (name === undefined) return withoutConfiguration
+    const source = new ConfigurationSource(async () => {
+      const { value } = await this.store.readCurrent(name)
+      return value
+    }, this.env)
+    return () => source.get()
   }
 
   deps({ leaseMs, ...invocation }: Invocation): Deps {

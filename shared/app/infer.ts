@@ -11,10 +11,10 @@ import { rotatorKinds, rotators } from '../rotators/registry.js'
  */
 export function inferPolicy(value: SecretText): Policy {
   const text = value.reveal().trim()
-  const scheme = /^(?:jdbc:)?([a-z]+):\/\//i.exec(text)?.[1]
-  const fields = looksLikeJson(text) ? fieldsOf(text) : undefined
+  const isJson = looksLikeJson(text)
+  const fields = isJson ? fieldsOf(text) : undefined
   const field = (name: string): unknown => fields?.find((one) => one.name === name)?.value
-  const engine = fields || looksLikeJson(text) ? field('engine') : scheme
+  const engine = isJson ? field('engine') : /^(?:jdbc:)?([a-z]+):\/\//i.exec(text)?.[1]
   const named = typeof engine === 'string' ? engine.toLowerCase() : ''
   const kind = rotatorKinds.find((known) => rotators[known].engines.includes(named))
   if (kind === undefined) return {}

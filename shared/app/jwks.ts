@@ -44,9 +44,13 @@ export function answerSet({ method, path, ifNoneMatch }: SetRequest, companion: 
   const body = String(served)
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
   const headers = { 'cache-control': `public, max-age=${maxAgeSeconds}`, etag, 'content-type': 'application/jwk-set+json' }
-  const known = (ifNoneMatch ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''))
-  if (known.includes(etag) || known.includes('*')) return { statusCode: 304, headers, body: '' }
+  if (isKnown(etag, ifNoneMatch)) return { statusCode: 304, headers, body: '' }
   return { statusCode: 200, headers, body: method === 'HEAD' ? '' : body }
+}
+
+function isKnown(etag: string, ifNoneMatch = ''): boolean {
+  const known = ifNoneMatch.split(',').map((one) => one.trim().replace(/^W\//, ''))
+  return known.includes(etag) || known.includes('*')
 }
 
 /** Says nothing about what happened, because anybody may ask. */

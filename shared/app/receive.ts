@@ -39,8 +39,7 @@ async function answer(depsOf: (ref: string) => Promise<Deps>, request: IncomingM
   try {
     const deps = await depsOf(receipt.ref)
     const consumer = (await deps.configuration()).consumers[receipt.consumer]
-    const checked =
-      consumer === undefined ? { why: 'there is no such consumer' } : await check(consumer, { headers: request.headers, body }, deps)
+    const checked = await check(consumer, { headers: request.headers, body }, deps)
     if ('why' in checked) {
       deps.env.log('receipt_refused', { consumer: receipt.consumer, why: checked.why })
       return [401, 'not accepted']
@@ -51,7 +50,8 @@ async function answer(depsOf: (ref: string) => Promise<Deps>, request: IncomingM
   }
 }
 
-async function check(consumer: Consumer, callback: Callback, { env }: Deps): Promise<ReturnType<CheckCallback>> {
+async function check(consumer: Consumer | undefined, callback: Callback, { env }: Deps): Promise<ReturnType<CheckCallback>> {
+  if (consumer === undefined) return { why: 'there is no such consumer' }
   const checkCallback = await loadCallbackCheck(consumer.kind)
   return checkCallback?.(consumer, callback, env.now()) ?? { why: `consumers of kind ${consumer.kind} never call back` }
 }

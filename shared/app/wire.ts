@@ -3,7 +3,7 @@ import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
 import type { CurrentValue, SecretStore, SecretStoreAdmin } from '../core/ports/store.js'
-import type { Step } from '../core/ports/words.js'
+import type { Policy, SecretRef, Step } from '../core/ports/words.js'
 import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { createGuard, createRedactor, guardAdmin } from '../lifecycle/guard/index.js'
@@ -47,16 +47,14 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
     opened.set(kind, there)
     return there
   }
-  const configuration = config.configuration
-    ? new ConfigurationSource((stage) => readConfigurationSecret(store, config.configuration ?? '', stage), env)
-    : { get: withoutConfiguration }
+  const configuration = configurationOf(config, env, store)
   const deps: App['deps'] = async (refText) => ({
     store: await store(refText),
     loadRotator,
     infer: inferPolicy,
     readAdmin: adminReader(
       (text) => readAdmin(store, text),
-      async ({ shown, ...ref }) => (await (await store(shown)).tags?.({ ...ref, shown })) ?? {},
+      (ref) => tagsOf(store, ref),
     ),
     env,
     configuration: () => configuration.get(),
@@ -76,6 +74,11 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
     deps,
     service: async (refText) => serviceOf(await store(refText)),
   }
+}
+
+function configurationOf({ configuration: name }: Config, env: Env, store: OpenStore): Pick<ConfigurationSource, 'get'> {
+  if (!name) return { get: withoutConfiguration }
+  return new ConfigurationSource((stage) => readConfigurationSecret(store, name, stage), env)
 }
 
 function serviceOf(opened: OpenedStore): Awaited<ReturnType<App['service']>> {
@@ -99,6 +102,11 @@ async function readAdmin(store: OpenStore, text: string): Promise<CurrentValue> 
       next: cause.next,
     })
   }
+}
+
+async function tagsOf(store: OpenStore, ref: SecretRef): Promise<Policy> {
+  const from = await store(ref.shown)
+  return (await from.tags?.(ref)) ?? {}
 }
 
 async function readConfigurationSecret(store: OpenStore, text: string, stage: 'current' | 'previous'): Promise<SecretText | undefined> {

@@ -63,15 +63,16 @@ export function checkRule(rule: PasswordRule): void {
     failRules('has a length that is not a whole number from 1 to 256')
   const first = firstCharacters(rule)
   if (first === '') failRules('leaves no letter for the first character')
-  if (![...first].every((character) => rule.alphabet.includes(character)) || new Set(first).size !== first.length)
+  const isKnown = [...first].every((character) => rule.alphabet.includes(character))
+  if (!isKnown || new Set(first).size !== first.length)
     failRules('begins with a character that its alphabet does not have, or names one twice')
   if (rule.classes.some((group) => ![...group].some((character) => rule.alphabet.includes(character))))
     failRules('asks for a class that its alphabet does not have')
   const kept = shareKept(rule)
   if (kept < keptMin) failRules('asks for more classes than a text of its length can hold')
   const wanted = rule.bitsMin ?? bitsMin
-  if (Math.log2(first.length) + (rule.length - 1) * Math.log2(rule.alphabet.length) + Math.log2(kept) < wanted)
-    failRules(`gives less than ${wanted} bits`)
+  const bits = Math.log2(first.length) + (rule.length - 1) * Math.log2(rule.alphabet.length) + Math.log2(kept)
+  if (bits < wanted) failRules(`gives less than ${wanted} bits`)
 }
 
 /** The share of all texts that have every class, without the first character (an estimate: classes are counted as if independent). */

@@ -41,7 +41,8 @@ export interface PolicyOptions {
 export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
   const known = [...commonKeys, ...(options.own ?? [])]
   for (const [key, value] of Object.entries(policy)) checkEntry(key, value, known, options.own !== undefined)
-  const text = (name: string): string | undefined => policy[prefix + name] ?? commonKeys.find((key) => key.name === name)?.default
+  const defaultOf = (name: string): string | undefined => commonKeys.find((key) => key.name === name)?.default
+  const text = (name: string): string | undefined => policy[prefix + name] ?? defaultOf(name)
   const ms = (name: string): number | undefined => parseDuration(text(name) ?? '')
   const graceMs = ms('grace') ?? 0
   const everyMs = ms('every')
@@ -81,10 +82,8 @@ function checkEntry(key: string, value: string, known: readonly PolicyKey[], all
   const rule = known.find((entry) => entry.name === name)
   refuseRenamed(key, name)
   if (!key.startsWith(prefix) || (!rule && all)) {
-    const near = nearest(
-      name,
-      known.map((entry) => entry.name),
-    )
+    const names = known.map((entry) => entry.name)
+    const near = nearest(name, names)
     throw new RotationError('bad_policy', `The policy key ${key} is unknown.`, {
       field: key,
       next: `The nearest known key is ${prefix}${near}.`,

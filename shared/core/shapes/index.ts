@@ -86,7 +86,8 @@ function nextText(field: JsonField, from: AnyLogin, to: AnyLogin): string | unde
       return withLogin(url, to.user ?? url.user ?? '', to.password)
   }
   // A short password may well be part of a host or a database name: then only fields count whose name promises a credential.
-  const telling = from.password.length >= 16 || (from.password.length >= 6 && /url|uri|dsn|conn|pass|pwd|secret|auth/i.test(name))
+  const { length } = from.password
+  const telling = length >= 16 || (length >= 6 && /url|uri|dsn|conn|pass|pwd|secret|auth/i.test(name))
   const forms = telling ? everyForm(from.password) : []
   if (textsIn(value).some((text) => forms.some((form) => text.includes(form)))) {
     throw new RotationError('bad_value', `The field ${name} holds the password in a form that cannot be rewritten.`, {

@@ -24,8 +24,10 @@ export function jsonFields(text: string): readonly JsonField[] {
     throw malformedError(`is not well-formed JSON${positionIn(cause.message)}`) // the parser's message quotes the text, so it must not become the cause
   }
   const fields = (root?.children ?? []).flatMap((property) => {
-    const [name, value] = property.children ?? []
-    return name && value ? [{ name: String(name.value), value: literalAt(value, text), offset: value.offset, length: value.length }] : []
+    const [name, node] = property.children ?? []
+    if (name === undefined || node === undefined) return []
+    const { offset, length } = node
+    return [{ name: String(name.value), value: literalAt(node, text), offset, length }]
   })
   const twice = fields.find((field, index) => fields.findIndex(({ name }) => name === field.name) !== index)
   if (twice) throw malformedError(`names the field "${twice.name}" twice`)
@@ -34,13 +36,12 @@ export function jsonFields(text: string): readonly JsonField[] {
 
 /** The text with some fields' values replaced; every other byte stays: order, white space, the way numbers are written. */
 export function replaceFields(text: string, changes: ReadonlyMap<string, string>): string {
-  return [...jsonFields(text)]
-    .filter((field) => changes.has(field.name))
-    .sort((a, b) => b.offset - a.offset)
-    .reduce(
-      (out, field) => out.slice(0, field.offset) + JSON.stringify(changes.get(field.name)) + out.slice(field.offset + field.length),
-      text,
-    )
+  const changed = jsonFields(text).filter(({ name }) => changes.has(name))
+  let out = text
+  for (const { name, offset, length } of changed.sort((a, b) => b.offset - a.offset)) {
+    out = out.slice(0, offset) + JSON.stringify(changes.get(name)) + out.slice(offset + length) // from the end, so that offsets stay right
+  }
+  return out
 }
 
 const literalAt = (node: Node, text: string): unknown => JSON.parse(text.slice(node.offset, node.offset + node.length))

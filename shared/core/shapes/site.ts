@@ -11,7 +11,7 @@ export interface Site {
 export function siteOf(value: SecretText): Site | undefined {
   const shape = readShape(value)
   if (shape.kind === 'bare') return undefined
-  const [host, port] = shape.kind === 'url' ? [shape.url.host, shape.url.port] : [shape.fields.get('host'), shape.fields.get('port')]
+  const { host, port } = shape.kind === 'url' ? shape.url : { host: shape.fields.get('host'), port: shape.fields.get('port') }
   return {
     host: typeof host === 'string' && host !== '' ? host.toLowerCase() : undefined,
     port: port === undefined || port === '' ? undefined : Number(port),

@@ -24,14 +24,13 @@ export type UrlLogin = Pick<UrlParts, 'head' | 'user' | 'password' | 'tail'>
 export function splitLogin(text: string, field: string): UrlLogin {
   const [, head = '', authority = '', rest = ''] = form.exec(text) ?? failUrl(field, 'is not a connection URL')
   const at = authority.lastIndexOf('@')
-  const userinfo = at < 0 ? undefined : authority.slice(0, at)
-  const colon = userinfo?.indexOf(':') ?? -1
-  return {
-    head,
-    ...(userinfo === undefined ? {} : { user: decode(colon < 0 ? userinfo : userinfo.slice(0, colon), field) }),
-    ...(userinfo === undefined || colon < 0 ? {} : { password: decode(userinfo.slice(colon + 1), field) }),
-    tail: (at < 0 ? '' : '@') + authority.slice(at + 1) + rest,
-  }
+  if (at < 0) return { head, tail: authority + rest }
+  const userinfo = authority.slice(0, at)
+  const tail = authority.slice(at) + rest
+  const colon = userinfo.indexOf(':')
+  if (colon < 0) return { head, user: decode(userinfo, field), tail }
+  const [user, password] = [userinfo.slice(0, colon), userinfo.slice(colon + 1)]
+  return { head, user: decode(user, field), password: decode(password, field), tail }
 }
 
 /** bad_value, naming `field`, if a percent sign starts no character, if there are several hosts, or if the port is not a number. */
