@@ -46,7 +46,8 @@ async function readOffered() {
     format: 'esm',
     plugins: [lazyImports(external)],
   })
-  const { offeredKinds } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`)
+  const code = Buffer.from(outputFiles[0].contents).toString('base64')
+  const { offeredKinds } = await import(`data:text/javascript;base64,${code}`)
   return offeredKinds
 }
 
@@ -81,7 +82,8 @@ async function bundle({ cloud, name }, folder, rotators) {
     plugins: [lazyImports(leaveOut({ rotators }))],
   })
   const inputs = Object.keys(metafile.inputs)
-  const foreign = Object.entries(sdks).flatMap(([other, form]) => (other === cloud ? [] : inputs.filter((input) => form.test(input))))
+  const otherSdks = Object.entries(sdks).filter(([other]) => other !== cloud)
+  const foreign = otherSdks.flatMap(([, form]) => inputs.filter((input) => form.test(input)))
   const stores = inputs.filter((input) => /^shared\/stores\//.test(input) && !input.startsWith(storeOf[cloud]))
   const wrong = [...foreign, ...stores]
   if (wrong.length > 0) throw new Error(`functions/${cloud}/${name} would carry what it must not: ${wrong.slice(0, 5).join(', ')}`)

@@ -23,7 +23,8 @@ async function copyOfProject(): Promise<string> {
 async function mutate(folder: string, { edits, name }: Mutant): Promise<void> {
   for (const { file, from, to } of edits) {
     const text = await readFile(join(folder, file), 'utf8')
-    if (text.split(from).length !== 2) throw new Error(`Mutant "${name}": its text occurs ${text.split(from).length - 1} times in ${file}.`)
+    const times = text.split(from).length - 1
+    if (times !== 1) throw new Error(`Mutant "${name}": its text occurs ${times} times in ${file}.`)
     await writeFile(
       join(folder, file),
       text.replace(from, () => to),

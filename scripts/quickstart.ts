@@ -9,12 +9,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   const result = await playThrough(stage)
   await stage.close()
-  const good = result.clientLoginFailures === 0 && result.recovered && result.retired >= 4 && result.rolledBackRetired
-  console.log(
-    values.json
-      ? JSON.stringify(result)
-      : `\n${result.rotations} rotations, ${result.retired} outgoing logins retired on evidence, ${result.clientLogins} client logins, ${result.clientLoginFailures} failed, ${result.seconds} s. Nothing is left behind.`,
-  )
+  const { rotations, retired, clientLogins, clientLoginFailures, seconds } = result
+  const good = clientLoginFailures === 0 && result.recovered && retired >= 4 && result.rolledBackRetired
+  const work = `${rotations} rotations, ${retired} outgoing logins retired on evidence`
+  const logins = `${clientLogins} client logins, ${clientLoginFailures} failed`
+  console.log(values.json ? JSON.stringify(result) : `\n${work}, ${logins}, ${seconds} s. Nothing is left behind.`)
   process.exitCode = good ? 0 : 1
 } catch (cause) {
   await stage.close()

@@ -126,7 +126,8 @@ export class Stage {
     })
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     const last = text.trim().split('\n').at(-1) ?? ''
-    return { code, signal, json: last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {}, text: text + errors }
+    const json = last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {}
+    return { code, signal, json, text: text + errors }
   }
 
   async mustCli(words: readonly string[], value?: string): Promise<Answer['json']> {

@@ -80,9 +80,9 @@ const configurationFor = (port: number): string =>
 async function rotateOnce(stage: Stage, count: number): Promise<void> {
   const before = stage.counts.logins
   const { version, steps, announced } = await stage.mustCli(['rotate', 'file:db'])
-  stage.tell(
-    `rotation ${count}: ${String(steps).replaceAll(',', ', ')}; version ${String(version)} is current, ${String(announced)}; ${stage.counts.logins - before} logins meanwhile, ${stage.counts.failures} failed`,
-  )
+  const { logins, failures } = stage.counts
+  const done = `${String(steps).replaceAll(',', ', ')}; version ${String(version)} is current, ${String(announced)}`
+  stage.tell(`rotation ${count}: ${done}; ${logins - before} logins meanwhile, ${failures} failed`)
 }
 
 /** Before a retirement one can still go back. The credential that was rolled back is then the one that is retired. */
@@ -140,7 +140,8 @@ async function killOnTheWay(stage: Stage, token: string): Promise<string | undef
   child.kill('SIGKILL')
   const { signal } = await answer
   const last = (await ours()).at(-1)
-  return signal === 'SIGKILL' && last ? `${last.effect}${last.phase === 'outcome' ? ' (done)' : ''}` : undefined
+  if (signal !== 'SIGKILL' || last === undefined) return undefined
+  return last.phase === 'outcome' ? `${last.effect} (done)` : last.effect
 }
 
 /** From the first effect of the last rotation to its last. */
