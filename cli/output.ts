@@ -2,6 +2,7 @@ import { RotationError, systemCodeOf } from '../shared/core/errors.js'
 import { optional } from '../shared/core/optional.js'
 import type { Env } from '../shared/core/ports/env.js'
 import type { Remedy } from '../shared/core/ports/errors.js'
+import type { Terminal } from './terminal.js'
 
 /** Exit codes follow what the caller must do, not the error code: 2 correct something, 75 try again (EX_TEMPFAIL), 3 wait, 4 a person must look. */
 export const exitCodes = { fix: 2, retry: 75, reread: 75, wait: 3, human: 4 } as const satisfies Record<Remedy, number>
@@ -15,33 +16,34 @@ export interface Output {
   result(object: { readonly [key: string]: Json | undefined }, lines: readonly string[]): void
   /** Progress and remarks, on stderr; nothing with --json. */
   note(text: string): void
-  /** `found`: what is known besides the error, for --json. */
-  failure(cause: unknown, found?: { readonly [key: string]: Json | undefined }): number
+  /** Reports the error and sets its exit code. `found`: what is known besides the error, for --json. */
+  failure(cause: unknown, found?: { readonly [key: string]: Json | undefined }): void
 }
 
-/** Writes results to stdout, and failures too with `json`. A failure returns its exit code; an error that is not a RotationError is internal. */
-export function createOutput(json: boolean): Output {
-  const line = (stream: NodeJS.WriteStream, text: string): void => void stream.write(`${text}\n`)
+/** Writes results to stdout, and failures too with `json`. An error that is not a RotationError is internal. */
+export function createOutput(json: boolean, { env, stdout, stderr, exit }: Terminal): Output {
+  const line = (stream: Terminal['stdout'], text: string): void => void stream.write(`${text}\n`)
   return {
     json,
     result: (object, lines) => {
-      if (json) line(process.stdout, JSON.stringify({ ok: true, ...object }))
-      else for (const text of lines) line(process.stdout, text)
+      if (json) line(stdout, JSON.stringify({ ok: true, ...object }))
+      else for (const text of lines) line(stdout, text)
     },
     note: (text) => {
-      if (!json) line(process.stderr, text)
+      if (!json) line(stderr, text)
     },
     failure: (cause, found = {}) => {
-      const known = cause instanceof RotationError ? cause : unexpectedError(cause)
-      const { code, message, next, field, remedy } = known
+      const known = cause instanceof RotationError
+      if (!known && env.KEYTURN_DEBUG === '1') stderr.write(traceOf(cause))
+      const { code, message, next, field, remedy } = known ? cause : unexpectedError(cause)
       if (json) {
         const error = { code, message, next, remedy, ...optional('field', field) }
-        line(process.stdout, JSON.stringify({ ok: false, ...found, error }))
+        line(stdout, JSON.stringify({ ok: false, ...found, error }))
       } else {
         const what = field === undefined ? code : `${code} (${field})`
-        line(process.stderr, `keyturn: ${what}: ${message}\n${next}`)
+        line(stderr, `keyturn: ${what}: ${message}\n${next}`)
       }
-      return exitCodes[remedy]
+      exit(exitCodes[remedy])
     },
   }
 }
@@ -58,12 +60,13 @@ export function outliveReaders(): void {
 /** Shows only the kind of an unexpected error, since its message might hold anything. KEYTURN_DEBUG=1 shows where it came from. */
 function unexpectedError(cause: unknown): RotationError {
   const name = cause instanceof Error ? cause.name : typeof cause
-  if (process.env.KEYTURN_DEBUG === '1' && cause instanceof Error)
-    process.stderr.write(`${(cause.stack ?? '').split('\n').slice(1).join('\n')}\n`)
   return new RotationError('internal', `An unexpected ${name} ended the command.`, {
     next: 'Run it again with KEYTURN_DEBUG=1 and report the output.',
   })
 }
+
+/** Where an error came from, without its message. */
+const traceOf = (cause: unknown): string => (cause instanceof Error ? `${(cause.stack ?? '').split('\n').slice(1).join('\n')}\n` : '')
 
 /** Log codes that a person should see without asking; --verbose shows all. */
 const remarkable: Readonly<Record<string, string>> = {
@@ -82,12 +85,12 @@ const remarkable: Readonly<Record<string, string>> = {
 const always = ['published', 'config_kept', 'config_missing', 'receipt_refused']
 
 /** Shows the log lines that a person should see; with `verbose`, all. With --json only those in `always`, each a JSON object on stderr. */
-export function logTo(output: Output, verbose: boolean): Env['log'] {
+export function logTo(output: Output, verbose: boolean, { stderr }: Terminal): Env['log'] {
   return (code, fields) => {
     const text = remarkable[code]
     if (text === undefined && !verbose) return
     if (output.json && always.includes(code)) {
-      process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
+      stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
       return
     }
     const details = Object.entries(fields).map(([key, value]) => `${key} ${value}`)

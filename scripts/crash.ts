@@ -56,9 +56,13 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
 }
 
 async function inProcess(part: number): Promise<{ counts: Counts; traces: readonly string[] }> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), '--part', String(part), ...(values.whole ? ['--whole'] : [])], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--max-semi-space-size=64', fileURLToPath(import.meta.url), '--part', String(part), ...(values.whole ? ['--whole'] : [])],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const said = await text(child.stdout)
   if (said.trim() === '') throw new Error(`part ${part} of the matrix ended without an answer`)
   return JSON.parse(said) as { counts: Counts; traces: readonly string[] }

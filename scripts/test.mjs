@@ -1,15 +1,29 @@
 // Runs every built test file and prints what was skipped and why. In CI a skip is a failure, because test/setup.sh has installed what tests need.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { globSync } from './files.mjs'
 
-const wanted = process.argv.slice(2)
-const files = globSync('dist/test', '.test.js').filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
-const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // for what several test files need and what is slow to make
+// Tests that run in part, or not at all (`only`), because they are slow or need what a newcomer does not have. CONTRIBUTING has the same list.
+const wholeTests = JSON.parse(readFileSync(new URL('./whole.json', import.meta.url), 'utf8'))
+
+// `--whole` runs only these tests, and all of them. Other words are parts of paths.
+const whole = process.argv.includes('--whole')
+if (whole) process.env.KEYTURN_WHOLE = '1'
+const wanted = process.argv.slice(2).filter((word) => word !== '--whole')
+const isWhole = (file, one) => file.endsWith(`test/${one.file}.test.js`)
+const belongs = (file) => (whole ? wholeTests.some((one) => isWhole(file, one)) : !wholeTests.some((one) => one.only && isWhole(file, one)))
+const named = (file) => wanted.length > 0 && wanted.some((part) => file.includes(part))
+const files = globSync('dist/test', '.test.js').filter((file) => (wanted.length === 0 ? belongs(file) : named(file)))
+const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test files need and is slow to make
 process.env.KEYTURN_TEST_CACHE = cache
+// While this file is there, `npx keyturn` leaves dist/ as it is (scripts/build.mjs).
+const running = `dist/.tests/${process.pid}`
+mkdirSync('dist/.tests', { recursive: true })
+writeFileSync(running, '')
+process.on('exit', () => rmSync(running, { force: true }))
 const skips = []
 let failed = 0
 const stream = run({ files, concurrency: 2 })

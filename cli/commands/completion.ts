@@ -1,6 +1,7 @@
 import { Argument, Command } from 'commander'
 import { completionScript, type Shell, shells } from '../completion-scripts.js'
 import { createOutput } from '../output.js'
+import { terminalOf } from '../terminal.js'
 
 /** `program` returns the command line to complete. It is called after every command was added. */
 export const completion = (program: () => Command): Command =>
@@ -9,6 +10,7 @@ export const completion = (program: () => Command): Command =>
     .addArgument(new Argument('<shell>', 'the shell').choices([...shells]))
     .addHelpText('after', '\nExample:\n  source <(keyturn completion bash)')
     .action((shell: Shell) => {
-      const script = completionScript(program(), shell)
-      createOutput(program().opts<{ json?: boolean }>().json === true).result({ shell, script }, [script.trimEnd()])
+      const all = program()
+      const script = completionScript(all, shell)
+      createOutput(all.opts<{ json?: boolean }>().json === true, terminalOf(all)).result({ shell, script }, [script.trimEnd()])
     })

@@ -17,10 +17,8 @@ export const config = (): Command =>
         .option('-f, --file <path>', 'the file (default: stdin)')
         .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
         .action(
-          action(async ({ app, output }, { file }: { readonly file?: string }) => {
-            const { consumers, freezes, paused, defaults } = parseConfiguration(
-              await readValue(file, 'the configuration', app.env.cancelled),
-            )
+          action(async ({ output, terminal }, { file }: { readonly file?: string }) => {
+            const { consumers, freezes, paused, defaults } = parseConfiguration(await readValue(file, 'the configuration', terminal))
             const all = Object.values(consumers).map(({ key, kind, required }) => ({ key, kind, required }))
             const names = all.map(shownConsumer).join('; ') || 'none'
             const pause = paused ? ', PAUSED' : ''

@@ -35,6 +35,6 @@ export const doctor = (): Command =>
             next: first.next ?? 'See the findings above.',
           },
         )
-        process.exitCode = output.failure(error, json)
+        output.failure(error, json)
       }),
     )

@@ -3,8 +3,8 @@ import { Command } from 'commander'
 import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
 import type { SecretState } from '../../shared/core/ports/store.js'
 import type { SecretText } from '../../shared/core/secret-text.js'
-import { action } from '../context.js'
-import { type Json, type Output, showTime } from '../output.js'
+import { action, type Run } from '../context.js'
+import { type Json, showTime } from '../output.js'
 
 interface GetOptions {
   readonly reveal?: boolean
@@ -20,25 +20,29 @@ export const get = (): Command =>
     .option('--output-file <path>', 'write the value to a new file that only you can read (0600)')
     .addHelpText('after', '\nExample:\n  keyturn get file:db\n  keyturn get file:db --output-file db.json')
     .action(
-      action(async ({ app, output }, refText: string, options: GetOptions) => {
+      action(async ({ app, output, terminal }, refText: string, options: GetOptions) => {
         const store = await app.admin(refText)
         const state = await store.describe(await store.resolve(refText))
         const wanted = options.reveal === true || options.outputFile !== undefined
-        if (wanted && state.current) await give(options, output, await store.read(state.ref, state.current.id))
+        if (wanted && state.current) await give(options, { output, terminal }, await store.read(state.ref, state.current.id))
         const file = options.outputFile === undefined ? {} : { file: options.outputFile }
         if (options.reveal !== true) output.result({ ...metadata(state), ...file }, linesOf(state, options.outputFile))
       }),
     )
 
-async function give({ reveal, outputFile }: GetOptions, output: Output, value: SecretText): Promise<void> {
+async function give(
+  { reveal, outputFile }: GetOptions,
+  { output, terminal }: Pick<Run, 'output' | 'terminal'>,
+  value: SecretText,
+): Promise<void> {
   if (reveal) {
-    if (!process.stdout.isTTY || output.json) {
+    if (!terminal.stdout.isTTY || output.json) {
       throw new RotationError('bad_event', 'A value is printed only to a terminal, never into a pipe, a log or JSON.', {
         field: 'reveal',
         next: 'Use --output-file.',
       })
     }
-    process.stdout.write(`${value.reveal()}\n`)
+    terminal.stdout.write(`${value.reveal()}\n`)
   }
   if (outputFile === undefined) return
   try {

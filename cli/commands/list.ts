@@ -93,5 +93,5 @@ function reportUnread({ output }: Run, first: Unread, failed: readonly Unread[],
   const why = `Secrets that could not be read: ${failed.length}. The first: ${first.ref}: ${messageOf(first.cause)}`
   const error = new RotationError(known?.code ?? 'internal', why, { field: first.ref, next })
   const unread = failed.map(({ ref, cause }) => ({ ref, why: messageOf(cause) }))
-  process.exitCode = output.failure(error, { secrets, unread })
+  output.failure(error, { secrets, unread })
 }

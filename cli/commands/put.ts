@@ -24,11 +24,11 @@ export const put = (): Command =>
     .option('-f, --file <path>', 'read the value from a file (default: stdin or a prompt)')
     .addHelpText('after', '\nExample:\n  keyturn put file:db --file db.json\n  pass show db | keyturn put file:db')
     .action(
-      action(async ({ app, output }, refText: string, options: { readonly file?: string }) => {
+      action(async ({ app, output, terminal }, refText: string, options: { readonly file?: string }) => {
         const deps = await app.deps(refText)
         const store = await app.admin(refText)
         const ref = await store.resolve(refText)
-        const value = await readValue(options.file, ref.shown, app.env.cancelled)
+        const value = await readValue(options.file, ref.shown, terminal)
         readShape(value) // refuses a malformed text before it is stored
         if (await isConfiguration(app, ref)) parseConfiguration(value) // a broken one would break every command that reads it
         const exists = await store.describe(ref).then(

@@ -61,7 +61,7 @@ export const rotate = (): Command =>
         const request = { ...requestOf(refText, options, app.env.now()), ...optional('part', part) }
         if (options.dryRun) {
           const found = await statusOf(deps, refText, request.kind)
-          output.result(statusJson(found), [dryRunLine(found)])
+          output.result(statusJson(found, app.env.now()), [dryRunLine(found)])
           return
         }
         if (request.kind === 'rotate') await preflightPass(deps, refText)
@@ -106,8 +106,7 @@ async function fleet({ app, output }: Run, given: string | undefined, { type, st
     return
   }
   const why = `${failed.ref} failed. ${rotated.length} were rotated before it, ${left} were not started. ${failed.why}`
-  const error = new RotationError(failed.code, why, { field: 'ref', next: `Run keyturn status ${failed.ref}.` })
-  process.exitCode = output.failure(error, found)
+  output.failure(new RotationError(failed.code, why, { field: 'ref', next: `Run keyturn status ${failed.ref}.` }), found)
 }
 
 function requestOf(ref: string, options: RotateOptions, at: number): RotationRequest {

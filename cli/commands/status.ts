@@ -15,12 +15,12 @@ export const status = (): Command =>
     .action(
       action(async ({ app, output }, refText: string) => {
         const found = await statusOf(await app.deps(refText), refText)
-        output.result(statusJson(found), statusLines(found, app.env.now()))
+        output.result(statusJson(found, app.env.now()), statusLines(found, app.env.now()))
       }),
     )
 
 /** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for anything unknown. */
-export function statusJson(found: Status): { readonly [key: string]: Json | undefined } {
+export function statusJson(found: Status, now: number): { readonly [key: string]: Json | undefined } {
   const { state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced } = found
   const rotation = state.journal?.rotation
   return {
@@ -35,7 +35,7 @@ export function statusJson(found: Status): { readonly [key: string]: Json | unde
     pending: state.pending?.id ?? null,
     open: isOpen(state),
     token: rotation?.token ?? null,
-    leaseUntil: rotation && rotation.leaseUntil > 0 ? showTime(rotation.leaseUntil) : null,
+    leaseUntil: rotation && rotation.leaseUntil > now ? showTime(rotation.leaseUntil) : null,
     code: state.journal?.code ?? null,
     graceMs,
     announced,

@@ -30,7 +30,7 @@ export const sweep = (): Command =>
     .action(
       action(async (run, options: SweepOptions) => {
         const everyMs = durationOf('every', options.every)
-        const lookMs = lookMsOf(options)
+        const lookMs = lookMsOf(run, options)
         const { env } = run.app
         const pass = async (ms: number): Promise<readonly Swept[]> => {
           const done = await onePass(run, options.store)
@@ -46,9 +46,9 @@ export const sweep = (): Command =>
       }),
     )
 
-function lookMsOf({ follow }: SweepOptions): number {
+function lookMsOf({ terminal }: Run, { follow }: SweepOptions): number {
   if (follow !== undefined) return durationOf('follow', follow)
-  return process.stderr.isTTY ? followMs : 0
+  return terminal.stderr.isTTY ? followMs : 0
 }
 
 function durationOf(field: string, text: string): number {
@@ -94,5 +94,5 @@ function answer({ output }: Run, done: readonly Swept[]): void {
       next: `Run keyturn status ${first.ref}.`,
     },
   )
-  process.exitCode = output.failure(error, json)
+  output.failure(error, json)
 }

@@ -41,7 +41,7 @@ export async function helpSection(): Promise<string> {
   }
 }
 
-/** A life on a real PostgreSQL, as a terminal shows it; ids and times become names, because they differ each time. */
+/** A session on a real PostgreSQL, as a terminal shows it; ids and times are replaced by names, because they differ each time. */
 export async function sessionSection(): Promise<string> {
   const server = await startServer()
   const keyturn = await Keyturn.open(program)
@@ -68,7 +68,7 @@ export async function sessionSection(): Promise<string> {
     await setPassword(server, 'app_a', 'Changed-by-hand-0123456789')
     await run(['recover', 'file:db'])
     await run(['recover', 'file:db', '--yes'])
-    await run(['revoke', 'file:db', '--now', '--reason', 'the old password is in a ticket'])
+    await run(['revoke', 'file:db', '--now', '--reason', 'the old one is in a ticket'])
     await run(['doctor'])
     await run(['audit', 'verify'])
     return `\`\`\`console\n${stable(lines.join('\n\n'), keyturn.home)}\n\`\`\``
@@ -88,7 +88,7 @@ function stable(text: string, home: string): string {
   )
   return named
     .split('\n')
-    .filter((line) => !line.startsWith('· plaintext')) // said at each login, because the server of this session is on loopback
+    .filter((line) => !line.startsWith('· plaintext')) // logged at each login, because the server of this session is on loopback
     .map((line) => (line.startsWith('$') ? line : anonymous(line)))
     .join('\n')
 }

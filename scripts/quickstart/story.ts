@@ -88,7 +88,7 @@ async function rotateOnce(stage: Stage, count: number): Promise<void> {
 /** Before a retirement one can still go back. The credential that was rolled back is then the one that is retired. */
 async function rollBack(stage: Stage): Promise<void> {
   const { version } = await stage.mustCli(['rollback', 'file:db', '--reason', 'to show that it works'])
-  stage.tell(`rollback: version ${String(version)} holds the previous credential; the application is told again`)
+  stage.tell(`rollback: version ${String(version)} holds the previous credential; the application is notified again`)
 }
 
 /** Does what `keyturn sweep` does every few minutes: asks the consumer and the server again, until the outgoing login may end. */

@@ -19,15 +19,17 @@ function chained(record: AuditRecord, prev: string): { readonly line: string; re
 
 const form = /^(\{.*"prev":"([0-9a-f]{64}|start)"),"hash":"([0-9a-f]{64})"\}$/s
 
-/** Appends and syncs JSON lines under a lock: once write() returns the record is on disk. `stderr` writes there instead, chained within the process. */
-export function auditSink(path: string, env: Env): AuditSink {
+const writeStderr = (text: string): void => void process.stderr.write(text)
+
+/** Appends and syncs JSON lines under a lock: once write() returns the record is on disk. `stderr` gives them to `writeError` instead, chained within the process. */
+export function auditSink(path: string, env: Env, writeError = writeStderr): AuditSink {
   if (path === 'stderr') {
     let prev = start
     return {
       write: async (record) => {
         const { line, hash } = chained(record, prev)
         prev = hash
-        process.stderr.write(line)
+        writeError(line)
       },
     }
   }

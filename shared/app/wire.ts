@@ -34,11 +34,17 @@ const leaseMs = 15 * 60_000
 /** The store of a ref that names none. */
 const defaultStore = storeKind('file')
 
+/** Callbacks to the caller: `onStep` hears of each step that is done, `writeError` gets what the audit log writes to stderr. */
+export interface AppOptions {
+  readonly onStep?: (step: Step) => void
+  readonly writeError?: (text: string) => void
+}
+
 /** Wires the app and opens no store: each is opened when a ref first names it, and kept. */
-export function openApp(config: Config, env: Env, onStep?: (step: Step) => void): App {
+export function openApp(config: Config, env: Env, { onStep, writeError }: AppOptions = {}): App {
   const opened = new Map<string, Promise<OpenedStore>>()
   const holder = `cli-${process.pid}-${Buffer.from(env.random(4)).toString('hex')}`
-  const audit = auditSink(config.audit, env)
+  const audit = auditSink(config.audit, env, writeError)
   const guard = createGuard({ env, audit, redactor: createRedactor(), holder })
   const store = (refText: string): Promise<OpenedStore> => {
     const kind = splitRef(refText, defaultStore).store

@@ -5,5 +5,8 @@ export type Whole<T> = { readonly [K in keyof Required<T>]: T[K] }
  * Makes the wrapper of a port. Each member of the port must be named, so that a member that is added to the port later cannot be lost. Undefined
  * members are left out.
  */
-export const wholeOf = <T extends object>(members: Whole<T>): T =>
-  Object.fromEntries(Object.entries(members).filter(([, member]) => member !== undefined)) as T
+export function wholeOf<T extends object>(members: Whole<T>): T {
+  const there: Partial<T> = {}
+  for (const name of Object.keys(members) as (keyof T)[]) if (members[name] !== undefined) there[name] = members[name]
+  return there as T
+}

@@ -13,7 +13,7 @@ describe('after a publication: announce, retire, recover, rollback and sweep und
         await afterPairs(tally, settingOf(watched, rotator), 211)
       }
       assert.deepEqual(tally.traces, [])
-      assert.ok(tally.points > (watched.serviceDriven ? 50 : 300), `${tally.points} points`)
+      assert.ok(tally.points > (watched.serviceDriven ? 50 : 200), `${tally.points} points`)
     })
   }
 

@@ -40,17 +40,52 @@ function isZone(zone: string): boolean {
 }
 
 /** Follows the wall clock: the hour that a change to summer time skips does not exist, and the hour that is repeated counts twice. */
-export function inWindow(window: Window, now: number): boolean {
-  const parts = Object.fromEntries(
-    formatOf(window.zone)
-      .formatToParts(now)
-      .map(({ type, value }) => [type, value]),
-  )
-  const day = dayNames.indexOf((parts.weekday ?? '').toLowerCase())
-  const minute = Number(parts.hour) * 60 + Number(parts.minute)
-  const { fromMinute, toMinute, days } = window
+export function inWindow({ zone, fromMinute, toMinute, days }: Window, now: number): boolean {
+  const local = Math.floor((now + offsetMs(zone, now)) / minuteMs)
+  const minute = local % dayMinutes
+  const day = (Math.floor(local / dayMinutes) + epochDay) % 7
   if (fromMinute < toMinute) return days.includes(day) && minute >= fromMinute && minute < toMinute
   return (days.includes(day) && minute >= fromMinute) || (days.includes((day + 6) % 7) && minute < toMinute)
+}
+
+const minuteMs = 60_000
+const dayMinutes = 1440
+/** 1 January 1970 was a Thursday. */
+const epochDay = 4
+const dayMs = dayMinutes * minuteMs
+const offsetsMax = 20_000
+const offsets = new Map<string, number>()
+
+/** How far the zone's clock is ahead of UTC. No zone changes its clock twice in a day: if both ends of a day agree, so does the time in between. */
+function offsetMs(zone: string, now: number): number {
+  const midnight = Math.floor(now / dayMs) * dayMs
+  const before = keptOffsetMs(zone, midnight)
+  return before === keptOffsetMs(zone, midnight + dayMs) ? before : measuredOffsetMs(zone, now)
+}
+
+/** Keeps the offsets, because a sweep asks for the same days for each of many secrets. */
+function keptOffsetMs(zone: string, at: number): number {
+  const key = `${zone} ${at}`
+  const known = offsets.get(key)
+  if (known !== undefined) return known
+  const offset = measuredOffsetMs(zone, at)
+  if (offsets.size >= offsetsMax) offsets.clear()
+  offsets.set(key, offset)
+  return offset
+}
+
+function measuredOffsetMs(zone: string, at: number): number {
+  const parts = new Map(
+    formatOf(zone)
+      .formatToParts(at)
+      .map(({ type, value }) => [type, value]),
+  )
+  const day = dayNames.indexOf((parts.get('weekday') ?? '').toLowerCase())
+  const local = day * dayMinutes + Number(parts.get('hour')) * 60 + Number(parts.get('minute'))
+  const week = 7 * dayMinutes
+  const utc = (Math.floor(at / minuteMs) + epochDay * dayMinutes) % week
+  const ahead = (local - utc + week) % week
+  return (ahead > week / 2 ? ahead - week : ahead) * minuteMs
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>()
