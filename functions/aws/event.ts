@@ -41,6 +41,6 @@ export function readEvent(event: unknown, at: number): RotationCall {
 function failEvent(field: string, why: string): never {
   throw new RotationError('bad_event', `The field ${field} of the event ${why}.`, {
     field,
-    next: 'This function is called by AWS Secrets Manager: start a rotation there (aws secretsmanager rotate-secret), or with keyturn rotate.',
+    next: 'Start a rotation in AWS Secrets Manager (aws secretsmanager rotate-secret) or with keyturn rotate: the service then calls this function.',
   })
 }

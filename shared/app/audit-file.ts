@@ -21,7 +21,10 @@ const form = /^(\{.*"prev":"([0-9a-f]{64}|start)"),"hash":"([0-9a-f]{64})"\}$/s
 
 const writeStderr = (text: string): void => void process.stderr.write(text)
 
-/** Appends and syncs JSON lines under a lock: once write() returns the record is on disk. `stderr` gives them to `writeError` instead, chained within the process. */
+/**
+ * Appends and syncs JSON lines under a lock: once write() returns the record is on disk. With the path `stderr` they go to `writeError` instead, chained
+ * within the process.
+ */
 export function auditSink(path: string, env: Env, writeError = writeStderr): AuditSink {
   if (path === 'stderr') {
     let prev = start

@@ -88,7 +88,7 @@ async function* configuration(deps: Deps, config: Config): AsyncGenerator<Findin
     const keys = Object.keys(consumers)
     const says = config.configuration === undefined ? 'not set: there are no consumers' : `${keys.length} consumers`
     const next = 'Set "paused" to false when rotations may start again.'
-    yield paused ? { what, level: 'warning', says: 'it says paused: no rotation starts', next } : good(what, says)
+    yield paused ? { what, level: 'warning', says: 'rotations are paused: none starts', next } : good(what, says)
     return keys
   } catch (cause) {
     yield wrong(what, cause)
@@ -132,7 +132,7 @@ function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Findi
     yield {
       what: `clock (${ref.shown})`,
       level: 'wrong',
-      says: `it was published ${Math.round(aheadMs / 1000)} s in the future`,
+      says: `the secret was published ${Math.round(aheadMs / 1000)} s in the future`,
       next: 'Set the clock of this machine (NTP) before you rotate anything.',
     }
 }

@@ -146,7 +146,10 @@ export interface Rotator<V> {
   render(shape: SecretText, next: V): SecretText
   /** The name of the credential in journal, events and gates: stable and not secret. */
   identify(value: V): CredentialId
-  /** Throws for what is certainly wrong, before anything is touched: admin = rotated account, admin host ≠ host, pending names another host. admin_mismatch, bad_policy, bad_value. */
+  /**
+   * Throws for what is certainly wrong, before anything is touched: admin = rotated account, admin host ≠ host, pending names another host.
+   * admin_mismatch, bad_policy, bad_value.
+   */
   check(context: Context<V>, pending?: V): void
   /** Pure apart from chance. held if it is too early. */
   propose(context: Context<V>): V | Promise<V>

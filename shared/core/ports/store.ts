@@ -189,7 +189,7 @@ export interface SecretStore {
   describe(ref: SecretRef): Promise<SecretState>
   /** By id; byte for byte. not_found is the only code that means absent. */
   read(ref: SecretRef, version: VersionId): Promise<SecretText>
-  /** The current value of another secret (an administrator's, a configuration), with as few calls and rights as the platform allows. not_found, bad_event. */
+  /** The current value of another secret (an administrator's, a configuration), with the fewest calls and rights possible. not_found, bad_event. */
   readCurrent(text: string): Promise<CurrentValue>
   /**
    * Compare-and-set on state.rev, and only while current is still state.current. locked while another holder's lease is alive, even for the

@@ -58,7 +58,7 @@ export type ConsumerPhase = (typeof consumerPhases)[number]
 /** What the platform itself knows about schedule and copies. */
 export interface Native {
   /**
-   * starts: the platform starts rotations by itself · notifies: it reports once that a rotation is due, which is only a hint: a sweep starts what is due ·
+   * starts: the platform starts rotations by itself · notifies: it reports once that a rotation is due, which is only a hint, and a sweep starts it ·
    * off: it could start them, but nobody has set it up.
    */
   readonly does: 'starts' | 'notifies' | 'off'
