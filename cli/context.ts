@@ -19,7 +19,7 @@ interface GlobalOptions {
   readonly verbose?: boolean
 }
 
-/** A command's body, with the app opened and every failure turned into one answer and one exit code. */
+/** Wraps the body of a command: opens the app, and turns every failure into one answer and one exit code. */
 export function action<Args extends readonly unknown[]>(body: (run: Run, ...args: Args) => Promise<void>) {
   return async function (this: Command, ...all: unknown[]): Promise<void> {
     const options = this.optsWithGlobals<GlobalOptions>()

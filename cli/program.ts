@@ -28,7 +28,7 @@ import { type Terminal, useTerminal } from './terminal.js'
 const commands = [init, put, adopt, policy, get, list, status, plan, rotate, sweep, verify, seen, retire]
 const rarer = [rollback, revoke, reencrypted, recover, release, receive, config, schema, doctor, audit]
 
-/** The whole command line; every wrong word is thrown as a CommanderError, so that one place answers it. `quiet`: one JSON object says everything. */
+/** Makes the whole command line. A wrong word is thrown as a CommanderError, so that one place reports it. `quiet`: one JSON object says everything. */
 export function createProgram(terminal: Terminal, quiet: boolean): Command {
   const screens = {
     writeOut: (text: string) => void terminal.stdout.write(text),
@@ -38,9 +38,9 @@ export function createProgram(terminal: Terminal, quiet: boolean): Command {
   const program = new Command('keyturn')
     .description(about.description)
     .version(about.version)
-    .option('--json', 'one JSON object on one line, last on stdout')
+    .option('--json', 'print one JSON object on one line, last on stdout')
     .option('--home <dir>', 'folder of the file store (KEYTURN_HOME; default ~/.keyturn)')
-    .option('--verbose', 'every log line, on stderr')
+    .option('--verbose', 'show every log line, on stderr')
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput(screens)

@@ -6,7 +6,7 @@ import { RotationError, systemCodeOf } from '../shared/core/errors.js'
 import { SecretText } from '../shared/core/secret-text.js'
 import type { Terminal } from './terminal.js'
 
-/** A value from a file, from a pipe, or typed without being shown; never from the command line, which every process can read. One line end at the end is left away. */
+/** Reads a value from a file, a pipe or a hidden prompt, never from the command line, which every process can read. Drops one final line end. */
 export async function readValue(file: string | undefined, what: string, terminal: Terminal): Promise<SecretText> {
   const raw = await rawValue(file, what, terminal)
   const value = raw.replace(/\r?\n$/, '')
@@ -41,10 +41,10 @@ async function fromFile(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Bytes that are no UTF-8 would come back as other bytes: refused. */
+/** Refuses bytes that are not UTF-8: they would come back as other bytes. */
 function utf8(bytes: Uint8Array): string {
   if (isUtf8(bytes)) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-  throw new RotationError('bad_value', 'The value is no UTF-8 text.', {
+  throw new RotationError('bad_value', 'The value is not UTF-8 text.', {
     field: 'value',
     next: 'Convert it to UTF-8, or give binary data as base64.',
   })
@@ -56,7 +56,7 @@ const backspaces = ['\u007f', '\b']
 
 type Typed = { readonly text: string; readonly end?: 'done' | 'interrupted' | 'several lines' }
 
-/** What stands on the line after these characters. A paste of several lines comes as one chunk: cut at its first line, it would be no value. */
+/** Adds typed characters to the line. A paste of several lines comes as one chunk; its first line alone would be a wrong value. */
 function typeOn(before: string, chunk: string): Typed {
   const characters = [...chunk]
   let text = before

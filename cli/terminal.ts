@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Command } from 'commander'
 import type { Env } from '../shared/core/ports/env.js'
 
-/** What a command has of the process that calls it. Who calls a command without a process of its own brings it. */
+/** The parts of a process that a command uses. A caller that runs a command without a process of its own supplies them. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown }
@@ -10,14 +10,14 @@ export interface Terminal {
   readonly stderr: Screen
   /** Aborted: the command ends before its next effect. */
   readonly cancelled: AbortSignal
-  /** In place of the system's. */
+  /** Replaces the system's clock. */
   readonly clock?: Pick<Env, 'now' | 'sleep'>
-  /** Says what the caller gets as exit code; 0 where nothing is said. */
+  /** Sets the exit code that the caller gets; 0 if it is never called. */
   exit(code: number): void
 }
 type Screen = Writable & { readonly isTTY?: boolean }
 
-/** The terminal of this process. Ctrl-C ends a command before its next effect, not in the middle of one. */
+/** Makes the terminal of this process. Ctrl-C ends a command before its next effect, not in the middle of one. */
 export function processTerminal(): Terminal {
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
@@ -38,7 +38,7 @@ export function processTerminal(): Terminal {
 
 const terminals = new WeakMap<Command, Terminal>()
 
-/** All commands of this program read and write there. */
+/** Lets all commands of this program read and write in this terminal. */
 export const useTerminal = (program: Command, terminal: Terminal): void => void terminals.set(program, terminal)
 
 /** The terminal of the program that the command is part of. */

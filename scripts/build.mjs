@@ -6,18 +6,18 @@ import { build } from 'esbuild'
 import { globSync } from './files.mjs'
 
 const sources = ['bench', 'cli', 'functions', 'scripts', 'shared', 'test']
-/** Written last: what is older than this file was built. */
+/** Written last: the build holds every source that is older than this file. */
 const stamp = 'dist/.built'
 /** One file for each run of the tests, by its process id. */
 const runs = 'dist/.tests'
 
-/** npm calls `prepare` for `npx keyturn`, too: what is up to date stays, and nothing is taken from under tests that run. */
+/** Whether dist/ stays. npm calls `prepare` for `npx keyturn`, too: it must not rebuild what is up to date, nor replace what running tests use. */
 function mayStay() {
   const builtAt = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0
   if (['package.json', ...sources].every((path) => isOlder(path, builtAt))) return true
   return existsSync(runs) && readdirSync(runs).some(isAlive)
 }
-/** The file, or every file below the folder. A folder itself is newer when something was taken out of it. */
+/** Whether the file, or every file below the folder, is older. A folder itself becomes newer when something is removed from it. */
 function isOlder(path, at) {
   const found = statSync(path)
   if (found.mtimeMs >= at) return false
@@ -32,7 +32,7 @@ function isAlive(id) {
   }
 }
 
-/** A reader sees the old file or the new one, and a file that is the same stays. */
+/** Replaces a file at once: a reader sees the old file or the new one. A file that would not change stays. */
 function write({ path, contents: bytes }) {
   const contents = Buffer.from(bytes)
   if (existsSync(path) && readFileSync(path).equals(contents)) return

@@ -11,12 +11,12 @@ interface GetOptions {
   readonly outputFile?: string
 }
 
-/** Shows a secret without its value. bad_event for --reveal without a terminal or with --json, and for an --output-file that exists already. */
+/** Shows a secret without its value. bad_event for --reveal without a terminal or with --json, and for an --output-file that already exists. */
 export const get = (): Command =>
   new Command('get')
-    .description('what is known of a secret; its value only on request')
-    .argument('<ref>', 'which secret')
-    .option('--reveal', 'print the value, to a terminal only')
+    .description('show what is known about a secret; its value only on request')
+    .argument('<ref>', 'the secret, such as file:db')
+    .option('--reveal', 'print the value, only to a terminal')
     .option('--output-file <path>', 'write the value to a new file that only you can read (0600)')
     .addHelpText('after', '\nExample:\n  keyturn get file:db\n  keyturn get file:db --output-file db.json')
     .action(
@@ -37,7 +37,7 @@ async function give(
 ): Promise<void> {
   if (reveal) {
     if (!terminal.stdout.isTTY || output.json) {
-      throw new RotationError('bad_event', 'A value is printed to a terminal only, not into a pipe, a log or JSON.', {
+      throw new RotationError('bad_event', 'A value is printed only to a terminal, never into a pipe, a log or JSON.', {
         field: 'reveal',
         next: 'Use --output-file.',
       })
@@ -50,9 +50,9 @@ async function give(
   } catch (cause) {
     const code = systemCodeOf(cause)
     if (code === undefined) throw cause
-    throw new RotationError('bad_event', `The file ${outputFile} was not written (${code}).`, {
+    throw new RotationError('bad_event', `The file ${outputFile} could not be written (${code}).`, {
       field: 'output-file',
-      next: 'Name a file that does not exist yet, in a folder that does.',
+      next: 'Name a file that does not exist yet, in a folder that exists.',
     })
   }
 }

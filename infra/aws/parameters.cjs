@@ -20,7 +20,7 @@ const rdsStatements = (allow, databases, looked, admins) => {
   ]
 }
 
-/** Only for these secrets: the service gives their ARN as encryption context. */
+/** Allows keys only for these secrets: the service passes their ARN as encryption context. */
 const keyStatements = (allow, keys, written, readable) => {
   const on = (arns) => ({ Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': arns } } })
   if (keys.length === 0) return []

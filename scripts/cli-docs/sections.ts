@@ -20,7 +20,8 @@ export async function rotatorsSection(): Promise<string> {
     offeredKinds.map(async (kind) => {
       const { title, strategies, type } = (await loadRotator(kind)).about
       const page = `docs/${rotators[kind].page}.md`
-      return `| \`${kind}\` | ${type} | ${strategies.map((one) => `\`${one}\``).join(', ')} | ${title} ([${page}](${page})) |`
+      const names = strategies.map((one) => `\`${one}\``).join(', ')
+      return `| \`${kind}\` | ${type} | ${names} | ${title} ([${page}](${page})) |`
     }),
   )
   return ['| rotator | type | strategies | |', '|---|---|---|---|', ...rows].join('\n')
@@ -30,8 +31,11 @@ export async function rotatorsSection(): Promise<string> {
 export async function helpSection(): Promise<string> {
   const keyturn = await Keyturn.open(program)
   try {
-    const texts = await Promise.all(commands.map(async (words) => (await keyturn.run([...words, '--help'])).stdout.trim()))
-    return commands.map((words, index) => `### keyturn ${words.join(' ')}\n\n\`\`\`text\n${texts[index]}\n\`\`\``).join('\n\n')
+    const sections = commands.map(async (words) => {
+      const { stdout } = await keyturn.run([...words, '--help'])
+      return `### keyturn ${words.join(' ')}\n\n\`\`\`text\n${stdout.trim()}\n\`\`\``
+    })
+    return (await Promise.all(sections)).join('\n\n')
   } finally {
     await keyturn.close()
   }
@@ -46,9 +50,8 @@ export async function sessionSection(): Promise<string> {
     const { stdout, stderr, code } = await keyturn.run(words, stdin === undefined ? {} : { stdin })
     const from = stdin === undefined ? '' : ' < value.json'
     const exit = code === 0 ? '' : `\n(exit ${code})`
-    lines.push(
-      `$ keyturn ${words.map((word) => (/[^\w:=./-]/.test(word) ? JSON.stringify(word) : word)).join(' ')}${from}\n${(stdout + stderr).trimEnd()}${exit}`,
-    )
+    const typed = words.map((word) => (/[^\w:=./-]/.test(word) ? JSON.stringify(word) : word)).join(' ')
+    lines.push(`$ keyturn ${typed}${from}\n${(stdout + stderr).trimEnd()}${exit}`)
   }
   try {
     await run(['init'])
