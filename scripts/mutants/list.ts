@@ -111,8 +111,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/retirement/gate.ts',
-        from: '  if (required.some(({ consumer }) => consumer.kind !== companionKind))\n',
-        to: '  if (behind.length === 0)\n',
+        from: '  if (required.some(({ consumer }) => consumer.kind !== companionKind)) return',
+        to: '  if (behind.length === 0) return',
       },
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/traces-after.test.ts'],

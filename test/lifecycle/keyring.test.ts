@@ -104,7 +104,7 @@ describe('a keyring', () => {
     await world.main.setPolicy(ref, { 'keyturn-consumers': 'app' })
     await turn(world, ref)
     phase = 'synced'
-    await assert.rejects(say(world, ref, 'first'), fails('held', /app; it may still encrypt with first/))
+    await assert.rejects(say(world, ref, 'first'), fails('held', /app\. They may still encrypt with first/))
     phase = 'drained'
     assert.equal((await say(world, ref, 'first')).outcome, 'released')
   })
