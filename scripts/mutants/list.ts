@@ -31,7 +31,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: runSteps,
-        from: "differences = await (action.kind === 'put' ? testPut(work, pending) : alone ? testAlone(work, pending) : testSecret(work, pending))",
+        from: 'differences = await test(work, action, asked, pending)',
         to: 'differences = []',
       },
     ],
@@ -175,7 +175,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'publish the source before its public set',
-    edits: [{ file: 'shared/lifecycle/rotation/run-steps.ts', from: 'await publishBefore(work.tools', to: 'void (work.tools' }],
+    edits: [{ file: 'shared/lifecycle/rotation/run-steps.ts', from: 'await publishBefore(tools', to: 'void (tools' }],
     tests: ['lifecycle/companions.test.ts'],
   },
   {
