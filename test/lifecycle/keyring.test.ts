@@ -112,7 +112,7 @@ describe('a keyring', () => {
   it('there is no way back, and no put that loses a key or encrypts with an old one again', async () => {
     const { world, ref } = await open()
     const one = await turn(world, ref)
-    await assert.rejects(world.rotate(ref, { kind: 'rollback' }), fails('bad_event', /no way back/))
+    await assert.rejects(world.rotate(ref, { kind: 'rollback' }), fails('bad_event', /cannot be rolled back/))
     const put = (value: object) =>
       world.act((deps) =>
         rotate(
