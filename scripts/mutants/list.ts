@@ -31,7 +31,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: runSteps,
-        from: "differences = await (action.kind === 'put' ? testPut(work, pending) : alone ? testAlone(work, pending) : testSecret(work, pending))",
+        from: 'differences = await test(work, action, asked, pending)',
         to: 'differences = []',
       },
     ],
@@ -111,8 +111,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/retirement/gate.ts',
-        from: '  if (required.some(({ consumer }) => consumer.kind !== companionKind))\n',
-        to: '  if (behind.length === 0)\n',
+        from: '  if (required.some(({ consumer }) => consumer.kind !== companionKind)) return',
+        to: '  if (behind.length === 0) return',
       },
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/traces-after.test.ts'],
@@ -175,7 +175,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'publish the source before its public set',
-    edits: [{ file: 'shared/lifecycle/rotation/run-steps.ts', from: 'await publishBefore(work.tools', to: 'void (work.tools' }],
+    edits: [{ file: 'shared/lifecycle/rotation/run-steps.ts', from: 'await publishBefore(tools', to: 'void (tools' }],
     tests: ['lifecycle/companions.test.ts'],
   },
   {

@@ -4,13 +4,13 @@ import { SecretText } from '../core/secret-text.js'
 import { type Access, fileToken, readText } from './files.js'
 import type { ClusterSettings } from './settings.js'
 
-/** Where every pod has its account: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
+/** The folder in which every pod finds its account: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
 const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 
-/** bad_config with the field for a file that cannot be read or says nothing that can be used. */
+/** Reads how an API server is reached. bad_config with the field for a file that cannot be read or used. */
 export async function accessOf(cluster: string, settings: ClusterSettings, now: () => number): Promise<Access> {
   if (settings.kubeconfig !== undefined) {
-    // Read where it is used, so that nothing else carries a YAML parser.
+    // Imported only where it is used, so that nothing else carries a YAML parser.
     const { fromKubeconfig } = await import('./kubeconfig.js')
     return fromKubeconfig(cluster, settings.kubeconfig, settings.context, now)
   }
@@ -23,7 +23,7 @@ export async function accessOf(cluster: string, settings: ClusterSettings, now: 
   }
 }
 
-/** As a pod finds it in its environment and its folder. */
+/** The access that a pod finds in its environment and its folder. */
 export async function inCluster(
   cluster: string,
   now: () => number,
@@ -31,11 +31,15 @@ export async function inCluster(
   account: string,
 ): Promise<Access> {
   if (host === undefined || port === undefined) {
-    throw new RotationError('bad_config', `The cluster ${cluster} is set to inCluster, and this is no pod of one.`, {
+    throw new RotationError('bad_config', `The cluster ${cluster} is set to inCluster, but this does not run in a pod.`, {
       field: `clusters.${cluster}.inCluster`,
       next: 'Set server, ca and tokenFile, or run it as a CronJob in that cluster.',
     })
   }
-  const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
-  return { server, ca: await readText(cluster, 'inCluster', `${account}/ca.crt`), token: fileToken(cluster, `${account}/token`, now) }
+  const name = host.includes(':') ? `[${host}]` : host
+  return {
+    server: `https://${name}:${port}`,
+    ca: await readText(cluster, 'inCluster', `${account}/ca.crt`),
+    token: fileToken(cluster, `${account}/token`, now),
+  }
 }

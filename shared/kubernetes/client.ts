@@ -1,53 +1,47 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, request } from 'node:https'
-import { RotationError, systemCodeOf } from '../core/errors.js'
+import { RotationError } from '../core/errors.js'
 import { parsedJson } from '../core/json.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import { SecretText } from '../core/secret-text.js'
 import { accessOf } from './access.js'
+import { causeOf } from './causes.js'
 import type { Access } from './files.js'
 import { asIssuedToken } from './objects.js'
 import type { ClusterSettings } from './settings.js'
 
+/** What the API server answered. */
 export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: unknown
 }
+/** The methods that are used here. */
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
 const answerBytesMax = 8 * 1024 * 1024
 const waitMsMax = 3_600_000
-/** Of tokens that are asked for: an hour, renewed when four fifths of what was given are over. The server gives none under ten minutes. */
+/** How long requested tokens last: an hour. They are renewed after four fifths of their time. The server gives none under ten minutes. */
 const issuedSeconds = 3600
 const clientsMax = 32
-/** After that files and clocks are looked at anew, and so are certificates that were renewed meanwhile. */
+/** After this time files and clocks are read again, and with them certificates that were renewed meanwhile. */
 const clientMsMax = 600_000
 const idleMsMax = 60_000
 const clients = new Map<string, Client>()
 
-/** The server asked to be left alone for a while (Retry-After). */
+/** The server asked us to wait for a while (Retry-After). */
 export class Busy extends RotationError {
   waitMs = 0
 }
-
-const misset: readonly (readonly [codes: RegExp, field: string, next: string])[] = [
-  [
-    /^(UNABLE_TO_|ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_)/,
-    'ca',
-    'Give the CA of this cluster as ca, and as server a name that its certificate has.',
-  ],
-  [/^ERR_INVALID_CHAR$/, 'token', 'Give the token as one word, without a line break.'],
-]
 
 interface Clock {
   env: Env
 }
 
-/** About ten REST calls; a client of its own because the vendor's runs on no Node 20 and takes no CA of one cluster with fetch. */
+/** About ten REST calls. It is a client of our own: the vendor's does not run on Node 20, and with fetch it cannot take the CA of one cluster. */
 export class Client {
   readonly cluster: string
   readonly #access: Access
@@ -57,7 +51,7 @@ export class Client {
   readonly #clock: Clock
   readonly #madeAt: number
   readonly #key: string
-  /** By the date of its last answer, whole seconds. */
+  /** The server's time, from the date of its last answer, in whole seconds. */
   serverNow: number | undefined
   #issued: { readonly token: SecretText; readonly renewAt: number } | undefined
 
@@ -79,7 +73,7 @@ export class Client {
       ...(cert === undefined || clientKey === undefined ? {} : { cert, key: clientKey.reveal() }),
     })
   }
-  /** One a cluster and process: connections and issued tokens are kept over looks. Idle connections keep no process alive. */
+  /** Opens one client for each cluster in a process: it keeps connections and issued tokens between looks. Idle connections keep no process alive. */
   static async open(cluster: string, settings: ClusterSettings, env: Env, timeoutMs: number): Promise<Client> {
     const key = createHash('sha256')
       .update(JSON.stringify([cluster, settings, timeoutMs]))
@@ -98,12 +92,12 @@ export class Client {
     return client
   }
 
-  /** undefined for what is not there. denied, delivery_failed. */
+  /** Reads an object; undefined where it does not exist. denied, delivery_failed. */
   async get(path: string, deadline: number): Promise<unknown> {
     const { status, body } = await this.#call('GET', path, deadline)
     return status === 404 ? undefined : body
   }
-  /** undefined where the object changed since the resource version that the body names (409). */
+  /** Changes an object; undefined where it changed since the resource version that the body names (409). */
   async patch(path: string, body: object, deadline: number): Promise<unknown> {
     const answer = await this.#call('PATCH', path, deadline, body)
     if (answer.status === 409) return undefined
@@ -130,15 +124,12 @@ export class Client {
     throw this.#refusedError(method, path, status, answer.headers)
   }
 
-  /** What will be the same the next time is mis-set; the rest is out of reach for now. */
   #unansweredError(path: string, cause: unknown): RotationError {
-    const late = cause instanceof Error && ['TimeoutError', 'AbortError'].includes(cause.name)
-    const why = late ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
-    const [field, next] = misset.find(([codes]) => codes.test(why))?.slice(1) ?? []
-    if (typeof field === 'string' && typeof next === 'string')
+    const { why, fix } = causeOf(cause)
+    if (fix !== undefined)
       return new RotationError('bad_config', `The API server of cluster ${this.cluster} could not be asked (${why}).`, {
-        field: `clusters.${this.cluster}.${field}`,
-        next,
+        field: `clusters.${this.cluster}.${fix.field}`,
+        next: fix.next,
         cause,
       })
     return this.#error(
@@ -150,10 +141,10 @@ export class Client {
     )
   }
 
-  /** The server's own message is never passed on: of a failed patch it can hold the whole object, values included. */
+  /** The server's own message is never passed on: after a failed patch it can hold the whole object, with its values. */
   #refusedError(method: Method, path: string, status: number, headers: IncomingHttpHeaders): RotationError {
     if (status === 401) {
-      // A renewed token or certificate is not the one that was kept.
+      // The token or certificate may have been renewed, so the one that was kept is dropped.
       this.#issued = undefined
       clients.delete(this.#key)
       return this.#error(
@@ -177,7 +168,7 @@ export class Client {
       waitMs,
     })
   }
-  /** RFC 9110 10.2.3: seconds or a date; at most an hour is believed. */
+  /** RFC 9110 10.2.3: seconds or a date, limited to an hour. */
   #waitOf(given: string | undefined): number | undefined {
     if (given === undefined) return undefined
     const ms = /^\d{1,6}$/.test(given) ? Number(given) * 1000 : Date.parse(given) - this.#clock.env.now()
@@ -187,7 +178,7 @@ export class Client {
     return new RotationError(code, `${path} in cluster ${this.cluster} ${why}.`, { next, field: `clusters.${this.cluster}`, cause })
   }
 
-  /** Who we are in the calls: the account that is named, by a token that is asked for with what we have, else what we have. */
+  /** The token of a call. Where an account is named, it is one for that account, requested with our own access; else it is our own. */
   async #token(deadline: number): Promise<SecretText | undefined> {
     const { serviceAccount } = this.#settings
     if (serviceAccount === undefined) return this.#access.token?.()
@@ -209,7 +200,7 @@ export class Client {
   }
 
   #msUntil = (deadline: number): number => Math.max(1, Math.min(this.#timeoutMs, deadline - this.#clock.env.now()))
-  /** A server behind a path (a proxy for several clusters) keeps it: without it another one would answer. */
+  /** Keeps the path of the server's URL: behind a proxy for several clusters another cluster would answer without it. */
   #urlOf(path: string): URL {
     return new URL(`${this.#access.server.replace(/\/+$/, '')}${path}`)
   }
@@ -223,7 +214,7 @@ export class Client {
       'user-agent': 'keyturn',
       ...(body === undefined ? {} : { 'content-type': content, 'content-length': String(Buffer.byteLength(body)) }),
     }
-    // After the deadline nothing is sent at all: a server that is near would answer before any timer runs.
+    // Nothing is sent after the deadline: a server that is near would answer before any timer runs.
     const over = this.#clock.env.now() >= deadline
     const signal = over ? AbortSignal.abort(new DOMException('over', 'TimeoutError')) : AbortSignal.timeout(this.#msUntil(deadline))
     const options = { method, headers, agent: this.#agent, signal }

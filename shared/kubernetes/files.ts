@@ -4,7 +4,7 @@ import { SecretText } from '../core/secret-text.js'
 
 const tokenMsMax = 60_000
 
-/** Where an API server is, and who we are there. */
+/** Where an API server is, and as whom we call it. */
 export interface Access {
   readonly server: string
   readonly ca?: string
@@ -15,22 +15,25 @@ export interface Access {
   token?(): Promise<SecretText>
 }
 
-/** Read anew when it is a minute old: whoever mounts it renews it. */
+/** A token from a file. It is read again when it is a minute old, because whatever mounts the file renews it. */
 export function fileToken(cluster: string, file: string, now: () => number): () => Promise<SecretText> {
   let known: { readonly token: SecretText; readonly at: number } | undefined
   return async () => {
-    if (known === undefined || now() - known.at > tokenMsMax)
-      known = { token: new SecretText((await readText(cluster, 'tokenFile', file)).trim()), at: now() }
+    if (known === undefined || now() - known.at > tokenMsMax) {
+      const text = await readText(cluster, 'tokenFile', file)
+      known = { token: new SecretText(text.trim()), at: now() }
+    }
     return known.token
   }
 }
 
-/** bad_config with the field of the cluster for a file that cannot be read. */
+/** Reads a file of a cluster. bad_config with the field of the cluster where it cannot be read. */
 export async function readText(cluster: string, field: string, file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    throw new RotationError('bad_config', `The file ${file} of cluster ${cluster} could not be read (${systemCodeOf(cause) ?? 'error'}).`, {
+    const code = systemCodeOf(cause) ?? 'error'
+    throw new RotationError('bad_config', `The file ${file} of cluster ${cluster} could not be read (${code}).`, {
       field: `clusters.${cluster}.${field}`,
       next: 'Correct the path, or mount the file there.',
     })

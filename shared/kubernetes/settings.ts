@@ -1,16 +1,17 @@
 import * as v from 'valibot'
 
-/** As the API server itself takes names: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
+/** The names that the API server itself accepts: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
 export const label = v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a name of a-z 0-9 -'))
+/** The name of an object, which may have dots. */
 export const objectName = v.pipe(v.string(), v.regex(/^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/, 'must be a name of a-z 0-9 - .'))
 const pem = v.pipe(v.string(), v.regex(/-----BEGIN CERTIFICATE-----/, 'must be a certificate in PEM'))
 
-/** One API server and who we are there. The CA is the cluster's own; without one Node's list stands. */
+/** One API server, and as whom we call it. The CA is the cluster's own; without one Node's list is used. */
 export const clusterSettings = v.pipe(
   v.strictObject({
     /** Inside a pod: the server, CA and token that every pod has. */
     inCluster: v.optional(v.boolean(), false),
-    /** A kubeconfig file, and which of its contexts; its current one where none is named. */
+    /** A kubeconfig file, and one of its contexts; the current one where none is named. */
     kubeconfig: v.optional(v.pipe(v.string(), v.nonEmpty())),
     context: v.optional(v.pipe(v.string(), v.nonEmpty())),
     server: v.optional(
@@ -22,10 +23,10 @@ export const clusterSettings = v.pipe(
       ),
     ),
     ca: v.optional(pem),
-    /** Read anew when it is a minute old: bound tokens are renewed by whoever mounts them. */
+    /** Read again when it is a minute old, because whatever mounts a bound token renews it. */
     tokenFile: v.optional(v.pipe(v.string(), v.nonEmpty())),
     token: v.optional(v.pipe(v.string(), v.nonEmpty())),
-    /** Calls are made as this account, with tokens of an hour that are asked for (TokenRequest) with the access above. */
+    /** Calls are made as this account, with tokens for an hour. The access above requests them (TokenRequest). */
     serviceAccount: v.optional(v.pipe(v.string(), v.regex(/^[-a-z0-9]{1,63}\/[-.a-z0-9]{1,253}$/, 'must be namespace/name'))),
   }),
   v.check((all) => isOneWay(all), 'must have one way in: "inCluster": true, a kubeconfig, or server and one of tokenFile and token'),
@@ -41,9 +42,10 @@ function isOneWay(all: {
 }): boolean {
   const { inCluster, kubeconfig, context, server, ca, token, tokenFile } = all
   const direct = [server, ca, token, tokenFile].some((one) => one !== undefined)
-  if (inCluster || kubeconfig !== undefined)
-    return !direct && inCluster === (kubeconfig === undefined) && (context === undefined || !inCluster)
-  return context === undefined && server !== undefined && (token === undefined) !== (tokenFile === undefined)
+  if (inCluster) return !direct && kubeconfig === undefined && context === undefined
+  if (kubeconfig !== undefined) return !direct
+  const hasOneToken = (token === undefined) !== (tokenFile === undefined)
+  return context === undefined && server !== undefined && hasOneToken
 }
 /** How an API server is reached: the cluster around us, a kubeconfig, or a server with one token. */
 export type ClusterSettings = v.InferOutput<typeof clusterSettings>
@@ -57,7 +59,7 @@ export interface ConfigMapPlace {
 }
 const form = /^([a-z0-9][a-z0-9._-]*)\/([a-z0-9][-a-z0-9]*)\/([a-z0-9][-.a-z0-9]*)#([-._a-zA-Z0-9]{1,253})$/
 
-/** `cluster/namespace/name#key`; undefined for anything else. */
+/** Reads `cluster/namespace/name#key`; undefined for anything else. */
 export function configMapPlace(text: string): ConfigMapPlace | undefined {
   const [, cluster = '', namespace = '', name = '', key = ''] = form.exec(text) ?? []
   return key === '' ? undefined : { cluster, namespace, name, key }

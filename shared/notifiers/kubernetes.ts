@@ -15,8 +15,9 @@ const laterMs = 15_000
 const askAgainMs = 300_000
 
 /**
- * External Secrets Operator and the workloads behind it: poked, seen to be synced, the Secret compared with the value, each workload restarted once
- * a publication, and drained when no pod of before is left. Each call looks once and writes at most once; how far it is stands in the cluster alone.
+ * External Secrets Operator and the workloads behind it. The operator is asked to sync, and seen to have synced. The Secret is compared with the
+ * value. Each workload is restarted once for each publication. The consumer is drained when no old pod is left. Each call looks once and writes at
+ * most once; only the cluster holds how far it is.
  */
 const kubernetes: Notifier = {
   kind: 'kubernetes',
@@ -35,10 +36,12 @@ const kubernetes: Notifier = {
 }
 
 function settingsOf(consumer: Consumer): KubernetesSettings {
-  const result = v.safeParse(wholeSettings, JSON.parse(consumer.settings.reveal()))
-  if (result.success) return { ...result.output, consumer: consumer.key }
-  throw new RotationError('bad_config', `The consumer ${consumer.key} is mis-set at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
-    field: `consumers.${consumer.key}`,
+  const { key, settings } = consumer
+  const result = v.safeParse(wholeSettings, JSON.parse(settings.reveal()))
+  if (result.success) return { ...result.output, consumer: key }
+  const where = v.getDotPath(result.issues[0]) ?? 'its top'
+  throw new RotationError('bad_config', `The consumer ${key} is misconfigured at ${where}.`, {
+    field: `consumers.${key}`,
     next: 'Correct the configuration secret; keyturn config check shows what is wrong.',
   })
 }
@@ -56,55 +59,53 @@ async function step(
     evidence,
     again: env.now() + waitMs,
   })
-  const mark = markOf(
-    change,
-    wanted.clusterExternalSecret === undefined ? (wanted.externalSecret ?? '') : `parent ${wanted.clusterExternalSecret}`,
-  )
+  const { externalSecret: own = '', clusterExternalSecret: parent } = wanted
+  const mark = markOf(change, parent === undefined ? own : `parent ${parent}`)
   const poked = await poke(mark, wanted, cluster)
   if ('state' in poked) {
     const again = context.receipt?.phase === 'requested' && poked.marked === true
-    return again ? at('requested', `${poked.state} again: something takes our mark away`, laterMs) : at('requested', poked.state)
+    if (!again) return at('requested', poked.state)
+    return at('requested', `${poked.state} again: something removes our mark`, laterMs)
   }
   const { externalSecret } = poked
   if (!isSynced(externalSecret, mark)) return at('requested', 'not synced since it was asked to')
   const unwritten = whyNotWritten(externalSecret)
   if (unwritten !== undefined) return at('requested', unwritten, laterMs)
   const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context, several)
-  if (wrong !== undefined)
-    return (await askedAgain(mark, wanted, cluster, externalSecret, context))
-      ? at('requested', `${wrong}: asked to sync again`)
-      : at('synced', wrong, laterMs)
-  return wanted.restart === 'none'
-    ? soak(wanted, cluster, externalSecret, env.now())
-    : restart(mark, wanted, cluster, externalSecret, at, context)
+  if (wrong !== undefined) {
+    const again = await askedAgain(mark, wanted, cluster, externalSecret, context)
+    return again ? at('requested', `${wrong}: asked to sync again`) : at('synced', wrong, laterMs)
+  }
+  if (wanted.restart === 'none') return soak(wanted, cluster, externalSecret, env.now())
+  return restart(mark, wanted, cluster, externalSecret, at, context)
 }
 
-/** The one write of the first look: our mark on the ExternalSecret, or on the parent that passes it on. */
-async function poke(
-  mark: Mark,
-  wanted: KubernetesSettings,
-  cluster: Cluster,
-): Promise<{ readonly state: string; readonly marked?: boolean } | { readonly externalSecret: ExternalSecret }> {
+type Poked = { readonly state: string; readonly marked?: boolean } | { readonly externalSecret: ExternalSecret }
+
+/** Makes the one write of the first look: our mark on the ExternalSecret, or on the parent that passes it on. */
+async function poke(mark: Mark, wanted: KubernetesSettings, cluster: Cluster): Promise<Poked> {
   const parent = wanted.clusterExternalSecret
   const name = parent === undefined ? wanted.externalSecret : await cluster.childName(parent)
   const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
   const annotations = externalSecret?.metadata.annotations
   const asked = parent === undefined ? isMarkedBy(annotations, mark) : hasToken(annotations?.[forceSyncKey], mark)
   if (externalSecret && asked) return { externalSecret }
-  if (parent !== undefined)
-    return {
-      state: (await cluster.markParent(parent, mark))
-        ? `${parent} was asked to sync`
-        : `${parent} is marked, its ExternalSecret not yet (an operator before 0.20 never passes it on)`,
-    }
+  if (parent !== undefined) return pokeParent(mark, parent, cluster)
   if (externalSecret === undefined || name === undefined) throw cluster.missingError('ExternalSecret', name ?? '')
   const marked = await cluster.markExternalSecret(externalSecret, mark)
-  return { state: marked ? `${name} was asked to sync` : `${name} changed meanwhile, and is looked at again`, marked }
+  if (marked) return { state: `${name} was asked to sync`, marked }
+  return { state: `${name} changed meanwhile, and is looked at again`, marked }
+}
+
+async function pokeParent(mark: Mark, parent: string, cluster: Cluster): Promise<Poked> {
+  if (await cluster.markParent(parent, mark)) return { state: `${parent} was asked to sync` }
+  return { state: `${parent} is marked, its ExternalSecret not yet (an operator before 0.20 never passes the mark on)` }
 }
 
 /**
- * The operator has synced since, and holds another value: it may have asked a replica of the store that was behind, and asks by itself only after
- * its refreshInterval, or never. The same mark, with what it has synced by now, is another request; on a parent the time is added to it.
+ * Asks once more where the operator has synced since and holds another value. It may have asked a replica of the store that was behind, and it asks
+ * again by itself only after its refreshInterval, or never. The same mark with what it has synced by now is a new request; on a parent the time is
+ * added to it.
  */
 async function askedAgain(
   mark: Mark,
@@ -119,7 +120,7 @@ async function askedAgain(
   return cluster.markExternalSecret(externalSecret, mark)
 }
 
-/** Pods read the mounted file by themselves: counted from the last write of the Secret, both by the server's clock. Jobs and bare pods do not. */
+/** Waits until pods have read the mounted file by themselves, counted from the last write of the Secret by the server's clock. Jobs and bare pods do not read it again. */
 async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret: ExternalSecret, now: number): Promise<ConsumerState> {
   const written = await writtenAt(cluster, externalSecret)
   const serverNow = cluster.serverNow
@@ -128,9 +129,9 @@ async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret
   const waiting = await stillResting(wanted, cluster, written)
   const leftMs = written + wanted.soakSeconds * 1000 - serverNow
   if (leftMs > 0) waiting.push(`drained in ${Math.ceil(leftMs / 1000)} s`)
-  return waiting.length === 0
-    ? { phase: 'drained', evidence: `the Secret has held it for ${wanted.soakSeconds} s` }
-    : { phase: 'verified', evidence: waiting.join('; '), again: now + Math.max(leftMs, laterMs) }
+  if (waiting.length === 0) return { phase: 'drained', evidence: `the Secret has held it for ${wanted.soakSeconds} s` }
+  const again = now + Math.max(leftMs, laterMs)
+  return { phase: 'verified', evidence: waiting.join('; '), again }
 }
 
 /** Returns the same notifier each time: only the cluster holds how far a consumer is. */

@@ -1,10 +1,12 @@
 import * as v from 'valibot'
 import type { Notifier } from '../core/ports/notifier.js'
 
+/** The form of its settings: it has none. */
 export const settings = v.strictObject({})
+/** Why no configuration may require it. */
 export const whyNeverRequired = 'a log proves nothing, so it cannot be required'
 
-/** Writes a line: for trying out, and where a log pipeline is the consumer. Proves nothing. */
+/** Writes a line, for trials and where a log pipeline is the consumer. It proves nothing. */
 const log: Notifier = {
   kind: 'log',
   preflight: async () => ({ verdict: 'ok' }),

@@ -8,27 +8,27 @@ import * as webhook from './webhook/settings.js'
 
 type Settings = v.StrictObjectSchema<v.ObjectEntries, undefined>
 
-/** An entry file, as far as the registry asks it. */
+/** What the registry uses of an entry file. */
 interface NotifierModule {
   create(): Notifier
-  /** Where consumers call back: whether a message in the name of a consumer may be trusted. */
+  /** Whether a message in the name of a consumer may be trusted; present where consumers call back. */
   readonly checkCallback?: CheckCallback
 }
 
 interface Row<S extends Settings> {
-  /** The entry file, when a consumer asks for it. What the row itself names is loaded wherever a configuration is read, so it is a small file. */
+  /** Loads the entry file when a consumer needs it. What the row itself names is loaded wherever a configuration is read, so it is in a small file. */
   readonly load: () => Promise<NotifierModule>
-  /** What stands in the configuration secret beside `kind` and `required`. The notifier reads what came out of it with the same form again. */
+  /** The form of what the configuration secret has beside `kind` and `required`. The notifier reads the parsed settings with the same form again. */
   readonly settings: S
-  /** Why what is set cannot work together: undefined where it can. */
+  /** Why the settings cannot work together; undefined where they can. */
   readonly whyNot?: (settings: v.InferOutput<S>, required: boolean) => string | undefined
   /** Why no consumer of this kind can be required, where that is so. */
   readonly whyNeverRequired?: string
 }
 
-/** A row as its readers see it, who know the settings of no notifier. */
+/** A row for readers that do not know the settings of any notifier. */
 export interface NotifierRow extends Pick<Row<Settings>, 'load' | 'settings' | 'whyNeverRequired'> {
-  /** Why what is set cannot work together: undefined where it can, and for what the form refuses anyway. */
+  /** Why the settings cannot work together; undefined where they can, and for settings that the form refuses anyway. */
   whyNot(settings: object, required: boolean): string | undefined
 }
 
@@ -40,15 +40,28 @@ const row = <S extends Settings>({ whyNot, ...rest }: Row<S>): NotifierRow => ({
   },
 })
 
-/** One row a notifier. */
+/** One row for each notifier. */
 export const notifiers = {
-  kubernetes: row({ load: () => import('./kubernetes.js'), settings: kubernetes.settings, whyNot: kubernetes.whyNot }),
-  log: row({ load: () => import('./log.js'), settings: log.settings, whyNeverRequired: log.whyNeverRequired }),
+  kubernetes: row({
+    load: () => import('./kubernetes.js'),
+    settings: kubernetes.settings,
+    whyNot: kubernetes.whyNot,
+  }),
+  log: row({
+    load: () => import('./log.js'),
+    settings: log.settings,
+    whyNeverRequired: log.whyNeverRequired,
+  }),
   manual: row({ load: () => import('./manual.js'), settings: manual.settings }),
-  webhook: row({ load: () => import('./webhook.js'), settings: webhook.settings, whyNot: webhook.whyNot }),
+  webhook: row({
+    load: () => import('./webhook.js'),
+    settings: webhook.settings,
+    whyNot: webhook.whyNot,
+  }),
 } satisfies Record<string, NotifierRow>
 /** What `kind` of a consumer may be in the configuration secret. */
 export type NotifierKind = keyof typeof notifiers
+/** All of them, in the order of their rows. */
 export const notifierKinds = Object.keys(notifiers) as NotifierKind[]
 
 const isKind = (kind: string): kind is NotifierKind => Object.hasOwn(notifiers, kind)

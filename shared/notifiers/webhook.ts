@@ -33,49 +33,57 @@ const webhook: Notifier = {
 function settingsOf(consumer: Consumer): WebhookSettings {
   const result = v.safeParse(settings, JSON.parse(consumer.settings.reveal()))
   if (result.success) return result.output
-  throw new RotationError('bad_config', `The consumer ${consumer.key} is mis-set at ${v.getDotPath(result.issues[0]) ?? 'its top'}.`, {
+  const where = v.getDotPath(result.issues[0]) ?? 'its top'
+  throw new RotationError('bad_config', `The consumer ${consumer.key} is misconfigured at ${where}.`, {
     field: `consumers.${consumer.key}`,
     next: 'Correct the configuration secret; keyturn config check shows what is wrong.',
   })
 }
 
-/** What proves a receipt, in an answer or in a callback. */
+/** The keys that prove a receipt, in an answer or in a callback. */
 const receiptKeysOf = ({ keys, receiptKeys }: WebhookSettings): readonly SecretText[] =>
   [...keys, ...receiptKeys].map((key) => new SecretText(key))
 
-/** A bare 2xx says that the message arrived, no more; only a signed receipt says more. */
+/** A bare 2xx only says that the message arrived. Only a signed receipt says more. */
 function stateOf(answer: Answer, change: Change, wanted: WebhookSettings, { env }: NotifierContext): ConsumerState {
-  const { status, headers, body } = answer
+  const { status } = answer
   const again = againAt(answer, change, env.now())
-  if (status >= 200 && status < 300) {
-    const receipt = readReceipt(body)
-    if (receipt?.id !== change.id) return { phase: 'requested', evidence: `HTTP ${status}` }
-    const wrong = whyNotSigned(receiptKeysOf(wanted), headers, body, env.now())
-    return wrong === undefined
-      ? { phase: receipt.phase, evidence: `signed answer ${receipt.phase}` }
-      : { phase: 'requested', evidence: `HTTP ${status}; it says ${receipt.phase}, but ${wrong}` }
-  }
+  if (status >= 200 && status < 300) return stateOfReceipt(answer, change, wanted, env.now())
   if (status === 410)
     return {
       phase: 'failed',
       code: 'delivery_refused',
       again: env.now() + againMsMax,
-      evidence: 'HTTP 410: it wants no announcements any more',
+      evidence: 'HTTP 410: it does not want announcements any more',
     }
   const why = status >= 300 && status < 400 ? `HTTP ${status}: redirects are not followed` : `HTTP ${status}`
   return { phase: 'failed', code: 'delivery_failed', again, evidence: why }
 }
 
-/** Retry-After where the receiver gives one; else the longer the older the publication: one minute to one hour. */
+function stateOfReceipt(answer: Answer, change: Change, wanted: WebhookSettings, now: number): ConsumerState {
+  const { status, headers, body } = answer
+  const receipt = readReceipt(body)
+  if (receipt?.id !== change.id) return { phase: 'requested', evidence: `HTTP ${status}` }
+  const { phase } = receipt
+  const wrong = whyNotSigned(receiptKeysOf(wanted), headers, body, now)
+  if (wrong === undefined) return { phase, evidence: `signed answer ${phase}` }
+  return { phase: 'requested', evidence: `HTTP ${status}; it says ${phase}, but ${wrong}` }
+}
+
+/** Retry-After where the receiver gives one. Otherwise the pause is longer for an older publication: one minute to one hour. */
 function againAt({ headers }: Answer, change: Change, now: number): number {
-  const given = headers['retry-after']
-  const seconds = given !== undefined && /^\d{1,6}$/.test(given) ? Number(given) : undefined
-  const date = given === undefined || seconds !== undefined ? Number.NaN : Date.parse(given)
-  const asked = seconds !== undefined ? seconds * 1000 : Number.isNaN(date) ? now - change.sequence : date - now
+  const asked = retryAfterMs(headers['retry-after'], now) ?? now - change.sequence
   return now + Math.min(againMsMax, Math.max(againMsMin, asked))
 }
 
-/** The time is part of what was signed: a message that is sent once more is as old as it was. */
+function retryAfterMs(given: string | undefined, now: number): number | undefined {
+  if (given === undefined) return undefined
+  if (/^\d{1,6}$/.test(given)) return Number(given) * 1000
+  const date = Date.parse(given)
+  return Number.isNaN(date) ? undefined : date - now
+}
+
+/** The signature covers the time: a message that is sent again is as old as it was. */
 export const checkCallback: CheckCallback = (consumer, { headers, body }, now) => {
   const why = whyNotSigned(receiptKeysOf(settingsOf(consumer)), headers, body, now)
   return why === undefined ? { signedAt: Number(headers['webhook-timestamp']) * 1000 } : { why }

@@ -1,15 +1,15 @@
 import { RotationError } from '../core/errors.js'
 import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
-import type { CredentialId } from '../core/ports/words.js'
+import type { CredentialId, SecretRef } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
 import { currentOf, newId, selfIssued } from '../core/self-issued.js'
 import { countOf, likeOf, policyKeys } from './keyring/policy.js'
 import { type KeyringValue, parseKeyring, type RingKey, renderKeyring } from './keyring/value.js'
 
 /**
- * Keys of data at rest, by id: one encrypts, the older ones only decrypt. An older one leaves with the first rotation after somebody has said that
- * nothing is encrypted with it any more; until then it is never dropped, and a full ring is held. There is no way back: what the newer key
- * encrypted meanwhile would be lost, and an old key must not encrypt again.
+ * Keys of data at rest, by id. One key encrypts; the older keys only decrypt. An older key leaves with the first rotation after somebody has said
+ * that nothing is encrypted with it any more. Until then it is never dropped, and a rotation of a full ring is held. There is no rollback: it
+ * would lose what the newer key has encrypted meanwhile, and an old key must not encrypt again.
  */
 const keyring: Rotator<KeyringValue> = {
   ...selfIssued(countOf, false), // its older keys have notes of their own
@@ -23,67 +23,92 @@ const keyring: Rotator<KeyringValue> = {
   traits: { ...selfIssued(countOf, false).traits, rollback: () => 'none' },
   parse: parseKeyring,
   render: renderKeyring,
-  identify: ({ keys: [primary] }) => primary.id as CredentialId,
-  older: { retained: ({ keys: [, ...others] }) => others.map(({ id }) => id as CredentialId) },
-  check: ({ policy, current }) => {
-    if (current === undefined) return
-    likeOf(policy, current)
-    if (current.keys.length > countOf(policy)) throw tooFewError(current.keys.length)
-  },
-  tooEarly: (context) => {
-    const kept = keptOf(context)
-    return kept.length < countOf(context.policy)
-      ? undefined
-      : `all ${kept.length} keys still decrypt something: re-encrypt what ${kept.at(-1)?.id} encrypted`
-  },
+  identify: ({ keys: [primary] }) => idOf(primary),
+  older: { retained: ({ keys: [, ...others] }) => others.map(idOf) },
+  check,
+  tooEarly,
   propose,
   verify,
 }
 
-const keptOf = (context: Context<KeyringValue>): readonly RingKey[] =>
-  currentOf(context).keys.filter(({ id }) => !(context.released ?? []).includes(id as CredentialId))
+const idOf = ({ id }: RingKey): CredentialId => id as CredentialId
+
+function check({ policy, current }: Context<KeyringValue>): void {
+  if (current === undefined) return
+  likeOf(policy, current)
+  const there = current.keys.length
+  if (there > countOf(policy)) throw tooFewError(there)
+}
+
+function tooEarly(context: Context<KeyringValue>): string | undefined {
+  const kept = keptOf(context)
+  if (kept.length < countOf(context.policy)) return undefined
+  return `all ${kept.length} keys still decrypt something: re-encrypt what ${kept.at(-1)?.id} encrypted`
+}
+
+function keptOf(context: Context<KeyringValue>): readonly RingKey[] {
+  const { released = [] } = context
+  return currentOf(context).keys.filter((key) => !released.includes(idOf(key)))
+}
 
 function propose(context: Context<KeyringValue>): KeyringValue {
   const { policy, env } = context
   const current = currentOf(context)
   const { encoding, size } = likeOf(policy, current)
   const kept = keptOf(context)
-  if (kept.length >= countOf(policy)) {
-    const oldest = kept.at(-1)?.id
-    throw new RotationError('held', `All ${kept.length} keys of ${context.ref.shown} still decrypt something.`, {
-      next: `Re-encrypt what ${oldest} encrypted, then run keyturn reencrypted ${context.ref.shown} --key ${oldest}.`,
-    })
+  if (kept.length >= countOf(policy)) throw fullError(context.ref, kept)
+  const bytes = Buffer.from(env.random(size))
+  const fresh: RingKey = {
+    id: newId(context),
+    key: new SecretText(bytes.toString(encoding)),
   }
-  const fresh: RingKey = { id: newId(context), key: new SecretText(Buffer.from(env.random(size)).toString(encoding)) }
   return { field: current.field, keys: [fresh, ...kept] }
 }
 
-/** Nobody outside could refuse it: but a ring without a key of before would make its data unreadable, whoever put it. */
-async function verify({ current, released = [] }: Context<KeyringValue>, { keys, field }: KeyringValue): Promise<readonly []> {
-  for (const { id, key } of current?.keys ?? []) {
-    const there = keys.find((one) => one.id === id)
-    if (there?.key.equals(key) || (there === undefined && released.includes(id as CredentialId))) continue
-    throw new RotationError(
-      'bad_value',
-      `The new value ${there ? 'has another key as' : 'is without the key'} ${id}, which still decrypts.`,
-      {
-        field: `${field}_previous`,
-        next: `Keep it, or say that nothing needs it: keyturn reencrypted <ref> --key ${id}.`,
-      },
-    )
-  }
-  if (current === undefined || current.keys[0].id === keys[0].id || !current.keys.some(({ id }) => id === keys[0].id)) return []
-  throw new RotationError('bad_value', `The new value would encrypt with ${keys[0].id} again, an older key.`, {
-    field,
-    next: 'A key encrypts once in its life: let a rotation make a new one.',
+/** Nothing outside could refuse the value. But a ring that lost an old key would make that key's data unreadable, whoever put the ring. */
+async function verify({ current, released = [] }: Context<KeyringValue>, value: KeyringValue): Promise<readonly []> {
+  if (current === undefined) return []
+  for (const key of current.keys) assertKept(key, value, released)
+  assertNoOlderEncrypts(current, value)
+  return []
+}
+
+function assertKept(key: RingKey, { keys, field }: KeyringValue, released: readonly CredentialId[]): void {
+  const { id } = key
+  const there = keys.find((one) => one.id === id)
+  if (there?.key.equals(key.key)) return
+  if (there === undefined && released.includes(idOf(key))) return
+  const wrong = there ? 'has another key as' : 'is without the key'
+  throw new RotationError('bad_value', `The new value ${wrong} ${id}, which still decrypts.`, {
+    field: `${field}_previous`,
+    next: `Keep it, or say that nothing needs it: keyturn reencrypted <ref> --key ${id}.`,
   })
 }
 
-const tooFewError = (there: number): RotationError =>
-  new RotationError('bad_policy', `keyturn-count is less than the ${there} keys that are there: one would be dropped while it decrypts.`, {
-    field: 'keyturn-count',
-    next: 'Say which are not needed any more (keyturn reencrypted), rotate, and lower it then.',
+function assertNoOlderEncrypts(current: KeyringValue, { keys, field }: KeyringValue): void {
+  const { id } = keys[0]
+  const [primary, ...older] = current.keys
+  if (id === primary.id || !older.some((one) => one.id === id)) return
+  throw new RotationError('bad_value', `The new value would encrypt with ${id} again, an older key.`, {
+    field,
+    next: 'A key encrypts only once in its life. Let a rotation make a new one.',
   })
+}
+
+function fullError({ shown }: SecretRef, kept: readonly RingKey[]): RotationError {
+  const oldest = kept.at(-1)?.id
+  return new RotationError('held', `All ${kept.length} keys of ${shown} still decrypt something.`, {
+    next: `Re-encrypt what ${oldest} encrypted, then run keyturn reencrypted ${shown} --key ${oldest}.`,
+  })
+}
+
+function tooFewError(there: number): RotationError {
+  const why = `keyturn-count is less than the ${there} keys that are there`
+  return new RotationError('bad_policy', `${why}: one would be dropped while it decrypts.`, {
+    field: 'keyturn-count',
+    next: 'Say which are not needed any more (keyturn reencrypted), rotate, and lower the count then.',
+  })
+}
 
 /** The value's type is the rotator's own business: callers only carry values from one method to the next. */
 export const create = (): AnyRotator => keyring

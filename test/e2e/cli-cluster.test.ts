@@ -51,8 +51,8 @@ describe('the command itself and a cluster', () => {
     await keyturn.ok(['sweep', '--follow', '1m'])
     await rotated()
     const { stderr } = await keyturn.run(['sweep', '--follow', '1m'])
-    assert.match(stderr, /file:db {2}web restarted: .*of before/)
-    assert.match(stderr, /file:db {2}web drained: no pod of before is left/)
+    assert.match(stderr, /file:db {2}web restarted: .*old pod/)
+    assert.match(stderr, /file:db {2}web drained: no old pod is left/)
     const { stdout } = await keyturn.run(['status', 'file:db'])
     assert.match(stdout, /web \(cluster shop, required\): drained/)
     const { consumers } = (await keyturn.ok(['status', 'file:db'])) as { consumers: { consumer: string; place: string }[] }
@@ -65,11 +65,11 @@ describe('the command itself and a cluster', () => {
     assert.match(stdout, /web restarted: .*\r?\n[\s\S]*web drained: /)
   })
 
-  it('a consumer that is certainly mis-set holds a rotation before a key is made, until it is mended', async () => {
+  it('a consumer that is certainly misconfigured holds a rotation before a key is made, until it is mended', async () => {
     const path = `${room.externalSecrets()}/db`
     await lab.api.patch(path, { spec: { refreshPolicy: 'CreatedOnce' } })
     const { message } = await keyturn.fails(['rotate', 'file:db'], 'held')
-    assert.match(message, /mis-set: web/)
+    assert.match(message, /misconfigured: web/)
     assert.equal(await keyturn.value('db'), room.value)
     const { stdout, stderr } = await keyturn.run(['doctor'])
     assert.match(stdout + stderr, /created once and never again/)

@@ -86,7 +86,7 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         assert.ok(seen.slice(0, -1).every(({ again }) => (again ?? 0) > room.env.time))
         assert.ok(
           (await room.pods()).every(({ metadata }) => !old.includes(metadata?.uid)),
-          'no pod of before is left',
+          'no old pod is left',
         )
         const after_ = await metaOf(room.workloadPath(kind))
         assert.equal(after_.generation, (before_.generation ?? 0) + 1, 'restarted once')
@@ -113,7 +113,7 @@ export function kubernetesContract(which: 'real' | 'fake', skip: string | false,
         if (phase === 'drained') break
         if (ending.length > 0 && !/being rolled out/.test(evidence)) {
           heldBack++
-          assert.match(evidence, /pods? of before/)
+          assert.match(evidence, /old pods?/)
         }
         await delay(20)
       }

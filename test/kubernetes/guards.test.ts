@@ -54,7 +54,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await lab.api.patch(room.workloadPath('Deployment'), { spec: { template: { metadata: { annotations: { [key]: change.id } } } } })
     for (let index = 0; index < 240; index++) await make(`new-${String(index).padStart(3, '0')}`, { [key]: change.id })
     await make('zz-old', {})
-    assert.match(await never(notifier, room, change, room.consumer(), 'drained'), /1 pod of before \(zz-old/)
+    assert.match(await never(notifier, room, change, room.consumer(), 'drained'), /1 old pod \(zz-old/)
   })
 
   it('the mark is written for what was read: a sync that came in between is not taken for one after it', async () => {
@@ -160,7 +160,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     const marked = room.consumer({ ...plain, marker: { key: 'password', field: 'password' } })
     const blind = { ...room.context(), before: async () => undefined }
     await follow(notifier, room, change, room.consumer({ ...plain, soakSeconds: 3600 }), 'verified')
-    assert.match((await notifier.advance(change, marked, blind)).evidence, /the version before cannot be read/)
+    assert.match((await notifier.advance(change, marked, blind)).evidence, /the previous version cannot be read/)
   })
 
   it('an answer of more than 8 MiB is given up, whoever sends it', async () => {
@@ -221,7 +221,7 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     const change = room.publish()
     const context = { ...room.context(), receipt: { version: change.version, phase: 'requested', at: room.env.time } as const }
     const { evidence, again = 0 } = await notifier.advance(change, room.consumer(plain), context)
-    assert.match(evidence, /takes our mark away/)
+    assert.match(evidence, /removes our mark/)
     assert.ok(again - room.env.time >= 15_000)
   })
 

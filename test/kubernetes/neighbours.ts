@@ -99,9 +99,9 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'maker', uid: made.metadata?.uid, controller: true }
       await lab.api.patch(room.workloadPath('Deployment'), { metadata: { ownerReferences: [owner] } })
       const checked = await notifier.preflight(room.consumer(), room.context())
-      assert.ok(checked.verdict === 'refuse' && /made by ConfigMap\/maker/.test(checked.why), JSON.stringify(checked))
+      assert.ok(checked.verdict === 'refuse' && /ConfigMap\/maker makes /.test(checked.why), JSON.stringify(checked))
       const at = await generation()
-      assert.match(await never(notifier, room, room.publish(), room.consumer(), 'restarted'), /made by ConfigMap\/maker/)
+      assert.match(await never(notifier, room, room.publish(), room.consumer(), 'restarted'), /ConfigMap\/maker makes /)
       assert.equal(await generation(), at)
     })
 

@@ -43,7 +43,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const child = await lab.api.must('GET', `${room.externalSecrets()}/all-${which}-child`)
       assert.match(child.metadata?.annotations?.['external-secrets.io/force-sync'] ?? '', new RegExp(`^[0-9a-f]{12}=${change.id}$`))
       const named = await notifier.preflight(room.consumer({ externalSecret: `all-${which}-child` }), room.context())
-      assert.ok(named.verdict === 'refuse' && /made by the ClusterExternalSecret/.test(named.why), JSON.stringify(named))
+      assert.ok(named.verdict === 'refuse' && /ClusterExternalSecret \S+ makes the ExternalSecret/.test(named.why), JSON.stringify(named))
     })
 
     it('an operator whose hash has another form: confirmed by what was noted when the mark was written', async () => {
@@ -73,7 +73,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const base = { externalSecret: 'rendered', workloads: [], restart: 'none', soakSeconds: 0 }
       const says = (settings: object) => never(notifier, room, change, room.consumer({ ...base, ...settings }), 'drained')
       assert.match(await says({}), /not to be verified: its target has a template/)
-      assert.match(await says({ marker: { key: 'name', field: 'username' } }), /username is the same in the version before/)
+      assert.match(await says({ marker: { key: 'name', field: 'username' } }), /username is the same in the previous version/)
       assert.match(await says({ marker: { key: 'id', field: 'absent' } }), /no field absent/)
       assert.match(await says({ marker: { key: 'url', field: 'password' } }), /another marker/)
       const marked = room.consumer({ ...base, marker: { key: 'id', field: 'password' } })
@@ -235,7 +235,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await until('the deadline', async () => {
         const state = await notifier.advance(change, consumer, room.context())
         assert.equal(state.phase, 'restarted', state.evidence)
-        return /has passed its progress deadline.*of before/.test(state.evidence)
+        return /has passed its progress deadline.* old pod/.test(state.evidence)
       })
       assert.equal((await running()).length >= 1, true, 'pods of before go on')
       room.kubelet.broken = false
@@ -360,10 +360,10 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         [whole({ token: 'x', as: 'admin' }), /impersonates/],
         [whole(undefined, { ...cluster, 'insecure-skip-tls-verify': true }), /insecure-skip-tls-verify/],
         [whole(undefined, { ...cluster, 'proxy-url': 'http://p' }), /proxy/],
-        [whole(undefined, { server: 'http://plain' }), /mis-set at clusters\.0\.cluster\.server/],
+        [whole(undefined, { server: 'http://plain' }), /misconfigured at clusters\.0\.cluster\.server/],
         [whole(undefined, undefined, ['other']), /no context here/],
         [whole(undefined, undefined, ['here', 'here']), /2 entries for the context here/],
-        ['token: [unclosed secret-0123456789', /is no YAML/],
+        ['token: [unclosed secret-0123456789', /is not YAML/],
       ] as const) {
         await writeFile(file, typeof config === 'string' ? config : JSON.stringify(config))
         room.env.time += 3_600_000

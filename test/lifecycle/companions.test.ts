@@ -153,13 +153,13 @@ describe('companions', () => {
     assert.notEqual(target.accounts.get('app_a'), '')
   })
 
-  it('what is certainly mis-set is found before a rotation starts, and holds it by name; put right, it goes on', async () => {
+  it('what is certainly misconfigured is found before a rotation starts, and holds it by name; put right, it goes on', async () => {
     const world = new SelfIssuedWorld()
     const { ref, set } = await signer(world)
     await world.other.setPolicy(set, { 'keyturn-rotator': 'random' })
     const look = () => world.act((deps) => preflightPass(deps, ref.shown))
     assert.equal((await look())[0]?.found.verdict, 'refuse')
-    await assert.rejects(world.rotate(ref), (cause) => codeOf(cause) === 'held' && /mis-set: jwks/.test(String(cause)))
+    await assert.rejects(world.rotate(ref), (cause) => codeOf(cause) === 'held' && /misconfigured: jwks/.test(String(cause)))
     await world.other.setPolicy(set, { 'keyturn-rotator': null })
     assert.equal((await look())[0]?.found.verdict, 'ok')
     await world.rotate(ref)

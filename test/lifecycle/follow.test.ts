@@ -226,7 +226,7 @@ describe('consumers that are on their way', () => {
     )
   })
 
-  it('a consumer that is mis-set holds the next rotation, also where no cluster can be reached; unknown does not; it goes on when it is mended', async () => {
+  it('a consumer that is misconfigured holds the next rotation, also where no cluster can be reached; unknown does not; it goes on when it is mended', async () => {
     const rollouts = await Rollouts.open('a', ['web'], { 'keyturn-every': '1d' })
     const { world } = rollouts
     for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
@@ -237,7 +237,7 @@ describe('consumers that are on their way', () => {
     assert.equal((await world.store.describe(world.ref)).current?.id, current?.id)
     assert.equal(await rollouts.phaseOf('web'), 'drained', 'how far it is stays')
     const held = said.find(({ action }) => action === 'start')
-    assert.ok(held?.code === 'held' && /mis-set: web/.test(held.outcome), JSON.stringify(held))
+    assert.ok(held?.code === 'held' && /misconfigured: web/.test(held.outcome), JSON.stringify(held))
     // As in a function that reaches no cluster: what was noted decides.
     await assert.rejects(world.run(world.newProcess()), { code: 'held' })
     rollouts.misset.clear()

@@ -107,7 +107,7 @@ describe('a secret with parts', () => {
     const change = (patch: Policy) => world.act((deps) => changePolicy(deps, world.main, ref.shown, patch))
     const wrong: readonly (readonly [Policy, string, RegExp])[] = [
       [{ 'keyturn-parts': 'admin_key=random admin_key=random' }, 'bad_policy', /names the field admin_key twice/],
-      [{ 'keyturn-parts': 'admin_key' }, 'bad_policy', /no field=rotator/],
+      [{ 'keyturn-parts': 'admin_key' }, 'bad_policy', /not field=rotator/],
       [{ 'keyturn-parts': 'admin_key=randm' }, 'bad_policy', /no rotator "randm"/],
       [{ 'keyturn-parts': 'a=postgres b=memory-a' }, 'bad_policy', /more than one part with a target outside: a, b/],
       [{ 'keyturn-parts': 'admin_key=jwt worker_key=jwt' }, 'bad_policy', /more than one part with a public set: admin_key, worker_key/],
@@ -116,7 +116,7 @@ describe('a secret with parts', () => {
       [{ 'keyturn-admin_key-every': 'monthly' }, 'bad_policy', /keyturn-admin_key-every must be a duration/],
       [{ 'keyturn-admin_key-every': '30m' }, 'bad_policy', /keyturn-admin_key-every must be longer than keyturn-grace/],
       [{ 'keyturn-admin_key-window': 'sun 02:00-04:00' }, 'bad_policy', /a part has no window of its own/],
-      [{ 'keyturn-strategy': 'overlap' }, 'bad_policy', /not said for a secret with parts/],
+      [{ 'keyturn-strategy': 'overlap' }, 'bad_policy', /cannot be set for a secret with parts/],
       [{ 'keyturn-admin_key-form': 'square' }, 'bad_policy', /keyturn-admin_key-form must be one of/],
       [{ 'keyturn-admin_key-strategy': 'alternate' }, 'bad_policy', /must be one of replace, overlap/],
       [{ 'keyturn-nobody-form': 'uuid' }, 'bad_policy', /keyturn-nobody-form is unknown/],

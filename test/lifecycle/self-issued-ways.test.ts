@@ -148,9 +148,9 @@ describe('ways back of what is self-issued', () => {
     world.env.time += 2 * dayMs
     await world.rotate(ref)
     world.env.time += 30 * dayMs
-    await assert.rejects(world.rotate(ref, { kind: 'rollback' }), fails('bad_event', /no longer accepted/))
+    await assert.rejects(world.rotate(ref, { kind: 'rollback' }), fails('bad_event', /no longer accepts/))
     await world.rotate(ref, { kind: 'emergency' })
-    await assert.rejects(world.rotate(ref, { kind: 'rollback' }), fails('bad_event', /no longer accepted/))
+    await assert.rejects(world.rotate(ref, { kind: 'rollback' }), fails('bad_event', /no longer accepts/))
   })
 
   it('keyring: revoke ends nothing, and arms nothing', async () => {
@@ -343,7 +343,7 @@ describe('companions of what is self-issued', () => {
     await world.rotate(ref)
     const set = world.files.get('path:/srv/jwks.json')
     const other = await world.create('other', {}, { ...jwt, 'keyturn-companions': 'jwks' })
-    await assert.rejects(world.rotate(other), fails('bad_config', /is of memory:jwt, not of memory:other/))
+    await assert.rejects(world.rotate(other), fails('bad_config', /belongs to memory:jwt, not to memory:other/))
     await world.sweep()
     assert.equal(world.files.get('path:/srv/jwks.json'), set)
   })
@@ -389,10 +389,10 @@ describe('parts, one by one', () => {
     world.configuration = { ...world.configuration, defaults: { 'api-key': { 'keyturn-strategy': 'overlap', 'keyturn-every': '10d' } } }
     await world.rotate(ref)
     assert.ok(((await world.act(async (deps) => scheduleOf(deps, await world.state(ref)))).nextAt ?? 0) < world.env.now() + 12 * dayMs)
-    await assert.rejects(world.create('mixed', { a: 'x' }, { ...own, 'keyturn-rotator': 'random' }), fails('bad_policy', /stands beside/))
+    await assert.rejects(world.create('mixed', { a: 'x' }, { ...own, 'keyturn-rotator': 'random' }), fails('bad_policy', /is set beside/))
     await assert.rejects(
       world.create('over', { key: 'x', key_previous: 'y' }, { 'keyturn-parts': 'key=random key_previous=random' }),
-      fails('bad_policy', /keeps what it had before/),
+      fails('bad_policy', /keeps its previous credential/),
     )
   })
 })

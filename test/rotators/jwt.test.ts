@@ -110,7 +110,7 @@ describe('rotator jwt', () => {
     assert.equal(jwt.tooEarly?.(keys.context()), undefined)
     await keys.rotate()
     keys.env.time += 4 * hour
-    assert.match(jwt.tooEarly?.(keys.context()) ?? '', /^tokens of the key before are valid until /)
+    assert.match(jwt.tooEarly?.(keys.context()) ?? '', /^tokens of the previous key are valid until /)
     await assert.rejects(keys.rotate(), code('held'))
     // A slower verifier that is named later counts from the publication that announced the key.
     keys.env.time += 6 * hour

@@ -1,6 +1,6 @@
 import { codeOf } from '../../core/errors.js'
-import type { Change } from '../../core/ports/notifier.js'
-import type { SecretState, SecretView, Seen } from '../../core/ports/store.js'
+import type { Change, Consumer } from '../../core/ports/notifier.js'
+import type { Retiring, SecretState, SecretView, Seen } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { changeOf, isDue } from '../decide/publication.js'
 import type { Deps } from '../secret/deps.js'
@@ -12,32 +12,35 @@ import { type Delivery, deliver, seenBy, wasTold } from './deliver.js'
 /** How one announce pass ended; `told` also lists who was told before. */
 export interface Announced {
   readonly ref: SecretRef
-  /** none: nothing was due · announced: every consumer was told · waiting: some could not be told yet · unnoted: told, but this role may not write notes. */
+  /** none: nothing was due · announced: every consumer was told · waiting: some could not be told yet · unnoted: told, and this role may not write notes. */
   readonly outcome: 'none' | 'announced' | 'waiting' | 'unnoted'
   readonly change?: Change
   readonly told: readonly Delivery[]
 }
 
 /**
- * One announce pass: tells every consumer of what is current, and only then notes it, together with the retiring entry of what left, in one
- * write. Repeatable: a crash in between costs a repeated event with the same id. Whom it told of a publication that was overtaken meanwhile hears
- * of the newer one once more, so that the older one was not the last. bad_config for a consumer that nobody configured.
+ * One announce pass. It tells every consumer about the current value, and only then notes that, together with the retiring entry of what left, in
+ * one write. Repeatable: a crash in between costs a repeated event with the same id. Where a publication is overtaken meanwhile, each consumer that
+ * heard of it hears of the newer one once more, so that the older one is not the last it heard of. bad_config for a consumer that nobody configured.
  */
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
   let before: { readonly version: VersionId; readonly told: readonly Delivery[] } | undefined
   return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
-    const { current } = state
+    const { current, journal } = state
     const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
     const due = isDue(state) || refusedBefore(state, deps.env.now()) || isProgressing(state, deps.env.now())
-    if (current === undefined || !(due || overtaken.length > 0)) return { ref, outcome: 'none', told: [] }
+    if (current === undefined) return { ref, outcome: 'none', told: [] }
+    if (!due && overtaken.length === 0) return { ref, outcome: 'none', told: [] }
     const setup = await loadSetup()
     assertConsumers(setup)
     const change = changeOf(state, current)
     const told = await tellAll(tools, setup, state, change, overtaken)
     if (!due) return { ref, change, told, outcome: 'announced' } // another pass has noted it
-    before = { version: current.id, told: told.filter((one) => one.seen !== state.journal?.seen?.[one.consumer.key]) }
+    const isNews = ({ consumer, seen }: Delivery): boolean => seen !== journal?.seen?.[consumer.key]
+    before = { version: current.id, told: told.filter(isNews) }
     try {
-      return { ref, change, told, outcome: await noteAnnounced(tools, setup, state, told) }
+      const outcome = await noteAnnounced(tools, setup, state, told)
+      return { ref, change, told, outcome }
     } catch (cause) {
       if (codeOf(cause) !== 'denied') throw cause
       return { ref, change, told, outcome: 'unnoted' }
@@ -45,19 +48,20 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   })
 }
 
-/** A required consumer that refused current (410) may have been put right: it is asked again once an hour, also after everybody was told. */
-export const refusedBefore = ({ journal, current }: SecretView, now: number): boolean =>
-  Object.values(journal?.seen ?? {}).some(
-    ({ version, code, again }) => version === current?.id && code === 'delivery_refused' && again !== undefined && again <= now,
-  )
+const seenOfCurrent = ({ journal, current }: SecretView): readonly Seen[] =>
+  Object.values(journal?.seen ?? {}).filter(({ version }) => version === current?.id)
+const isOver = (again: number | undefined, now: number): boolean => again !== undefined && again <= now
 
-/** Somebody was told and is on the way: it is looked how far, whether or not a credential waits for it. A rollout has no other driver. */
-export const isProgressing = ({ journal, current }: SecretView, now: number): boolean =>
-  Object.values(journal?.seen ?? {}).some((seen) => seen.version === current?.id && mayMove(seen, now))
+/** Whether a consumer that refused the current version (410) is to be asked again: it may have been fixed. That is once an hour, even after everybody was told. */
+export const refusedBefore = (state: SecretView, now: number): boolean =>
+  seenOfCurrent(state).some(({ code, again }) => code === 'delivery_refused' && isOver(again, now))
+
+/** Whether a consumer that was told is still on its way. Each pass looks how far it is, even where no credential waits: nothing else drives a rollout. */
+export const isProgressing = (state: SecretView, now: number): boolean => seenOfCurrent(state).some((seen) => mayMove(seen, now))
 const mayMove = ({ phase, code, again }: Seen, now: number): boolean =>
-  again !== undefined && again <= now && phase !== 'drained' && code !== 'delivery_refused'
+  isOver(again, now) && phase !== 'drained' && code !== 'delivery_refused'
 
-/** Those that took it already are not told again, and those that asked to wait are not yet. */
+/** Tells the consumers, except those that took the change already, and those that asked to wait and whose time is not over. */
 async function tellAll(
   tools: Tools,
   { consumers }: Setup,
@@ -66,24 +70,33 @@ async function tellAll(
   overtaken: readonly Delivery[],
 ): Promise<readonly Delivery[]> {
   const told: Delivery[] = []
+  const now = () => tools.deps.env.now()
   for (const consumer of consumers) {
     const before = journal?.seen?.[consumer.key]
     const same = before?.version === change.version ? before : undefined
-    const waits = (same?.again ?? 0) > tools.deps.env.now()
-    const refused = same?.code === 'delivery_refused' && consumer.required && !waits
     const older = overtaken.some((one) => one.consumer.key === consumer.key)
-    const settled = same !== undefined && !refused && !older && !mayMove(same, tools.deps.env.now()) && (wasTold(same) || waits)
-    told.push(settled ? { consumer, seen: same, evidence: notedBefore(same) } : await deliver(tools, change, consumer, same))
+    const settled = same !== undefined && !older && isSettled(same, consumer, now())
+    if (settled) told.push({ consumer, seen: same, evidence: notedBefore(same) })
+    else told.push(await deliver(tools, change, consumer, same))
   }
   return told
 }
 
-const notedBefore = ({ phase, code, again }: Seen): string =>
-  phase !== 'failed' || again === undefined
-    ? 'as noted before'
-    : `could not be told${code === undefined ? '' : ` (${code})`}, asked again at ${new Date(again).toISOString()}`
+/** Whether there is nothing to tell now: the consumer took the change, or its pause is not over. */
+function isSettled(seen: Seen, { required }: Consumer, now: number): boolean {
+  const waits = (seen.again ?? 0) > now
+  const askAgain = seen.code === 'delivery_refused' && required && !waits
+  if (askAgain || mayMove(seen, now)) return false
+  return wasTold(seen) || waits
+}
 
-/** Worth a write: another phase or obstacle, or somebody who asks to be left alone for longer. That it was looked once more is not. */
+function notedBefore({ phase, code, again }: Seen): string {
+  if (phase !== 'failed' || again === undefined) return 'as noted before'
+  const reason = code === undefined ? '' : ` (${code})`
+  return `could not be told${reason}, asked again at ${new Date(again).toISOString()}`
+}
+
+/** Whether a delivery is worth a write: another phase or obstacle, or a longer pause that the consumer asks for. Another look alone is not. */
 function hasMoved({ consumer, seen }: Delivery, { journal }: SecretState): boolean {
   const before = journal?.seen?.[consumer.key]
   if (before?.version !== seen.version || before.phase !== seen.phase || before.code !== seen.code) return true
@@ -91,25 +104,46 @@ function hasMoved({ consumer, seen }: Delivery, { journal }: SecretState): boole
 }
 
 async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, told: readonly Delivery[]): Promise<'announced' | 'waiting'> {
-  const { current } = state
-  const seen = told.length === 0 ? {} : { seen: seenBy(told, state.journal?.seen) }
-  if (current !== undefined && state.journal?.announced === current.id) {
-    const named = (key: string): boolean => told.some(({ consumer }) => consumer.key === key)
-    // Of a consumer that is not named any more nobody hears again: its entry would keep the sweep looking for ever.
-    const kept = Object.fromEntries(Object.entries(seen.seen ?? state.journal.seen ?? {}).filter(([key]) => named(key)))
-    const gone = Object.keys(state.journal.seen ?? {}).some((key) => !named(key))
-    if (gone || told.some((one) => hasMoved(one, state))) await tools.store.note(state, { seen: kept })
+  const { current, journal } = state
+  if (current !== undefined && journal?.announced === current.id) {
+    await noteMoves(tools, state, journal.seen ?? {}, told)
     return 'announced'
   }
-  const leftBehind = setup.settings.forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + setup.settings.forceAfterMs
-  if (current === undefined || !(leftBehind || told.every((one) => wasTold(one.seen)))) {
+  const seen = told.length === 0 ? {} : { seen: seenBy(told, journal?.seen) }
+  const { forceAfterMs } = setup.settings
+  const leftBehind = forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + forceAfterMs
+  const isDone = leftBehind || told.every((one) => wasTold(one.seen))
+  if (current === undefined || !isDone) {
     if (told.some((one) => hasMoved(one, state))) await tools.store.note(state, seen)
     return 'waiting'
   }
-  const { rotator } = setup
-  const retiring = rotator
-    ? await entriesDue(tools, { ...setup, rotator }, state, await identitiesOf(tools, { ...setup, rotator }, state, current.id))
-    : (state.journal?.retiring ?? [])
+  const retiring = await retiringAfter(tools, setup, state, current.id)
   await tools.store.note(state, { announced: current.id, retiring, ...seen })
   return 'announced'
+}
+
+/** Notes how far the consumers are after the announcement. The entry of a consumer that is no longer named goes: it would keep the sweep looking for ever. */
+async function noteMoves(
+  tools: Tools,
+  state: SecretState,
+  before: Readonly<Record<string, Seen>>,
+  told: readonly Delivery[],
+): Promise<void> {
+  const isNamed = (key: string): boolean => told.some(({ consumer }) => consumer.key === key)
+  const gone = Object.keys(before).some((key) => !isNamed(key))
+  if (!gone && !told.some((one) => hasMoved(one, state))) return
+  const kept = Object.entries(seenBy(told, before)).filter(([key]) => isNamed(key))
+  await tools.store.note(state, { seen: Object.fromEntries(kept) })
+}
+
+async function retiringAfter(
+  tools: Tools,
+  { rotator, ...setup }: Setup,
+  state: SecretState,
+  current: VersionId,
+): Promise<readonly Retiring[]> {
+  if (rotator === undefined) return state.journal?.retiring ?? []
+  const known = { ...setup, rotator }
+  const ids = await identitiesOf(tools, known, state, current)
+  return entriesDue(tools, known, state, ids)
 }

@@ -1,5 +1,5 @@
 import { codeOf, RotationError } from '../../core/errors.js'
-import type { Notifier, Preflight } from '../../core/ports/notifier.js'
+import type { ConsumerState, Notifier, Preflight } from '../../core/ports/notifier.js'
 import type { SecretState, SecretView, Seen } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
@@ -11,8 +11,8 @@ import { assertPlain, notThereError, placeOf, type Source, writeCompanion } from
 const againMs = 60_000
 
 /**
- * Companions marked `before`, with a value that was tested and is about to be published: who reads them is ready when it is. Repeatable. conflict
- * where somebody else went on meanwhile, and that value is not to be published any more.
+ * Writes the companions marked `before` with a value that was tested and is about to be published, so that their readers are ready when it is.
+ * Repeatable. conflict where somebody else continued meanwhile, and that value must not be published any more.
  */
 export async function publishBefore(
   tools: Tools,
@@ -24,23 +24,28 @@ export async function publishBefore(
   if (rotator === undefined) return
   const still = async (): Promise<boolean> => {
     const { pending, loose, current } = await tools.store.describe(ref)
-    return [pending, current, ...loose].some((one) => one?.id === version) // current: a platform published it, and this call is repeated
+    // It is current where a platform has published it, and this call is repeated.
+    return [pending, current, ...loose].some((one) => one?.id === version)
   }
-  const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: undefined, still }
-  for (const companion of companions.filter(({ order }) => order === 'before')) {
+  const text = await tools.store.read(ref, version)
+  const source: Source = { ref, rotator, policy, text, at: undefined, still }
+  for (const companion of companions.filter(isBefore)) {
     try {
       await writeCompanion(tools, companion, source)
     } catch (cause) {
-      // What leaked must not sign on because one of several places is out of reach: that one is told like a consumer, again and again.
+      // A key that leaked must not keep signing because one of several places is out of reach. That place is told like a consumer, again and again.
       if (!emergency || !(cause instanceof RotationError) || cause.code === 'conflict') throw cause
-      tools.deps.env.log('companion_behind', { companion: companion.name, code: cause.code, why: cause.message })
+      const { code, message: why } = cause
+      tools.deps.env.log('companion_behind', { companion: companion.name, code, why })
     }
   }
 }
 
+const isBefore = ({ order }: Companion): boolean => order === 'before'
+
 /**
- * Right after the publication, where nobody announces it from here: public sets get the end of the key that signed until now. What fails costs only
- * that: the key stays in the set until the next sweep or rotation.
+ * Writes the end of the key that signed until now into the public sets, right after a publication that nobody announces from here. Where that fails,
+ * the key stays in the set until the next sweep or rotation, and nothing else is lost.
  */
 export async function publishKeyExpiry(
   tools: Tools,
@@ -50,9 +55,13 @@ export async function publishKeyExpiry(
 ): Promise<void> {
   const sets = companions.filter(({ content }) => content === 'public-set')
   if (rotator === undefined || sets.length === 0) return
-  const still = async (): Promise<boolean> => (await tools.store.describe(ref)).current?.id === version
+  const still = async (): Promise<boolean> => {
+    const { current } = await tools.store.describe(ref)
+    return current?.id === version
+  }
   try {
-    const source: Source = { ref, rotator, policy, text: await tools.store.read(ref, version), at: tools.deps.env.now(), still }
+    const text = await tools.store.read(ref, version)
+    const source: Source = { ref, rotator, policy, text, at: tools.deps.env.now(), still }
     for (const companion of sets) await writeCompanion(tools, companion, source)
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
@@ -60,7 +69,7 @@ export async function publishKeyExpiry(
   }
 }
 
-/** A companion as a consumer of its source: written, or seen to be as it should, and only then drained. Never with what is not current any more. */
+/** A companion as a consumer of its source. It is drained only when it was written, or was seen to be right. It never gets an older value. */
 export function companionNotifier(tools: Tools): Notifier {
   return {
     kind: companionKind,
@@ -70,32 +79,37 @@ export function companionNotifier(tools: Tools): Notifier {
     },
     advance: async ({ ref, version }, { key }, { env, value }) => {
       const { state, known } = opened(tools, await tools.store.describe(ref))
-      if (state.current?.id !== version) return { phase: 'requested', again: env.now(), evidence: 'a newer value is current' }
+      const later = (again: number, evidence: string): ConsumerState => ({ phase: 'requested', again, evidence })
+      if (state.current?.id !== version) return later(env.now(), 'a newer value is current')
       const { rotator, policy, companions } = await known()
       const companion = companions.find(({ name }) => name === key)
-      if (companion === undefined || value === undefined) return { phase: 'drained', evidence: 'is no companion any more' }
-      if (mustWait(companion, state))
-        return { phase: 'requested', again: env.now() + againMs, evidence: 'a newer value is about to be published' }
-      const source = { ref, rotator, policy, text: await value(), at: state.publishedAt, still: stillCurrent(tools, companion, state) }
+      if (companion === undefined || value === undefined) return { phase: 'drained', evidence: 'is not a companion any more' }
+      if (mustWait(companion, state)) return later(env.now() + againMs, 'a newer value is about to be published')
+      const still = stillCurrent(tools, companion, state)
+      const source = { ref, rotator, policy, text: await value(), at: state.publishedAt, still }
       const written = await writeCompanion(tools, companion, source)
-      return { phase: 'drained', evidence: `${companion.at} ${written ? 'was written' : 'is as it should be'}` }
+      const what = written ? 'was written' : 'is as it should be'
+      return { phase: 'drained', evidence: `${companion.at} ${what}` }
     },
     classify: (cause) => codeOf(cause) ?? 'internal',
   }
 }
 
-/** bad_config before a value is made for which a companion could never be written from here. Nothing is looked at but the configuration. */
+/** bad_config before a value is made whose companion could never be written from here. It looks at the configuration only. */
 export async function assertPlaces(tools: Tools, { companions }: Setup): Promise<void> {
-  for (const companion of companions.filter(({ order }) => order === 'before'))
+  for (const companion of companions.filter(isBefore))
     await placeOf(tools, companion).catch((cause: unknown) => {
-      if (!(cause instanceof RotationError) || cause.code === 'bad_config') throw cause // what is only out of reach now may be back when it counts
+      // A place that is only out of reach now may be back when it counts.
+      if (!(cause instanceof RotationError) || cause.code === 'bad_config') throw cause
     })
 }
 
-/** When what is current had reached the last of the places that have it before consumers do: what verifiers learn of counts from there. */
-export function reachedAt({ companions }: Pick<Setup, 'companions'>, { publishedAt, current, journal }: SecretView): number {
-  const seen = companions.filter(({ order }) => order === 'before').flatMap(({ name }) => journal?.seen?.[name] ?? [])
-  return Math.max(publishedAt, ...seen.filter(({ version, phase }) => version === current?.id && phase === 'drained').map(({ at }) => at))
+/** The time when the current value had reached the last of the places that get it before consumers do. Verifiers' waits count from there. */
+export function reachedAt({ companions }: Pick<Setup, 'companions'>, state: SecretView): number {
+  const { publishedAt, current, journal } = state
+  const notes = companions.filter(isBefore).flatMap(({ name }) => journal?.seen?.[name] ?? [])
+  const seen = notes.filter(({ version, phase }) => version === current?.id && phase === 'drained')
+  return Math.max(publishedAt, ...seen.map(({ at }) => at))
 }
 
 /** A companion that was written, and why, for people. */
@@ -105,8 +119,8 @@ export interface Healed {
 }
 
 /**
- * Looks whether companions still carry what their source does, and writes those that do not. `whole`: compares each; else only a secret that was
- * published to after it was last seen right, which costs one look and no read.
+ * Writes the companions that no longer carry what their source does. `whole`: compares each of them. Otherwise it compares only a secret that was
+ * published to after it was last seen right; that costs one look and no read.
  */
 export async function repairCompanions(deps: Deps, refText: string, whole: boolean): Promise<readonly Healed[]> {
   const { tools, ref, state, setup } = await openSecret(deps, refText)
@@ -116,23 +130,27 @@ export async function repairCompanions(deps: Deps, refText: string, whole: boole
   const seen: Record<string, Seen> = {}
   let text: SecretText | undefined
   for (const companion of companions) {
-    if (mustWait(companion, state) || (!whole && !(await isSuspect(tools, companion, state)))) continue
+    const { name, at } = companion
+    if (mustWait(companion, state)) continue
+    if (!whole && !(await isSuspect(tools, companion, state))) continue
     text ??= await tools.store.read(ref, state.current.id)
-    const known = state.journal?.seen?.[companion.name]
-    const first = known === undefined
-    const source = { ref, rotator, policy, text, at: state.publishedAt, still: stillCurrent(tools, companion, state) }
+    const first = state.journal?.seen?.[name] === undefined
+    const still = stillCurrent(tools, companion, state)
+    const source = { ref, rotator, policy, text, at: state.publishedAt, still }
     const wrote = await writeCompanion(tools, companion, source)
-    if (wrote)
-      healed.push({ companion: companion.name, says: `${companion.at} ${first ? 'was written' : 'had drifted and was written again'}` })
-    // A secret that was published to is known to be right again; a file has no such time, and its own is when it was written.
-    if (wrote || first || (!whole && !('artefact' in (await placeOf(tools, companion)))))
-      seen[companion.name] = { version: state.current.id, phase: 'drained', at: deps.env.now() }
+    const what = first ? 'was written' : 'had drifted and was written again'
+    if (wrote) healed.push({ companion: name, says: `${at} ${what}` })
+    // A secret that was published to is known to be right again. A file has no such time: its own time is when it was written.
+    if (wrote || first || (!whole && !(await isArtefact(tools, companion))))
+      seen[name] = { version: state.current.id, phase: 'drained', at: deps.env.now() }
   }
   if (Object.keys(seen).length > 0) await noteSeen(tools, state, { ...state.journal?.seen, ...seen })
   return healed
 }
 
-/** Whether any of them had to be written, which is noted; one that is out of reach is met again right before the publication. */
+const isArtefact = async (tools: Tools, companion: Companion): Promise<boolean> => 'artefact' in (await placeOf(tools, companion))
+
+/** Returns whether any public set had to be written, and notes it. A set that is out of reach is tried again right before the publication. */
 export async function repairPublicSets({ deps }: Tools, { shown }: SecretRef): Promise<boolean> {
   try {
     return (await repairCompanions(deps, shown, true)).length > 0
@@ -147,13 +165,16 @@ async function noteSeen({ store }: Tools, state: SecretState, seen: Readonly<Rec
   try {
     await store.note(state, { seen })
   } catch (cause) {
-    if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause // then it is looked at once more, which does no harm
+    // Without the note it is looked at once more, which does no harm.
+    if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause
   }
 }
 
-/** What is staged has been, or will be, written to companions that come before it: what is current now must not take its place again. */
-const mustWait = ({ order }: Companion, { pending, loose, current }: SecretState): boolean =>
-  order === 'before' && (pending?.hasValue === true || loose.some(({ base }) => base === current?.id))
+/** A staged value has been, or will be, written to the companions that come before it: the current value must not replace it there. */
+function mustWait(companion: Companion, { pending, loose, current }: SecretState): boolean {
+  if (!isBefore(companion)) return false
+  return pending?.hasValue === true || loose.some(({ base }) => base === current?.id)
+}
 
 const stillCurrent =
   (tools: Tools, companion: Companion, { ref, current }: SecretState) =>
@@ -167,16 +188,17 @@ async function isSuspect(tools: Tools, companion: Companion, { journal, current 
   if (seen === undefined) return true // it was named after the publication
   if (seen.phase !== 'drained' || seen.version !== current?.id) return false // the announcement is on its way there
   const place = await placeOf(tools, companion)
-  if ('artefact' in place) return true // it has no time of its own to tell
-  const there = createTools(place.deps)
-  return (await there.store.describe(await there.store.resolve(companion.at))).publishedAt > seen.at
+  if ('artefact' in place) return true // it does not say when somebody wrote it
+  const { store } = createTools(place.deps)
+  const { publishedAt } = await store.describe(await store.resolve(companion.at))
+  return publishedAt > seen.at
 }
 
-/** Whether it could be written at all, as far as a look says. unknown: not reachable now. */
+/** Whether a companion could be written at all, as far as a look says. unknown: it cannot be reached now. */
 async function inspectCompanion(tools: Tools, companion: Companion): Promise<Preflight> {
   try {
     const place = await placeOf(tools, companion)
-    if ('artefact' in place) return { verdict: 'ok' } // that it can be written is seen when it is
+    if ('artefact' in place) return { verdict: 'ok' } // only a write shows that it can be written
     const { store } = createTools(place.deps)
     const state = await store.describe(await store.resolve(companion.at))
     assertPlain(companion, state)
@@ -184,14 +206,25 @@ async function inspectCompanion(tools: Tools, companion: Companion): Promise<Pre
     return { verdict: 'ok' }
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
-    const refused = cause.code === 'bad_config' || cause.code === 'not_found'
-    return refused ? { verdict: 'refuse', why: cause.message, next: cause.next } : { verdict: 'unknown', why: cause.message }
+    const { code, message: why, next } = cause
+    if (code === 'bad_config' || code === 'not_found') return { verdict: 'refuse', why, next }
+    return { verdict: 'unknown', why }
   }
 }
 
-/** For who looks at everything: the same question about each companion of the configuration. */
-export async function inspectCompanions(deps: Deps): Promise<readonly { readonly name: string; readonly found: Preflight }[]> {
+/** What a look at one companion found. */
+export interface Inspected {
+  readonly name: string
+  readonly found: Preflight
+}
+
+/** Looks at every companion of the configuration, and asks whether it could be written. */
+export async function inspectCompanions(deps: Deps): Promise<readonly Inspected[]> {
   const tools = createTools(deps)
-  const companions = Object.values((await deps.configuration()).companions)
-  return Promise.all(companions.map(async (one) => ({ name: one.name, found: await inspectCompanion(tools, one) })))
+  const { companions } = await deps.configuration()
+  const inspect = async (one: Companion): Promise<Inspected> => ({
+    name: one.name,
+    found: await inspectCompanion(tools, one),
+  })
+  return Promise.all(Object.values(companions).map(inspect))
 }

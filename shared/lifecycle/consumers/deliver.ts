@@ -18,37 +18,54 @@ const tellMsMax = 30_000
 const againMsMin = 60_000
 const againMsMax = 3_600_000
 
-/** It knows of the publication, or answered for good that it will not: only what may still be delivered keeps an announcement due. */
+/** Whether a consumer knows of the publication, or refused it for good. Only what may still be delivered keeps an announcement due. */
 export const wasTold = ({ phase, code }: Seen): boolean => phase !== 'failed' || code === 'delivery_refused'
 
-/** One consumer, one bounded look and at most one delivery. Never throws for what the consumer does: its failure must not undo or repeat a rotation. */
+/**
+ * Tells one consumer: one bounded look and at most one delivery. It does not throw for what the consumer does, because that failure must not undo
+ * or repeat a rotation.
+ */
 export async function deliver(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
   const { env } = tools.deps
-  const receipt = before?.version === change.version ? before : undefined
+  const { ref, version } = change
+  const receipt = before?.version === version ? before : undefined
   const context = {
     env: tools.guard.env,
     deadline: env.now() + tellMsMax,
-    value: () => tools.store.read(change.ref, change.version),
+    value: () => tools.store.read(ref, version),
     before: () => readBefore(tools, change),
     ...optional('receipt', receipt),
   }
-  const seenNow = (rest: Omit<Seen, 'version' | 'at'>): Seen => ({ version: change.version, at: env.now(), ...rest })
+  const seenNow = (rest: Omit<Seen, 'version' | 'at'>): Seen => ({ version, at: env.now(), ...rest })
   try {
-    const notifier = guardNotifier(await notifierFor(tools, consumer.kind), tools.guard, change.ref.shown)
+    const loaded = await notifierFor(tools, consumer.kind)
+    const notifier = guardNotifier(loaded, tools.guard, ref.shown)
     const { phase, code, evidence, ...told } = await notifier.advance(change, consumer, context)
-    const refused = code === 'delivery_refused' // it wants none: asked again only where somebody waits for it
-    const again = !refused ? told.again : consumer.required ? (told.again ?? laterThan(change, env.now())) : undefined
+    const later = () => laterThan(change, env.now())
+    const again = code === 'delivery_refused' ? againAfterRefusal(consumer, told.again, later) : told.again
     const received = receipt?.received && receipt.phase === phase ? { received: true as const } : {}
-    // Mis-set, as its last preflight said: that it is told all the same does not mend it.
-    const misset = receipt?.code === 'bad_config' && receipt.phase !== 'failed' ? receipt.code : undefined
-    return { consumer, evidence, seen: seenNow({ phase, ...optional('again', again), ...optional('code', code ?? misset), ...received }) }
+    const seen = { phase, ...optional('again', again), ...optional('code', code ?? misconfigured(receipt)) }
+    return { consumer, evidence, seen: seenNow({ ...seen, ...received }) }
   } catch (cause) {
-    if (!(cause instanceof RotationError) || cause.code === 'audit_failed' || cause.code === 'held') throw cause
-    return { consumer, evidence: cause.message, seen: seenNow({ phase: 'failed', code: cause.code, again: laterThan(change, env.now()) }) }
+    if (!(cause instanceof RotationError)) throw cause
+    const { code, message: evidence } = cause
+    if (code === 'audit_failed' || code === 'held') throw cause
+    const again = laterThan(change, env.now())
+    return { consumer, evidence, seen: seenNow({ phase: 'failed', code, again }) }
   }
 }
 
-/** A companion is written with the rotator of its source, so that it is the lifecycle's own to tell. */
+/** A consumer that refused is asked again only where somebody waits for it. */
+function againAfterRefusal({ required }: Consumer, again: number | undefined, later: () => number): number | undefined {
+  return required ? (again ?? later()) : undefined
+}
+
+/** The code of a consumer that its last preflight found misconfigured: a delivery that succeeds all the same does not fix it. */
+function misconfigured(receipt: Seen | undefined): 'bad_config' | undefined {
+  return receipt?.code === 'bad_config' && receipt.phase !== 'failed' ? receipt.code : undefined
+}
+
+/** The notifier of a kind. Companions have one of the lifecycle's own, because the rotator of the source makes what is written. */
 export const notifierFor = async (tools: Tools, kind: string): Promise<Notifier> =>
   kind === companionKind ? companionNotifier(tools) : tools.deps.loadNotifier(kind)
 
@@ -62,14 +79,19 @@ async function readBefore({ store }: Tools, { ref, previous }: Change): Promise<
 }
 
 /** The older the publication, the longer the pause: one minute to one hour. */
-const laterThan = ({ sequence }: Change, now: number): number => now + Math.min(againMsMax, Math.max(againMsMin, now - sequence))
+function laterThan({ sequence }: Change, now: number): number {
+  const age = now - sequence
+  return now + Math.min(againMsMax, Math.max(againMsMin, age))
+}
 
-/** Where a consumer is as far as it was, it has been so since then: how long it stands still is asked later. */
-export const seenBy = (told: readonly Delivery[], before: Readonly<Record<string, Seen>> | undefined): Readonly<Record<string, Seen>> => ({
-  ...before,
-  ...Object.fromEntries(told.map(({ consumer, seen }) => [consumer.key, since(before?.[consumer.key], seen)])),
-})
-const since = (before: Seen | undefined, now: Seen): Seen =>
-  before !== undefined && before.version === now.version && before.phase === now.phase && before.code === now.code && !now.received
-    ? { ...now, at: before.at }
-    : now
+type SeenByKey = Readonly<Record<string, Seen>>
+/** The notes with what was told. A consumer that has not moved keeps its old time, which later shows how long it has not moved. */
+export function seenBy(told: readonly Delivery[], before: SeenByKey | undefined): SeenByKey {
+  const entries = told.map(({ consumer: { key }, seen }) => [key, since(before?.[key], seen)] as const)
+  return { ...before, ...Object.fromEntries(entries) }
+}
+function since(before: Seen | undefined, now: Seen): Seen {
+  if (before === undefined || now.received) return now
+  const isSame = before.version === now.version && before.phase === now.phase && before.code === now.code
+  return isSame ? { ...now, at: before.at } : now
+}

@@ -11,18 +11,18 @@ export interface Facts {
   readonly mints: boolean
   /** False where notes are denied: then a due announcement holds nothing. */
   readonly journal: boolean
-  /** Consumers are named in the policy. */
+  /** Whether anybody has to be told of a publication. */
   readonly consumers: boolean
-  /** Required consumers whose last preflight said that they are certainly mis-set. */
+  /** Required consumers that refuse the publication, or whose last preflight found them misconfigured. */
   readonly refused?: readonly string[]
   /** Where consumers are, for people. */
   readonly places?: Readonly<Record<string, string>>
   readonly rollback: ReturnType<RotatorTraits['rollback']>
   /** Nobody outside knows the credential. */
   readonly selfIssued?: true
-  /** Which parts were meant stands in no note: a rotation that has no value yet is begun anew. */
+  /** The secret has parts. No note says which parts a rotation is for, so one that has no value yet is begun again. */
   readonly parts?: true
-  /** What left is kept in the value: what is armed leaves with this very rotation, and is nothing that ends at this moment. */
+  /** The value keeps its older keys. An armed key leaves with this very rotation; nothing ends it at this moment. */
   readonly retains?: true
   readonly previousAccepted?: boolean
   /** Why no rotation may start now, in words: outside the window, a freeze, paused. */
@@ -35,11 +35,11 @@ export interface Facts {
 export type Action =
   | { readonly do: 'done'; readonly version: VersionId }
   | { readonly do: 'refuse'; readonly code: Code; readonly why: string; readonly next?: string }
-  /** Test-only run of a service: verify current, write nothing. */
+  /** A test-only run of a service: verify current, write nothing. */
   | { readonly do: 'check' }
   /** Under an exclusive claim, one login each. `leftover`: base ≠ current, so current is asked first. */
   | { readonly do: 'probe'; readonly versions: readonly Staged[]; readonly leftover: boolean; readonly replaces?: Token }
-  /** A value that a person put and puts anew: nobody set it at the target, and the person has it. */
+  /** Drops a value that a person put and puts again: nobody set it at the target, and the person has it. */
   | { readonly do: 'drop'; readonly staged: Staged }
   | {
       readonly do: 'go'
@@ -55,7 +55,7 @@ export type Action =
       readonly refusals: number
     }
 
-/** The state seen through the request; what the rows of the table ask. */
+/** The state, the request and the facts together: the rows of the table ask this. */
 export interface Look {
   readonly state: SecretView
   readonly request: RotationRequest
@@ -66,7 +66,7 @@ export interface Look {
   readonly base: VersionId | null
 }
 
-/** One row of the table: `answer` may be undefined, which passes the question on to the rows below. */
+/** One row of the table. Where `answer` gives undefined, the rows below are asked. */
 export interface Row {
   readonly id: string
   readonly state: string
@@ -75,6 +75,6 @@ export interface Row {
   answer(look: Look): Action | undefined
 }
 
-/** Slots in use besides the current credential's. */
+/** How many slots are in use besides the current credential's. */
 export const occupied = (retiring: readonly Retiring[], now: number): number =>
   retiring.filter((entry) => entry.state !== 'undeclared' || now < entry.notBefore).length

@@ -4,7 +4,7 @@ import type { RotationRequest } from '../../core/ports/words.js'
 import type { Action, Facts, Look } from './action.js'
 import { rows } from './table.js'
 
-/** What to do next: pure, one table, the first row that matches wins. The conditional writes of the ports guard the rest. */
+/** Decides what to do next. Pure: one table, and the first row that matches wins. The conditional writes of the ports guard the rest. */
 export function decide(state: SecretView, request: RotationRequest, facts: Facts): Action & { readonly row: string } {
   const rotation = state.journal?.rotation
   const open = rotation && rotation.published === undefined ? rotation : undefined
@@ -23,6 +23,6 @@ export function decide(state: SecretView, request: RotationRequest, facts: Facts
   return { do: 'refuse', code: 'internal', why: 'no row of the table matched', row: 'none' }
 }
 
-/** Our own engine runs beside a platform's where a person goes back, puts or hurries, or where it has begun itself. */
+/** Whether our own engine acts although a platform drives: a person rolls back, puts or hurries, or our engine has begun the rotation itself. */
 const byHand = ({ kind, step }: RotationRequest, open: boolean): boolean =>
   step === undefined && (open || ['put', 'rollback', 'emergency'].includes(kind))

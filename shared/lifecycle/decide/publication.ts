@@ -4,13 +4,15 @@ import type { Change } from '../../core/ports/notifier.js'
 import type { SecretView, VersionInfo } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 
-/** Level trigger: there is no outbox that could miss a value put by hand. */
+/** Whether current still has to be announced. It is a level trigger: there is no outbox that could miss a value put by hand. */
 export const isDue = ({ current, journal }: SecretView): boolean => current?.hasValue === true && journal?.announced !== current.id
 
-/** As far as the journal or the token says. */
-export const wasEmergency = ({ journal, current }: SecretView): boolean =>
-  kindOfToken(current?.ours ?? '') === 'emergency' ||
-  (current !== undefined && journal?.rotation?.published === current.id && journal.rotation.kind === 'emergency')
+/** Whether current came from an emergency, as far as the journal or the token says. */
+export function wasEmergency({ journal, current }: SecretView): boolean {
+  if (kindOfToken(current?.ours ?? '') === 'emergency') return true
+  const rotation = journal?.rotation
+  return current !== undefined && rotation?.published === current.id && rotation.kind === 'emergency'
+}
 
 const causes: Readonly<Record<RotationRequest['kind'], Change['cause']>> = {
   rotate: 'rotation',
@@ -20,20 +22,19 @@ const causes: Readonly<Record<RotationRequest['kind'], Change['cause']>> = {
   emergency: 'emergency',
 }
 
-/** The publication that current is. Deterministic: whoever announces it, and however often, tells the same. */
+/** The publication that made current what it is. Deterministic: whoever announces it, and however often, tells the same. */
 export function changeOf(state: SecretView, current: VersionInfo): Change {
+  const { ref, publishedAt } = state
   const rotation = state.journal?.rotation
   const known = rotation?.token === current.ours ? rotation : undefined
+  const ours = current.returned ? undefined : current.ours
   return {
-    id: deriveChangeId(
-      state.ref,
-      current.ours === undefined || current.returned ? { version: current.id, publishedAt: state.publishedAt } : current.ours,
-    ),
-    ref: state.ref,
+    id: deriveChangeId(ref, ours ?? { version: current.id, publishedAt }),
+    ref,
     version: current.id,
     previous: state.previous?.id ?? null,
-    sequence: state.publishedAt,
-    cause: current.ours === undefined || current.returned ? 'foreign' : causes[known?.kind ?? 'rotate'],
+    sequence: publishedAt,
+    cause: ours === undefined ? 'foreign' : causes[known?.kind ?? 'rotate'],
     ...optional('reason', known?.reason),
   }
 }

@@ -4,7 +4,9 @@ import { idle, idleRows } from './rows/idle.js'
 import { openRows } from './rows/open.js'
 import { serviceRows } from './rows/service.js'
 
-/** The table; numbers are those of docs/design.md. Row 12, another holder's live lease, is answered by claim. */
+const stuck = 'in an earlier rotation the target accepted neither the current nor the pending credential, or refused three values'
+
+/** The table; the numbers are those of docs/design.md. claim answers row 12, another holder's live lease. */
 export const rows: readonly Row[] = [
   {
     id: '0',
@@ -18,8 +20,7 @@ export const rows: readonly Row[] = [
     state: 'stuck',
     request: 'all',
     when: (l) => l.state.journal?.code === 'stuck',
-    answer: () =>
-      refuse('stuck', 'an earlier rotation found neither the current nor the pending credential accepted, or had three values refused'),
+    answer: () => refuse('stuck', stuck),
   },
   ...serviceRows,
   ...openRows,

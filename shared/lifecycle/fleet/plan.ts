@@ -3,6 +3,7 @@ import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
 import type { Listed, SecretView } from '../../core/ports/store.js'
+import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import { factsOf } from '../rotation/facts.js'
 import { typeOf } from '../secret/defaults.js'
@@ -22,14 +23,14 @@ export interface Planned {
   readonly type?: CredentialType
   /** What a sweep would do now. */
   readonly due: readonly SweepAction[]
-  /** What a rotation asked for now would meet: the decision code of the run. */
+  /** What would happen to a rotation if it were asked for now. The same code decides as in the run. */
   readonly rotation: 'would start' | 'would go on' | 'done' | 'held' | 'refused'
   readonly why?: string
   /** When the schedule is due; absent where there is none. */
   readonly nextAt?: number
 }
 
-/** The fleet in constant memory; looks only. A secret that cannot be understood is a line, not an end. */
+/** Plans the fleet in constant memory; looks only. A secret that cannot be read gets a line, and does not end the plan. */
 export async function* plan(deps: Deps): AsyncIterable<Planned> {
   const tools = createTools(deps)
   const unread: Planned[] = []
@@ -41,7 +42,7 @@ export async function* plan(deps: Deps): AsyncIterable<Planned> {
   yield* unread
 }
 
-/** With tools of its own: what is learned of one secret is forgotten with it. */
+/** Each secret has tools of its own: what they learn about it is forgotten with them. */
 async function planned(deps: Deps, listed: Listed): Promise<Planned> {
   const ref = listed.ref.shown
   const tools = createTools(deps)
@@ -55,15 +56,20 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
     const nextAt = dueAt(state, setup)
     const due = dueOf(deps, state, setup)
     const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...optional('nextAt', nextAt) }
-    const rotation = state.journal?.rotation
-    const alive = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil > deps.env.now()
-    if (alive && action.do !== 'refuse') return { ...line, rotation: 'held', why: `another process (${rotation.holder}) is at work` }
-    if (action.do === 'refuse') return { ...line, rotation: action.code === 'held' ? 'held' : 'refused', why: action.why }
-    if (action.do === 'done') return { ...line, rotation: 'done' }
-    return { ...line, rotation: action.do === 'go' && action.from === 'create' ? 'would start' : 'would go on' }
+    return { ...line, ...expected(state, action, deps.env.now()) }
   } catch (cause) {
     return unreadable(ref, cause)
   }
+}
+
+function expected({ journal }: SecretView, action: Action, now: number): Pick<Planned, 'rotation' | 'why'> {
+  if (action.do === 'refuse') return { rotation: action.code === 'held' ? 'held' : 'refused', why: action.why }
+  const rotation = journal?.rotation
+  const isAlive = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil > now
+  if (isAlive) return { rotation: 'held', why: `another process (${rotation.holder}) is at work` }
+  if (action.do === 'done') return { rotation: 'done' }
+  const starts = action.do === 'go' && action.from === 'create'
+  return { rotation: starts ? 'would start' : 'would go on' }
 }
 
 function unreadable(ref: string, cause: unknown): Planned {
@@ -71,7 +77,7 @@ function unreadable(ref: string, cause: unknown): Planned {
   return { ref, due: [], rotation: 'refused', why: cause.message }
 }
 
-/** Type and schedule of one that names its rotator; no read. `code`: its policy cannot be understood. */
+/** Type and schedule of a secret that names its rotator; no read. `code`: what is wrong with its policy. */
 export interface Scheduled {
   readonly type?: CredentialType
   readonly nextAt?: number
@@ -79,9 +85,10 @@ export interface Scheduled {
   readonly code?: Code
 }
 
-/** Looks up what the policy says of the schedule. A policy that cannot be understood is told by its code, not thrown. */
+/** Looks up the schedule that the policy gives. For a wrong policy it returns the code, and does not throw. */
 export async function scheduleOf(deps: Deps, state: SecretView): Promise<Scheduled> {
-  if (state.policy['keyturn-rotator'] === undefined && state.policy['keyturn-parts'] === undefined) return { due: false }
+  const namesKind = ['keyturn-rotator', 'keyturn-parts'].some((key) => state.policy[key] !== undefined)
+  if (!namesKind) return { due: false }
   try {
     const setup = await opened(createTools(deps), state, { ways: 'back' }).setup()
     const { rotator, policy } = setup

@@ -10,23 +10,30 @@ import type { Deps } from '../secret/deps.js'
 import { rotateOrFollow } from '../service/start.js'
 import { plan } from './plan.js'
 
-/** How far a rotation of many came: `rotated`, `skipped` and `failed` together name every secret that was begun. */
+/** A secret that was not rotated, and why. */
+export interface NotRotated {
+  readonly ref: string
+  readonly code: Code
+  readonly why: string
+}
+
+/** How far a rotation of many secrets got: `rotated`, `skipped` and `failed` together name every secret that was begun. */
 export interface FleetResult {
   readonly rotated: readonly string[]
-  /** Held, locked or paused: not now, and no failure. */
-  readonly skipped: readonly { readonly ref: string; readonly code: Code; readonly why: string }[]
-  readonly failed?: { readonly ref: string; readonly code: Code; readonly why: string }
-  /** Not begun because another one failed. */
+  /** Held, locked or paused: they cannot rotate now, which is not a failure. */
+  readonly skipped: readonly NotRotated[]
+  readonly failed?: NotRotated
+  /** How many were not begun because another one failed. */
   readonly left: number
 }
 
-/** One; then a tenth of the rest; then all. Each wave ends before the next begins, and the first failure ends everything. */
+/** Makes waves: one secret, then a tenth of the rest, then all. Each wave ends before the next begins, and the first failure ends everything. */
 export function wavesOf<T>(all: readonly T[]): readonly (readonly T[])[] {
   const tenth = Math.ceil((all.length - 1) / 10)
   return [all.slice(0, 1), all.slice(1, 1 + tenth), all.slice(1 + tenth)].filter((wave) => wave.length > 0)
 }
 
-/** Which secrets, and why: for audit log and announcement. */
+/** Which secrets to rotate, and the reason for audit log and announcement. */
 export interface FleetWish {
   readonly type?: string | undefined
   readonly reason?: string | undefined
@@ -34,18 +41,17 @@ export interface FleetWish {
   readonly starter?: RotationStarter | undefined
 }
 
-/** Rotates every managed secret, or those of one type. `say` is told as each wave begins. */
+/** Rotates every managed secret, or those of one type. `say` gets a line as each wave begins. */
 export async function rotateFleet(
   deps: Deps,
   env: Env,
   { type, reason, starter }: FleetWish,
   say: (line: string) => void,
 ): Promise<FleetResult> {
-  const refs: string[] = []
-  for await (const line of plan(deps)) if (line.rotator !== undefined && (type === undefined || line.type === type)) refs.push(line.ref)
-  refs.sort()
+  const refs = await refsOf(deps, type)
   const at = env.now()
-  const [rotated, skipped]: [string[], FleetResult['skipped'][number][]] = [[], []]
+  const rotated: string[] = []
+  const skipped: NotRotated[] = []
   const begun = (): number => rotated.length + skipped.length
   const once = async (ref: string): Promise<FleetResult | undefined> => {
     try {
@@ -55,14 +61,17 @@ export async function rotateFleet(
     } catch (cause) {
       if (!(cause instanceof RotationError)) throw cause
       const what = { ref, code: cause.code, why: cause.message }
-      if (cause.remedy !== 'wait' || env.cancelled.aborted) return { rotated, skipped, failed: what, left: refs.length - begun() - 1 }
+      if (cause.remedy !== 'wait' || env.cancelled.aborted) {
+        const left = refs.length - begun() - 1
+        return { rotated, skipped, failed: what, left }
+      }
       skipped.push(what)
     }
     return undefined
   }
   say(`one first, of ${refs.length}`)
   while (rotated.length === 0 && begun() < refs.length) {
-    const ended = await once(refs[begun()] ?? '') // one that has to wait proves nothing: the next one is the first
+    const ended = await once(refs[begun()] ?? '') // a secret that has to wait proves nothing, so the next one is the first
     if (ended) return ended
   }
   for (const wave of wavesOf(['the first', ...refs.slice(begun())]).slice(1)) {
@@ -75,12 +84,22 @@ export async function rotateFleet(
   return { rotated, skipped, left: 0 }
 }
 
+async function refsOf(deps: Deps, type: string | undefined): Promise<readonly string[]> {
+  const refs: string[] = []
+  for await (const line of plan(deps)) {
+    const isWanted = type === undefined || line.type === type
+    if (line.rotator !== undefined && isWanted) refs.push(line.ref)
+  }
+  return refs.sort()
+}
+
 async function rotateVerified(deps: Deps, starter: RotationStarter | undefined, request: RotationRequest): Promise<void> {
   const { ref } = request
   await rotateOrFollow(deps, starter, request)
   await announce(deps, ref)
   const { accepted } = await verifyCurrent(deps, ref)
-  if (!accepted) {
-    throw new RotationError('target_auth', `The target refuses the new current value of ${ref}.`, { next: `Run keyturn recover ${ref}.` })
-  }
+  if (accepted) return
+  throw new RotationError('target_auth', `The target refuses the new current value of ${ref}.`, {
+    next: `Run keyturn recover ${ref}.`,
+  })
 }

@@ -14,9 +14,9 @@ import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { type Known, namesNoRotator, type Tools } from '../secret/setup.js'
+import { type Known, namesNoRotator, type Setup, type Tools } from '../secret/setup.js'
 
-/** What one look found out about a secret; times in epoch milliseconds. */
+/** What one look at a secret showed; times in epoch milliseconds. */
 export interface Status {
   readonly state: SecretState
   readonly rotator?: string
@@ -25,21 +25,21 @@ export interface Status {
   readonly nextAt?: number
   readonly strategy?: string
   readonly graceMs: number
-  /** Who has to follow. */
+  /** The consumers that have to follow. */
   readonly consumers: readonly Consumer[]
-  /** Current was announced to everybody. */
+  /** Whether current was announced to everybody. */
   readonly announced: boolean
-  /** What a rotation asked for now would do: the same decision code as the run. */
+  /** What a rotation would do if it were asked for now. The same code decides as in the run. */
   readonly next: Action & { readonly row: string }
 }
 
-/** Looks only: no login, no write. */
+/** The status of a secret. It looks only: no login, no write. */
 export async function statusOf(deps: Deps, refText: string, kind: RotationRequest['kind'] = 'rotate'): Promise<Status> {
   const { tools, ref, state, setup: loadSetup } = await openSecret(deps, refText, { ways: 'back' })
   const setup = await loadSetup()
-  const decided = decide(state, { kind, ref: ref.shown, at: deps.env.now() }, factsOf(tools, setup, state))
-  const known = setup.rotator === undefined ? undefined : { ...setup, rotator: setup.rotator }
-  const next = known === undefined ? (kind === 'put' ? decided : asTheRun(decided)) : await notTooEarly(tools, known, state, decided)
+  const request = { kind, ref: ref.shown, at: deps.env.now() }
+  const decided = decide(state, request, factsOf(tools, setup, state))
+  const next = await asTheRun(tools, setup, state, kind, decided)
   const nextAt = setup.rotator && dueAt(state, setup)
   return {
     state,
@@ -48,28 +48,43 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
     announced: !isDue(state),
     graceMs: setup.settings.graceMs,
     next,
-    ...(setup.rotator
-      ? {
-          type: typeOf(setup.rotator, setup.policy),
-          rotator: setup.rotator.about.kind,
-          strategy: setup.settings.strategy ?? setup.rotator.about.strategies[0] ?? 'replace',
-        }
-      : {}),
+    ...kindOf(setup),
   }
 }
 
-/** Before it claims anything a run asks the value itself, which may be too young: this reads it, and asks the same. */
+function kindOf({ rotator, policy, settings }: Setup): Pick<Status, 'type' | 'rotator' | 'strategy'> {
+  if (rotator === undefined) return {}
+  const { kind, strategies } = rotator.about
+  return {
+    type: typeOf(rotator, policy),
+    rotator: kind,
+    strategy: settings.strategy ?? strategies[0] ?? 'replace',
+  }
+}
+
+/** What the run would say. Without a rotator it carries out only a put. */
+async function asTheRun(
+  tools: Tools,
+  { rotator, ...setup }: Setup,
+  state: SecretState,
+  kind: RotationRequest['kind'],
+  decided: Status['next'],
+): Promise<Status['next']> {
+  if (rotator !== undefined) return notTooEarly(tools, { ...setup, rotator }, state, decided)
+  if (kind === 'put' || decided.do === 'refuse' || decided.do === 'done') return decided
+  return { ...refuse('bad_policy', `it ${namesNoRotator}`), row: decided.row }
+}
+
+/** Reads the value and asks it whether it is too young, as the run does before it claims anything. */
 async function notTooEarly(tools: Tools, setup: Known, state: SecretState, decided: Status['next']): Promise<Status['next']> {
-  if (decided.do !== 'go' || decided.from !== 'create' || (decided.kind !== 'rotate' && decided.kind !== 'emergency')) return decided
+  if (decided.do !== 'go' || decided.from !== 'create') return decided
+  if (decided.kind !== 'rotate' && decided.kind !== 'emergency') return decided
   try {
     await assertNotTooEarly(tools, setup, state, decided.kind)
     return decided
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.code !== 'held') throw cause
-    return { ...refuse('held', cause.message.replace(`${state.ref.shown}: `, '').replace(/\.$/, '')), row: decided.row }
+    const why = cause.message.replace(`${state.ref.shown}: `, '').replace(/\.$/, '')
+    return { ...refuse('held', why), row: decided.row }
   }
 }
-
-/** What the run says, too: only a put needs no rotator. */
-const asTheRun = (decided: Status['next']): Status['next'] =>
-  decided.do === 'refuse' || decided.do === 'done' ? decided : { ...refuse('bad_policy', `it ${namesNoRotator}`), row: decided.row }

@@ -17,7 +17,9 @@ import { isCheckDue, isStartDue } from '../secret/schedule.js'
 import { createTools, type Setup } from '../secret/setup.js'
 import { viewOf } from './view.js'
 
+/** What a sweep may do to a secret, in this order. */
 export const sweepActions = ['resume', 'announce', 'retire', 'companions', 'start', 'check'] as const
+/** One of them. */
 export type SweepAction = (typeof sweepActions)[number]
 
 /** One worker call and how it ended; `code` where it failed or has to wait. */
@@ -28,28 +30,36 @@ export interface Swept {
   readonly code?: Code
 }
 
-/** What one look at a secret says is due; no login, and no read but where nothing names the rotator. `state`: as the listing shows it. */
+/** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
 export async function dueActions(deps: Deps, state: SecretView): Promise<readonly SweepAction[]> {
   if (state.journal?.code !== undefined) return dueAlways(deps, state).due
-  return dueOf(deps, state, await opened(createTools(deps), state).setup())
+  const setup = await opened(createTools(deps), state).setup()
+  return dueOf(deps, state, setup)
 }
 
-/** What is due whatever the secret is, also while it is stuck. */
-function dueAlways(deps: Deps, state: SecretView): { readonly due: readonly SweepAction[]; readonly open: boolean } {
+interface DueAlways {
+  readonly due: readonly SweepAction[]
+  readonly open: boolean
+}
+
+/** What is due whatever the secret holds, even while it is stuck. */
+function dueAlways(deps: Deps, state: SecretView): DueAlways {
   const now = deps.env.now()
-  const rotation = state.journal?.rotation
-  const leftover = state.pending?.hasValue === true || state.loose.length > 0
-  const over = rotation === undefined || rotation.published !== undefined || (!leftover && isOrphaned(deps, state, rotation))
-  const open = rotation !== undefined && !over && rotation.leaseUntil <= now
-  const resume = state.drivenBy === 'engine' && (open || (leftover && (rotation?.leaseUntil ?? 0) <= now))
+  const { journal, pending, loose, drivenBy } = state
+  const rotation = journal?.rotation
+  const leftover = pending?.hasValue === true || loose.length > 0
+  const isOver = rotation?.published !== undefined || (rotation && !leftover && isOrphaned(deps, state, rotation))
+  const isFree = (rotation?.leaseUntil ?? 0) <= now
+  const open = rotation !== undefined && !isOver && isFree
   const due: SweepAction[] = []
-  if (resume) due.push('resume')
-  if (deps.journal && (isDue(state) || refusedBefore(state, now) || isProgressing(state, now))) due.push('announce')
-  if ((state.journal?.retiring ?? []).length > 0) due.push('retire')
+  if (drivenBy === 'engine' && (open || (leftover && isFree))) due.push('resume')
+  const mustTell = isDue(state) || refusedBefore(state, now) || isProgressing(state, now)
+  if (deps.journal && mustTell) due.push('announce')
+  if ((journal?.retiring ?? []).length > 0) due.push('retire')
   return { due, open }
 }
 
-/** The same for one that was understood already. */
+/** What is due for a secret whose setup was read already. */
 export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly SweepAction[] {
   const now = deps.env.now()
   const { due: always, open } = dueAlways(deps, state)
@@ -57,33 +67,39 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Swe
   if (rotator === undefined || state.journal?.code !== undefined) return always
   const due = [...always]
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
+  if (due.includes('resume')) return due
+  if (!open && isStartDue(state, setup, now)) due.push('start')
   const { window: _, ...anyTime } = settings
-  if (!due.includes('resume') && !open && isStartDue(state, setup, now)) due.push('start')
-  if (deps.journal && !due.includes('resume') && isCheckDue(state, now) && frozenNow(anyTime, configuration, now) === undefined)
-    due.push('check')
+  const isFrozen = frozenNow(anyTime, configuration, now) !== undefined
+  if (deps.journal && isCheckDue(state, now) && !isFrozen) due.push('check')
   return due
 }
 
 /**
- * It died before its value was kept, and nobody can go on with it: only who put a value knows that, which parts were meant nobody does, and what the
- * target refused would be refused again. The next rotation takes its place; to wait for it would end the schedule for good.
+ * Whether a rotation died before its value was kept, and nobody can continue it. Only the person who put a value has it, nobody knows which parts
+ * were meant, and the target would refuse again what it refused. The next rotation takes its place; to wait for it would end the schedule for good.
  */
-const isOrphaned = ({ environment }: Deps, { policy }: SecretView, { kind, refusals }: OpenRotation): boolean =>
-  kind === 'put' || (kind === 'rollback' && refusals > 0) || { ...environment, ...policy }[`${prefix}parts`] !== undefined
+function isOrphaned({ environment }: Deps, { policy }: SecretView, { kind, refusals }: OpenRotation): boolean {
+  if (kind === 'put' || (kind === 'rollback' && refusals > 0)) return true
+  const own = { ...environment, ...policy }
+  return own[`${prefix}parts`] !== undefined
+}
 
 /**
- * One bounded pass over all managed secrets, one after the other, in constant memory: the listing looks, each due action is a call of its own
- * that decides from fresh state. May run twice at once. Never throws for one secret; what went wrong is in the answer.
+ * One bounded pass over all managed secrets, one after the other, in constant memory. The listing looks; each due action is a call of its own that
+ * decides from fresh state. It may run twice at once. It does not throw for a single secret: what went wrong is in the answer.
  */
 export async function* sweep(deps: Deps): AsyncIterable<Swept> {
   const { store } = createTools(deps)
   const unread: Swept[] = []
-  for await (const listed of store.list({ managed: true }, (shown, cause) => void unread.push(failed(shown, 'look', cause)))) {
+  const noteFailure = (shown: string, cause: unknown): void => void unread.push(failed(shown, 'look', cause))
+  for await (const listed of store.list({ managed: true }, noteFailure)) {
     yield* unread.splice(0)
     if (deps.env.cancelled.aborted) return
     const ref = listed.ref.shown
     try {
-      const [lookedAt, state] = [deps.env.now(), await viewOf(store, listed)]
+      const lookedAt = deps.env.now()
+      const state = await viewOf(store, listed)
       const due = await dueActions(deps, state)
       yield* actAll(deps, state, due, lookedAt)
     } catch (cause) {
@@ -110,34 +126,41 @@ const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => 
   return { ref, action, outcome: messageOf(cause), code: codeOf(cause) ?? 'internal' }
 }
 
-/** `at`: when it was looked; what was published since answers it. undefined: there was nothing to do after all. */
+/** `at`: the time of the look; a later publication answers it. undefined: there was nothing to do after all. */
 async function act(deps: Deps, listed: SecretView, action: SweepAction, at: number): Promise<string | undefined> {
-  const { ref } = listed
-  if (action === 'check') return check(deps, ref.shown)
-  if (action === 'announce') {
-    const { outcome, told } = await announce(deps, ref.shown)
-    const behind = told.filter(({ seen }) => seen.phase === 'failed').map(({ consumer, evidence }) => `${consumer.key}: ${evidence}`)
-    const moving = told
-      .filter(({ seen }) => seen.phase !== 'failed' && seen.at >= at)
-      .map(({ consumer, seen }) => `${consumer.key} ${seen.phase}`)
-    return outcome === 'none' ? undefined : [outcome, ...moving, ...behind].join('; ')
-  }
+  const { shown } = listed.ref
+  if (action === 'check') return check(deps, shown)
+  if (action === 'announce') return tell(deps, shown, at)
   if (action === 'retire') {
-    const { entries } = await retirePass(deps, ref.shown)
-    return entries.length === 0 ? undefined : entries.map(({ id, state, why }) => `${id} ${state}: ${why}`).join('; ')
+    const { entries } = await retirePass(deps, shown)
+    return listOf(entries.map(({ id, state, why }) => `${id} ${state}: ${why}`))
   }
   if (action === 'companions') {
-    const healed = await repairCompanions(deps, ref.shown, isCheckDue(listed, at))
-    return healed.length === 0 ? undefined : healed.map(({ companion, says }) => `${companion}: ${says}`).join('; ')
+    const healed = await repairCompanions(deps, shown, isCheckDue(listed, at))
+    return listOf(healed.map(({ companion, says }) => `${companion}: ${says}`))
   }
-  if (action === 'start') await preflightPass(deps, ref.shown)
+  if (action === 'start') await preflightPass(deps, shown)
   const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
-  const { outcome, version } = await rotate(deps, { ...asked, ref: ref.shown, at })
-  if (outcome === 'published') await announce(deps, ref.shown)
+  const { outcome, version } = await rotate(deps, { ...asked, ref: shown, at })
+  if (outcome === 'published') await announce(deps, shown)
   return version === undefined ? outcome : `${outcome} ${version}`
 }
 
-/** Drift: the stored value does not log in any more, long before a rotation would find out. */
+const listOf = (parts: readonly string[]): string | undefined => (parts.length === 0 ? undefined : parts.join('; '))
+
+async function tell(deps: Deps, shown: string, at: number): Promise<string | undefined> {
+  const { outcome, told } = await announce(deps, shown)
+  if (outcome === 'none') return undefined
+  const behind = told.filter(({ seen }) => seen.phase === 'failed')
+  const moving = told.filter(({ seen }) => seen.phase !== 'failed' && seen.at >= at)
+  return [
+    outcome,
+    ...moving.map(({ consumer, seen }) => `${consumer.key} ${seen.phase}`),
+    ...behind.map(({ consumer, evidence }) => `${consumer.key}: ${evidence}`),
+  ].join('; ')
+}
+
+/** Finds drift: a stored value that no longer logs in, long before a rotation would find out. */
 async function check(deps: Deps, shown: string): Promise<string> {
   await preflightPass(deps, shown)
   const { accepted } = await verifyCurrent(deps, shown)
@@ -145,8 +168,11 @@ async function check(deps: Deps, shown: string): Promise<string> {
   try {
     await tools.store.note(state, { checkedAt: deps.env.now() })
   } catch (cause) {
-    if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause // then it is looked at once more, which does no harm
+    // Without the note it is looked at once more, which does no harm.
+    if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause
   }
   if (accepted) return 'logs in'
-  throw new RotationError('target_auth', `The target refuses the current value of ${shown}.`, { next: nextFor('target_auth', shown) })
+  throw new RotationError('target_auth', `The target refuses the current value of ${shown}.`, {
+    next: nextFor('target_auth', shown),
+  })
 }

@@ -1,6 +1,6 @@
 import type { Listed, SecretStore, SecretView } from '../../core/ports/store.js'
 
-/** What a listing shows is mostly enough to see what may be due: only where it shows too little is the secret described, which is a call of its own. */
+/** Returns what a listing shows, which mostly suffices to see what may be due. Where it shows too little, the secret is described: one more call. */
 export const viewOf = async (store: SecretStore, listed: Listed): Promise<SecretView> =>
   isEnough(listed) ? listed : store.describe(listed.ref)
 

@@ -5,7 +5,7 @@ import { guardStore } from './store.js'
 
 type Opened = SecretStore & SecretStoreAdmin
 
-/** A store as a person uses it: what changes something is recorded, and every failure is explained, as in a rotation. */
+/** A store for a person's commands: every change is recorded, and every failure is explained, as in a rotation. */
 export function guardAdmin(store: Opened, guard: Guard): Opened {
   const classify = (cause: unknown) => store.classify(cause)
   const call = (name: string, ref: string, effect: boolean): GuardedCall => ({ name: `store.${name}`, ref, effect, classify })
@@ -25,7 +25,7 @@ export function guardAdmin(store: Opened, guard: Guard): Opened {
   }
 }
 
-/** Each step of a listing fails as a call would; a listing is not begun anew. */
+/** Each step of a listing fails as a call would. A listing that failed is not begun again. */
 async function* explained<T>(guard: Guard, call: GuardedCall, open: () => AsyncIterable<T>): AsyncIterable<T> {
   const once = { ...call, once: true as const }
   const items = open()[Symbol.asyncIterator]()

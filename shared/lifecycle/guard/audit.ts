@@ -17,12 +17,12 @@ export interface AuditRecord {
   readonly ms?: number
 }
 
-/** Where records go; write resolves when the record is kept. */
+/** The place where records go; write resolves when the record is kept. */
 export interface AuditSink {
   write(record: AuditRecord): Promise<void>
 }
 
-/** An unrecorded change does not happen. */
+/** Records an effect before it happens. A change that cannot be recorded does not happen. */
 export async function recordIntent(sink: AuditSink, record: Omit<AuditRecord, 'phase'>): Promise<void> {
   try {
     await sink.write({ ...record, phase: 'intent' })

@@ -14,17 +14,17 @@ export interface Guard {
   readonly holder: string
 }
 
-/** What the guard has to know of a call; `deadline` in epoch milliseconds. */
+/** What the guard has to know about a call; `deadline` in epoch milliseconds. */
 export interface GuardedCall {
   /** Which port and method: `store.stage`. */
   readonly name: string
   readonly ref: string
-  /** It changes something: recorded, and refused after `deadline` or when cancelled. */
+  /** Whether it changes something. Then it is recorded, and refused after `deadline` or when cancelled. */
   readonly effect: boolean
   readonly token?: string
   readonly version?: string
   readonly reason?: string
-  /** What is repeated later by whoever asked, and must not be repeated here. */
+  /** The caller repeats it later, so the guard must not repeat it. */
   readonly once?: true
   /** When the right to act ends. */
   readonly deadline?: number
@@ -35,7 +35,7 @@ const attemptsMax = 4
 const waitMsBase = 200
 const waitMsMax = 5000
 
-/** The one way through which the lifecycle reaches a port: limits, audit, retry, redaction, in this order. */
+/** The only way in which the lifecycle reaches a port: limits, audit, retry, redaction, in this order. */
 export async function guarded<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>): Promise<T> {
   if (!call.effect) return (await retried(guard, call, act)).value
   assertMayAct(guard, call)
@@ -48,7 +48,8 @@ export async function guarded<T>(guard: Guard, call: GuardedCall, act: () => Pro
     await recordOutcome(guard, { ...record, ok: true, attempts, ms: guard.env.now() - startedAt })
     return value
   } catch (cause) {
-    await recordOutcome(guard, { ...record, ok: false, code: codeOf(cause) ?? 'internal', ms: guard.env.now() - startedAt })
+    const code = codeOf(cause) ?? 'internal'
+    await recordOutcome(guard, { ...record, ok: false, code, ms: guard.env.now() - startedAt })
     throw cause
   }
 }
@@ -56,7 +57,7 @@ export async function guarded<T>(guard: Guard, call: GuardedCall, act: () => Pro
 function assertMayAct({ env }: Guard, call: GuardedCall): void {
   if (env.cancelled.aborted) {
     throw new RotationError('held', `Interrupted before ${call.name}.`, {
-      next: 'Run the same command again; it goes on where this one stopped.',
+      next: 'Run the same command again; it continues where this one stopped.',
     })
   }
   if (call.deadline !== undefined && env.now() >= call.deadline) {
@@ -74,7 +75,8 @@ async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>
       const error = wrappedError(guard, call, cause)
       const jitter = 0.5 + (guard.env.random(1)[0] ?? 0) / 512
       const waitMs = Math.round(Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * jitter)
-      if (codes[error.code] !== 'retry' || call.once || attempt >= attemptsMax || !mayRepeat(guard, call, waitMs)) throw error
+      const isFinal = codes[error.code] !== 'retry' || call.once || attempt >= attemptsMax
+      if (isFinal || !mayRepeat(guard, call, waitMs)) throw error
       guard.env.log('retry', { call: call.name, ref: call.ref, code: error.code, attempt })
       await guard.env.sleep(waitMs)
       if (!mayRepeat(guard, call, 0)) throw error // a suspended process wakes up late
@@ -85,12 +87,15 @@ async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>
 const mayRepeat = ({ env }: Guard, { deadline }: GuardedCall, waitMs: number): boolean =>
   !env.cancelled.aborted && (deadline === undefined || env.now() + waitMs < deadline)
 
-/** Wrapped exactly once, redacted, with a cause that holds name, code and message and no other property of the driver's error. */
+/** Wraps an error exactly once, redacted. Its cause holds the name, code and message of the driver's error, and no other property. */
 function wrappedError({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationError {
   if (cause instanceof RotationError) {
-    const inner = cause.cause === undefined ? {} : { cause: bareError(redactor, cause.cause) }
-    const field = cause.field === undefined ? {} : { field: cause.field }
-    return new RotationError(cause.code, redactor.clean(cause.message), { next: redactor.clean(cause.next), ...inner, ...field })
+    const inner = cause.cause === undefined ? undefined : bareError(redactor, cause.cause)
+    return new RotationError(cause.code, redactor.clean(cause.message), {
+      next: redactor.clean(cause.next),
+      ...optional('cause', inner),
+      ...optional('field', cause.field),
+    })
   }
   const code = call.classify(cause)
   const message = `${call.name} of ${call.ref} failed: ${redactor.clean(messageOf(cause))}.`.replace(/\.\.$/, '.')
@@ -115,7 +120,7 @@ const recordOf = ({ holder, redactor }: Guard, call: GuardedCall, at: number): O
   ...(call.reason === undefined ? {} : { reason: redactor.clean(call.reason) }),
 })
 
-/** The effect has happened or failed already: a lost outcome record is said, not turned into a failure of the effect. */
+/** Records the outcome. The effect has happened or failed already, so a lost record is logged and does not become a failure of the effect. */
 async function recordOutcome({ audit, env }: Guard, record: Omit<AuditRecord, 'phase'>): Promise<void> {
   try {
     await audit.write({ ...record, phase: 'outcome', at: env.now() })

@@ -12,18 +12,18 @@ export { guardRotator } from './rotator.js'
 export { guardStarter, guardSteps } from './service.js'
 export { guardStore } from './store.js'
 
-/** A log whose fields pass the redactor: rotators get this environment, never the bare one. */
+/** An environment whose log passes the redactor. Rotators get this one, never the bare one. */
 export const guardEnv = (env: Env, redactor: Redactor): Env => ({
   now: () => env.now(),
   sleep: (ms) => env.sleep(ms),
   random: (bytes) => env.random(bytes),
   cancelled: env.cancelled,
   ...settingsOf(env),
-  log: (code, fields) =>
-    env.log(
-      code,
-      Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, typeof value === 'string' ? redactor.clean(value) : value])),
-    ),
+  log: (code, fields) => {
+    const clean = (value: unknown) => (typeof value === 'string' ? redactor.clean(value) : value)
+    const entries = Object.entries(fields).map(([key, value]) => [key, clean(value)])
+    env.log(code, Object.fromEntries(entries))
+  },
 })
 
 /** Makes a guard whose log is redacted, too. */

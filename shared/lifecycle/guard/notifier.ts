@@ -1,7 +1,7 @@
 import type { Notifier } from '../../core/ports/notifier.js'
 import { type Guard, guarded } from './guarded.js'
 
-/** The same notifier behind limits, audit, retry and redaction; a delivery is an effect, a preflight a look. */
+/** The same notifier behind limits, audit, retry and redaction. A delivery is an effect, a preflight is a look. */
 export function guardNotifier(notifier: Notifier, guard: Guard, ref: string): Notifier {
   const call = { ref, classify: (cause: unknown) => notifier.classify(cause) }
   return {

@@ -8,7 +8,7 @@ interface Calls {
   readonly guard: Guard
   readonly look: Call
   readonly change: Call
-  /** Every value that comes out is known to the redactor. */
+  /** Tells the redactor a value, and returns it. */
   learned<T>(value: T): T
 }
 
@@ -68,7 +68,7 @@ const guardSessions = (sessions: Sessions<unknown>, { guard, look, change }: Cal
   })
 
 type OfTheValue = 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'tooEarly' | 'digests' | 'restore'
-/** What needs no target: read from a value, or made of one. */
+/** The methods that need no target: they read a value, or make something of one. */
 function ofTheValue(rotator: AnyRotator, { learned }: Calls): { readonly [K in OfTheValue]: AnyRotator[K] } {
   const { digests, restore } = rotator
   return {

@@ -5,7 +5,7 @@ import { type Guard, guarded } from './guarded.js'
 
 type Classify = (cause: unknown) => Code
 
-/** A platform's look for one step, behind limits, retry and redaction. `classify`: its store's. */
+/** A platform's look for one step, behind limits, retry and redaction. `classify` is that of its store. */
 export const guardSteps = (service: StepService, guard: Guard, classify: Classify): StepService => ({
   stepState: (ref, token, step) =>
     guarded(guard, { name: 'store.stepState', ref: ref.shown, effect: false, classify }, () => service.stepState(ref, token, step)),

@@ -59,6 +59,6 @@ function assertFits({ traits }: SecretStore, bytes: number): void {
   if (bytes <= traits.valueBytesMax) return
   throw new RotationError('too_large', `The value has ${bytes} bytes; this store takes ${traits.valueBytesMax}.`, {
     field: 'value',
-    next: 'Shorten the value, or keep what is not a credential elsewhere.',
+    next: 'Shorten the value, or keep everything that is not a credential elsewhere.',
   })
 }

@@ -5,7 +5,7 @@ import { type Delivery, deliver } from '../consumers/deliver.js'
 import { changeOf } from '../decide/publication.js'
 import { companionKind, type Known, type Setup, type Tools } from '../secret/setup.js'
 
-/** Whether a credential that left may be retired, and what was found out about it. `entry` carries the evidence on. */
+/** Whether a credential that left may be retired, and what was found out about it. `entry` keeps the evidence for the next look. */
 export interface Verdict {
   readonly open: boolean
   /** For people, and for the audit log where it was by force. */
@@ -16,8 +16,8 @@ export interface Verdict {
 }
 
 /**
- * Open only when every required consumer, asked again now, is drained; or, where none is named, when the target itself shows that nobody uses
- * the credential any more. That no consumer is known is not that all were seen. An empty list arms nothing.
+ * The gate is open only when every required consumer, asked again now, is drained. Where no consumer is named, it is open only when the target
+ * itself shows that nobody uses the credential any more. An empty list of consumers proves nothing, and arms nothing.
  */
 export async function askGate(
   tools: Tools,
@@ -32,25 +32,26 @@ export async function askGate(
   const behind = required.filter(({ seen }) => seen.phase !== 'drained')
   const use = await (setup.rotator.sessions ?? setup.rotator.issuer)?.usage(context, entry.id)
   const after = withUsage(entry, use, now)
+  const opened = (why: string): Verdict => ({ open: true, forced: false, why, entry: after, told })
   const closed = (phase: 'waiting' | 'undeclared', why: string): Verdict => forcedOr(setup, now, { ...after, state: phase }, told, why)
-  if (behind.length > 0)
-    return closed('waiting', `not yet on the current version: ${behind.map(({ consumer }) => consumer.key).join(', ')}`)
+  if (behind.length > 0) {
+    const names = behind.map(({ consumer }) => consumer.key).join(', ')
+    return closed('waiting', `not yet on the current version: ${names}`)
+  }
   if (use?.inUse === true) return closed('waiting', `still in use: ${use.evidence}`)
-  // A companion that is written proves nothing of who reads it: it closes the gate, and never opens it.
-  if (required.some(({ consumer }) => consumer.kind !== companionKind))
-    return { open: true, forced: false, why: 'every required consumer is drained', entry: after, told }
+  // A written companion does not prove that its readers have read it: it can close the gate, and never opens it.
+  if (required.some(({ consumer }) => consumer.kind !== companionKind)) return opened('every required consumer is drained')
   const reason = unusedFor(after, use, setup.settings.graceMs, now)
-  if (reason !== undefined) return { open: true, forced: false, why: reason, entry: after, told }
-  const lasting = after.seenInUse !== undefined && after.unusedSince !== undefined
-  return lasting
-    ? closed('waiting', `unused since ${new Date(after.unusedSince ?? now).toISOString()}; armed when grace is over`)
-    : closed(
-        'undeclared',
-        `nobody is named and nobody was seen${use ? ` (${use.evidence})` : ''}: not armed; its slot may be used again after grace`,
-      )
+  if (reason !== undefined) return opened(reason)
+  if (after.seenInUse !== undefined && after.unusedSince !== undefined) {
+    const since = new Date(after.unusedSince).toISOString()
+    return closed('waiting', `unused since ${since}; armed when grace is over`)
+  }
+  const evidence = use ? ` (${use.evidence})` : ''
+  return closed('undeclared', `nobody is named and nobody was seen${evidence}: not armed; its slot may be used again after grace`)
 }
 
-/** Asked again now, each of them: what was noted before may be stale. */
+/** Asks each required consumer again now: what was noted before may be stale. */
 async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretState): Promise<readonly Delivery[]> {
   const { current } = state
   if (current === undefined) return []
@@ -61,13 +62,14 @@ async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretSta
   return told
 }
 
-/** One that asked to be left alone until later (Retry-After) is not drained before it said so. */
+/** Does not ask a consumer that asked to wait (Retry-After): it is not drained before it says so. */
 async function askNow(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
-  const wait = before?.version === change.version && before.phase === 'failed' && (before.again ?? 0) > tools.deps.env.now()
-  return wait ? { consumer, seen: before, evidence: 'asked to wait' } : deliver(tools, change, consumer, before)
+  const hasFailed = before?.version === change.version && before.phase === 'failed'
+  if (hasFailed && (before.again ?? 0) > tools.deps.env.now()) return { consumer, seen: before, evidence: 'asked to wait' }
+  return deliver(tools, change, consumer, before)
 }
 
-/** Only sessions that last are noted as seen, and only their end starts the clock. */
+/** Only lasting sessions are noted as seen, and only their end starts the clock. */
 function withUsage(entry: Retiring, use: Usage | undefined, now: number): Retiring {
   const { unusedSince, ...rest } = entry
   if (use?.inUse === true) return use.lasting === false ? rest : { ...rest, seenInUse: now }
@@ -75,19 +77,22 @@ function withUsage(entry: Retiring, use: Usage | undefined, now: number): Retiri
   return { ...rest, unusedSince: unusedSince ?? now }
 }
 
+/** Why the target shows that the credential has been unused for the whole grace period; undefined where it does not show that. */
 function unusedFor(entry: Retiring, use: Usage | undefined, graceMs: number, now: number): string | undefined {
   if (use?.inUse !== false) return undefined
+  const { since, seenInUse, unusedSince } = entry
   if (use.lastUsedAt !== undefined && use.lastUsedAt >= 0) {
-    return now >= Math.max(use.lastUsedAt, entry.since) + graceMs ? `last used ${new Date(use.lastUsedAt).toISOString()}` : undefined
+    const graceUntil = Math.max(use.lastUsedAt, since) + graceMs
+    return now >= graceUntil ? `last used ${new Date(use.lastUsedAt).toISOString()}` : undefined
   }
-  const seenAfter = entry.seenInUse !== undefined && entry.seenInUse >= entry.since
-  return seenAfter && entry.unusedSince !== undefined && now >= entry.unusedSince + graceMs
-    ? `its sessions were seen and have ended: none since ${new Date(entry.unusedSince).toISOString()}`
-    : undefined
+  const seenAfter = seenInUse !== undefined && seenInUse >= since
+  if (!seenAfter || unusedSince === undefined || now < unusedSince + graceMs) return undefined
+  return `its sessions were seen and have ended: none since ${new Date(unusedSince).toISOString()}`
 }
 
 function forcedOr({ settings }: Setup, now: number, entry: Retiring, told: readonly Delivery[], why: string): Verdict {
   const { forceAfterMs } = settings
-  const forced = forceAfterMs !== undefined && entry.state === 'waiting' && now >= entry.since + forceAfterMs
-  return { open: forced, forced, why: forced ? `keyturn-drain: force, although ${why}` : why, entry, told }
+  const isOver = forceAfterMs !== undefined && now >= entry.since + forceAfterMs
+  if (!isOver || entry.state !== 'waiting') return { open: false, forced: false, why, entry, told }
+  return { open: true, forced: true, why: `keyturn-drain: force, although ${why}`, entry, told }
 }

@@ -8,7 +8,7 @@ import { retainedEntries, retainedIds } from '../secret/outgoing.js'
 import { assertConsumers, type Known, type Tools } from '../secret/setup.js'
 import { askGate } from './gate.js'
 
-/** Which key leaves with the next rotation, and whether that was said before. */
+/** Which key leaves with the next rotation, and whether it had been released before. */
 export interface Reencrypted {
   readonly ref: SecretRef
   readonly id: CredentialId
@@ -16,8 +16,8 @@ export interface Reencrypted {
 }
 
 /**
- * Somebody says that nothing is encrypted with an older key any more: it leaves the value with the next rotation. Repeatable. held while a required
- * consumer was not seen on the present value: it may encrypt with the older one at this moment. bad_event for a key that is not kept.
+ * Somebody says that nothing is encrypted with an older key any more: the key leaves the value with the next rotation. Repeatable. held while a
+ * required consumer was not seen on the current value: it may encrypt with the older key at this moment. bad_event for a key that is not kept.
  */
 export async function reencrypted(deps: Deps, refText: string, id: string): Promise<Reencrypted> {
   return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
@@ -28,12 +28,11 @@ export async function reencrypted(deps: Deps, refText: string, id: string): Prom
     assertConsumers(setup)
     const entries = retainedEntries(ids, setup.settings, state)
     const entry = entries.find((one) => one.id === id)
-    if (entry === undefined)
-      throw notKeptError(
-        ref,
-        `${ref.shown} keeps no older key ${id}.`,
-        `It keeps ${ids.join(', ') || 'none'}; the one that encrypts now is not among them.`,
-      )
+    if (entry === undefined) {
+      const kept = ids.join(', ') || 'none'
+      const next = `It keeps ${kept}; the one that encrypts now is not among them.`
+      throw notKeptError(ref, `${ref.shown} keeps no older key ${id}.`, next)
+    }
     if (entry.state === 'armed') return { ref, id: entry.id, outcome: 'released before' }
     await assertFollowed(tools, { ...setup, rotator }, state, entry)
     const retiring = entries.map((one) => (one.id === id ? { ...one, state: 'armed' as const } : one))
@@ -46,14 +45,15 @@ async function assertFollowed(tools: Tools, setup: Known, state: SecretState, en
   const { told } = await askGate(tools, setup, state, entry, await lookContext(tools, setup, state))
   const behind = told.filter(({ seen }) => seen.phase !== 'drained').map(({ consumer }) => consumer.key)
   if (behind.length === 0) return
-  throw new RotationError(
-    'held',
-    `Not yet on the present value of ${state.ref.shown}: ${behind.join(', ')}; it may still encrypt with ${entry.id}.`,
-    {
-      next: `Wait until keyturn status ${state.ref.shown} shows them as drained, then say it again.`,
-    },
-  )
+  const { shown } = state.ref
+  const why = `Not yet on the current value of ${shown}: ${behind.join(', ')}`
+  throw new RotationError('held', `${why}. They may still encrypt with ${entry.id}.`, {
+    next: `Wait until keyturn status ${shown} shows them as drained, then run the command again.`,
+  })
 }
 
 const notKeptError = (ref: SecretRef, why: string, next: string): RotationError =>
-  new RotationError('bad_event', why, { field: 'key', next: `${next} keyturn status ${ref.shown} lists them.` })
+  new RotationError('bad_event', why, {
+    field: 'key',
+    next: `${next} keyturn status ${ref.shown} lists them.`,
+  })

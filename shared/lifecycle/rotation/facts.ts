@@ -19,7 +19,11 @@ export function factsOf(
   const { env } = tools.deps
   const frozen = frozenNow(settings, configuration, env.now())
   const seen = state.journal?.seen ?? {}
-  const refused = consumers.filter(({ key, required }) => required && isRefusing(seen[key], state)).map(({ key }) => key)
+  const refusing = consumers.filter(({ key, required }) => required && isRefusing(seen[key], state))
+  const written = companions.filter((one) => isWritten(one, state)).length
+  const toTell = consumers.length + unknownConsumers.length - written
+  const places = consumers.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place] as const]))
+  const thaw = settings.mode === 'paused' ? thawNext : undefined
   return {
     now: env.now(),
     slots: slotsOf(rotator, policy, state),
@@ -29,32 +33,32 @@ export function factsOf(
     graceMs: settings.graceMs,
     mints: rotator?.issuer !== undefined,
     journal: tools.deps.journal,
-    consumers: consumers.length + unknownConsumers.length > companions.filter((one) => isWritten(one, state)).length,
-    refused,
-    places: Object.fromEntries(consumers.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place]]))),
+    consumers: toTell > 0,
+    refused: refusing.map(({ key }) => key),
+    places: Object.fromEntries(places),
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...optional('frozen', frozen),
-    ...(settings.mode === 'paused'
-      ? { thaw: 'Run keyturn policy <ref> mode=auto when it is to go on, or use --emergency --reason ….' }
-      : {}),
+    ...optional('thaw', thaw),
   }
 }
+const thawNext = 'Run keyturn policy <ref> mode=auto when rotations may continue, or use --emergency --reason ….'
 
-/** What was written before the publication hears of it no more: it waits for no announcement. An emergency goes past a place that is out of reach. */
+/** Whether a companion was written before the publication, so that it needs no announcement. An emergency may have skipped a place that was out of reach. */
 const isWritten = ({ name, order }: Companion, state: SecretView): boolean => {
   const seen = state.journal?.seen?.[name]
   const missed = seen?.version === state.current?.id && seen?.phase === 'failed'
   return order === 'before' && !missed && !wasEmergency(state)
 }
 
-/** What leaves with this rotation makes room for it. */
+/** How many credentials may exist at a time. A key that leaves with this rotation makes room for the new one. */
 function slotsOf(rotator: AnyRotator | undefined, policy: Policy, { journal }: SecretView): number | null {
   const slots = rotator ? rotator.traits.slots(policy) : 1
-  const leaving = rotator?.older ? (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').length : 0
-  return slots === null ? null : slots + leaving
+  if (slots === null || !rotator?.older) return slots
+  const leaving = (journal?.retiring ?? []).filter((entry) => entry.state === 'armed')
+  return slots + leaving.length
 }
 
-/** Window, freeze or pause, in words. */
+/** What keeps ordinary rotations from starting now, in words: a pause, a freeze or a closed window. */
 export function frozenNow(settings: Settings, configuration: Configuration, now: number): string | undefined {
   if (configuration.paused) return 'the configuration secret says paused'
   if (settings.mode === 'paused') return 'keyturn-mode is paused'

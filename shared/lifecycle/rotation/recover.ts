@@ -2,7 +2,7 @@ import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { Context } from '../../core/ports/rotator.js'
-import type { SecretState, SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
+import type { Retiring, SecretState, SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { CredentialId, SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { lookContext } from '../secret/context.js'
@@ -14,7 +14,7 @@ import { giveUpValue } from './refused-value.js'
 import { readPending } from './steps.js'
 import { openWork } from './work.js'
 
-/** One stored version and what the target said to it. unknown: not tried, or the target could not be asked. */
+/** One stored version and what the target answered. unknown: it was not tried, or the target could not be asked. */
 export interface Tried {
   readonly version: VersionId
   readonly stage: 'current' | 'pending' | 'previous' | 'staged' | 'other'
@@ -24,27 +24,30 @@ export interface Tried {
   readonly why?: string
 }
 
-/** nothing: all is well · unstick: current works · discard: current works, and the target refuses the pending value, which is given up · resume: the pending value is accepted and only has to be published · restore: an older version is the only one that works · by hand: none works. */
+/**
+ * nothing: all is well · unstick: current works · discard: current works, and the target refuses the pending value, which is given up · resume: the
+ * target accepts the pending value, which only needs to be published · restore: an older version is the only one that works · by hand: none works.
+ */
 export type SafeAction =
   | { readonly do: 'nothing' | 'unstick' | 'discard' | 'resume' | 'by hand'; readonly why: string }
   | { readonly do: 'restore'; readonly version: VersionId; readonly why: string }
 
-/** What the target said to each stored version, and the one safe action. */
+/** What the target answered for each stored version, and the one safe action. */
 export interface Recovery {
   readonly ref: SecretRef
   readonly tried: readonly Tried[]
   readonly action: SafeAction
-  /** The action was carried out. */
+  /** Whether the action was carried out. */
   readonly done: boolean
 }
 
-/** Targets lock accounts after a few refused logins: this many per account and recovery, the likeliest first. */
+/** Targets lock accounts after a few refused logins. One recovery makes at most this many per account, and tries the likeliest value first. */
 const refusedMax = 3
 const othersMax = 20
 
 /**
- * Tries every version that is still stored, those without a stage too, with one login each and at most three refused ones per account; says the
- * one safe action; carries it out with `yes`. Does not pass through decide: it is what gets a secret out of `stuck`.
+ * Tries every version that is still stored, even without a stage: one login each, and at most three refused ones per account. It names the one safe
+ * action, and carries it out with `yes`. It does not pass through decide, because it gets a secret out of `stuck`.
  */
 export async function recover(deps: Deps, admin: SecretStoreAdmin, refText: string, yes: boolean): Promise<Recovery> {
   const { tools, ref, state, known: loadKnown } = await openSecret(deps, refText, { ways: 'back' })
@@ -58,28 +61,26 @@ export async function recover(deps: Deps, admin: SecretStoreAdmin, refText: stri
   return { ref, tried, action, done: true }
 }
 
-async function candidates(state: SecretState, admin: SecretStoreAdmin): Promise<readonly [Tried['stage'], VersionInfo][]> {
+type Candidate<Info = VersionInfo> = [stage: Tried['stage'], info: Info]
+
+async function candidates(state: SecretState, admin: SecretStoreAdmin): Promise<readonly Candidate[]> {
   const { current, pending, previous, loose } = state
-  const staged: [Tried['stage'], VersionInfo | undefined][] = [
+  const staged: Candidate<VersionInfo | undefined>[] = [
     ['current', current],
     ['pending', pending],
     ['previous', previous],
-    ...loose.map((info): [Tried['stage'], VersionInfo] => ['staged', info]),
+    ...loose.map((info): Candidate => ['staged', info]),
   ]
   const known = new Set(staged.map(([, info]) => info?.id))
-  const others: [Tried['stage'], VersionInfo][] = []
+  const others: Candidate[] = []
   for await (const info of admin.history(state.ref)) {
     if (!known.has(info.id) && others.length < othersMax) others.push(['other', info])
   }
-  return [...staged, ...others].filter((one): one is [Tried['stage'], VersionInfo] => one[1]?.hasValue === true)
+  const hasValue = (one: Candidate<VersionInfo | undefined>): one is Candidate => one[1]?.hasValue === true
+  return [...staged, ...others].filter(hasValue)
 }
 
-async function tryAll(
-  tools: Tools,
-  setup: Known,
-  state: SecretState,
-  versions: readonly [Tried['stage'], VersionInfo][],
-): Promise<readonly Tried[]> {
+async function tryAll(tools: Tools, setup: Known, state: SecretState, versions: readonly Candidate[]): Promise<readonly Tried[]> {
   const context = await lookContext(tools, setup, state)
   const refused = new Map<CredentialId, number>()
   const answers: { readonly text: SecretText; readonly tried: Tried }[] = []
@@ -87,13 +88,14 @@ async function tryAll(
     const text = await readIfThere(tools, state, version)
     if (text === undefined) continue
     const same = answers.find((answer) => answer.text.equals(text))?.tried // the same value is not tried twice
-    const tried = same ? { ...same, stage, version, createdAt } : await tryOne(setup, context, refused, { stage, version, createdAt, text })
+    const here = { stage, version, createdAt }
+    const tried = same ? { ...same, ...here } : await tryOne(setup, context, refused, { ...here, text })
     answers.push({ text, tried })
   }
   return answers.map(({ tried }) => tried)
 }
 
-/** A placeholder that a service left has no value, and none that could be tried. */
+/** undefined for a placeholder that a service left: it has no value to try. */
 async function readIfThere({ store }: Tools, { ref }: SecretState, version: VersionId): Promise<SecretText | undefined> {
   try {
     return await store.read(ref, version)
@@ -114,57 +116,61 @@ async function tryOne(
     value = rotator.parse(text, policy)
   } catch (cause) {
     if (codeOf(cause) !== 'bad_value') throw cause
-    return { ...rest, works: 'refused', why: messageOf(cause) } // no credential at all
+    return { ...rest, works: 'refused', why: messageOf(cause) } // it is not a credential at all
   }
   const id = rotator.identify(value)
+  const unknown = (why: string): Tried => ({ ...rest, id, works: 'unknown', why })
   try {
     const before = refused.get(id) ?? 0
-    if (before >= refusedMax) return { ...rest, id, works: 'unknown', why: `not tried: ${refusedMax} values of ${id} were refused already` }
+    if (before >= refusedMax) return unknown(`not tried: ${refusedMax} values of ${id} were refused already`)
     if (await rotator.accepted(context, value)) return { ...rest, id, works: 'works' }
-    const late = rest.stage === 'pending' && (rotator.traits.asynchronous === true || context.admin?.hosts !== undefined)
-    if (late) return { ...rest, id, works: 'unknown', why: 'refused for now, which proves nothing: it may take effect later' }
+    const appliesLater = rotator.traits.asynchronous === true || context.admin?.hosts !== undefined
+    if (rest.stage === 'pending' && appliesLater) return unknown('refused for now, which proves nothing: it may take effect later')
     refused.set(id, before + 1)
     return { ...rest, id, works: 'refused' }
   } catch (cause) {
     if (!(cause instanceof RotationError) || cause.code === 'internal') throw cause
-    return { ...rest, id, works: 'unknown', why: cause.message }
+    return unknown(cause.message)
   }
 }
 
-/** Pure: from what the target said to the one thing that can do no harm. */
+/** Chooses the one action that can do no harm, from what the target answered. Pure. */
 export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAction {
   const of = (stage: Tried['stage']) => tried.find((one) => one.stage === stage)
-  const [current, pending] = [of('current'), of('pending')]
-  const refused = pending?.works === 'refused' && pending.why === undefined && state.drivenBy === 'engine'
-  if (current?.works === 'works' && refused && state.journal?.code === undefined)
-    return { do: 'discard', why: 'the current value logs in, and the target refuses the pending one: it can be given up' }
-  if (current?.works === 'works') {
-    return state.journal?.code === undefined
-      ? { do: 'nothing', why: 'the current value logs in, and nothing is stuck' }
-      : { do: 'unstick', why: 'the current value logs in: rotations may start again' }
-  }
-  if (current?.works === 'unknown') return { do: 'by hand', why: `the current value could not be tried: ${current.why ?? 'unknown'}` }
+  const current = of('current')
+  const pending = of('pending')
+  if (current?.works === 'works') return whileCurrentWorks(state, pending)
+  const untried = ({ why = 'unknown' }: Tried): string => `value could not be tried: ${why}`
+  if (current?.works === 'unknown') return { do: 'by hand', why: `the current ${untried(current)}` }
   const onCurrent = state.pending !== undefined && state.pending.base === state.current?.id
   if (pending?.works === 'works' && onCurrent)
-    return { do: 'resume', why: 'the target accepts the pending value: it only has to be published' }
-  // Also where pending is not known yet: what logs in now is better for consumers than what is refused now, and what takes effect later is found again.
+    return { do: 'resume', why: 'the target accepts the pending value, which only needs to be published' }
+  // Even where pending is not known yet: a value that logs in now is better for consumers than a refused one, and what takes effect later is found again.
   const working = tried.find((one) => one.works === 'works')
-  if (working !== undefined)
-    return { do: 'restore', version: working.version, why: `of all stored values only ${working.version} (${working.stage}) logs in` }
-  if (pending?.works === 'unknown') return { do: 'by hand', why: `the pending value could not be tried: ${pending.why ?? 'unknown'}` }
-  const unknown = tried.some((one) => one.works === 'unknown')
-  return {
-    do: 'by hand',
-    why: unknown ? 'no value that could be tried logs in' : 'no stored value logs in: set the current one at the target',
+  if (working !== undefined) {
+    const { version, stage } = working
+    return { do: 'restore', version, why: `of all stored values only ${version} (${stage}) logs in` }
   }
+  if (pending?.works === 'unknown') return { do: 'by hand', why: `the pending ${untried(pending)}` }
+  if (tried.some((one) => one.works === 'unknown')) return { do: 'by hand', why: 'no value that could be tried logs in' }
+  return { do: 'by hand', why: 'no stored value logs in: set the current one at the target' }
 }
 
-/** With the proof of the logins that were just made: pending refused, current accepted. */
+function whileCurrentWorks({ journal, drivenBy }: SecretState, pending: Tried | undefined): SafeAction {
+  if (journal?.code !== undefined) return { do: 'unstick', why: 'the current value logs in: rotations may start again' }
+  const isRefused = pending?.works === 'refused' && pending.why === undefined
+  if (isRefused && drivenBy === 'engine')
+    return { do: 'discard', why: 'the current value logs in, and the target refuses the pending one: it can be given up' }
+  return { do: 'nothing', why: 'the current value logs in, and nothing is stuck' }
+}
+
+/** Gives the pending value up. The logins that were just made are the proof: pending is refused, current is accepted. */
 async function discard(tools: Tools, setup: Known, state: SecretState): Promise<void> {
   const { pending } = state
   if (pending === undefined) return
   const { deps, store } = tools
-  const wish = { token: pending.token, kind: pending.kind ?? 'rotate', holder: deps.holder, leaseMs: deps.leaseMs } as const
+  const { token, kind = 'rotate' } = pending
+  const wish = { token, kind, holder: deps.holder, leaseMs: deps.leaseMs } as const
   const work = await openWork(tools, setup, state, await store.claim(state, wish))
   const staged = await readPending(work, pending.id)
   await giveUpValue(work, staged.version, staged.value)
@@ -173,15 +179,10 @@ async function discard(tools: Tools, setup: Known, state: SecretState): Promise<
   if (after.journal?.code !== undefined) await store.note(after, { code: null })
 }
 
-/** Publishes the value of an older version under a new token: staged first, so that it is never only in this process, and tested once more. */
+/** Publishes the value of an older version under a new token. It is staged first, so that it is never only in this process, and tested once more. */
 async function restore(tools: Tools, setup: Known, state: SecretState, version: VersionId): Promise<void> {
   const { store, deps } = tools
-  const ending = (state.journal?.retiring ?? []).find((entry) => entry.state === 'armed' && (entry.leaseUntil ?? 0) > deps.env.now())
-  if (ending !== undefined) {
-    throw new RotationError('held', `${ending.id} of ${state.ref.shown} is being retired at this moment.`, {
-      next: `Run keyturn recover ${state.ref.shown} again after ${new Date(ending.leaseUntil ?? 0).toISOString()}.`,
-    })
-  }
+  assertNoneEnding(state, deps.env.now())
   const open = state.journal?.rotation?.published === undefined ? state.journal?.rotation : undefined
   const claim = await store.claim(state, {
     token: await tokenFor(tools, state),
@@ -202,16 +203,27 @@ async function restore(tools: Tools, setup: Known, state: SecretState, version: 
     })
   }
   await store.publish(claim, staged.version)
-  // Only now: whoever dies before leaves it stuck, and nobody logs in before a person looked again.
+  // Only now: a process that dies earlier leaves the secret stuck, so that nothing logs in before a person has looked again.
   const after = await store.describe(state.ref)
   if (after.journal?.code !== undefined) await store.note(after, { code: null })
 }
 
-/** A token of our own, also where a service drives: a mark that still stands on a refused value is taken away first, because its token keeps that value. */
+function assertNoneEnding({ ref, journal }: SecretState, now: number): void {
+  const isEnding = ({ state, leaseUntil = 0 }: Retiring): boolean => state === 'armed' && leaseUntil > now
+  const ending = (journal?.retiring ?? []).find(isEnding)
+  if (ending === undefined) return
+  const until = new Date(ending.leaseUntil ?? 0).toISOString()
+  throw new RotationError('held', `${ending.id} of ${ref.shown} is being retired at this moment.`, {
+    next: `Run keyturn recover ${ref.shown} again after ${until}.`,
+  })
+}
+
+/** A token of our own, even where a service drives. There the pending mark is removed from a refused value first, because its token keeps that value. */
 async function tokenFor({ store, deps }: Tools, state: SecretState): Promise<Token> {
   const { pending, drivenBy } = state
   if (drivenBy === 'service' && pending?.hasValue) {
-    const claim = await store.claim(state, { token: pending.token, kind: 'put', holder: deps.holder, leaseMs: deps.leaseMs })
+    const { token } = pending
+    const claim = await store.claim(state, { token, kind: 'put', holder: deps.holder, leaseMs: deps.leaseMs })
     await store.discard(claim, pending.id)
   }
   return newToken('put', deps.env.random(16))

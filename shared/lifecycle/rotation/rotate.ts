@@ -17,6 +17,7 @@ import { lookAgain, opened } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
 import { assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
+import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
 import { factsOf } from './facts.js'
 import { freeSlot } from './free-slot.js'
 import { runSteps } from './run-steps.js'
@@ -24,9 +25,11 @@ import { probe } from './stray-values.js'
 import { assertNotTooEarly } from './too-early.js'
 import { type Manner, openWork, ownManner } from './work.js'
 
+type Go = Extract<Action, { do: 'go' }>
+
 /**
- * The only loop: describe, decide, act; decides again when a race was lost or when it finished somebody else's rotation first. The same request
- * may be sent any number of times. `suppliedValue`: the value of a put. Any code of the table.
+ * The only loop: describe, decide, act. It decides again when a race was lost, or when it finished somebody else's rotation first. The same request
+ * may be sent any number of times. `suppliedValue`: the value of a put. It fails with any code of the table.
  */
 export async function rotate(deps: Deps, request: RotationRequest, suppliedValue?: SecretText): Promise<RotationResult> {
   const tools = createTools(deps)
@@ -53,35 +56,11 @@ export async function rotate(deps: Deps, request: RotationRequest, suppliedValue
   )
 }
 
-/** To be decided again. What the target refused of one step alone is another step's work. */
-const isOld = (cause: unknown, { step }: RotationRequest): boolean =>
-  cause instanceof RotationError && cause.remedy === 'reread' && !(cause.code === 'rejected' && step !== undefined)
-
-/** A put that first has to finish somebody else's rotation fails for that one's reasons: say so, and how to get past it. */
-async function explainOpenRotation(tools: Tools, ref: SecretRef, { token }: RotationRequest, cause: RotationError): Promise<RotationError> {
-  const { pending, journal } = await tools.store.describe(ref)
-  if (pending === undefined || pending.token === token || journal?.rotation?.published !== undefined) return cause
-  const next = `An older rotation is open, which has to be finished first: keyturn recover ${ref.shown} gives its value up where that is safe. ${cause.next}`
-  return new RotationError(cause.code, cause.message, {
-    next,
-    cause: cause.cause,
-    ...optional('field', cause.field),
-  })
+/** Whether the state has to be decided again. Where a single step was asked for, a refusal of the target is left to another step. */
+function isOld(cause: unknown, { step }: RotationRequest): boolean {
+  if (!(cause instanceof RotationError) || cause.remedy !== 'reread') return false
+  return cause.code !== 'rejected' || step === undefined
 }
-
-/** What was previous when the rollback was asked is not any more: to go on would bring back what somebody wanted to leave. */
-const finishedFirstError = ({ ref, version }: RotationResult): RotationError =>
-  new RotationError('held', `A rotation of ${ref.shown} was open and is finished now: ${version} is current. Nothing was rolled back.`, {
-    next: `Look at keyturn status ${ref.shown}; if it is still to go back, run the same command again.`,
-  })
-
-/** A publication under another token than the one asked for was somebody else's: the request itself is still to be decided. */
-const answersRequest = (request: RotationRequest, result: RotationResult): boolean =>
-  // Which parts an open one was for is not known: what was asked for is begun after it.
-  (request.part === undefined || result.steps.includes('create')) &&
-  (request.token === undefined || request.kind === 'rollback'
-    ? result.kind === request.kind || request.kind === 'resume'
-    : result.token === request.token)
 
 async function once(
   tools: Tools,
@@ -89,11 +68,13 @@ async function once(
   request: RotationRequest,
   suppliedValue: SecretText | undefined,
 ): Promise<RotationResult | 'again'> {
+  const { kind } = request
   const state = await tools.store.describe(ref)
-  const setup = await opened(tools, state, { ways: request.kind === 'rotate' ? 'forward' : 'back', wanted: request }).setup()
+  const ways = kind === 'rotate' ? 'forward' : 'back'
+  const setup = await opened(tools, state, { ways, wanted: request }).setup()
   const action = await decided(tools, setup, state, request)
-  if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
-  if (request.kind === 'rotate' && begins(action)) assertConsumers(setup)
+  if (action.do === 'done') return { ref, outcome: 'unchanged', kind, version: action.version, steps: [], differences: [] }
+  if (kind === 'rotate' && begins(action)) assertConsumers(setup)
   if (action.do === 'refuse') throw refusedError(ref, action)
   const { rotator } = setup
   if (action.do === 'drop') {
@@ -105,12 +86,16 @@ async function once(
     await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
     return 'again'
   }
-  if (action.do === 'check')
-    throw refusedError(ref, { do: 'refuse', code: 'bad_event', why: 'the platform drives this rotation, and no value was made for it yet' })
+  if (action.do === 'check') throw refusedError(ref, notMade)
   return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, suppliedValue))
 }
+const notMade = {
+  do: 'refuse',
+  code: 'bad_event',
+  why: 'the platform drives this rotation, and has not made a value for it yet',
+} as const
 
-/** What the table says of this state and request, with everything that it asks; said in the log. */
+/** What the table says about this state and request, with all the facts that the table needs. The log records it. */
 export async function decided(
   tools: Tools,
   setup: Setup,
@@ -118,37 +103,43 @@ export async function decided(
   request: RotationRequest,
 ): Promise<Action & { readonly row: string }> {
   const { rotator } = setup
-  const accepted = request.kind === 'rollback' && rotator ? await previousWorks(tools, { ...setup, rotator }, state) : undefined
-  const action = decide(state, request, { ...factsOf(tools, setup, state), ...optional('previousAccepted', accepted) })
+  const asksPrevious = request.kind === 'rollback' && rotator
+  const accepted = asksPrevious ? await previousWorks(tools, { ...setup, rotator }, state) : undefined
+  const facts = { ...factsOf(tools, setup, state), ...optional('previousAccepted', accepted) }
+  const action = decide(state, request, facts)
   tools.deps.env.log('decided', { ref: state.ref.shown, row: action.row, action: action.do })
   return action
 }
 
-/** A new rotation would start, or would if nothing held it. */
-export const begins = (action: Action): boolean =>
-  (action.do === 'go' && action.from === 'create') || (action.do === 'refuse' && action.code === 'held')
+/** Whether a new rotation would start, or would start if nothing held it. */
+export function begins(action: Action): boolean {
+  if (action.do === 'go') return action.from === 'create'
+  return action.do === 'refuse' && action.code === 'held'
+}
 
-/** A rollback goes only to what is still accepted: one login, before anything is claimed. */
+/** Whether the target still accepts the previous value: a rollback needs that. One login, before anything is claimed. */
 async function previousWorks(tools: Tools, setup: Known, state: SecretState): Promise<boolean | undefined> {
   const { rotator, policy } = setup
-  const open = state.journal?.rotation?.published === undefined && state.journal?.rotation !== undefined
-  const ending = (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
-  if (open || ending || state.journal?.code !== undefined || state.previous === undefined) return undefined
-  if (rotator.traits.rollback(policy) !== 'publish') return undefined // it is set again, whatever the target says of it now
-  const parsedOf = async (id: VersionId) => rotator.parse(await tools.store.read(state.ref, id), policy)
-  const own = !rotator.traits.outside && state.current ? { current: await parsedOf(state.current.id) } : {}
+  const { ref, journal, current, previous } = state
+  const open = journal?.rotation !== undefined && journal.rotation.published === undefined
+  const ending = (journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
+  if (open || ending || journal?.code !== undefined || previous === undefined) return undefined
+  if (rotator.traits.rollback(policy) !== 'publish') return undefined // it is set again, whatever the target says about it now
+  const parsedOf = async (id: VersionId) => rotator.parse(await tools.store.read(ref, id), policy)
+  const own = !rotator.traits.outside && current ? { current: await parsedOf(current.id) } : {}
   const context = { ...(await lookContext(tools, setup, state)), ...own }
-  return rotator.accepted(context, await parsedOf(state.previous.id))
+  return rotator.accepted(context, await parsedOf(previous.id))
 }
 
 /** The table's own refusal as an error, with its next step. */
-export function refusedError(ref: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
-  return new RotationError(action.code, `${ref.shown}: ${action.why}.`, {
-    next: action.next?.replaceAll('<ref>', ref.shown) ?? nextFor(action.code, ref.shown),
+export function refusedError({ shown }: SecretRef, action: Extract<Action, { do: 'refuse' }>): RotationError {
+  const { code, why, next } = action
+  return new RotationError(code, `${shown}: ${why}.`, {
+    next: next?.replaceAll('<ref>', shown) ?? nextFor(code, shown),
   })
 }
 
-/** An orderly end gives the right to act back; a crash leaves it to the lease. */
+/** An orderly end gives the right to act back at once. After a crash the lease has to run out. */
 async function leased<T>(tools: Tools, ref: SecretRef, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
@@ -164,7 +155,7 @@ export async function go(
   setup: Known,
   state: SecretState,
   request: RotationRequest,
-  action: Extract<Action, { do: 'go' }>,
+  action: Go,
   suppliedValue?: SecretText,
   manner: Manner = ownManner,
 ): Promise<RotationResult | 'again'> {
@@ -176,8 +167,7 @@ export async function go(
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
     const repairs = mayNote && action.kind === 'rotate' && setup.rotator.publicHalf !== undefined
     if (repairs && (await repairPublicSets(tools, state.ref))) return 'again'
-    if (action.kind === 'rotate' || action.kind === 'emergency') await assertNotTooEarly(tools, setup, state, action.kind)
-    if (action.kind !== 'rollback') await assertPlaces(tools, setup)
+    await assertMayCreate(tools, setup, state, action)
   }
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.refusals)
   const claim = await tools.store.claim(state, {
@@ -189,32 +179,40 @@ export async function go(
     ...optional('replaces', action.replaces),
     ...optional('reason', request.reason),
   })
-  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs: manner.needs(setup, asked) })
+  const needs = manner.needs(setup, asked)
+  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs })
   if (action.retireFirst !== undefined && asked.includes('create')) await freeSlot(work, action.retireFirst)
   return runSteps(work, state, action, asked, suppliedValue)
 }
 
+async function assertMayCreate(tools: Tools, setup: Known, state: SecretState, { kind }: Go): Promise<void> {
+  if (kind === 'rotate' || kind === 'emergency') await assertNotTooEarly(tools, setup, state, kind)
+  if (kind !== 'rollback') await assertPlaces(tools, setup)
+}
+
 /**
- * A new rotation overtakes a publication that is not announced yet (an emergency, a rollback, no consumer named): what that one had replaced
- * gets its retiring entry first, because nobody will remember it afterwards.
+ * A new rotation may overtake a publication that is not announced yet (an emergency, a rollback, no consumer named). What that publication had
+ * replaced gets its retiring entry first, because nobody will remember it afterwards.
  */
-async function entriesNoted(tools: Tools, setup: Known, state: SecretState, action: Extract<Action, { do: 'go' }>): Promise<boolean> {
+async function entriesNoted(tools: Tools, setup: Known, state: SecretState, action: Go): Promise<boolean> {
   const starts = action.from === 'create' && action.token !== state.journal?.rotation?.token
   if (!starts || !isDue(state) || state.current === undefined) return false
   const before = state.journal?.retiring ?? []
-  const retiring = await entriesDue(tools, setup, state, await identitiesOf(tools, setup, state, state.current.id))
+  const ids = await identitiesOf(tools, setup, state, state.current.id)
+  const retiring = await entriesDue(tools, setup, state, ids)
   if (isDeepStrictEqual(retiring, before)) return false
   try {
     await tools.store.note(state, { retiring })
     return true
   } catch (cause) {
-    if (codeOf(cause) === 'denied') return false // this role may not write notes: the outgoing credential stays until somebody retires it by hand
+    // Where this role may not write notes, the outgoing credential stays until somebody retires it by hand.
+    if (codeOf(cause) === 'denied') return false
     throw cause
   }
 }
 
-/** All from the action's first step on, or exactly the asked one; none when that is done already. bad_event when it comes too early. */
-function stepsAsked(request: RotationRequest, action: Extract<Action, { do: 'go' }>): readonly Step[] {
+/** All steps from the action's first one on, or exactly the asked step; none where that is done already. bad_event where it comes too early. */
+function stepsAsked(request: RotationRequest, action: Go): readonly Step[] {
   const from = steps.indexOf(action.from)
   if (request.step === undefined) return steps.slice(from)
   const asked = steps.indexOf(request.step)

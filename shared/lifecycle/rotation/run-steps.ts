@@ -2,7 +2,7 @@ import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Difference } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
-import type { Step } from '../../core/ports/words.js'
+import type { Step, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { publishBefore } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
@@ -43,8 +43,7 @@ export async function runSteps(
   }
   if (asked.includes('test') || mustTestAgain(work, action, asked)) {
     pending ??= await readPending(work, versionOf(action))
-    const alone = asked.length === 1 && !work.vouched
-    differences = await (action.kind === 'put' ? testPut(work, pending) : alone ? testAlone(work, pending) : testSecret(work, pending))
+    differences = await test(work, action, asked, pending)
     ended('test')
   }
   if (!asked.includes('finish')) {
@@ -52,36 +51,53 @@ export async function runSteps(
     return stepOnly(work, done, differences, action, pending)
   }
   const version = pending?.version ?? versionOf(action)
-  // One that is current already has had its companions before it; the staged copy of it may be gone.
-  if (work.setup.settings.companions.length > 0 && state.current?.ours !== work.claim.token) {
-    if (action.kind !== 'rollback') assertConsumers(work.setup) // one that nobody knows may be a public set that has to come first
-    await publishBefore(work.tools, work.setup, state, version, action.kind === 'emergency')
-  }
+  await prepareCompanions(work, state, action, version)
   const info = await finishSecret(work, version)
   ended('finish')
-  const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
-  const oneSlot = work.rotator.traits.slots(work.context.policy) === 1 && work.rotator.traits.outside
-  const windowMs = changedAt !== undefined && oneSlot ? { windowMs: env.now() - changedAt } : {}
+  const previous = state.current?.id === info.id ? undefined : state.current?.id
+  const windowMs = changedAt !== undefined && hasOneSlot(work) ? env.now() - changedAt : undefined
   return {
     ref: state.ref,
     outcome: 'published',
     kind: action.kind,
     token: work.claim.token,
     version: info.id,
-    ...previous,
+    ...optional('previous', previous),
     steps: done,
     differences,
-    ...windowMs,
+    ...optional('windowMs', windowMs),
   }
 }
 
-/** A put tests the value that a person set at the target; a rollback sets nothing where the previous credential is still valid. */
-const mustSet = ({ rotator, context }: Work, { kind }: Go): boolean =>
-  kind !== 'put' && !(kind === 'rollback' && rotator.traits.rollback(context.policy) === 'publish')
+/** Whether setting the new credential ends the old one at the target. */
+const hasOneSlot = ({ rotator, context }: Work): boolean => rotator.traits.slots(context.policy) === 1 && rotator.traits.outside
 
-/** finish called alone: nobody can say that this very value was tested, so it is tested again. */
-const mustTestAgain = ({ vouched }: Work, { from }: Go, asked: readonly Step[]): boolean =>
-  asked.length === 1 && asked[0] === 'finish' && from !== 'finish' && !vouched
+/** A put tests the value that a person set at the target. A rollback sets nothing where the previous credential is still valid. */
+function mustSet({ rotator, context }: Work, { kind }: Go): boolean {
+  if (kind === 'put') return false
+  return kind !== 'rollback' || rotator.traits.rollback(context.policy) !== 'publish'
+}
+
+/** Whether finish is called alone. Nobody can say then that this very value was tested, so it is tested again. */
+function mustTestAgain({ vouched }: Work, { from }: Go, asked: readonly Step[]): boolean {
+  const finishAlone = asked.length === 1 && asked[0] === 'finish'
+  return finishAlone && from !== 'finish' && !vouched
+}
+
+function test(work: Work, { kind }: Go, asked: readonly Step[], pending: Pending): Promise<readonly Difference[]> {
+  if (kind === 'put') return testPut(work, pending)
+  const alone = asked.length === 1 && !work.vouched
+  return alone ? testAlone(work, pending) : testSecret(work, pending)
+}
+
+/** Writes the companions that come before the publication. A value that is current already has had them, and its staged copy may be gone. */
+async function prepareCompanions(work: Work, state: SecretState, { kind }: Go, version: VersionId): Promise<void> {
+  const { tools, setup, claim } = work
+  if (setup.settings.companions.length === 0 || state.current?.ours === claim.token) return
+  // An unknown one may be a public set that has to come first.
+  if (kind !== 'rollback') assertConsumers(setup)
+  await publishBefore(tools, setup, state, version, kind === 'emergency')
+}
 
 async function valueFor(
   { tools, context, rotator }: Work,
@@ -91,7 +107,7 @@ async function valueFor(
 ): Promise<SecretText | undefined> {
   if (action.value === 'supplied') {
     if (suppliedValue !== undefined) return suppliedValue
-    throw new RotationError('bad_event', `A put of ${context.ref.shown} was interrupted before its value was kept.`, {
+    throw new RotationError('bad_event', `A put of ${context.ref.shown} was interrupted before its value was stored.`, {
       field: 'value',
       next: 'Put the value again.',
     })
@@ -99,10 +115,12 @@ async function valueFor(
   if (action.value !== 'previous' || state.previous === undefined) return undefined
   const text = await tools.store.read(context.ref, state.previous.id)
   if (rotator.restore === undefined || context.current === undefined) return text
-  return rotator.render(text, rotator.restore(context.current, rotator.parse(text, context.policy), context.policy))
+  const previous = rotator.parse(text, context.policy)
+  const restored = rotator.restore(context.current, previous, context.policy)
+  return rotator.render(text, restored)
 }
 
-function versionOf(action: Go) {
+function versionOf(action: Go): VersionId {
   if (action.version !== undefined) return action.version
   throw new RotationError('internal', 'A step was decided without a staged version.', { next: 'Report it; nothing was changed.' })
 }

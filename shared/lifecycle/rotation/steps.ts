@@ -6,7 +6,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import { giveUpValue, markStuck, resolveRefusal } from './refused-value.js'
 import type { Work } from './work.js'
 
-/** A staged value and its text's version: what set, test and finish work on. */
+/** A staged value with its version. set, test and finish work on it. */
 export interface Pending {
   readonly version: VersionId
   readonly value: unknown
@@ -19,7 +19,8 @@ const propagationMsBase = 1000
 export async function createSecret(work: Work, suppliedValue?: SecretText): Promise<Pending> {
   const { rotator, context, claim, tools } = work
   const fresh = suppliedValue ?? (await newValue(work))
-  const value = rotator.parse(fresh, context.policy) // before it is kept: a text that nobody can read would block every rotation after it
+  // It is parsed before it is kept: a text that nobody can read would block every later rotation.
+  const value = rotator.parse(fresh, context.policy)
   const staged = await tools.store.stage(claim, fresh)
   if (staged.stored !== 'other') return { version: staged.version, value }
   const winner = await readPending(work, staged.version)
@@ -45,7 +46,8 @@ async function newValue(work: Work): Promise<SecretText> {
 
 /** Reads and parses a staged value. bad_value. */
 export async function readPending({ tools, context, rotator }: Work, version: VersionId): Promise<Pending> {
-  return { version, value: rotator.parse(await tools.store.read(context.ref, version), context.policy) }
+  const text = await tools.store.read(context.ref, version)
+  return { version, value: rotator.parse(text, context.policy) }
 }
 
 /** setSecret: makes the target accept the pending value. May be repeated. */
@@ -59,9 +61,10 @@ export async function setSecret(work: Work, pending: Pending): Promise<void> {
       next: `Run keyturn rotate ${context.ref.shown} --resume after ${new Date(progress.again).toISOString()}.`,
     })
   } catch (cause) {
-    // The target's policy said no. An earlier attempt may have brought the same value in all the same ("password was used before").
-    if (codeOf(cause) === 'target_auth') return markStuck(work, 'The target refused the current, the pending and the previous credential.')
-    if (codeOf(cause) === 'rejected') return resolveRefusal(work, pending.version, pending.value, { pending: 'unknown' })
+    const code = codeOf(cause)
+    if (code === 'target_auth') return markStuck(work, 'The target refused the current, the pending and the previous credential.')
+    // The target's policy refused the value. An earlier attempt may have set the same value all the same ("password was used before").
+    if (code === 'rejected') return resolveRefusal(work, pending.version, pending.value, { pending: 'unknown' })
     throw cause
   }
 }
@@ -72,35 +75,36 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
   try {
     differences = await verifyPatiently(work, pending).catch(async (cause: unknown) => {
       if (codeOf(cause) !== 'target_auth' || mayLag(work)) throw cause
-      const whole = await work.loadEverything() // the administrator may be of the primary of a replica, which is a moment behind
+      // The administrator may belong to the primary of a replica, and the replica is a moment behind.
+      const whole = await work.loadEverything()
       if (!mayLag(whole)) throw cause
       return verifyPatiently(whole, pending)
     })
   } catch (cause) {
-    // Of a self-issued value nobody is asked but its own rotator: what that refuses was accepted by nobody.
-    const refused = codeOf(cause) === 'target_auth' || (codeOf(cause) === 'bad_value' && isOurOwn(work))
-    if (!refused) throw cause
+    // Only its own rotator judges a self-issued value: nobody has accepted what that refuses.
+    const code = codeOf(cause)
+    const isRefused = code === 'target_auth' || (code === 'bad_value' && isOurOwn(work))
+    if (!isRefused) throw cause
     await resolveRefusal(work, pending.version, pending.value, { pending: 'refused' })
   }
   return fatalStops(work, differences)
 }
 
+/** Whether our own rotator has made this value, and no target outside knows it. */
 const isOurOwn = ({ rotator, claim }: Work): boolean => !rotator.traits.outside && claim.kind !== 'put' && claim.kind !== 'rollback'
 
 function fatalStops({ rotator, context }: Work, differences: readonly Difference[]): readonly Difference[] {
   const fatal = differences.filter((difference) => difference.fatal)
   if (fatal.length === 0) return differences
-  const list = fatal.map(({ what, outgoing, incoming }) => `${what}: outgoing ${outgoing}, incoming ${incoming}`).join('; ')
-  throw new RotationError(
-    'verify_failed',
-    `The new credential of ${context.ref.shown} logs in, but differs from the outgoing one. ${list}.`,
-    {
-      next: `Mend it at the target, then run keyturn rotate ${context.ref.shown} --resume. ${rotator.about.kind} publishes nothing meanwhile.`,
-    },
-  )
+  const { shown } = context.ref
+  const list = fatal.map(({ what, outgoing, incoming }) => `${what}: outgoing ${outgoing}, incoming ${incoming}`)
+  const why = `The new credential of ${shown} logs in, but differs from the outgoing one. ${list.join('; ')}.`
+  throw new RotationError('verify_failed', why, {
+    next: `Fix it at the target, then run keyturn rotate ${shown} --resume. ${rotator.about.kind} publishes nothing meanwhile.`,
+  })
 }
 
-/** The step by itself: nobody can say here that set was run, so that a refusal is no proof against the value. Nothing is given up. */
+/** The test step alone. Nobody can say here that set was run, so a refusal does not prove that the value is bad. Nothing is given up. */
 export async function testAlone(work: Work, pending: Pending): Promise<readonly Difference[]> {
   try {
     return fatalStops(work, await verifyPatiently(work, pending))
@@ -109,26 +113,28 @@ export async function testAlone(work: Work, pending: Pending): Promise<readonly 
     const { shown } = work.context.ref
     throw new RotationError('rejected', `The target does not accept the pending value of ${shown}; it is kept.`, {
       cause,
-      next: `Run keyturn rotate ${shown} --step set first, or keyturn rotate ${shown} --resume, which does whatever is left.`,
+      next: `Run keyturn rotate ${shown} --step set first, or keyturn rotate ${shown} --resume, which does everything that is left.`,
     })
   }
 }
 
 /**
- * The same for a value that a person put: nothing was set for it, so when it cannot be shown to work while current does, it is given up, and
- * stands in nobody's way.
+ * The test of a value that a person put. Nothing was set for it. When it does not work while current does, it is given up, so that it blocks
+ * nobody.
  */
 export async function testPut(work: Work, pending: Pending): Promise<readonly Difference[]> {
   try {
     return await testSecret(work, pending)
   } catch (cause) {
-    const final = cause instanceof RotationError && (cause.remedy === 'fix' || ['target_unreachable', 'verify_failed'].includes(cause.code))
-    if (final && (await currentWorks(work))) await giveUpValue(work, pending.version, pending.value)
+    if (isFinal(cause) && (await currentWorks(work))) await giveUpValue(work, pending.version, pending.value)
     throw cause
   }
 }
 
-/** False also when nobody can tell: then nothing is given up. */
+const isFinal = (cause: unknown): boolean =>
+  cause instanceof RotationError && (cause.remedy === 'fix' || cause.code === 'target_unreachable' || cause.code === 'verify_failed')
+
+/** False where nobody can tell, too: then nothing is given up. */
 async function currentWorks({ rotator, context }: Work): Promise<boolean> {
   if (context.current === undefined) return false
   try {
@@ -139,29 +145,30 @@ async function currentWorks({ rotator, context }: Work): Promise<boolean> {
   }
 }
 
-/** What was set may be refused for a while. */
+/** Whether the target may refuse for a while what was set. */
 const mayLag = (work: Work): boolean => work.rotator.traits.propagates || appliesLater(work)
 /**
- * By a control plane that sets it later, or by a replica of the database in which it was set: it is never given up for a refusal, also not where
- * the outgoing one still works. A value that a person put was set by nobody here.
+ * Whether a control plane sets the value later, or a replica of the database gets it later. Such a value is never given up for a refusal, even where
+ * the outgoing one still works. Nothing here has set a value that a person put.
  */
 const appliesLater = ({ rotator, context, claim }: Work): boolean =>
   claim.kind !== 'put' && (rotator.traits.asynchronous === true || context.admin?.hosts !== undefined)
 
-/** A new credential may be refused for a while where the issuer spreads it; the deadline counts from staging, not from this attempt. */
+/** Verifies again for a while where the issuer spreads a new credential. The deadline counts from staging, not from this attempt. */
 async function verifyPatiently(work: Work, pending: Pending): Promise<readonly Difference[]> {
   const { rotator, context } = work
-  const { env, deadline } = context
+  const { env, deadline, ref } = context
   const giveUpAt = (context.stagedAt ?? env.now()) + propagationMsMax
   for (let waitMs = propagationMsBase; ; waitMs = Math.min(waitMs * 2, 15_000)) {
     try {
       return await rotator.verify(context, pending.value)
     } catch (cause) {
-      if (codeOf(cause) !== 'target_auth' || !mayLag(work) || (!appliesLater(work) && env.now() >= giveUpAt)) throw cause
+      if (codeOf(cause) !== 'target_auth' || !mayLag(work)) throw cause
+      if (!appliesLater(work) && env.now() >= giveUpAt) throw cause
       if (env.now() + waitMs >= deadline || env.cancelled.aborted) {
-        throw new RotationError('not_propagated', `The new credential of ${context.ref.shown} is not accepted everywhere yet.`, {
+        throw new RotationError('not_propagated', `The new credential of ${ref.shown} is not accepted everywhere yet.`, {
           cause,
-          next: `Run keyturn rotate ${context.ref.shown} --resume in a minute.`,
+          next: `Run keyturn rotate ${ref.shown} --resume in a minute.`,
         })
       }
       await env.sleep(waitMs)

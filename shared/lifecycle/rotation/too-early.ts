@@ -6,7 +6,7 @@ import { reachedAt } from '../consumers/companions.js'
 import type { Known, Tools } from '../secret/setup.js'
 import { releasedIn } from './work.js'
 
-/** held where the value itself says that it is too early: before anything is claimed, so that nothing stays open until then. */
+/** held where the value itself shows that it is too early. This is asked before anything is claimed, so that nothing stays open until then. */
 export async function assertNotTooEarly(
   { deps, guard, store }: Tools,
   setup: Known,
@@ -21,10 +21,12 @@ export async function assertNotTooEarly(
   const token = deriveToken('rotate', ref, info.id, 0)
   const deadline = deps.env.now() + deps.leaseMs
   const hurry = kind === 'emergency' ? { emergency: true as const } : {}
-  const context = { ...hurry, ref, token, policy, deadline, current, publishedAt, released: releasedIn(state), live: [], env: guard.env }
+  const released = releasedIn(state)
+  const context = { ...hurry, ref, token, policy, deadline, current, publishedAt, released, live: [], env: guard.env }
   const why = rotator.tooEarly(context)
-  if (why !== undefined)
-    throw new RotationError('held', `${ref.shown}: ${why}.`, {
-      next: rotator.older ? `Re-encrypt, then say so: keyturn reencrypted ${ref.shown} --key ID.` : nextFor('held', ref.shown),
-    })
+  if (why === undefined) return
+  const reencrypt = `Re-encrypt, then run keyturn reencrypted ${ref.shown} --key ID.`
+  throw new RotationError('held', `${ref.shown}: ${why}.`, {
+    next: rotator.older ? reencrypt : nextFor('held', ref.shown),
+  })
 }

@@ -9,27 +9,27 @@ import { adminOf } from '../secret/context.js'
 import { idsOf } from '../secret/outgoing.js'
 import type { Known, Setup, Tools } from '../secret/setup.js'
 
-/** What a rotator starts before its deadline must have ended, one way or the other, when the lease does: nobody else acts before that. */
+/** What a rotator starts before its deadline must have ended, one way or another, when the lease ends: nobody else acts before that. */
 const marginMs = 30_000
 
-/** One claimed rotation: what the steps share. Values are read at most once. */
+/** One claimed rotation: what its steps share. Values are read at most once. */
 export interface Work {
   readonly tools: Tools
   readonly setup: Setup
   readonly rotator: AnyRotator
   readonly claim: Claim
   readonly context: Context<unknown>
-  /** The base's value as text: its shape is what the new credential is written into. */
+  /** The base's value as text: the new credential is written into its shape. */
   readonly baseText?: SecretText
   /** False while an administrator is named but was not read: then `check` waits for the step that uses it. */
   readonly checkable: boolean
   /** Somebody else serialises the steps and answers for those before this one. */
   readonly vouched: boolean
-  /** With everything read that `needs` left out: for the rare turn in which it is needed after all. */
+  /** Reads everything that `needs` left out, for the rare case in which it is needed after all. */
   loadEverything(): Promise<Work>
 }
 
-/** What steps cannot do without: each read is a call, and somebody's bill. */
+/** What the steps have to read. Each read is a call, and somebody pays for it. */
 export interface Needs {
   readonly base: boolean
   readonly admin: boolean
@@ -41,12 +41,13 @@ export interface Manner {
   needs(setup: Known, asked: readonly Step[]): Needs
   /** Notes may be written beside the values. */
   readonly mayNote: boolean
-  /** Somebody else serialises the steps and answers for those before: no lease is given back, and a step alone proves what it would prove in a row. */
+  /** Somebody else serialises the steps and answers for those before. No lease is given back, and a step alone proves what it would prove in a row. */
   readonly vouched: boolean
 }
+/** How our own loop carries out a rotation. */
 export const ownManner: Manner = { needs: () => everything, mayNote: true, vouched: false }
 
-/** Of what a value keeps: what somebody said is needed by nothing any more. */
+/** The older keys of a value that nothing needs any more, as somebody said. */
 export const releasedIn = ({ journal }: SecretState): readonly CredentialId[] =>
   (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').map(({ id }) => id)
 
@@ -58,34 +59,37 @@ export async function openWork(
   claim: Claim,
   { needs, vouched }: { readonly needs: Needs; readonly vouched: boolean } = { needs: everything, vouched: false },
 ): Promise<Work> {
-  const { rotator, policy } = setup
+  const { rotator, policy, settings } = setup
+  const { ref, journal, pending } = state
   if (claim.base === null) throw new RotationError('internal', 'A rotation has no base version.', { next: 'Report it.' })
-  const baseText = needs.base ? await tools.store.read(state.ref, claim.base) : undefined
+  const baseText = needs.base ? await tools.store.read(ref, claim.base) : undefined
   const base = baseText && readBase(rotator, policy, baseText, claim.kind)
-  const stagedAt = state.pending?.createdAt
+  const baseIds = base === undefined ? [] : idsOf(rotator, base)
+  const retiringIds = (journal?.retiring ?? []).map(({ id }) => id)
   const context: Context<unknown> = {
-    ref: state.ref,
+    ref,
     token: claim.token,
     policy,
     deadline: claim.leaseUntil - Math.min(marginMs, tools.deps.leaseMs / 2),
     current: base,
     previous: once(() => readPrevious(tools, rotator, policy, state, claim.base)),
-    live: [...(base === undefined ? [] : idsOf(rotator, base)), ...(state.journal?.retiring ?? []).map(({ id }) => id)],
+    live: [...baseIds, ...retiringIds],
     env: tools.guard.env,
     publishedAt: reachedAt(setup, state),
     released: releasedIn(state),
     ...(claim.kind === 'emergency' ? { emergency: true as const } : {}),
-    ...optional('stagedAt', stagedAt),
-    ...(needs.admin ? await adminOf(tools, setup.settings, state.ref, async () => baseText) : {}),
+    ...optional('stagedAt', pending?.createdAt),
+    ...(needs.admin ? await adminOf(tools, settings, ref, async () => baseText) : {}),
   }
-  const checkable = needs.admin || setup.settings.admin === undefined
+  const checkable = needs.admin || settings.admin === undefined
   const read = { tools, setup, rotator, claim, context, vouched, ...optional('baseText', baseText) }
   const work: Work = { ...read, checkable, loadEverything: async () => work }
   if (needs.base && checkable) return work
-  return { ...work, loadEverything: once(() => openWork(tools, setup, state, claim, { needs: everything, vouched })) }
+  const openAll = () => openWork(tools, setup, state, claim, { needs: everything, vouched })
+  return { ...work, loadEverything: once(openAll) }
 }
 
-/** A put replaces whatever is there, also what somebody wrote past us and nobody can read. */
+/** A put replaces whatever is there, even a value that somebody wrote past us and that cannot be read. */
 function readBase(rotator: AnyRotator, policy: Policy, text: SecretText, kind: Claim['kind']): unknown {
   try {
     return rotator.parse(text, policy)
@@ -107,7 +111,8 @@ async function readPrevious(
   try {
     return rotator.parse(await tools.store.read(state.ref, previous.id), policy)
   } catch (cause) {
-    if (codeOf(cause) === 'not_found' || codeOf(cause) === 'bad_value') return undefined // gone, or never a credential of this kind
+    // It is gone, or was never a credential of this kind.
+    if (codeOf(cause) === 'not_found' || codeOf(cause) === 'bad_value') return undefined
     throw cause
   }
 }

@@ -18,9 +18,10 @@ export interface Looked {
   readonly accepted: boolean
 }
 
-/** The policy with a patch over it; null and the empty text take a key away. */
+/** The state with a patch over its policy; null removes a key. */
 export function patched(state: SecretState, patch: Patch): SecretState {
-  const entries = Object.entries({ ...state.policy, ...patch }).filter((entry): entry is [string, string] => entry[1] !== null)
+  const isKept = (entry: [string, string | null]): entry is [string, string] => entry[1] !== null
+  const entries = Object.entries({ ...state.policy, ...patch }).filter(isKept)
   return { ...state, policy: Object.fromEntries(entries) }
 }
 
@@ -36,20 +37,24 @@ export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText:
   return after
 }
 
-/** Keys like mode or window stay changeable while the administrator's store or the value itself is out of order. */
-const concernsLogin = ({ about }: AnyRotator, patch: Patch): boolean =>
-  [...about.policy.map(({ name }) => name), 'strategy', 'admin', 'rotator', 'every'].some((name) => `${prefix}${name}` in patch)
+/** Whether a patch concerns the login. Other keys, like mode or window, stay changeable while the administrator's store or the value is broken. */
+function concernsLogin({ about }: AnyRotator, patch: Patch): boolean {
+  const names = [...about.policy.map(({ name }) => name), 'strategy', 'admin', 'rotator', 'every']
+  return names.some((name) => `${prefix}${name}` in patch)
+}
 
-/** What the rotator refuses of policy, value and administrator together; no login. */
+/** Throws what the rotator refuses of policy, value and administrator together. It does not log in. */
 async function checkTogether(tools: Tools, setup: Known, state: SecretState): Promise<void> {
   if (state.current?.hasValue !== true) return
-  const value = setup.rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
-  setup.rotator.check({ ...(await lookContext(tools, setup, state)), current: value })
+  const { rotator, policy } = setup
+  const text = await tools.store.read(state.ref, state.current.id)
+  const current = rotator.parse(text, policy)
+  rotator.check({ ...(await lookContext(tools, setup, state)), current })
 }
 
 /**
- * Takes a secret as it is: checks the policy, logs in once with the current value, and only then writes the policy. Changes nothing at the
- * target. Takes a durable `stuck` away, since the current value was just seen to work. target_auth when it is refused.
+ * Adopts a secret as it is: checks the policy, logs in once with the current value, and only then writes the policy. Changes nothing at the target.
+ * Removes a durable `stuck`, because the current value was just seen to work. target_auth when the value is refused.
  */
 export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string, patch: Patch): Promise<Looked> {
   const { tools, ref, state: before } = await openSecret(deps, refText)
@@ -62,22 +67,25 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
       next: nextFor('target_auth', ref.shown),
     })
   }
-  // Named from now on, also where it was inferred: it is what makes a secret a managed one, and saves reading the value to find out.
+  // The policy names the rotator from now on, even where it was inferred. That makes the secret a managed one, and saves reading the value to find out.
   const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state) : {}
-  await admin.setPolicy(ref, { ...withoutKeys(implied, state.policy), ...patch, [`${prefix}rotator`]: setup.rotator.about.kind })
-  await noteTaken(tools, before)
+  const missing = withoutKeys(implied, state.policy)
+  await admin.setPolicy(ref, { ...missing, ...patch, [`${prefix}rotator`]: setup.rotator.about.kind })
+  await noteAdopted(tools, before)
   return looked
 }
 
 const withoutKeys = (policy: Policy, there: Policy): Policy =>
   Object.fromEntries(Object.entries(policy).filter(([key]) => there[key] === undefined))
 
-/** `stuck` is over; and who reads the secret of a first adoption has its value already, so that nobody needs to be told. */
-async function noteTaken({ store, deps }: Tools, { ref, current, journal }: SecretState): Promise<void> {
+/** Notes that `stuck` is over. After a first adoption nobody needs to be told, because the readers of the secret have its value already. */
+async function noteAdopted({ store, deps }: Tools, { ref, current, journal }: SecretState): Promise<void> {
   const first = deps.journal && (journal?.announced ?? null) === null && current !== undefined
-  if (journal?.code === undefined && !first) return
-  const patch = { ...(journal?.code === undefined ? {} : { code: null }), ...(first ? { announced: current.id } : {}) }
-  await store.note(await store.describe(ref), patch)
+  const wasStuck = journal?.code !== undefined
+  if (!wasStuck && !first) return
+  const code = wasStuck ? { code: null } : {}
+  const announced = first ? { announced: current.id } : {}
+  await store.note(await store.describe(ref), { ...code, ...announced })
 }
 
 /** One login with the current value; nothing is written. */
@@ -88,12 +96,14 @@ export async function verifyCurrent(deps: Deps, refText: string): Promise<Looked
 
 async function look(tools: Tools, setup: Known, state: SecretState): Promise<Looked> {
   const { rotator, policy } = setup
-  if (state.current === undefined)
-    throw new RotationError('not_found', `${state.ref.shown} has no current value.`, {
-      next: `Put one with keyturn put ${state.ref.shown}.`,
+  const { ref, current: info } = state
+  if (info === undefined)
+    throw new RotationError('not_found', `${ref.shown} has no current value.`, {
+      next: `Put one with keyturn put ${ref.shown}.`,
     })
-  const value = rotator.parse(await tools.store.read(state.ref, state.current.id), policy)
-  const context = { ...(await lookContext(tools, setup, state)), current: value }
+  const current = rotator.parse(await tools.store.read(ref, info.id), policy)
+  const context = { ...(await lookContext(tools, setup, state)), current }
   rotator.check(context)
-  return { ref: state.ref, rotator: rotator.about.kind, accepted: await rotator.accepted(context, value) }
+  const accepted = await rotator.accepted(context, current)
+  return { ref, rotator: rotator.about.kind, accepted }
 }

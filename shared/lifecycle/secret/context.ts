@@ -8,7 +8,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import { guarded } from '../guard/index.js'
 import type { Setup, Tools } from './setup.js'
 
-/** Reads the administrator where the policy names one, and lets the redactor know it. admin_mismatch where that is the secret itself. */
+/** Reads the administrator where the policy names one, and tells the redactor its value. admin_mismatch where that is the secret itself. */
 export async function adminOf(
   tools: Tools,
   settings: Settings,
@@ -17,7 +17,8 @@ export async function adminOf(
 ): Promise<Pick<Context<unknown>, 'admin'>> {
   if (settings.admin === undefined) return {}
   const { admin: named } = settings
-  const look = { name: 'admin.read', ref: named, effect: false, classify: (cause: unknown) => codeOf(cause) ?? 'internal' } as const
+  const classify = (cause: unknown) => codeOf(cause) ?? 'internal'
+  const look = { name: 'admin.read', ref: named, effect: false, classify } as const
   const admin = await guarded(tools.guard, look, () => tools.deps.readAdmin(named, rotated))
   tools.guard.redactor.learn(admin.value)
   if (admin.ref.store === ref.store && admin.ref.key === ref.key) {
@@ -29,17 +30,18 @@ export async function adminOf(
   return { admin }
 }
 
-/** A context for looking only: no rotation, no claim. */
+/** A context for looking only: it belongs to no rotation and holds no claim. */
 export async function lookContext(tools: Tools, setup: Setup, state: SecretState): Promise<Context<unknown>> {
+  const { ref, current } = state
   const now = tools.deps.env.now()
-  const { current } = state
+  const rotated = async () => current && tools.store.read(ref, current.id)
   return {
-    ref: state.ref,
-    token: deriveToken('resume', state.ref, state.current?.id ?? null, 0) as Token,
+    ref,
+    token: deriveToken('resume', ref, current?.id ?? null, 0) as Token,
     policy: setup.policy,
     deadline: now + tools.deps.leaseMs,
     live: [],
     env: tools.guard.env,
-    ...(await adminOf(tools, setup.settings, state.ref, async () => current && tools.store.read(state.ref, current.id))),
+    ...(await adminOf(tools, setup.settings, ref, rotated)),
   }
 }

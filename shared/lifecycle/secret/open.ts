@@ -6,20 +6,20 @@ import type { Deps } from './deps.js'
 import type { Wanted } from './parts/schedule.js'
 import { createTools, type Known, noRotatorError, readSetup, type Setup, type Tools } from './setup.js'
 
-/** A secret that was looked at once, through the guard. What it says of itself is understood when it is asked for, and then once. */
+/** A secret that was looked at once, through the guard. Its setup is read when it is first asked for, and only once. */
 export interface Opened<S extends SecretView = SecretState> {
   readonly tools: Tools
   readonly ref: SecretRef
   readonly state: S
   /** bad_policy, bad_config. */
   setup(): Promise<Setup>
-  /** bad_policy also where nothing names a rotator. */
+  /** bad_policy, too, where nothing names a rotator. */
   known(): Promise<Known>
 }
 
-/** What it is opened for. */
+/** What a secret is opened for. */
 export interface Purpose {
-  /** back: somebody goes back, looks or corrects, and a configuration that is broken or gone does not stand in the way. */
+  /** back: somebody rolls back, looks or corrects. A configuration that is broken or gone does not block that. */
   readonly ways?: 'forward' | 'back'
   /** What is to change, where the secret holds several credentials. */
   readonly wanted?: Wanted
@@ -34,12 +34,12 @@ export async function openSecret(deps: Deps, refText: string, purpose: Purpose =
 const openRef = async (tools: Tools, ref: SecretRef, purpose: Purpose): Promise<Opened> =>
   opened(tools, await tools.store.describe(ref), purpose)
 
-/** The same for a state that was looked at already. */
+/** Opens a secret whose state was looked at already. */
 export function opened<S extends SecretView>(tools: Tools, state: S, { ways, wanted }: Purpose = {}): Opened<S> {
-  let understood: Promise<Setup> | undefined
+  let read: Promise<Setup> | undefined
   const setup = (): Promise<Setup> => {
-    understood ??= readSetup(tools, state, ways, wanted)
-    return understood
+    read ??= readSetup(tools, state, ways, wanted)
+    return read
   }
   const known = async (): Promise<Known> => {
     const { rotator, ...rest } = await setup()
@@ -49,7 +49,7 @@ export function opened<S extends SecretView>(tools: Tools, state: S, { ways, wan
   return { tools, ref: state.ref, state, setup, known }
 }
 
-/** Opens it and acts; opens it again where a race was lost. What `act` throws otherwise, and `conflict` where nothing settles. */
+/** Opens a secret and acts; opens it again where a race was lost. Throws what `act` throws otherwise, and `conflict` where nothing settles. */
 export async function withSecret<T>(
   deps: Deps,
   refText: string,
@@ -63,10 +63,10 @@ export async function withSecret<T>(
 
 const attemptsMax = 6
 
-/** Another writer was faster, or an answer was lost: what is known is old. */
+/** Whether another writer was faster, or an answer was lost: then the state that was read is old. */
 export const isLostRace = (cause: unknown): boolean => ['conflict', 'ambiguous'].includes(codeOf(cause) ?? '')
 
-/** Acts again, from a fresh look, while a race is lost or `act` says that it changed the state itself: six times at most. */
+/** Acts again, from a fresh look, while a race is lost or `act` says that it changed the state itself. At most six times. */
 export async function lookAgain<T>(shown: string, act: () => Promise<T | 'again'>, isOld = isLostRace): Promise<T> {
   let lost: unknown
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
@@ -78,5 +78,6 @@ export async function lookAgain<T>(shown: string, act: () => Promise<T | 'again'
       lost = cause
     }
   }
-  throw lost ?? new RotationError('conflict', `${shown} did not settle after ${attemptsMax} attempts.`, { next: remedies.conflict })
+  const why = `${shown} did not settle after ${attemptsMax} attempts.`
+  throw lost ?? new RotationError('conflict', why, { next: remedies.conflict })
 }

@@ -2,15 +2,16 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, VersionId } from '../../core/ports/words.js'
-
 import { companionKind, type Known, type Setup, type Tools } from './setup.js'
 
-/** Versions that left current and have no retiring entry: previous, and what a rotation had replaced before somebody else overtook it. */
+/** The versions that left current and have no retiring entry: previous, and those that a rotation had replaced before somebody else overtook it. */
 function leftVersions({ current, previous, journal }: SecretState): readonly VersionId[] {
   const rotation = journal?.rotation
-  // Published, also where a crash came before that was noted, and not current any more.
-  const published = rotation?.published ?? (previous?.ours === rotation?.token ? previous?.id : undefined)
-  const overtaken = published !== undefined && published !== current?.id ? [published, rotation?.base] : []
+  // What was published and is not current any more, even where a crash came before the publication was noted.
+  const unnoted = previous?.ours === rotation?.token ? previous?.id : undefined
+  const published = rotation?.published ?? unnoted
+  const isOvertaken = published !== undefined && published !== current?.id
+  const overtaken = isOvertaken ? [published, rotation?.base] : []
   const noted = new Set((journal?.retiring ?? []).map(({ version }) => version))
   const left = [previous?.id, ...overtaken].filter((id): id is VersionId => id !== undefined && id !== null)
   return [...new Set(left)].filter((id) => id !== current?.id && !noted.has(id))
@@ -24,7 +25,8 @@ export async function identitiesOf(
   version: VersionId,
 ): Promise<readonly CredentialId[] | undefined> {
   try {
-    return idsOf(rotator, rotator.parse(await tools.store.read(state.ref, version), policy))
+    const text = await tools.store.read(state.ref, version)
+    return idsOf(rotator, rotator.parse(text, policy))
   } catch (cause) {
     if (codeOf(cause) === 'not_found' || codeOf(cause) === 'bad_value') return undefined
     throw cause
@@ -32,8 +34,8 @@ export async function identitiesOf(
 }
 
 /**
- * The retiring entries as they should be: one for each credential that left, none for one that is current again. waiting where consumers must
- * be seen first. The same for every caller, so that it may be repeated.
+ * The retiring entries as they should be: one for each credential that left, and none for one that is current again. An entry is waiting where
+ * consumers must be seen first. Every caller gets the same, so that it may be repeated.
  */
 export async function entriesDue(
   tools: Tools,
@@ -41,51 +43,70 @@ export async function entriesDue(
   state: SecretState,
   currentIds: readonly CredentialId[] = [],
 ): Promise<readonly Retiring[]> {
-  // Of what is self-issued and takes no slot nothing is ever ended: it leaves the value by itself.
-  if (!setup.rotator.traits.outside && setup.rotator.traits.slots(setup.policy) === null) return []
+  const { traits } = setup.rotator
+  // A self-issued credential that takes no slot is never ended: it leaves the value by itself.
+  if (!traits.outside && traits.slots(setup.policy) === null) return []
   const retained = await retainedIds(tools, setup, state)
   if (retained !== undefined) return retainedEntries(retained, setup.settings, state)
-  const required = setup.consumers.some(({ required: asked, kind }) => asked && kind !== companionKind)
-  const added: Retiring[] = []
-  for (const version of leftVersions(state)) {
-    for (const id of (await identitiesOf(tools, setup, state, version)) ?? []) {
-      if (currentIds.includes(id) || added.some((entry) => entry.id === id)) continue
-      const since = state.publishedAt
-      added.push({ id, version, since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' })
-    }
+  const added = await addedEntries(tools, setup, state, currentIds)
+  const has = (entries: readonly Retiring[], id: CredentialId): boolean => entries.some((entry) => entry.id === id)
+  const isKept = ({ id, version, state: phase }: Retiring): boolean => {
+    if (currentIds.includes(id)) return false
+    // The account left once more: what was found out about it before says nothing about now.
+    const isDecided = phase === 'armed' || phase === 'disabled'
+    if (!isDecided && has(added, id)) return false
+    // No target outside keeps a self-issued credential, so only previous counts.
+    return traits.outside || version === state.previous?.id
   }
-  // The account left once more: what was found out about it before says nothing about now. Of what is self-issued nothing is kept outside, so only previous counts.
-  const kept = (state.journal?.retiring ?? []).filter(
-    ({ id, version, state: phase }) =>
-      !currentIds.includes(id) &&
-      !(phase !== 'armed' && phase !== 'disabled' && added.some((entry) => entry.id === id)) &&
-      (setup.rotator.traits.outside || version === state.previous?.id),
-  )
-  const fresh = added.filter(({ id }) => !kept.some((entry) => entry.id === id))
+  const kept = (state.journal?.retiring ?? []).filter(isKept)
+  const fresh = added.filter(({ id }) => !has(kept, id))
   return [...kept, ...fresh]
 }
 
-/** Every credential of a value by name: several where it has parts. */
+async function addedEntries(
+  tools: Tools,
+  setup: Known,
+  state: SecretState,
+  currentIds: readonly CredentialId[],
+): Promise<readonly Retiring[]> {
+  const required = setup.consumers.some(({ required: asked, kind }) => asked && kind !== companionKind)
+  const since = state.publishedAt
+  const entry = { since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' } as const
+  const added: Retiring[] = []
+  for (const version of leftVersions(state)) {
+    const ids = (await identitiesOf(tools, setup, state, version)) ?? []
+    for (const id of ids) {
+      const isKnown = currentIds.includes(id) || added.some((one) => one.id === id)
+      if (!isKnown) added.push({ id, version, ...entry })
+    }
+  }
+  return added
+}
+
+/** The ids of every credential in a value: several where it has parts. */
 export const idsOf = ({ identify, identities }: AnyRotator, value: unknown): readonly CredentialId[] =>
   identities?.(value) ?? [identify(value)]
 
-/** What left current and is still in the value, because something may need it: undefined for a kind that keeps nothing. */
+/** The credentials that left current and are still in the value, because something may need them; undefined for a kind that keeps none. */
 export async function retainedIds(
   tools: Tools,
   { rotator, policy }: Known,
   { ref, current }: SecretState,
 ): Promise<readonly CredentialId[] | undefined> {
   if (rotator.older === undefined || current === undefined) return undefined
-  return rotator.older.retained(rotator.parse(await tools.store.read(ref, current.id), policy))
+  const text = await tools.store.read(ref, current.id)
+  return rotator.older.retained(rotator.parse(text, policy))
 }
 
-/** An entry for each, also where the notes were lost: then none is armed, and somebody has to say it once more. */
-export const retainedEntries = (ids: readonly CredentialId[], { graceMs }: Setup['settings'], state: SecretState): readonly Retiring[] =>
-  ids.map((id) => {
-    const known = (state.journal?.retiring ?? []).find((entry) => entry.id === id)
-    const since = state.publishedAt
-    const version = state.previous?.id ?? state.current?.id
+/** One entry for each kept key. Where the notes were lost, none is armed, and somebody has to release the keys once more. */
+export function retainedEntries(ids: readonly CredentialId[], { graceMs }: Setup['settings'], state: SecretState): readonly Retiring[] {
+  const noted = state.journal?.retiring ?? []
+  const since = state.publishedAt
+  const version = state.previous?.id ?? state.current?.id
+  return ids.map((id) => {
+    const known = noted.find((entry) => entry.id === id)
     if (known !== undefined) return known
-    if (version === undefined) throw new RotationError('internal', 'A key is kept by no version.', { next: 'Report it.' })
+    if (version === undefined) throw new RotationError('internal', 'No version keeps the key.', { next: 'Report it.' })
     return { id, version, since, notBefore: since + graceMs, state: 'waiting' }
   })
+}

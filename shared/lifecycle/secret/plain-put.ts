@@ -6,7 +6,7 @@ import type { Action } from '../decide/action.js'
 import type { RotationResult } from './deps.js'
 import { noRotatorError, type Tools } from './setup.js'
 
-/** A secret of no known kind can be put, not rotated: there is nothing to log in with, so nothing to test. bad_policy for anything else. */
+/** Puts a secret of no known kind. It cannot be rotated: nothing can log in with it, so nothing can be tested. bad_policy for anything else. */
 export async function putUntested(
   tools: Tools,
   state: SecretState,
@@ -18,18 +18,15 @@ export async function putUntested(
   if (action.do === 'probe') {
     const [staged] = action.versions
     if (staged === undefined) return 'again'
-    const replaces = state.journal?.rotation?.published === undefined ? state.journal?.rotation?.token : undefined
-    await store.claim(state, {
-      ...wish,
-      token: staged.token,
-      continueWith: staged.id,
-      ...(replaces === undefined || replaces === staged.token ? {} : { replaces }),
-    })
+    const { token, id: continueWith } = staged
+    const rotation = state.journal?.rotation
+    const open = rotation?.published === undefined ? rotation?.token : undefined
+    const replaces = open === token ? undefined : open
+    await store.claim(state, { ...wish, token, continueWith, ...optional('replaces', replaces) })
     return 'again'
   }
-  if (action.do !== 'go' || action.kind !== 'put' || (action.version === undefined && suppliedValue === undefined)) {
-    throw noRotatorError(state.ref)
-  }
+  if (action.do !== 'go' || action.kind !== 'put') throw noRotatorError(state.ref)
+  if (action.version === undefined && suppliedValue === undefined) throw noRotatorError(state.ref)
   const token = action.token ?? deriveToken('put', state.ref, action.base, action.refusals)
   const asked: ClaimWish = {
     ...wish,
@@ -38,19 +35,21 @@ export async function putUntested(
     ...optional('replaces', action.replaces),
   }
   const claim = await store.claim(state, asked)
-  const version = action.version ?? (suppliedValue ? (await store.stage(claim, suppliedValue)).version : undefined)
+  const staged = action.version === undefined && suppliedValue ? await store.stage(claim, suppliedValue) : undefined
+  const version = action.version ?? staged?.version
   if (version === undefined) return 'again'
   deps.env.log('put_untested', { ref: state.ref.shown, why: 'no rotator' })
   const info = await store.publish(claim, version)
   return { ref: state.ref, outcome: 'published', kind: 'put', token, version: info.id, steps: ['create', 'finish'], differences: [] }
 }
 
-/** Under an exclusive claim; what has no base that can be read needs none to be dropped. */
+/** Drops a staged value, under an exclusive claim. It needs no base for that, so a base that cannot be read does not matter. */
 export async function dropPut(tools: Tools, state: SecretState, { staged }: Extract<Action, { do: 'drop' }>): Promise<void> {
-  await tools.store.discard(await tools.store.claim(state, wishFor(tools, staged)), staged.id)
+  const claim = await tools.store.claim(state, wishFor(tools, staged))
+  await tools.store.discard(claim, staged.id)
 }
 
-/** What is asked of `claim` to go on with a staged value under its own token. */
+/** What `claim` is asked for, to continue with a staged value under its own token. */
 export const wishFor = ({ deps }: Tools, { token, kind }: Staged): ClaimWish => ({
   token,
   kind: kind ?? 'rotate',

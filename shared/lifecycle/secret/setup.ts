@@ -2,7 +2,7 @@ import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix, type Settings } from '../../core/policy/index.js'
 import type { Consumer } from '../../core/ports/notifier.js'
-import type { AnyRotator } from '../../core/ports/rotator.js'
+import type { AnyRotator, CredentialType } from '../../core/ports/rotator.js'
 import type { SecretStore, SecretView } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
 import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from '../guard/index.js'
@@ -19,110 +19,144 @@ export interface Tools {
   readonly store: SecretStore
 }
 
-/** Makes a guard and a guarded store of their own: what its redactor learns is forgotten with them. */
+/** Makes a new guard and a guarded store. What the guard's redactor learns is forgotten with them. */
 export function createTools(deps: Deps): Tools {
   const guard = createGuard({ env: deps.env, audit: deps.audit, redactor: createRedactor(), holder: deps.holder })
   guard.redactor.learn(deps.sensitive)
   return { deps, guard, store: guardStore(deps.store, guard) }
 }
 
-/** What a secret says of itself, understood: its rotator (absent where nothing names or implies one) and its settings. */
+/** A secret's policy, resolved: its rotator (absent where nothing names or implies one), its settings and its consumers. */
 export interface Setup {
   readonly settings: Settings
   readonly policy: Policy
   readonly rotator?: AnyRotator
-  /** Where parts have schedules of their own. */
+  /** Present where parts have schedules of their own. */
   readonly schedules?: readonly PartSchedule[]
-  /** Those that the policy names, from the configuration: companions first, which are told like consumers. */
+  /** The consumers that the policy names, from the configuration. Companions come first, and are told like consumers. */
   readonly consumers: readonly Consumer[]
   readonly companions: readonly Companion[]
-  /** Named by the policy, but not there. */
+  /** Named by the policy, and missing in the configuration. */
   readonly unknownConsumers: readonly string[]
   readonly configuration: Configuration
 }
 
-/** With its rotator. */
+/** A setup whose rotator is known. */
 export type Known = Setup & { readonly rotator: AnyRotator }
+type Named = Pick<Setup, 'consumers' | 'companions' | 'unknownConsumers'>
 
-/** A companion is a consumer: told of each publication, asked by the gate, looked after by the sweep. */
+/** The kind of a companion as a consumer: it is told about each publication, the gate asks it, and the sweep repairs it. */
 export const companionKind = 'companion'
-const consumersOf = (
-  { consumers, companions }: Configuration,
-  { consumers: names, companions: others }: Settings,
-): Pick<Setup, 'consumers' | 'companions' | 'unknownConsumers'> => {
+function consumersOf({ consumers, companions }: Configuration, settings: Settings): Named {
+  const { consumers: names, companions: others } = settings
   const named = others.flatMap((name) => companions[name] ?? [])
-  const asConsumers = named.map(({ name: key, at, settings }) => ({ key, kind: companionKind, required: true, place: at, settings }))
+  const unknown = names.filter((name) => !consumers[name])
+  const unknownOthers = others.filter((name) => !companions[name])
   return {
-    consumers: [...asConsumers, ...names.flatMap((name) => consumers[name] ?? [])],
+    consumers: [...named.map(asConsumer), ...names.flatMap((name) => consumers[name] ?? [])],
     companions: named,
-    unknownConsumers: [...names.filter((name) => !consumers[name]), ...others.filter((name) => !companions[name])],
+    unknownConsumers: [...unknown, ...unknownOthers],
   }
 }
 
+const asConsumer = ({ name, at, settings }: Companion): Consumer => ({
+  key: name,
+  kind: companionKind,
+  required: true,
+  place: at,
+  settings,
+})
+
 /**
- * bad_config for a name that the configuration secret does not have: an announcement that reaches nobody must not look like one that did. Asked
- * where something is told, gated or begun; never on a way back or where something is finished.
+ * bad_config for a name that the configuration secret does not have: an announcement that reaches nobody must not look like one that did. It is
+ * asked where something is told, gated or begun. It is not asked on a way back, or where something is finished.
  */
 export function assertConsumers({ unknownConsumers, configuration, settings }: Setup): void {
   if (unknownConsumers.length === 0) return
-  const known = [...Object.keys(configuration.companions), ...Object.keys(configuration.consumers)].join(', ') || 'none'
-  const key = unknownConsumers.every((name) => settings.companions.includes(name)) ? 'companions' : 'consumers'
-  throw new RotationError(
-    'bad_config',
-    `${prefix}${key} names ${unknownConsumers.join(', ')}, which the configuration secret does not have.`,
-    {
-      field: `${prefix}${key}`,
-      next: `Add it to the configuration secret (KEYTURN_CONFIG), or set ${prefix}${key}=none. Known: ${known}.`,
-    },
-  )
+  const { companions, consumers } = configuration
+  const known = [...Object.keys(companions), ...Object.keys(consumers)].join(', ') || 'none'
+  const areCompanions = unknownConsumers.every((name) => settings.companions.includes(name))
+  const key = `${prefix}${areCompanions ? 'companions' : 'consumers'}`
+  const why = `${key} names ${unknownConsumers.join(', ')}, which the configuration secret does not have.`
+  throw new RotationError('bad_config', why, {
+    field: key,
+    next: `Add it to the configuration secret (KEYTURN_CONFIG), or set ${key}=none. Known: ${known}.`,
+  })
 }
 
-/** Secret > function environment > inferred from the value > defaults by type. The value is read only where nothing names a rotator. bad_policy. */
+/**
+ * Reads the setup of a secret. The secret's own keys come first, then the function's environment, then what the value implies, then defaults by
+ * type. The value is read only where nothing names a rotator. bad_policy.
+ */
 export async function readSetup(
   tools: Tools,
   state: SecretView,
   ways: 'forward' | 'back' = 'forward',
   wanted: Wanted = { kind: 'rotate', at: 0 },
 ): Promise<Setup> {
-  const own = { ...tools.deps.environment, ...state.policy }
-  const said =
-    own[`${prefix}rotator`] === undefined && own[`${prefix}parts`] === undefined ? { ...(await inferred(tools, state)), ...own } : own
-  const kind = said[`${prefix}rotator`] ?? (said[`${prefix}parts`] === undefined ? undefined : partsKind)
+  const { shortGrace, env } = tools.deps
+  const loadRotator = (name: string) => tools.deps.loadRotator(name)
+  const said = await policyOf(tools, state)
+  const kind = kindOf(said)
   const configuration = await configurationFor(tools, ways)
-  const shortGrace = tools.deps.shortGrace
   if (kind === undefined) {
     const settings = parsePolicy(said, { shortGrace })
     return { settings, policy: said, ...consumersOf(configuration, settings), configuration }
   }
-  if (kind !== partsKind && state.policy[`${prefix}parts`] !== undefined)
-    throw new RotationError('bad_policy', `${prefix}parts stands beside ${prefix}rotator=${kind}.`, {
-      field: `${prefix}parts`,
-      next: `Take one of them away, or set ${prefix}rotator=${partsKind}.`,
-    })
-  if (wanted.part !== undefined && kind !== partsKind) throw unknownPartError(wanted.part, [])
-  const parts = kind === partsKind ? await composeParts(said, (name) => tools.deps.loadRotator(name)) : undefined
-  const whole = parts?.rotator() ?? (await tools.deps.loadRotator(kind))
-  const rotator = guardRotator(whole, tools.guard)
+  const isParts = kind === partsKind
+  if (!isParts && state.policy[partsKey] !== undefined) throw partsBesideError(kind)
+  if (!isParts && wanted.part !== undefined) throw unknownPartError(wanted.part, [])
+  const parts = isParts ? await composeParts(said, loadRotator) : undefined
+  const rotator = guardRotator(parts?.rotator() ?? (await loadRotator(kind)), tools.guard)
   const type = typeOf(rotator, said)
-  const { [`${prefix}strategy`]: _, ...forAll } = configuration.defaults[type] ?? {}
-  const policy = { ...(kind === partsKind ? forAll : configuration.defaults[type]), ...said }
+  const policy = { ...defaultsFor(configuration, type, isParts), ...said }
   const settings = parsePolicy(policy, { own: rotator.about.policy, shortGrace })
-  if (settings.strategy !== undefined && !rotator.about.strategies.includes(settings.strategy)) {
-    throw new RotationError('bad_policy', `The rotator ${kind} has no strategy "${settings.strategy}".`, {
-      field: `${prefix}strategy`,
-      next: `Choose one of ${rotator.about.strategies.join(', ')}.`,
-    })
-  }
-  const setup = { settings: scheduled(settings, type, state), policy, ...consumersOf(configuration, settings), configuration }
+  assertStrategy(rotator, kind, settings)
+  const named = consumersOf(configuration, settings)
+  const setup = { settings: scheduled(settings, type, state), policy, ...named, configuration }
   if (parts === undefined) return { ...setup, rotator }
   const schedules = partSchedules(policy, parts.fields, setup.settings, state)
-  const chosen = chosenParts(wanted, setup.settings.mode === 'auto' ? schedules : undefined, state, tools.deps.env.now())
+  const running = setup.settings.mode === 'auto' ? schedules : undefined
+  const chosen = chosenParts(wanted, running, state, env.now())
   const some = chosen === undefined ? rotator : guardRotator(parts.rotator(chosen), tools.guard)
   const consumers = setup.consumers.map((consumer) => ({ ...consumer, several: true as const }))
   return { ...setup, consumers, rotator: some, ...optional('schedules', schedules) }
 }
 
-/** A configuration that is broken or gone must not stand in the way of whoever goes back, looks, or corrects it. */
+const rotatorKey = `${prefix}rotator`
+const partsKey = `${prefix}parts`
+
+async function policyOf(tools: Tools, state: SecretView): Promise<Policy> {
+  const own = { ...tools.deps.environment, ...state.policy }
+  if (own[rotatorKey] !== undefined || own[partsKey] !== undefined) return own
+  return { ...(await inferred(tools, state)), ...own }
+}
+
+function kindOf(policy: Policy): string | undefined {
+  return policy[rotatorKey] ?? (policy[partsKey] === undefined ? undefined : partsKind)
+}
+
+/** The defaults of a type. A secret with parts takes no strategy from them, because each part has its own. */
+function defaultsFor({ defaults }: Configuration, type: CredentialType, isParts: boolean): Policy {
+  const { [`${prefix}strategy`]: _, ...forAll } = defaults[type] ?? {}
+  return isParts ? forAll : (defaults[type] ?? {})
+}
+
+function assertStrategy({ about }: AnyRotator, kind: string, { strategy }: Settings): void {
+  if (strategy === undefined || about.strategies.includes(strategy)) return
+  throw new RotationError('bad_policy', `The rotator ${kind} has no strategy "${strategy}".`, {
+    field: `${prefix}strategy`,
+    next: `Choose one of ${about.strategies.join(', ')}.`,
+  })
+}
+
+const partsBesideError = (kind: string): RotationError =>
+  new RotationError('bad_policy', `${partsKey} is set beside ${rotatorKey}=${kind}.`, {
+    field: partsKey,
+    next: `Remove one of them, or set ${rotatorKey}=${partsKind}.`,
+  })
+
+/** A configuration that is broken or gone must not block somebody who rolls back, looks, or corrects it. */
 async function configurationFor({ deps, guard }: Tools, ways: 'forward' | 'back'): Promise<Configuration> {
   try {
     return await deps.configuration()
@@ -133,16 +167,17 @@ async function configurationFor({ deps, guard }: Tools, ways: 'forward' | 'back'
   }
 }
 
+/** What is wrong with a secret of no known kind. */
 export const namesNoRotator = 'names no rotator, and its value does not say what it is'
 
-/** bad_policy: nothing says what kind of credential it is. */
+/** Makes a bad_policy error: nothing says what kind of credential the secret holds. */
 export const noRotatorError = ({ shown }: SecretRef): RotationError =>
   new RotationError('bad_policy', `${shown} ${namesNoRotator}.`, {
     field: `${prefix}rotator`,
     next: `Name it: keyturn adopt ${shown} --rotator KIND; docs/policy.md has the kinds.`,
   })
 
-/** A platform's step reads either current or pending anyway: both have the same shape. */
+/** The policy that the value implies. A platform's step reads either current or pending anyway, and both have the same shape. */
 export async function inferred({ deps, store }: Tools, { ref, drivenBy, current, pending }: SecretView): Promise<Policy> {
   const from = drivenBy === 'service' && pending?.hasValue ? pending : current
   return from?.hasValue ? deps.infer(await store.read(ref, from.id)) : {}

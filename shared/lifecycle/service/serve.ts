@@ -2,7 +2,7 @@ import { optional } from '../../core/optional.js'
 import { prefix } from '../../core/policy/index.js'
 import type { StepService } from '../../core/ports/service.js'
 import type { SecretState } from '../../core/ports/store.js'
-import type { RotationRequest, Step, Token, VersionId } from '../../core/ports/words.js'
+import type { RotationRequest, SecretRef, Step, Token, VersionId } from '../../core/ports/words.js'
 import { publishBefore, publishKeyExpiry } from '../consumers/companions.js'
 import { decide } from '../decide/decide.js'
 import { guardSteps } from '../guard/index.js'
@@ -14,7 +14,7 @@ import { type Deps, noConfiguration, type RotationResult } from '../secret/deps.
 import { lookAgain, opened } from '../secret/open.js'
 import { assertConsumers, createTools, type Known, noRotatorError, type Setup, type Tools } from '../secret/setup.js'
 
-/** What a platform calls for: one step of the rotation that has this token. */
+/** What a platform asks for: one step of the rotation that has this token. */
 export interface StepRequest extends RotationRequest {
   readonly kind: 'rotate'
   readonly step: Step
@@ -22,8 +22,8 @@ export interface StepRequest extends RotationRequest {
 }
 
 /**
- * One step of a rotation that a platform drives: it serialises the steps, so that no lease is kept, and nothing but the values is written. May be
- * called any number of times. Any code of the table; the platform calls again after `retry`, `reread` and `wait`.
+ * One step of a rotation that a platform drives. The platform serialises the steps, so this keeps no lease and writes nothing but the values. It may
+ * be called any number of times. It fails with any code of the table; the platform calls again after `retry`, `reread` and `wait`.
  */
 export async function serve(deps: Deps, service: StepService, request: StepRequest): Promise<RotationResult> {
   const tools = createTools(deps)
@@ -39,7 +39,7 @@ async function step(tools: Tools, state: SecretState, request: StepRequest): Pro
   const { ref } = state
   const setup = await opened(tools, state, { wanted: request }).setup()
   const action = await decided(tools, setup, state, request)
-  if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
+  if (action.do === 'done') return unchanged(ref, request, action)
   if (action.do === 'refuse' && action.code === 'held' && request.step === 'create') {
     const filled = await filledState(tools, state, request)
     if (filled !== undefined) return stepDone(filled, request)
@@ -56,23 +56,34 @@ async function step(tools: Tools, state: SecretState, request: StepRequest): Pro
 
 const unexpected = { do: 'refuse', code: 'internal', why: 'a step was decided without a value' } as const
 
+const unchanged = (ref: SecretRef, { kind }: StepRequest, { version }: { readonly version: VersionId }): RotationResult => ({
+  ref,
+  outcome: 'unchanged',
+  kind,
+  version,
+  steps: [],
+  differences: [],
+})
+
 /**
- * What one step cannot do without. create leaves the administrator alone, whom set checks before it touches anything; test compares two accounts, so
- * with one slot it needs nothing but the new value. A function under a platform's role writes no notes.
+ * What a single step needs. create does not need the administrator; set checks that before it touches anything. test compares two accounts, so with
+ * one slot it needs nothing but the new value. A function that runs in a platform's role writes no notes.
  */
 const stepwise: Manner = {
   needs: ({ rotator, policy }, asked) => {
     const sets = asked.includes('set') || rotator.issuer !== undefined
-    return { base: sets || asked.includes('create') || rotator.traits.slots(policy) !== 1, admin: sets }
+    const compares = rotator.traits.slots(policy) !== 1
+    return { base: sets || asked.includes('create') || compares, admin: sets }
   },
   mayNote: false,
   vouched: true,
 }
 
-/** createSecret again: a window that closed since, or a grace, must not hold a value that the target may have taken already. */
+/** For createSecret that is repeated. A window that has closed since, or grace, must not hold a value that the target may have taken already. */
 async function filledState({ store }: Tools, { ref }: SecretState, { token }: StepRequest): Promise<SecretState | undefined> {
   const state = await store.describe(ref)
-  return state.pending?.hasValue === true && state.pending.token === token ? state : undefined
+  const isFilled = state.pending?.hasValue === true && state.pending.token === token
+  return isFilled ? state : undefined
 }
 
 const stepDone = ({ ref, pending }: SecretState, { kind }: StepRequest): RotationResult => ({
@@ -85,15 +96,17 @@ const stepDone = ({ ref, pending }: SecretState, { kind }: StepRequest): Rotatio
   ...optional('version', pending?.id),
 })
 
-/** Test-only run of the platform: does current log in? Nothing is written. */
+/** A test-only run of the platform: it checks that the current credential logs in, and writes nothing. */
 async function checkCurrent(tools: Tools, setup: Known, state: SecretState): Promise<RotationResult> {
-  if (state.current === undefined)
-    throw refusedError(state.ref, { do: 'refuse', code: 'not_found', why: 'the secret has no current value' })
+  const { ref, current } = state
+  const { rotator, policy } = setup
+  if (current === undefined) throw refusedError(ref, noCurrent)
   const context = await lookContext(tools, setup, state)
-  const value = setup.rotator.parse(await tools.store.read(state.ref, state.current.id), setup.policy)
-  const differences = await setup.rotator.verify(context, value)
-  return { ref: state.ref, outcome: 'step', kind: 'rotate', version: state.current.id, steps: ['test'], differences }
+  const text = await tools.store.read(ref, current.id)
+  const differences = await rotator.verify(context, rotator.parse(text, policy))
+  return { ref, outcome: 'step', kind: 'rotate', version: current.id, steps: ['test'], differences }
 }
+const noCurrent = { do: 'refuse', code: 'not_found', why: 'the secret has no current value' } as const
 
 /** finishSecret needs no value and no rotator: the platform calls it after testSecret succeeded. */
 async function finish(tools: Tools, state: SecretState, request: StepRequest): Promise<RotationResult> {
@@ -109,23 +122,34 @@ async function finish(tools: Tools, state: SecretState, request: StepRequest): P
   } as const
   const action = decide(state, request, facts)
   tools.deps.env.log('decided', { ref: ref.shown, row: action.row, action: action.do })
-  if (action.do === 'done') return { ref, outcome: 'unchanged', kind: request.kind, version: action.version, steps: [], differences: [] }
-  if (action.do !== 'go' || action.version === undefined || action.token === undefined)
-    throw refusedError(ref, action.do === 'refuse' ? { ...action } : unexpected)
+  if (action.do === 'done') return unchanged(ref, request, action)
+  if (action.do === 'refuse') throw refusedError(ref, { ...action })
+  if (action.do !== 'go' || action.version === undefined || action.token === undefined) throw refusedError(ref, unexpected)
+  const { kind, token } = action
   const { holder, leaseMs } = tools.deps
-  const claim = await tools.store.claim(state, { token: action.token, kind: action.kind, holder, leaseMs })
+  const claim = await tools.store.claim(state, { token, kind, holder, leaseMs })
   const setup = await companionsBefore(tools, state, action.version)
   const info = await finishSecret({ tools, claim: { ...claim, base: action.base } }, action.version)
   if (setup !== undefined) await publishKeyExpiry(tools, setup, ref, info.id)
-  const previous = state.current && state.current.id !== info.id ? { previous: state.current.id } : {}
-  const published = { ref, outcome: 'published', kind: action.kind, token: action.token, version: info.id } as const
-  return { ...published, ...previous, steps: ['finish'], differences: [] }
+  const previous = state.current?.id === info.id ? undefined : state.current?.id
+  return {
+    ref,
+    outcome: 'published',
+    kind,
+    token,
+    version: info.id,
+    ...optional('previous', previous),
+    steps: ['finish'],
+    differences: [],
+  }
 }
 
 const companionsKey = `${prefix}companions`
-/** Only a secret that names companions is understood and read here: a platform's finish needs neither otherwise. */
+/** Opens and reads only a secret that names companions: without them a platform's finish needs neither. */
 async function companionsBefore(tools: Tools, state: SecretState, version: VersionId): Promise<Setup | undefined> {
-  const named = state.policy[companionsKey] ?? tools.deps.environment?.[companionsKey]
+  const { policy } = state
+  const { environment } = tools.deps
+  const named = policy[companionsKey] ?? environment?.[companionsKey]
   if (named === undefined || named === 'none') return undefined
   const setup = await opened(tools, state).setup()
   assertConsumers(setup)

@@ -13,12 +13,12 @@ import type { Tools } from '../secret/setup.js'
 const waitMsMax = 10 * 60_000
 const lookMs = 1000
 const lookMsMax = 15_000
-/** One look may be of before it began. */
+/** How often in a row the rotation has to be missing. A single look may show the state before the rotation began. */
 const goneLooks = 3
 
 /**
- * Whoever drives it: our own engine, or a platform that has one, which is started and followed. `say` is told of what is seen meanwhile. held where
- * the platform has not finished in ten minutes: it goes on by itself.
+ * Rotates a secret, whoever drives it. Our own engine does it, or a platform that has an engine is started and followed. `say` gets a line for each
+ * change that is seen meanwhile. held where the platform has not finished in ten minutes; it continues by itself.
  */
 export async function rotateOrFollow(
   deps: Deps,
@@ -26,16 +26,20 @@ export async function rotateOrFollow(
   request: RotationRequest,
   say: (line: string) => void = () => {},
 ): Promise<RotationResult> {
-  if (request.kind !== 'rotate' || request.step !== undefined || starter === undefined) return rotate(deps, request)
+  const { kind, step, part, reason } = request
+  if (kind !== 'rotate' || step !== undefined || starter === undefined) return rotate(deps, request)
   const { tools, state } = await openSecret(deps, request.ref)
-  if (state.drivenBy !== 'service' || state.journal?.rotation !== undefined) return rotate(deps, request)
-  if (request.part !== undefined)
-    throw new RotationError('bad_event', `The platform rotates ${state.ref.shown} as a whole.`, {
+  const { ref, drivenBy, journal } = state
+  if (drivenBy !== 'service' || journal?.rotation !== undefined) return rotate(deps, request)
+  if (part !== undefined)
+    throw new RotationError('bad_event', `The platform rotates ${ref.shown} as a whole.`, {
       field: 'ref',
-      next: `Leave #${request.part} away, or use --emergency --reason …, which is our own engine's.`,
+      next: `Omit #${part}, or use --emergency --reason …, which runs our own engine.`,
     })
-  const recorded = guardStarter(starter, tools.guard, (cause) => deps.store.classify(cause), request.reason)
-  return follow(tools, state, await recorded.startNative(state.ref), say)
+  const classify = (cause: unknown) => deps.store.classify(cause)
+  const recorded = guardStarter(starter, tools.guard, classify, reason)
+  const token = await recorded.startNative(ref)
+  return follow(tools, state, token, say)
 }
 
 async function follow(tools: Tools, before: SecretState, token: Token, say: (line: string) => void): Promise<RotationResult> {
@@ -43,27 +47,39 @@ async function follow(tools: Tools, before: SecretState, token: Token, say: (lin
   const { ref } = before
   const giveUpAt = env.now() + waitMsMax
   say(`the platform rotates ${ref.shown} (token ${token})`)
-  let [last, gone] = ['', 0]
-  for (let waitMs = lookMs; env.now() < giveUpAt && !env.cancelled.aborted; waitMs = Math.min(lookMsMax, waitMs * 1.5)) {
+  let last = ''
+  let gone = 0
+  let waitMs = lookMs
+  while (env.now() < giveUpAt && !env.cancelled.aborted) {
     await env.sleep(waitMs)
+    waitMs = Math.min(lookMsMax, waitMs * 1.5)
     const state = await lookAt(tools, ref)
     const line = stageOf(state, token)
     if (line !== last) say(line)
     last = line
-    if (state.current?.ours === token && state.pending === undefined) return published(before, state, token)
-    gone = state.current?.ours !== token && state.pending?.token !== token ? gone + 1 : 0
-    if (gone >= goneLooks) {
-      throw new RotationError('token_spent', `The platform gave its rotation of ${ref.shown} up: ${line}.`, {
-        next: `Look at the function's log for the token ${token}, then ${nextFor('token_spent', ref.shown).toLowerCase()}`,
-      })
-    }
+    const isCurrent = state.current?.ours === token
+    if (isCurrent && state.pending === undefined) return published(before, state, token)
+    const isGone = !isCurrent && state.pending?.token !== token
+    gone = isGone ? gone + 1 : 0
+    if (gone >= goneLooks) throw gaveUpError(ref.shown, token, line)
   }
-  throw new RotationError('held', `The platform is not done with ${ref.shown} yet: ${last}.`, {
-    next: `It goes on by itself. keyturn status ${ref.shown} shows where it stands; the function's log says what holds it (token ${token}).`,
+  throw notDoneError(ref.shown, token, last)
+}
+
+const gaveUpError = (shown: string, token: Token, line: string): RotationError =>
+  new RotationError('token_spent', `The platform gave up its rotation of ${shown}: ${line}.`, {
+    next: `Look at the function's log for the token ${token}, then ${nextFor('token_spent', shown).toLowerCase()}`,
+  })
+
+function notDoneError(shown: string, token: Token, last: string): RotationError {
+  const status = `keyturn status ${shown} shows how far it is`
+  const log = `the function's log says what holds it (token ${token})`
+  return new RotationError('held', `The platform has not finished with ${shown} yet: ${last}.`, {
+    next: `It continues by itself. ${status}; ${log}.`,
   })
 }
 
-/** A look that fails for once is made again. */
+/** Looks at the secret. A look that fails because of a race is made once more. */
 async function lookAt({ store }: Tools, ref: SecretState['ref']): Promise<SecretState> {
   try {
     return await store.describe(ref)

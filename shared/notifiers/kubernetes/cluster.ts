@@ -23,10 +23,16 @@ import { forceSyncKey, hasToken, type Mark, withToken } from './sync.js'
 import { isMarked, markTemplate, resourceOf, revisionLabel, selectorText, type WorkloadRef } from './workload.js'
 
 const group = 'external-secrets.io'
-/** A page: a pod with sidecars and its managed fields may take tens of kilobytes, and an answer 8 MiB. */
+/** The size of a page: a pod with sidecars and its managed fields may take tens of kilobytes, and an answer may have 8 MiB. */
 const podsMax = 100
 
-/** One namespace of one cluster, in the words of this notifier. */
+/** `ready` undefined: it has no status, or we may not look at it. `controller`: the one class of operators that takes it up. */
+interface StoreState {
+  readonly ready: boolean | undefined
+  readonly controller: string
+}
+
+/** One namespace of one cluster, with the calls that this notifier needs. */
 export class Cluster {
   readonly #client: Client
   readonly #settings: KubernetesSettings
@@ -38,18 +44,20 @@ export class Cluster {
     this.#settings = settings
     this.#deadline = deadline
   }
-  /** No call goes on after the deadline, however many of them a look needs. */
+  /** No call runs after the deadline, however many calls a look needs. */
   static async open(settings: KubernetesSettings, { env, deadline }: NotifierContext): Promise<Cluster> {
-    return new Cluster(await Client.open(settings.cluster, settings.access, env, settings.timeoutMs), settings, deadline)
+    const { cluster, access, timeoutMs } = settings
+    const client = await Client.open(cluster, access, env, timeoutMs)
+    return new Cluster(client, settings, deadline)
   }
   #get = (path: string): Promise<unknown> => this.#client.get(path, this.#deadline)
   #patch = (path: string, body: object): Promise<unknown> => this.#client.patch(path, body, this.#deadline)
-  /** The server's clock, as its last answer said it; undefined where it says none. */
+  /** The server's clock, from its last answer; undefined where the answer has no date. */
   get serverNow(): number | undefined {
     return this.#client.serverNow
   }
 
-  /** v1 is preferred; clusters before 0.17 serve v1beta1 alone. */
+  /** The path of an operator's object. v1 is preferred; operators before 0.17 serve only v1beta1. */
   async #operator(path: string): Promise<string> {
     if (this.#version === undefined) {
       const found = await this.#get(`/apis/${group}`)
@@ -70,12 +78,17 @@ export class Cluster {
     const found = await this.#get(await this.#operator(this.#in(`externalsecrets/${name}`)))
     return found === undefined ? undefined : asExternalSecret(found)
   }
-  /** Our mark, and what was synced before it, in one write; false where the object changed since it was read. */
+  /** Writes our mark, and what was synced before it, in one write; false where the object changed since it was read. */
   async markExternalSecret({ metadata, status }: ExternalSecret, mark: Mark): Promise<boolean> {
     const annotations = { [mark.key]: mark.change, [mark.before]: status?.syncedResourceVersion ?? '' }
-    const { name, resourceVersion } = metadata
-    const path = await this.#operator(this.#in(`externalsecrets/${name}`))
-    return (await this.#patch(path, { metadata: { ...(resourceVersion ? { resourceVersion } : {}), annotations } })) !== undefined
+    const path = await this.#operator(this.#in(`externalsecrets/${metadata.name}`))
+    return this.#annotate(path, metadata.resourceVersion, annotations)
+  }
+  /** false where the object changed since that resource version was read. */
+  async #annotate(path: string, resourceVersion: string | undefined, annotations: object): Promise<boolean> {
+    const version = resourceVersion ? { resourceVersion } : {}
+    const answer = await this.#patch(path, { metadata: { ...version, annotations } })
+    return answer !== undefined
   }
   async #parent(name: string) {
     const found = await this.#get(await this.#operator(`clusterexternalsecrets/${name}`))
@@ -86,22 +99,21 @@ export class Cluster {
     const { metadata, spec } = await this.#parent(parent)
     return spec.externalSecretName ?? metadata.name
   }
-  /** Our token on the parent, beside those of other secrets. false: it stands there already, or the parent changed since it was read. */
+  /** Writes our token on the parent, beside those of other secrets. false: it is there already, or the parent changed since it was read. */
   async markParent(name: string, mark: Mark, again?: number): Promise<boolean> {
     const { metadata } = await this.#parent(name)
-    if (again === undefined && hasToken(metadata.annotations[forceSyncKey], mark)) return false
-    const annotations = { [forceSyncKey]: withToken(metadata.annotations[forceSyncKey], mark, again) }
+    const { [forceSyncKey]: tokens } = metadata.annotations
+    if (again === undefined && hasToken(tokens, mark)) return false
     const path = await this.#operator(`clusterexternalsecrets/${name}`)
-    const { resourceVersion } = metadata
-    return (await this.#patch(path, { metadata: { ...(resourceVersion ? { resourceVersion } : {}), annotations } })) !== undefined
+    return this.#annotate(path, metadata.resourceVersion, { [forceSyncKey]: withToken(tokens, mark, again) })
   }
 
   async secret(name: string): Promise<Secret | undefined> {
     const found = await this.#get(`/api/v1/${this.#in(`secrets/${name}`)}`)
     return found === undefined ? undefined : asSecret(found)
   }
-  /** `ready` undefined: it has no status, or may not be looked at; `controller`: the one class of operators that takes it up. */
-  async storeState(kind: string, name: string): Promise<{ readonly ready: boolean | undefined; readonly controller: string }> {
+  /** The state of a SecretStore that an ExternalSecret reads. */
+  async storeState(kind: string, name: string): Promise<StoreState> {
     const path = kind === 'ClusterSecretStore' ? `clustersecretstores/${name}` : this.#in(`secretstores/${name}`)
     try {
       const found = await this.#get(await this.#operator(path))
@@ -111,7 +123,7 @@ export class Cluster {
       return { ready: condition && condition.status === 'True', controller: spec.controller }
     } catch (cause) {
       if (codeOf(cause) !== 'denied') throw cause
-      return { ready: undefined, controller: '' } // a second opinion: no right to it is needed to follow a rotation
+      return { ready: undefined, controller: '' } // only a second opinion: following a rotation needs no right to it
     }
   }
 
@@ -121,30 +133,30 @@ export class Cluster {
     if (found === undefined) throw this.missingError(ref.kind, ref.name)
     return asWorkload(found)
   }
-  /** false: what the server answers is without it. */
+  /** Marks the template of a workload; false where the server's answer does not have the mark. */
   async restart(ref: WorkloadRef, mark: Mark): Promise<boolean> {
     const answer = await this.#patch(this.#workloadPath(ref), markTemplate(mark))
     return answer === undefined || isMarked(asWorkload(answer), mark)
   }
-  /** undefined: it is not there, which says nothing of whether it ever was. */
+  /** A Job or a bare pod; undefined where it is not there, whether or not it ever was. */
   async resting(ref: WorkloadRef): Promise<Resting | undefined> {
     const group = ref.kind === 'Job' ? '/apis/batch/v1' : '/api/v1'
     const found = await this.#get(`${group}/${this.#in(`${resourceOf(ref)}/${ref.name}`)}`)
     return found === undefined ? undefined : asResting(found)
   }
-  /** Ends all pods of these revisions at once, with their grace: one call, however many they are. */
+  /** Ends all pods of these revisions at once, with their grace period. It is one call, however many pods there are. */
   async endPods(workload: Workload, revisions: readonly string[]): Promise<void> {
     const selector = `${selectorText(workload)},${revisionLabel} in (${revisions.join(',')})`
     await this.#client.delete(`/api/v1/${this.#in('pods')}?labelSelector=${encodeURIComponent(selector)}`, this.#deadline)
   }
-  /** All of them: more than one page cannot be said to be drained by its first. */
+  /** Every page of the workload's pods: the first page alone cannot show that no old pod is left. */
   async pods(workload: Workload): Promise<Pods> {
     const query = `labelSelector=${encodeURIComponent(selectorText(workload))}&limit=${podsMax}`
+    const path = `/api/v1/${this.#in('pods')}?${query}`
     const items: Pods['items'] = []
     for (let next = ''; ; ) {
-      const page = asPods(
-        await this.#get(`/api/v1/${this.#in('pods')}?${query}${next === '' ? '' : `&continue=${encodeURIComponent(next)}`}`),
-      )
+      const rest = next === '' ? '' : `&continue=${encodeURIComponent(next)}`
+      const page = asPods(await this.#get(path + rest))
       items.push(...page.items)
       next = page.metadata.continue
       if (next === '') return { metadata: { continue: '' }, items }
@@ -154,14 +166,17 @@ export class Cluster {
   /** Whether this account may do it; asking needs no right. */
   async may(verb: string, apiGroup: string, resource: string, name?: string): Promise<boolean> {
     const where = resource.startsWith('cluster') ? {} : { namespace: this.#settings.namespace }
-    const attributes = { ...where, verb, group: apiGroup, resource, ...optional('name', name) }
-    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: attributes } }
-    return asReview(await this.#client.post('/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body, this.#deadline)).status.allowed
+    const resourceAttributes = { ...where, verb, group: apiGroup, resource, ...optional('name', name) }
+    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } }
+    const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
+    const answer = await this.#client.post(path, body, this.#deadline)
+    return asReview(answer).status.allowed
   }
 
   missingError(kind: string, name: string): RotationError {
     const { cluster, namespace, consumer } = this.#settings
-    const where = kind.startsWith('Cluster') ? `the cluster ${cluster}` : `the namespace ${namespace} of the cluster ${cluster}`
+    const everywhere = `the cluster ${cluster}`
+    const where = kind.startsWith('Cluster') ? everywhere : `the namespace ${namespace} of ${everywhere}`
     return new RotationError('bad_config', `There is no ${kind} ${name} in ${where}.`, {
       field: `consumers.${consumer}`,
       next: 'Correct the name or the namespace of this consumer, or create it.',

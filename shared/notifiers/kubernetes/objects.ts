@@ -1,8 +1,14 @@
 import * as v from 'valibot'
 import { reader } from '../../kubernetes/objects.js'
 
-/** What is read of the cluster's objects; everything else in them is somebody else's. */
+/** The forms below are what is read of the cluster's objects. Everything else in them belongs to others. */
 const texts = v.optional(v.record(v.string(), v.string()), {})
+const owner = v.object({
+  kind: v.string(),
+  name: v.string(),
+  uid: v.optional(v.string()),
+  controller: v.optional(v.boolean(), false),
+})
 const metadata = v.object({
   name: v.string(),
   uid: v.optional(v.string()),
@@ -12,10 +18,7 @@ const metadata = v.object({
   annotations: texts,
   labels: texts,
   deletionTimestamp: v.optional(v.string()),
-  ownerReferences: v.optional(
-    v.array(v.object({ kind: v.string(), name: v.string(), uid: v.optional(v.string()), controller: v.optional(v.boolean(), false) })),
-    [],
-  ),
+  ownerReferences: v.optional(v.array(owner), []),
   managedFields: v.optional(v.array(v.object({ time: v.optional(v.string()) })), []),
 })
 const remoteRef = v.object({
@@ -66,7 +69,7 @@ const externalSecret = v.object({
     }),
   ),
 })
-/** What is read of an ExternalSecret, with the defaults above for what it leaves out. */
+/** What is read of an ExternalSecret, with the defaults above for what it omits. */
 export type ExternalSecret = v.InferOutput<typeof externalSecret>
 
 const selector = v.object({
@@ -104,13 +107,13 @@ const workload = v.object({
     }),
   ),
 })
-/** What is read of a Deployment, StatefulSet or DaemonSet. Replicas that it leaves out are 1, counts of its status 0. */
+/** What is read of a Deployment, StatefulSet or DaemonSet. Replicas that it omits are 1, counts of its status are 0. */
 export type Workload = v.InferOutput<typeof workload>
 
 const pod = v.object({ metadata, status: v.optional(v.object({ phase: v.optional(v.string(), '') })) })
-/** What is read of a pod; the phase is empty where the server does not say one. */
+/** What is read of a pod; the phase is empty where the server does not give one. */
 export type Pod = v.InferOutput<typeof pod>
-/** A Job or a bare pod, as far as one sees when it started and whether it has ended. */
+/** What shows of a Job or a bare pod when it started and whether it has ended. */
 const resting = v.object({
   metadata,
   status: v.optional(
@@ -123,7 +126,7 @@ const resting = v.object({
     }),
   ),
 })
-/** Times are as the server writes them; counts that it leaves out are 0. */
+/** What is read of a Job or a bare pod. Times are as the server writes them; counts that it omits are 0. */
 export type Resting = v.InferOutput<typeof resting>
 const pods = v.object({
   metadata: v.object({ continue: v.optional(v.string(), '') }),

@@ -10,11 +10,12 @@ import { isRestartable, ownerOf, resourceOf, whyNeverDone, workloadRef } from '.
 type Refusal = Extract<Preflight, { readonly verdict: 'refuse' }>
 const refuse = (why: string, next: string): Refusal => ({ verdict: 'refuse', why, next })
 
-/** Looks at everything that an announcement will meet, and sends nothing. What is certainly wrong is refused, what cannot be reached is unknown. */
+/** Looks at everything that an announcement will meet, and sends nothing. It refuses what is certainly wrong; what it cannot reach is unknown. */
 export async function preflight(wanted: KubernetesSettings, context: NotifierContext): Promise<Preflight> {
   const cluster = await Cluster.open(wanted, context)
+  const { clusterExternalSecret: parent } = wanted
   try {
-    const name = wanted.clusterExternalSecret === undefined ? wanted.externalSecret : await cluster.childName(wanted.clusterExternalSecret)
+    const name = parent === undefined ? wanted.externalSecret : await cluster.childName(parent)
     const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
     if (externalSecret === undefined) throw cluster.missingError('ExternalSecret', name ?? '')
     return (
@@ -26,24 +27,29 @@ export async function preflight(wanted: KubernetesSettings, context: NotifierCon
     )
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
-    return cause.code === 'delivery_failed' ? { verdict: 'unknown', why: cause.message } : refuse(cause.message, cause.next)
+    if (cause.code === 'delivery_failed') return { verdict: 'unknown', why: cause.message }
+    return refuse(cause.message, cause.next)
   }
 }
 
-/** The operator ignores the request, or nothing could be shown of what it does with it. */
-function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
+/** Why the operator ignores the request, or why nobody could verify what it does with it. */
+function whyNeverSynced(externalSecret: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
+  return whyIgnored(externalSecret, wanted) ?? whyUnverifiable(externalSecret, wanted)
+}
+
+function whyIgnored({ metadata, spec }: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
   const shown = `The ExternalSecret ${metadata.name}`
   const parent = metadata.ownerReferences.find(({ kind }) => kind === 'ClusterExternalSecret')
   if (parent !== undefined && wanted.externalSecret !== undefined)
     return refuse(
-      `${shown} is made by the ClusterExternalSecret ${parent.name}, which takes our mark away.`,
+      `The ClusterExternalSecret ${parent.name} makes the ExternalSecret ${metadata.name}, and removes our mark from it.`,
       `Name it: "clusterExternalSecret": "${parent.name}".`,
     )
   if (spec.refreshPolicy === 'CreatedOnce')
     return refuse(`${shown} is created once and never again (refreshPolicy).`, 'Set refreshPolicy to Periodic or OnChange.')
   if (spec.refreshPolicy === 'Periodic' && !/[1-9]/.test(spec.refreshInterval))
     return refuse(
-      `${shown} has refreshInterval 0, with which the operator ignores requests.`,
+      `${shown} has refreshInterval 0: the operator then ignores requests.`,
       'Set refreshInterval to 1h, or refreshPolicy to OnChange.',
     )
   if (spec.target?.immutable) return refuse(`${shown} has an immutable target.`, 'Set target.immutable to false.')
@@ -52,25 +58,27 @@ function whyNeverSynced({ metadata, spec, ...rest }: ExternalSecret, wanted: Kub
   if ([...spec.data, ...spec.dataFrom].some(({ sourceRef }) => sourceRef?.generatorRef !== undefined))
     return refuse(
       `${shown} uses a generator: each request would mint another credential.`,
-      'Take the generator out, or do not name this consumer.',
+      'Remove the generator, or do not name this consumer.',
     )
-  const torn = wanted.marker && whyNoOneRead({ metadata, spec, ...rest }, wanted.remoteKey ?? '')
-  if (torn !== undefined)
-    return refuse(`What ${shown} writes could not be verified: ${torn}.`, 'Read the secret with one entry of dataFrom.extract.')
-  const mapping = mappingOf({ metadata, spec, ...rest }, wanted.remoteKey ?? '')
-  // Which remote key it is by default only the secret's own name says, which is not known here.
-  const certain = 'why' in mapping && (wanted.remoteKey !== undefined || mapping.key !== true)
-  return 'why' in mapping && certain && wanted.marker === undefined
-    ? refuse(
-        `What ${shown} writes could not be verified: ${mapping.why}.`,
-        'Use dataFrom.extract or data with the name of a field, without a template; or name a marker.',
-      )
-    : undefined
+  return undefined
 }
 
-/** Each store that it reads: its own, and those of single entries. */
+function whyUnverifiable(externalSecret: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
+  const what = `What the ExternalSecret ${externalSecret.metadata.name} writes could not be verified`
+  const { marker, remoteKey } = wanted
+  const torn = marker && whyNoOneRead(externalSecret, remoteKey ?? '')
+  if (torn !== undefined) return refuse(`${what}: ${torn}.`, 'Read the secret with one entry of dataFrom.extract.')
+  const mapping = mappingOf(externalSecret, remoteKey ?? '')
+  if (marker !== undefined || !('why' in mapping)) return undefined
+  // The default remote key is the secret's own name, which is not known here.
+  if (mapping.key === true && remoteKey === undefined) return undefined
+  return refuse(`${what}: ${mapping.why}.`, 'Use dataFrom.extract or data with the name of a field, without a template; or name a marker.')
+}
+
+/** Why one of the stores that it reads cannot be used: its own, and those of single entries. */
 async function whyNoStore({ spec }: ExternalSecret, cluster: Cluster): Promise<Refusal | undefined> {
-  const refs = [spec.secretStoreRef, ...[...spec.data, ...spec.dataFrom].map(({ sourceRef }) => sourceRef?.storeRef)]
+  const entries = [...spec.data, ...spec.dataFrom]
+  const refs = [spec.secretStoreRef, ...entries.map(({ sourceRef }) => sourceRef?.storeRef)]
   const shown = refs.flatMap((ref) => (ref?.name === undefined ? [] : [`${ref.kind} ${ref.name}`]))
   for (const each of new Set(shown)) {
     const [kind = '', name = ''] = each.split(' ')
@@ -82,17 +90,17 @@ async function whyNoStore({ spec }: ExternalSecret, cluster: Cluster): Promise<R
 
 async function whyNotReady(kind: string, name: string, cluster: Cluster): Promise<Refusal | undefined> {
   const { ready, controller } = await cluster.storeState(kind, name)
-  // An operator of another class skips it without a word.
+  // An operator of another class ignores it silently.
   if (ready === undefined && controller !== '')
     return refuse(
       `The ${kind} ${name} is for the controller class ${controller}, and no operator has taken it up.`,
-      'Start an operator with that --controller-class, or take spec.controller out.',
+      'Start an operator with that --controller-class, or remove spec.controller.',
     )
   if (ready !== false) return undefined
-  return refuse(`The ${kind} ${name} is not Ready.`, 'Look at its conditions (kubectl describe), and mend its access.')
+  return refuse(`The ${kind} ${name} is not Ready.`, 'Look at its conditions (kubectl describe), and fix its access.')
 }
 
-/** The operator reports an error at each sync, and the old value stays. */
+/** Why the Secret keeps its old value: where it is immutable, the operator reports an error at each sync. */
 async function whyFrozen(externalSecret: ExternalSecret, cluster: Cluster): Promise<Refusal | undefined> {
   const name = secretNameOf(externalSecret)
   const secret = await cluster.secret(name)
@@ -104,43 +112,54 @@ async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster
   for (const ref of workloads.map(workloadRef)) {
     if (!isRestartable(ref)) {
       if ((await cluster.resting(ref)) !== undefined) continue
-      return refuse(`There is no ${ref.shown} in this namespace.`, 'Take it out of this consumer, or correct its name.')
+      return refuse(`There is no ${ref.shown} in this namespace.`, 'Remove it from this consumer, or correct its name.')
     }
     const workload = await cluster.workload(ref)
-    const owner = restart === 'none' ? undefined : ownerOf(workload)
+    if (restart === 'none') continue
+    const owner = ownerOf(workload)
     if (owner !== undefined)
       return refuse(
-        `${ref.shown} is made by ${owner}, which would take our mark away.`,
+        `${owner} makes ${ref.shown}, and would remove our mark from it.`,
         'Restart it there, and name it with "restart": "none".',
       )
-    const never = restart === 'none' ? undefined : whyNeverDone(ref.kind, workload, restart)
-    if (never !== undefined) return refuse(`${ref.shown} ${never}.`, 'Change that, or take it out of this consumer.')
+    const never = whyNeverDone(ref.kind, workload, restart)
+    if (never !== undefined) return refuse(`${ref.shown} ${never}.`, 'Change that, or remove it from this consumer.')
   }
   return undefined
 }
 
+type Right = readonly [verb: string, group: string, resource: string, name?: string]
+
 async function whyNoRight(externalSecret: ExternalSecret, wanted: KubernetesSettings, cluster: Cluster): Promise<Refusal | undefined> {
+  for (const [verb, group, resource, name] of rightsFor(externalSecret, wanted)) {
+    if (await cluster.may(verb, group, resource, name)) continue
+    const what = name === undefined ? resource : `${resource} ${name}`
+    return refuse(
+      `This account may not ${verb} ${what} in ${wanted.namespace}.`,
+      'Grant it in its Role, or for cluster-wide kinds in a ClusterRole; infra/kubernetes has both.',
+    )
+  }
+  return undefined
+}
+
+function rightsFor(externalSecret: ExternalSecret, wanted: KubernetesSettings): readonly Right[] {
   const operator = 'external-secrets.io'
-  const rights: (readonly [verb: string, group: string, resource: string, name?: string])[] = [
-    wanted.clusterExternalSecret === undefined
+  const { clusterExternalSecret: parent, restart, workloads } = wanted
+  const rights: Right[] = [
+    parent === undefined
       ? ['patch', operator, 'externalsecrets', externalSecret.metadata.name]
-      : ['patch', operator, 'clusterexternalsecrets', wanted.clusterExternalSecret],
+      : ['patch', operator, 'clusterexternalsecrets', parent],
     ['get', '', 'secrets', secretNameOf(externalSecret)],
   ]
-  for (const ref of wanted.workloads.map(workloadRef)) {
-    if (isRestartable(ref) && wanted.restart === 'none') continue
-    if (isRestartable(ref)) rights.push(['patch', 'apps', resourceOf(ref), ref.name])
-    else rights.push(['get', ref.kind === 'Job' ? 'batch' : '', resourceOf(ref), ref.name])
+  const refs = workloads.map(workloadRef)
+  for (const ref of refs) {
+    const resource = resourceOf(ref)
+    if (!isRestartable(ref)) rights.push(['get', ref.kind === 'Job' ? 'batch' : '', resource, ref.name])
+    else if (restart !== 'none') rights.push(['patch', 'apps', resource, ref.name])
   }
   // A Deployment with Recreate ends its pods itself.
-  if (wanted.restart === 'together' && rights.some(([, , resource]) => ['statefulsets', 'daemonsets'].includes(resource)))
-    rights.push(['deletecollection', '', 'pods'])
+  const endsPods = rights.some(([, , resource]) => resource === 'statefulsets' || resource === 'daemonsets')
+  if (restart === 'together' && endsPods) rights.push(['deletecollection', '', 'pods'])
   if (rights.some(([, group]) => group === 'apps')) rights.push(['list', '', 'pods'])
-  for (const [verb, group, resource, name] of rights)
-    if (!(await cluster.may(verb, group, resource, name)))
-      return refuse(
-        `This account may not ${verb} ${resource}${name === undefined ? '' : ` ${name}`} in ${wanted.namespace}.`,
-        'Grant it in its Role, or for cluster-wide kinds in a ClusterRole; infra/kubernetes has both.',
-      )
-  return undefined
+  return rights
 }

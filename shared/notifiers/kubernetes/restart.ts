@@ -1,7 +1,7 @@
 import { inWindow, parseWindow } from '../../core/policy/window.js'
 import type { ConsumerState, NotifierContext } from '../../core/ports/notifier.js'
 import type { Cluster } from './cluster.js'
-import type { ExternalSecret, Resting, Workload } from './objects.js'
+import type { ExternalSecret, Pod, Resting, Workload } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { isMarkedBy, type Mark, secretNameOf } from './sync.js'
 import {
@@ -24,7 +24,15 @@ export type At = (phase: ConsumerState['phase'], evidence: string, waitMs?: numb
 
 const windowMs = 15 * 60_000
 
-/** One write a look: the mark of one workload, or with `together` the end of all its old pods. Then whether everything is rolled out, and no pod of before is left. */
+interface Found {
+  readonly ref: WorkloadRef
+  readonly workload: Workload
+}
+
+/**
+ * Restarts the workloads with one write in each look: it marks one workload, or with `together` ends all its old pods. Once all are marked it looks
+ * whether everything is rolled out and no old pod is left.
+ */
 export async function restart(
   mark: Mark,
   wanted: KubernetesSettings,
@@ -35,57 +43,87 @@ export async function restart(
 ): Promise<ConsumerState> {
   const now = env.now()
   const refs = wanted.workloads.map(workloadRef)
-  const found: { readonly ref: WorkloadRef; readonly workload: Workload }[] = []
+  const found: Found[] = []
   for (const ref of refs.filter(isRestartable)) {
     const workload = await cluster.workload(ref)
-    const owner = ownerOf(workload)
-    const apart = wanted.restart === 'together' ? whyNeverDone(ref.kind, workload, wanted.restart) : undefined
     if (isMarked(workload, mark)) found.push({ ref, workload })
-    else if (owner !== undefined)
-      return at('verified', `${ref.shown} is made by ${owner}, which would take the mark away: restart it there`, windowMs)
-    else if (apart !== undefined) return at('verified', `${ref.shown} ${apart}`, windowMs)
-    else if (!isOpen(wanted.window, now)) return at('verified', `restarts wait for their window (${wanted.window})`, windowMs)
-    else if (await wasUnmarked(mark, workload, cluster, receipt, now))
-      return at(
-        'restarted',
-        `${ref.shown} was restarted, and something has set its template back: mend that, or use "restart": "none"`,
-        windowMs,
-      )
-    else if (await cluster.restart(ref, mark)) return at('verified', `${ref.shown} is restarted`)
-    else return at('verified', `${ref.shown} does not take our mark: something takes it away when it is written`, windowMs)
+    else return restartOne(mark, { ref, workload }, wanted, cluster, at, receipt, now)
   }
   const waiting: string[] = []
-  for (const { ref, workload } of found) {
-    const never = whyNeverDone(ref.kind, workload, wanted.restart) ?? (isStuck(workload) ? 'has passed its progress deadline' : undefined)
-    const old = oldPods(await cluster.pods(workload), mark)
-    // Before its controller has seen the mark it would make pods of the old template again; of a workload that makes none of the new one, too.
-    const seen = (workload.status?.observedGeneration ?? 0) >= workload.metadata.generation
-    const together = wanted.restart === 'together' && ref.kind !== 'Deployment' && never === undefined && seen
-    const revisions = together ? revisionsOf(old, workload) : []
-    if (revisions.length > 0 && isOpen(wanted.window, now)) {
-      await cluster.endPods(workload, revisions)
-      return at('restarted', `all pods of before of ${ref.shown} are ended at once`)
-    }
-    if (revisions.length > 0) waiting.push(`the end of its pods waits for its window (${wanted.window})`)
-    // Somebody did delete them, all of them.
-    const replaced = workload.spec.updateStrategy?.type === 'OnDelete' && old.length === 0
-    if (never !== undefined && !replaced) waiting.push(`${ref.shown} ${never}`)
-    else if (!isRolledOut(ref.kind, workload)) waiting.push(`${ref.shown} is being rolled out`)
-    if (old.length > 0)
-      waiting.push(
-        `${ref.shown} has ${old.length} pod${old.length === 1 ? '' : 's'} of before (${old.slice(0, 3).map(shownPod).join(', ')})`,
-      )
+  for (const one of found) {
+    const left = await endOrWait(mark, one, wanted, cluster, now)
+    if (left === 'ended') return at('restarted', `all old pods of ${one.ref.shown} are ended at once`)
+    waiting.push(...left)
   }
-  waiting.push(...(await stillResting(wanted, cluster, await writtenAt(cluster, externalSecret))))
-  return waiting.length === 0
-    ? { phase: 'drained', evidence: `no pod of before is left of ${wanted.workloads.join(', ')}` }
-    : at('restarted', waiting.join('; '))
+  const written = await writtenAt(cluster, externalSecret)
+  waiting.push(...(await stillResting(wanted, cluster, written)))
+  if (waiting.length > 0) return at('restarted', waiting.join('; '))
+  return { phase: 'drained', evidence: `no old pod is left of ${wanted.workloads.join(', ')}` }
+}
+
+/** Marks one workload, unless something keeps it from that. */
+async function restartOne(
+  mark: Mark,
+  { ref, workload }: Found,
+  wanted: KubernetesSettings,
+  cluster: Cluster,
+  at: At,
+  receipt: NotifierContext['receipt'],
+  now: number,
+): Promise<ConsumerState> {
+  const { shown } = ref
+  const owner = ownerOf(workload)
+  if (owner !== undefined) return at('verified', `${owner} makes ${shown}, and would remove the mark: restart it there`, windowMs)
+  const apart = wanted.restart === 'together' ? whyNeverDone(ref.kind, workload, wanted.restart) : undefined
+  if (apart !== undefined) return at('verified', `${shown} ${apart}`, windowMs)
+  if (!isOpen(wanted.window, now)) return at('verified', `restarts wait for their window (${wanted.window})`, windowMs)
+  if (await wasUnmarked(mark, workload, cluster, receipt, now)) {
+    const what = `${shown} was restarted, and something has set its template back`
+    return at('restarted', `${what}: fix that, or use "restart": "none"`, windowMs)
+  }
+  if (await cluster.restart(ref, mark)) return at('verified', `${shown} is restarted`)
+  return at('verified', `${shown} does not keep our mark: something removes it as it is written`, windowMs)
+}
+
+/** Ends the old pods of a marked workload where they have to end together. Otherwise it says what the workload still waits for. */
+async function endOrWait(
+  mark: Mark,
+  { ref, workload }: Found,
+  wanted: KubernetesSettings,
+  cluster: Cluster,
+  now: number,
+): Promise<'ended' | readonly string[]> {
+  const { shown, kind } = ref
+  const stuck = isStuck(workload) ? 'has passed its progress deadline' : undefined
+  const never = whyNeverDone(kind, workload, wanted.restart) ?? stuck
+  const old = oldPods(await cluster.pods(workload), mark)
+  // A controller that has not seen the mark would make pods of the old template again. So would one that never replaces them all.
+  const seen = (workload.status?.observedGeneration ?? 0) >= workload.metadata.generation
+  const together = wanted.restart === 'together' && kind !== 'Deployment' && never === undefined && seen
+  const revisions = together ? revisionsOf(old, workload) : []
+  if (revisions.length > 0 && isOpen(wanted.window, now)) {
+    await cluster.endPods(workload, revisions)
+    return 'ended'
+  }
+  const waiting: string[] = []
+  if (revisions.length > 0) waiting.push(`the end of its pods waits for its window (${wanted.window})`)
+  // Without an old pod somebody has deleted all of them.
+  const replaced = workload.spec.updateStrategy?.type === 'OnDelete' && old.length === 0
+  if (never !== undefined && !replaced) waiting.push(`${shown} ${never}`)
+  else if (!isRolledOut(kind, workload)) waiting.push(`${shown} is being rolled out`)
+  if (old.length > 0) waiting.push(`${shown} has ${shownPods(old)}`)
+  return waiting
+}
+
+function shownPods(old: readonly Pod[]): string {
+  const names = old.slice(0, 3).map(shownPod).join(', ')
+  return `${old.length} old pod${old.length === 1 ? '' : 's'} (${names})`
 }
 
 const restartAgainMs = 3_600_000
 /**
- * It has had our mark: its pods have it, or all workloads were restarted once. Each mark is a rollout, so that whatever sets the template back (a
- * deployment tool that knows no foreign annotations) is not answered with another one before an hour is over.
+ * Whether a workload has had our mark and lost it: its pods have it, or all workloads were restarted once. Each mark is a rollout. Where something
+ * sets the template back (a deployment tool that drops foreign annotations), the next mark comes only after an hour.
  */
 async function wasUnmarked(
   mark: Mark,
@@ -96,7 +134,8 @@ async function wasUnmarked(
 ): Promise<boolean> {
   const restarted = receipt?.phase === 'restarted' || receipt?.phase === 'drained'
   if (restarted) return now - receipt.at < restartAgainMs
-  return (await cluster.pods(workload)).items.some((pod) => isOwned(pod, workload) && isMarkedBy(pod.metadata.annotations, mark))
+  const { items } = await cluster.pods(workload)
+  return items.some((pod) => isOwned(pod, workload) && isMarkedBy(pod.metadata.annotations, mark))
 }
 
 function isOpen(text: string | undefined, now: number): boolean {
@@ -104,33 +143,48 @@ function isOpen(text: string | undefined, now: number): boolean {
   return window === undefined || (typeof window !== 'string' && inWindow(window, now))
 }
 
-/** Jobs and bare pods read the Secret when they start, and nobody starts them anew: those that started before it was written, by name. */
+/**
+ * Names the Jobs and bare pods that started before the Secret was written. They read the Secret when they start, and we cannot start them again.
+ */
 export async function stillResting({ workloads }: KubernetesSettings, cluster: Cluster, written: number | undefined): Promise<string[]> {
   const waiting: string[] = []
-  const isNew = (time: string | undefined): boolean => written !== undefined && time !== undefined && Date.parse(time) > written
   for (const ref of workloads.map(workloadRef).filter((one) => !isRestartable(one))) {
     const found = await cluster.resting(ref)
-    // That it is not there is no proof that it has ended: the name may be wrong.
-    if (found === undefined) waiting.push(`${ref.shown} is not there: take it out of this consumer, or correct its name`)
-    else if (
-      !hasEnded(found) &&
-      !isNew(ref.kind === 'Job' ? (found.status?.startTime ?? found.metadata.creationTimestamp) : found.metadata.creationTimestamp)
-    )
-      waiting.push(
-        `${ref.shown} started before, and has not ended${ref.kind === 'Pod' ? ': delete it, and start another of that name' : ''}`,
-      )
+    // A missing one may not have ended: the name may be wrong.
+    if (found === undefined) {
+      waiting.push(`${ref.shown} is not there: remove it from this consumer, or correct its name`)
+      continue
+    }
+    const startedAt = startOf(ref, found)
+    const isNew = written !== undefined && startedAt !== undefined && startedAt > written
+    if (hasEnded(found) || isNew) continue
+    const next = ref.kind === 'Pod' ? ': delete it, and start another of that name' : ''
+    waiting.push(`${ref.shown} started before, and has not ended${next}`)
   }
   return waiting
 }
-/** Before Kubernetes 1.31 a Job is called failed while its pods still end. */
-const hasEnded = ({ status }: Resting): boolean => (status?.active ?? 0) + (status?.terminating ?? 0) === 0 && saysEnded({ status })
-const saysEnded = ({ status }: Pick<Resting, 'status'>): boolean =>
-  ['Failed', 'Succeeded'].includes(status?.phase ?? '') ||
-  status?.conditions.some(({ type, status: is }) => ['Complete', 'Failed'].includes(type) && is === 'True') === true
 
-/** By the server's clock; undefined where it does not say. */
+function startOf({ kind }: WorkloadRef, { status, metadata }: Resting): number | undefined {
+  const { creationTimestamp: created } = metadata
+  const time = kind === 'Job' ? (status?.startTime ?? created) : created
+  return time === undefined ? undefined : Date.parse(time)
+}
+
+/** Kubernetes before 1.31 reports a Job as failed while its pods are still ending. */
+function hasEnded({ status }: Resting): boolean {
+  const running = (status?.active ?? 0) + (status?.terminating ?? 0)
+  return running === 0 && saysEnded({ status })
+}
+function saysEnded({ status }: Pick<Resting, 'status'>): boolean {
+  if (['Failed', 'Succeeded'].includes(status?.phase ?? '')) return true
+  const ends = status?.conditions.filter(({ type }) => type === 'Complete' || type === 'Failed') ?? []
+  return ends.some(({ status: is }) => is === 'True')
+}
+
+/** When the Secret was last written, by the server's clock; undefined where it does not say. */
 export async function writtenAt(cluster: Cluster, externalSecret: ExternalSecret): Promise<number | undefined> {
   const secret = await cluster.secret(secretNameOf(externalSecret))
-  const times = (secret?.metadata.managedFields ?? []).map(({ time }) => Date.parse(time ?? '')).filter((time) => !Number.isNaN(time))
+  const fields = secret?.metadata.managedFields ?? []
+  const times = fields.map(({ time }) => Date.parse(time ?? '')).filter((time) => !Number.isNaN(time))
   return times.length === 0 ? undefined : Math.max(...times)
 }

@@ -18,13 +18,13 @@ const entries = {
   namespace: label,
   externalSecret: v.optional(objectName),
   clusterExternalSecret: v.optional(objectName),
-  /** What an ExternalSecret calls this secret (remoteRef.key), where it is not its name in its store. */
+  /** The name that ExternalSecrets have for this secret (remoteRef.key), where it is not its name in its store. */
   remoteKey: v.optional(v.pipe(v.string(), v.nonEmpty(), v.maxLength(2048))),
-  /** Who uses it. */
+  /** The workloads that use the secret. */
   workloads: v.optional(v.pipe(v.array(workload), v.maxLength(20)), []),
   /**
-   * rolling: each workload is restarted once a publication, as its own strategy says. together: then all its pods of before are ended at once, for
-   * what may not run with two values at a time. none: its pods read the mounted file anew by themselves.
+   * rolling: each workload is restarted once for each publication, as its own strategy says. together: its old pods are ended all at once, for
+   * workloads that must not run with two values at a time. none: its pods read the mounted file again by themselves.
    */
   restart: v.optional(v.picklist(['rolling', 'together', 'none']), 'rolling'),
   /** When restarts may start, as policies write it: `sun 02:00-04:00 Europe/Berlin`. */
@@ -37,7 +37,10 @@ const entries = {
       }),
     ),
   ),
-  /** What shows that the Secret holds this publication where it is rendered by a template: a key or annotation of it, and the field of the value that stands there. */
+  /**
+   * Shows that the Secret holds this publication where a template renders it: a key or annotation of the Secret, and the field of the value that
+   * is written there.
+   */
   marker: v.optional(
     v.pipe(
       v.strictObject({
@@ -48,20 +51,22 @@ const entries = {
       v.check(({ key, annotation }) => (key === undefined) !== (annotation === undefined), 'must name one of key and annotation'),
     ),
   ),
-  /** With restart none: how long after the Secret was written everybody has read it. */
+  /** With restart none: after how many seconds everybody has read the Secret. */
   soakSeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(7 * 86_400)), 300),
   timeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(25_000)), 10_000),
 }
-/** As it stands in the configuration secret, beside kind and required. */
+/** The form of its settings in the configuration secret, beside kind and required. */
 export const settings = v.strictObject(entries)
-/** As the notifier gets it: with what stands under `clusters`. */
+/** The form of what the notifier gets: with the settings of the cluster from `clusters`. */
 export const wholeSettings = v.strictObject({ ...entries, access: clusterSettings })
-/** With the name of the consumer, which errors say. */
+/** The settings with the name of the consumer, which errors say. */
 export type KubernetesSettings = v.InferOutput<typeof wholeSettings> & { readonly consumer: string }
 
-/** Why what is set cannot work together: undefined where it can. */
-export function whyNot({ externalSecret, clusterExternalSecret, workloads, restart }: v.InferOutput<typeof settings>): string | undefined {
+/** Why the settings cannot work together; undefined where they can. */
+export function whyNot(wanted: v.InferOutput<typeof settings>): string | undefined {
+  const { externalSecret, clusterExternalSecret, workloads, restart } = wanted
   if ((externalSecret === undefined) === (clusterExternalSecret === undefined))
     return 'must name one of externalSecret and clusterExternalSecret'
-  return restart !== 'none' && workloads.length === 0 ? 'has no workloads to restart; name them, or set "restart": "none"' : undefined
+  if (restart === 'none' || workloads.length > 0) return undefined
+  return 'has no workloads to restart; name them, or set "restart": "none"'
 }

@@ -6,7 +6,7 @@ import type { ExternalSecret, Secret } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
 
-/** Why the Secret is not known to hold what was published: undefined where it was compared and does. Values are compared in memory only. */
+/** Why the Secret is not known to hold what was published; undefined where a comparison showed that it does. Values are compared in memory only. */
 export async function whyNotHeld(
   change: Change,
   externalSecret: ExternalSecret,
@@ -34,7 +34,7 @@ export async function whyNotHeld(
 }
 
 const untouched = 'synced, but not to be verified: none of the fields that it takes changed with this publication'
-/** Where the version before cannot be read any more nobody can say, and what it holds is of now all the same. */
+/** Whether the fields that it takes changed. Where the previous version cannot be read any more, nobody can say; what the Secret holds is current all the same. */
 async function changesWith(
   { previous }: Change,
   mapping: Parameters<typeof takesWhatChanged>[0],
@@ -45,7 +45,7 @@ async function changesWith(
   return older === undefined || takesWhatChanged(mapping, text, older)
 }
 
-/** A field that did not change with this publication would be found in the Secret of before as well. */
+/** Why a marker proves nothing: the old Secret has a field that did not change with this publication, too. */
 async function whyNoMarker(
   { previous }: Change,
   field: string,
@@ -56,8 +56,8 @@ async function whyNoMarker(
   if (now === undefined || now === '') return `the value has no field ${field}`
   if (previous === null) return undefined
   const older = await before?.()
-  if (older === undefined) return `the version before cannot be read, so that nobody can say whether ${field} changed`
-  return fieldOf(older, field) === now ? `the field ${field} is the same in the version before` : undefined
+  if (older === undefined) return `the previous version cannot be read, so nobody can say whether ${field} changed`
+  return fieldOf(older, field) === now ? `the field ${field} is the same in the previous version` : undefined
 }
 
 function isMarkedWith(
@@ -66,11 +66,9 @@ function isMarkedWith(
   text: SecretText,
 ): boolean {
   const now = fieldOf(text, field) ?? ''
-  const there =
-    key === undefined
-      ? metadata.annotations[annotation ?? '']
-      : data[key] === undefined
-        ? undefined
-        : Buffer.from(data[key], 'base64').toString('utf8')
+  const there = key === undefined ? metadata.annotations[annotation ?? ''] : decoded(data[key])
   return there !== undefined && isSameText(there, now)
 }
+
+const decoded = (base64: string | undefined): string | undefined =>
+  base64 === undefined ? undefined : Buffer.from(base64, 'base64').toString('utf8')

@@ -2,7 +2,7 @@ import type { Pod, Pods, Workload } from './objects.js'
 import type { WorkloadKind } from './settings.js'
 import { isMarkedBy, type Mark } from './sync.js'
 
-/** `Deployment/web` in words and in the API. */
+/** A workload such as `Deployment/web`. */
 export interface WorkloadRef {
   readonly kind: WorkloadKind
   readonly name: string
@@ -15,7 +15,7 @@ const plurals: Readonly<Record<WorkloadKind, string>> = {
   Job: 'jobs',
   Pod: 'pods',
 }
-/** Nobody but whoever made them can start them anew: they are looked at, and named while they go on with what they read. */
+/** Whether we can restart it. Only its maker can start a Job or a bare pod again: they are looked at, and named while they run with the old value. */
 export const isRestartable = ({ kind }: WorkloadRef): boolean => kind !== 'Job' && kind !== 'Pod'
 /** The plural that paths of the API use. */
 export const resourceOf = ({ kind }: WorkloadRef): string => plurals[kind]
@@ -28,10 +28,13 @@ export function workloadRef(shown: string): WorkloadRef {
 
 /** Whether the pod template has the mark of this change. */
 export const isMarked = ({ spec }: Workload, mark: Mark): boolean => isMarkedBy(spec.template.metadata?.annotations, mark)
-/** A new template is a new rollout; the same again changes nothing. */
-export const markTemplate = ({ key, change }: Mark): object => ({ spec: { template: { metadata: { annotations: { [key]: change } } } } })
+/** The patch that marks a template. A new template is a new rollout; the same mark again changes nothing. */
+export function markTemplate({ key, change }: Mark): object {
+  const metadata = { annotations: { [key]: change } }
+  return { spec: { template: { metadata } } }
+}
 
-/** What makes a workload keeps its template as it wants it: our mark would be taken away, and set again, and each is a rollout. */
+/** The controller that makes a workload. It keeps the template as it wants it: it would remove our mark, we would set it again, and each is a rollout. */
 export function ownerOf({ metadata }: Workload): string | undefined {
   const owner = metadata.ownerReferences.find(({ controller }) => controller)
   return owner && `${owner.kind}/${owner.name}`
@@ -39,38 +42,41 @@ export function ownerOf({ metadata }: Workload): string | undefined {
 
 /** Why its pods are never all replaced by themselves. */
 export function whyNeverDone(kind: WorkloadKind, { spec }: Workload, restart: 'rolling' | 'together' | 'none'): string | undefined {
-  if (spec.paused) return 'is paused'
-  // The ReplicaSet of before would make again what is ended; Recreate is the server's own way of this.
-  if (restart === 'together' && kind === 'Deployment' && spec.strategy?.type !== 'Recreate')
+  const { paused, strategy, updateStrategy } = spec
+  const together = restart === 'together'
+  if (paused) return 'is paused'
+  // The old ReplicaSet would make the ended pods again. The server's own way to do this is Recreate.
+  if (together && kind === 'Deployment' && strategy?.type !== 'Recreate')
     return 'restarts one after the other: with "restart": "together" it needs the strategy Recreate'
-  // With its mark the controller would begin to replace one after the other, at once, whatever the window.
-  if (restart === 'together' && kind !== 'Deployment' && spec.updateStrategy?.type !== 'OnDelete')
+  // Once it is marked, its controller would begin to replace one pod after the other at once, whatever the window.
+  if (together && kind !== 'Deployment' && updateStrategy?.type !== 'OnDelete')
     return 'restarts one after the other: with "restart": "together" it needs the update strategy OnDelete'
-  if (spec.updateStrategy?.type === 'OnDelete' && restart !== 'together')
-    return 'has the update strategy OnDelete: delete its pods yourself'
-  return (spec.updateStrategy?.rollingUpdate?.partition ?? 0) > 0 ? 'has a partition: pods below it keep the old template' : undefined
+  if (updateStrategy?.type === 'OnDelete' && !together) return 'has the update strategy OnDelete: delete its pods yourself'
+  const partition = updateStrategy?.rollingUpdate?.partition ?? 0
+  return partition > 0 ? 'has a partition: pods below it keep the old template' : undefined
 }
 
-/** Whether the rollout of its present template is over. The observed generation comes first: until it moves the rest is of the template before. */
+/** Whether the rollout of its present template is over. The observed generation is checked first: until it moves, the rest is about the old template. */
 export function isRolledOut(kind: WorkloadKind, { metadata, spec, status }: Workload): boolean {
   if (status === undefined || status.observedGeneration < metadata.generation) return false
-  if (kind === 'DaemonSet')
-    return status.updatedNumberScheduled === status.desiredNumberScheduled && status.numberAvailable === status.desiredNumberScheduled
-  // With OnDelete its controller never calls the new revision the current one; that no pod of before is left is asked besides.
-  if (kind === 'StatefulSet' && spec.updateStrategy?.type === 'OnDelete')
-    return status.replicas === spec.replicas && status.readyReplicas === spec.replicas
-  if (kind === 'StatefulSet')
-    return (
-      status.updatedReplicas === spec.replicas && status.readyReplicas === spec.replicas && status.currentRevision === status.updateRevision
-    )
-  return status.updatedReplicas === spec.replicas && status.replicas === spec.replicas && status.availableReplicas === spec.replicas
+  const all = (...counts: number[]): boolean => counts.every((count) => count === spec.replicas)
+  if (kind === 'DaemonSet') {
+    const { desiredNumberScheduled, updatedNumberScheduled, numberAvailable } = status
+    return updatedNumberScheduled === desiredNumberScheduled && numberAvailable === desiredNumberScheduled
+  }
+  if (kind === 'StatefulSet') {
+    // With OnDelete its controller never calls the new revision the current one. Whether an old pod is left is asked separately.
+    if (spec.updateStrategy?.type === 'OnDelete') return all(status.replicas, status.readyReplicas)
+    return all(status.updatedReplicas, status.readyReplicas) && status.currentRevision === status.updateRevision
+  }
+  return all(status.updatedReplicas, status.replicas, status.availableReplicas)
 }
 
-/** The server gave up on it; the pods of before keep serving. */
-export const isStuck = ({ status }: Workload): boolean =>
-  status?.conditions.some(
-    ({ type, status: is, reason }) => type === 'Progressing' && is === 'False' && reason === 'ProgressDeadlineExceeded',
-  ) === true
+/** Whether the server gave up on its rollout. The old pods keep serving then. */
+export function isStuck({ status }: Workload): boolean {
+  const progressing = status?.conditions.filter(({ type }) => type === 'Progressing') ?? []
+  return progressing.some(({ status: is, reason }) => is === 'False' && reason === 'ProgressDeadlineExceeded')
+}
 
 /** Writes the selector as the API takes it in `labelSelector`. */
 export function selectorText({ spec }: Workload): string {
@@ -82,28 +88,28 @@ export function selectorText({ spec }: Workload): string {
   return [...labels, ...expressions].join(',')
 }
 
-/** Pods that started before the restart, those that are ending included; those that ended for good stay as objects and use nothing. */
+/** Pods that started before the restart, including those that are ending. A pod that ended for good does not count. */
 export const oldPods = ({ items }: Pods, mark: Mark): readonly Pod[] =>
   items.filter((pod) => !isOver(pod) && !isMarkedBy(pod.metadata.annotations, mark))
-/** The pod has ended for good: its object stays, and uses nothing. */
+/** Whether the pod has ended for good: its object stays, and uses nothing. */
 export const isOver = ({ status }: Pod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '')
-/** Names a pod for people. One without an owner is replaced by nobody, so the text says what to do. */
-export const shownPod = ({ metadata }: Pod): string =>
-  metadata.ownerReferences.length > 0 ? metadata.name : `${metadata.name}, which no workload owns: delete it yourself`
+/** Names a pod for people. Nothing replaces a pod without an owner, so the text says what to do. */
+export function shownPod({ metadata: { name, ownerReferences } }: Pod): string {
+  return ownerReferences.length > 0 ? name : `${name}, which no workload owns: delete it yourself`
+}
 
-/** A selector may find pods of others, too. Those of a Deployment are its ReplicaSets', which are called by its name and the hash of the template. */
-export const isOwned = ({ metadata: { ownerReferences, labels } }: Pod, { metadata }: Workload): boolean =>
-  ownerReferences.some(
-    ({ uid, kind, name }) => uid === metadata.uid || (kind === 'ReplicaSet' && name === `${metadata.name}-${labels['pod-template-hash']}`),
-  )
+/** Whether the workload owns a pod: a selector may find other pods, too. A Deployment's ReplicaSets are named after it and the hash of the template. */
+export function isOwned({ metadata: { ownerReferences, labels } }: Pod, { metadata }: Workload): boolean {
+  const replicaSet = `${metadata.name}-${labels['pod-template-hash']}`
+  return ownerReferences.some(({ uid, kind, name }) => uid === metadata.uid || (kind === 'ReplicaSet' && name === replicaSet))
+}
 
-/** What StatefulSets and DaemonSets write on their pods: which template they are of. */
+/** The label of pods of StatefulSets and DaemonSets that says which template they have. */
 export const revisionLabel = 'controller-revision-hash'
-/** The revisions by which this workload's own pods of before can be told to end at once; none where all of them were told already. */
+/** The revisions of this workload's own old pods, by which they can be ended at once; none where all of them are ending already. */
 export function revisionsOf(old: readonly Pod[], { metadata, status }: Workload): readonly string[] {
-  const own = old.filter(
-    (pod) => pod.metadata.deletionTimestamp === undefined && pod.metadata.ownerReferences.some(({ uid }) => uid === metadata.uid),
-  )
+  const isOwn = (pod: Pod): boolean => pod.metadata.ownerReferences.some(({ uid }) => uid === metadata.uid)
+  const own = old.filter((pod) => pod.metadata.deletionTimestamp === undefined && isOwn(pod))
   const revisions = own.flatMap((pod) => pod.metadata.labels[revisionLabel] ?? [])
   return [...new Set(revisions)].filter((revision) => revision !== status?.updateRevision).sort()
 }

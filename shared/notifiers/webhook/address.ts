@@ -2,7 +2,7 @@ import { lookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { RotationError } from '../../core/errors.js'
 
-/** What no announcement goes to unless it is listed: this machine, private and link-local networks (also the clouds' metadata services), multicast. */
+/** Networks that get no announcement unless they are listed: this machine, private and link-local ones (with the clouds' metadata services), multicast. */
 const inner = new BlockList()
 for (const [network, bits] of [
   ['0.0.0.0', 8],
@@ -30,10 +30,10 @@ for (const [network, bits] of [
   inner.addSubnet(network, bits, 'ipv6')
 
 const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 4 ? 'ipv4' : 'ipv6')
-/** An IPv4 address in IPv6 clothes is judged as what it is. */
+/** An IPv4 address that is written as an IPv6 one counts as IPv4. */
 const bare = (address: string): string => /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address
 
-/** Whether announcements may go to an IP address: `allow` lists networks such as 10.0.0.0/8, and wins over what is forbidden. */
+/** Whether announcements may go to an IP address. `allow` lists networks such as 10.0.0.0/8, and takes precedence over what is forbidden. */
 export function isAllowed(address: string, allow: readonly string[]): boolean {
   const plain = bare(address)
   const listed = new BlockList()
@@ -44,7 +44,7 @@ export function isAllowed(address: string, allow: readonly string[]): boolean {
   return listed.check(plain, familyOf(plain)) || !inner.check(plain, familyOf(plain))
 }
 
-/** Resolution that only hands out addresses which may be called, so that nothing can change between the check and the connection. */
+/** Resolves names to allowed addresses only, so that nothing can change between the check and the connection. */
 export function guardedLookup(allow: readonly string[]): LookupFunction {
   return (host, options, callback) => {
     lookup(host, { ...options, all: true }, (cause, addresses) => {
@@ -59,7 +59,7 @@ export function guardedLookup(allow: readonly string[]): LookupFunction {
 
 /** Makes a bad_config error for the field `url`. */
 export const forbiddenError = (host: string): RotationError =>
-  new RotationError('bad_config', `${host} is in a private or link-local network, which announcements do not go to.`, {
+  new RotationError('bad_config', `${host} is in a private or link-local network, and announcements do not go there.`, {
     field: 'url',
-    next: 'List its network under "allow" of this consumer, if it is meant.',
+    next: 'List its network under "allow" of this consumer, if you mean it.',
   })

@@ -15,7 +15,7 @@ export interface Answer {
 
 const answerBytesMax = 16_384
 
-/** One request, one answer: no redirect is followed, no connection is kept. delivery_failed for anything that is no answer. */
+/** Sends one request and reads one answer. It follows no redirect and keeps no connection. delivery_failed where no answer comes. */
 export async function post(
   settings: WebhookSettings,
   headers: Readonly<Record<string, string>>,
@@ -60,7 +60,8 @@ export async function post(
     })
   } catch (cause) {
     if (cause instanceof RotationError) throw cause
-    const why = cause instanceof Error && cause.name === 'TimeoutError' ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
+    const isLate = cause instanceof Error && cause.name === 'TimeoutError'
+    const why = isLate ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
     throw new RotationError('delivery_failed', `${url.host} could not be told (${why}).`, {
       cause,
       next: 'Check that it can be reached from here; the announcement is repeated.',

@@ -7,7 +7,7 @@ import type { Preflight } from '../../core/ports/notifier.js'
 import { forbiddenError, guardedLookup, isAllowed } from './address.js'
 import type { WebhookSettings } from './settings.js'
 
-/** The route without a message: name, address, port and certificate. */
+/** Checks the route without sending a message: name, address, port and certificate. */
 export async function probe({ url: text, plaintext, allow, timeoutMs }: WebhookSettings, ca: string | undefined): Promise<Preflight> {
   const url = new URL(text)
   const host = url.hostname.replace(/^\[|\]$/g, '')

@@ -19,10 +19,10 @@ const network = v.pipe(
 
 const signs = (text: string): boolean => !text.startsWith('whpk_')
 
-/** As it stands in the configuration secret, beside kind and required. */
+/** The form of its settings in the configuration secret, beside kind and required. */
 export const settings = v.strictObject({
   url: v.pipe(v.string(), v.url(), v.regex(/^https?:\/\//i, 'must be an http or https URL'), v.maxLength(2000)),
-  /** What announcements are signed with: two while one follows the other. whsec_ also proves answers and callbacks. */
+  /** The keys that sign announcements: two while one replaces the other. A whsec_ key also proves answers and callbacks. */
   keys: v.pipe(
     v.array(key),
     v.minLength(1),
@@ -31,17 +31,18 @@ export const settings = v.strictObject({
   ),
   /** Ed25519 keys (whpk_) of the receiver, for its answers and callbacks. */
   receiptKeys: v.optional(v.pipe(v.array(key), v.maxLength(3)), []),
-  /** Private networks that this consumer may be in; all others are refused after name resolution. */
+  /** Private networks that this consumer may be in. All others are refused after name resolution. */
   allow: v.optional(v.pipe(v.array(network), v.maxLength(20)), []),
   /** Without it an http URL is refused. */
   plaintext: v.optional(v.boolean(), false),
   timeoutMs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(25_000)), 10_000),
 })
-/** Why what is set cannot work together: undefined where it can. */
+/** Why the settings cannot work together; undefined where they can. */
 export function whyNot({ url, plaintext, keys, receiptKeys }: WebhookSettings, required: boolean): string | undefined {
   if (/^http:/i.test(url) && !plaintext) return 'has an http URL without "plaintext": true'
   const proves = [...keys, ...receiptKeys].some((text) => /^wh(sec|pk)_/.test(text))
-  return required && !proves ? 'is required, but has no key (whsec_ in keys, whpk_ in receiptKeys) that could prove a receipt' : undefined
+  if (proves || !required) return undefined
+  return 'is required, but has no key (whsec_ in keys, whpk_ in receiptKeys) that could prove a receipt'
 }
 /** The settings with their defaults. `timeoutMs` is for the whole request, answer included. */
 export type WebhookSettings = v.InferOutput<typeof settings>

@@ -18,12 +18,15 @@ export interface SignedHeaders {
 
 const forms = { whsec_: 'symmetric', whsk_: 'private', whpk_: 'public' } as const
 export const keyForm = /^(whsec_|whsk_|whpk_)[A-Za-z0-9+/]+={0,2}$/
-const pkcs8Ed25519 = Buffer.from('302e020100300506032b657004220420', 'hex') // RFC 8410, 7: what stands before the 32 bytes of the seed
+const pkcs8Ed25519 = Buffer.from('302e020100300506032b657004220420', 'hex') // RFC 8410, 7: the bytes before the 32 of the seed
 const spkiEd25519 = Buffer.from('302a300506032b6570032100', 'hex') // RFC 8410, 4
 
 type ReadKey = { readonly kind: 'symmetric'; readonly bytes: Buffer } | { readonly kind: 'private' | 'public'; readonly key: KeyObject }
 
-/** undefined for what is no key: 24 to 64 random bytes after whsec_, or an Ed25519 key of 32 bytes (private: also 64, with the public half behind). */
+/**
+ * Reads a key: 24 to 64 random bytes after whsec_, or an Ed25519 key of 32 bytes (a private one may have 64, with the public half at the end).
+ * undefined for anything else.
+ */
 export function readKey(text: SecretText): ReadKey | undefined {
   const [, prefix = '', ...rest] = /^(whsec_|whsk_|whpk_)(.*)$/.exec(text.reveal()) ?? []
   const bytes = Buffer.from(rest.join(''), 'base64')
@@ -36,7 +39,7 @@ export function readKey(text: SecretText): ReadKey | undefined {
   return undefined
 }
 
-/** One signature a key, so that a receiver that knows the old or the new one accepts both while they change. Public keys sign nothing. */
+/** Signs a message with each key, so that a receiver accepts it whether it knows the old key or the new one. Public keys sign nothing. */
 export function signMessage(keys: readonly SecretText[], id: string, timestampMs: number, body: string): SignedHeaders {
   const seconds = String(Math.floor(timestampMs / 1000))
   const content = Buffer.from(`${id}.${seconds}.${body}`)
@@ -50,7 +53,7 @@ export function signMessage(keys: readonly SecretText[], id: string, timestampMs
 
 export const replayWindowMs = 5 * 60_000
 
-/** undefined when one signature fits one key and the time is within five minutes; else what is wrong, in words. */
+/** Why a message is not signed well; undefined where one signature fits one key and the time is within five minutes. */
 export function whyNotSigned(
   keys: readonly SecretText[],
   headers: Readonly<Record<string, string | string[] | undefined>>,

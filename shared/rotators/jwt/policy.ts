@@ -5,8 +5,15 @@ import type { Policy } from '../../core/ports/words.js'
 import { type Algorithm, algorithmNames, algorithms, isAlgorithm } from './algorithms.js'
 import { parseVerifiers, profileNames, type Verifier } from './profiles.js'
 
-const duration = (value: string) => (parseDuration(value) === undefined ? 'must be a duration such as 10m' : undefined)
-const time = (name: string, standard: string, help: string): PolicyKey => ({ name, default: standard, help, check: duration })
+function isDuration(value: string): string | undefined {
+  return parseDuration(value) === undefined ? 'must be a duration such as 10m' : undefined
+}
+const time = (name: string, standard: string, help: string): PolicyKey => ({
+  name,
+  default: standard,
+  help,
+  check: isDuration,
+})
 
 const algorithmKey: PolicyKey = {
   name: 'algorithm',
@@ -14,11 +21,12 @@ const algorithmKey: PolicyKey = {
   help: 'what the next key signs with',
   check: (value) => (isAlgorithm(value) ? undefined : `must be one of ${algorithmNames.join(', ')}`),
 }
+const sizes = ['2048', '3072', '4096']
 const bitsKey: PolicyKey = {
   name: 'bits',
   default: '2048',
   help: 'size of an RSA key',
-  check: (value) => (['2048', '3072', '4096'].includes(value) ? undefined : 'must be 2048, 3072 or 4096: less is not accepted any more'),
+  check: (value) => (sizes.includes(value) ? undefined : 'must be 2048, 3072 or 4096: smaller keys are not accepted'),
 }
 const verifiersKey: PolicyKey = {
   name: 'verifiers',
@@ -37,48 +45,70 @@ const fieldKey: PolicyKey = {
   name: 'field',
   namesField: true,
   help: 'the field of the JSON value that holds current, next and previous; the object itself where it is not said',
-  check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
+  check: (value) => (fieldName.test(value) ? undefined : 'must be the name of a field'),
 }
+const fieldName = /^[A-Za-z0-9_.-]{1,64}$/
+/** The policy keys of a signing key. */
 export const policyKeys: readonly PolicyKey[] = [algorithmKey, bitsKey, verifiersKey, maxAgeKey, propagationKey, ttlKey, skewKey, fieldKey]
-/** The field of the JSON value that holds the keys; undefined: the value itself does. */
+/** The field of the JSON value that holds the keys; undefined where the value itself holds them. */
 export const fieldOf = (policy: Policy): string | undefined => policyText(policy, fieldKey)
 
-/** What the policy asks for, in types. `bits` is the size of an RSA key, and of no other. */
+/** What the policy asks for. `bits` is the size of an RSA key; other keys have none. */
 export interface Wish {
   readonly algorithm: Algorithm
   readonly bits: number
   readonly verifiers: readonly Verifier[]
-  /** How long a key has to stand in the public set before it may sign. */
+  /** How long a key has to be in the public set before it may sign. */
   readonly leadMs: number
   /** How long tokens of a key have to be accepted after another one took its place. */
   readonly overlapMs: number
 }
+type Waits = Pick<Wish, 'leadMs' | 'overlapMs'>
 
-/** What the policy asks for, whole. bad_policy for a verifier that cannot do the algorithm, or a schedule that is faster than the waits. */
+/** Everything that the policy asks for. bad_policy for a verifier that cannot do the algorithm, or a schedule that is faster than the waits. */
 export function wishOf(policy: Policy): Wish {
-  const text = (key: PolicyKey): string => policyText(policy, key) ?? ''
-  const ms = (key: PolicyKey): number => parseDuration(text(key)) ?? 0
-  const [algorithm, verifiers] = [text(algorithmKey), parseVerifiers(text(verifiersKey))]
-  if (!isAlgorithm(algorithm)) throw policyError('algorithm', `must be one of ${algorithmNames.join(', ')}`, 'Choose one of these.')
+  const algorithm = textOf(policy, algorithmKey)
+  const verifiers = parseVerifiers(textOf(policy, verifiersKey))
+  if (!isAlgorithm(algorithm)) {
+    const why = `must be one of ${algorithmNames.join(', ')}`
+    throw policyError('algorithm', why, 'Choose one of these.')
+  }
   if (typeof verifiers === 'string') throw policyError('verifiers', verifiers, `Use ${profileNames.join(', ')}.`)
   const unable = verifiers.find((one) => !one.algorithms.includes(algorithm))
-  if (unable !== undefined)
-    throw policyError('algorithm', `is ${algorithm}, which ${unable.shown} cannot verify`, `It knows ${unable.algorithms.join(', ')}.`)
-  const slowest = Math.max(ms(maxAgeKey), ...verifiers.map(({ refreshMs }) => refreshMs))
-  const leadMs = slowest + ms(propagationKey) + ms(skewKey)
-  const overlapMs = ms(propagationKey) + ms(ttlKey) + ms(skewKey)
-  const every = parseDuration(policy['keyturn-every'] ?? '')
-  const wait = Math.max(leadMs, overlapMs)
-  if (every !== undefined && every <= wait)
-    throw policyError(
-      'every',
-      `is ${showDuration(every)}, but a key must be published for ${showDuration(leadMs)} before it signs and accepted for ${showDuration(overlapMs)}`,
-      `Use more than ${showDuration(wait)}: otherwise the next key is published too late.`,
-    )
-  return { algorithm, bits: Number(text(bitsKey)), verifiers, leadMs, overlapMs }
+  if (unable !== undefined) {
+    const why = `is ${algorithm}, which ${unable.shown} cannot verify`
+    throw policyError('algorithm', why, `It knows ${unable.algorithms.join(', ')}.`)
+  }
+  const waits = waitsOf(policy, verifiers)
+  assertSlower(policy, waits)
+  return { algorithm, bits: Number(textOf(policy, bitsKey)), verifiers, ...waits }
 }
 
-/** Whether every verifier can check what it signs: a policy that changed meanwhile may have made it useless. */
+const textOf = (policy: Policy, key: PolicyKey): string => policyText(policy, key) ?? ''
+
+function waitsOf(policy: Policy, verifiers: readonly Verifier[]): Waits {
+  const ms = (key: PolicyKey): number => parseDuration(textOf(policy, key)) ?? 0
+  const slowest = Math.max(ms(maxAgeKey), ...verifiers.map(({ refreshMs }) => refreshMs))
+  return {
+    leadMs: slowest + ms(propagationKey) + ms(skewKey),
+    overlapMs: ms(propagationKey) + ms(ttlKey) + ms(skewKey),
+  }
+}
+
+function assertSlower(policy: Policy, { leadMs, overlapMs }: Waits): void {
+  const every = parseDuration(policy['keyturn-every'] ?? '')
+  const wait = Math.max(leadMs, overlapMs)
+  if (every === undefined || every > wait) return
+  const lead = `must be published for ${showDuration(leadMs)} before it signs`
+  const overlap = `accepted for ${showDuration(overlapMs)}`
+  throw policyError(
+    'every',
+    `is ${showDuration(every)}, but a key ${lead} and ${overlap}`,
+    `Use more than ${showDuration(wait)}: otherwise the next key is published too late.`,
+  )
+}
+
+/** Whether every verifier can check what such a key signs: a policy that changed meanwhile may have made the key useless. */
 export const isVerifiable = ({ verifiers }: Wish, algorithm: Algorithm): boolean =>
   algorithms[algorithm] !== undefined && verifiers.every((one) => one.algorithms.includes(algorithm))
 

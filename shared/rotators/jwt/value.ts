@@ -10,7 +10,7 @@ import { type Algorithm, algorithmFor, algorithmNames, fits } from './algorithms
 import { type FormerKey, privatePem, publicOf, publicPem, type SigningKey, secretsOf } from './keys.js'
 import { fieldOf, wishOf } from './policy.js'
 
-/** What the secret holds. Nothing at all before the first rotation of one that was never filled; `next` and `previous` come with rotations. */
+/** What the secret holds: no key at all before the first rotation of a secret that was put empty. `next` and `previous` come with rotations. */
 export interface JwtValue {
   readonly field: string | undefined
   readonly current?: SigningKey
@@ -22,39 +22,75 @@ const time = v.pipe(v.string(), v.isoTimestamp('must be a time such as 2026-12-2
 const kid = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 visible characters'))
 const algorithm = v.picklist(algorithmNames, `must be one of ${algorithmNames.join(', ')}`)
 const jwk = v.record(v.string(), v.unknown())
-const signing = v.object({ kid, alg: algorithm, notBefore: time, notAfter: v.optional(v.null()), private: jwk })
-const formerKey = v.object({ kid, alg: algorithm, notBefore: time, notAfter: time, public: jwk })
-const form = v.object({ current: v.nullish(signing), next: v.nullish(signing), previous: v.nullish(formerKey) })
+const signing = v.object({
+  kid,
+  alg: algorithm,
+  notBefore: time,
+  notAfter: v.optional(v.null()),
+  private: jwk,
+})
+const formerKey = v.object({
+  kid,
+  alg: algorithm,
+  notBefore: time,
+  notAfter: time,
+  public: jwk,
+})
+const form = v.object({
+  current: v.nullish(signing),
+  next: v.nullish(signing),
+  previous: v.nullish(formerKey),
+})
+type Fields = ReadonlyMap<string, unknown>
+type Keys = Omit<JwtValue, 'field'>
 
-/** bad_value with the path; a message never quotes what stands there. */
+/** bad_value with the path. A message never quotes the value. */
 export function parseJwtValue(value: SecretText, policy: Policy): JwtValue {
   const shape = readShape(value)
   const field = fieldOf(policy)
-  if (shape.kind !== 'json') throw valueError('value', 'is no JSON, and a key that is announced needs a place beside the one that signs')
-  const place: unknown = field === undefined ? Object.fromEntries(shape.fields) : shape.fields.get(field)
-  if (typeof place !== 'object' || place === null || Array.isArray(place)) throw valueError(field ?? 'value', `has no object in ${field}`)
+  if (shape.kind !== 'json') throw valueError('value', 'is not JSON, and a key that is announced needs a place beside the one that signs')
   const at = (name: string): string => (field === undefined ? name : `${field}.${name}`)
-  const parsed = v.safeParse(form, place)
-  if (!parsed.success) {
-    const path = v.getDotPath(parsed.issues[0]) ?? 'value'
-    // Valibot's own message quotes what it received, which may be a key.
-    const { message } = parsed.issues[0]
-    throw valueError(at(path), `is wrong in ${at(path)}${message.startsWith('Invalid ') ? '' : `: it ${message}`}`)
-  }
-  const { current, next, previous } = parsed.output
+  const place = placeIn(shape.fields, field)
+  const parsed = parsePlace(place, at)
+  const { current, next, previous } = parsed
   if (!current && field === undefined && shape.fields.get('signing_key')) return { field, current: adopted(shape.fields, policy) }
-  if (!current && (next || previous || !isBlank(place))) throw valueError(at('current'), `has neither ${at('current')} nor signing_key`)
-  const keys = {
-    ...(current ? { current: signingKey(current, at('current')) } : {}),
-    ...(next ? { next: signingKey(next, at('next')) } : {}),
-    ...(previous ? { previous: formerOf(previous, at('previous')) } : {}),
-  }
+  const isEmpty = !next && !previous && isBlank(place)
+  if (!current && !isEmpty) throw valueError(at('current'), `has neither ${at('current')} nor signing_key`)
+  const keys = keysOf(parsed, at)
   const kids = [keys.current, keys.next, keys.previous].flatMap((key) => key?.kid ?? [])
   if (new Set(kids).size < kids.length) throw valueError(at('next'), 'gives one kid to two keys')
   return { field, ...keys }
 }
 
-/** Nothing but empty places: what a person puts so that the first rotation fills it. */
+/** The object that holds the keys: the value itself, or the field that the policy names. */
+function placeIn(fields: Fields, field: string | undefined): object {
+  if (field === undefined) return Object.fromEntries(fields)
+  const place = fields.get(field)
+  const isObject = typeof place === 'object' && place !== null && !Array.isArray(place)
+  if (!isObject) throw valueError(field, `has no object in ${field}`)
+  return place
+}
+
+function parsePlace(place: object, at: (name: string) => string): v.InferOutput<typeof form> {
+  const parsed = v.safeParse(form, place)
+  if (parsed.success) return parsed.output
+  const [issue] = parsed.issues
+  const path = at(v.getDotPath(issue) ?? 'value')
+  // Valibot's own message quotes what it received, which may be a key.
+  const isQuote = issue.message.startsWith('Invalid ')
+  const why = isQuote ? '' : `: it ${issue.message}`
+  throw valueError(path, `is wrong in ${path}${why}`)
+}
+
+function keysOf({ current, next, previous }: v.InferOutput<typeof form>, at: (name: string) => string): Keys {
+  return {
+    ...(current ? { current: signingKey(current, at('current')) } : {}),
+    ...(next ? { next: signingKey(next, at('next')) } : {}),
+    ...(previous ? { previous: formerOf(previous, at('previous')) } : {}),
+  }
+}
+
+/** Whether a place has only empty fields. A person puts such a value so that the first rotation fills it. */
 const isBlank = (place: object): boolean => Object.values(place).every((one) => one === null || one === '')
 
 function signingKey({ kid, alg, notBefore, private: half }: v.InferOutput<typeof signing>, at: string): SigningKey {
@@ -64,39 +100,52 @@ function signingKey({ kid, alg, notBefore, private: half }: v.InferOutput<typeof
   return { kid, algorithm: alg, notBefore: Date.parse(notBefore), ...secretsOf(key) }
 }
 
-function formerOf({ kid, alg, notBefore, notAfter, public: half }: v.InferOutput<typeof formerKey>, at: string): FormerKey {
+function formerOf(read: v.InferOutput<typeof formerKey>, at: string): FormerKey {
+  const { kid, alg, public: half } = read
   const key: PublicJwk | undefined = publicJwk({ ...half, kid, alg })
   if (key === undefined) throw valueError(`${at}.public`, `has no public key in ${at}`)
-  return { kid, algorithm: alg, notBefore: Date.parse(notBefore), notAfter: Date.parse(notAfter), public: key }
+  return {
+    kid,
+    algorithm: alg,
+    notBefore: Date.parse(read.notBefore),
+    notAfter: Date.parse(read.notAfter),
+    public: key,
+  }
 }
 
-/** One key as its consumers have it now: PEM, and how it is called where that is said. */
-function adopted(fields: ReadonlyMap<string, unknown>, policy: Policy): SigningKey {
-  const [pem, half, name] = ['signing_key', 'public_key', 'key_id'].map((field) => String(fields.get(field) ?? ''))
-  const key = readKey('signing_key', () => createPrivateKey(pem ?? ''))
+/** One key in the form that its consumers have now: PEM, and a name where the value gives one. */
+function adopted(fields: Fields, policy: Policy): SigningKey {
+  const textOf = (field: string): string => String(fields.get(field) ?? '')
+  const key = readKey('signing_key', () => createPrivateKey(textOf('signing_key')))
   assertStrong(key, 'signing_key')
   const exported = key.export({ format: 'jwk' })
   const fitting: Algorithm | undefined = algorithmFor(wishOf(policy).algorithm, exported)
-  if (fitting === undefined) throw valueError('signing_key', 'has a signing_key of a kind that is not known here')
-  if (half !== '') {
-    const given = readKey('public_key', () => createPublicKey(half ?? ''))
-    if (!given.equals(createPublicKey(key))) throw valueError('public_key', 'has a public_key that does not belong to its signing_key')
-  }
+  if (fitting === undefined) throw valueError('signing_key', 'has a signing_key of an unknown kind')
+  assertPair(textOf('public_key'), key)
+  const name = textOf('key_id')
   return { kid: name === '' ? undefined : name, algorithm: fitting, notBefore: 0, ...secretsOf(key) }
 }
 
-/** What a library says of a key that it cannot read may quote it: never the cause. */
+function assertPair(half: string, key: KeyObject): void {
+  if (half === '') return
+  const given = readKey('public_key', () => createPublicKey(half))
+  if (given.equals(createPublicKey(key))) return
+  throw valueError('public_key', 'has a public_key that does not belong to its signing_key')
+}
+
+/** Drops the cause: a library's message about a key that it cannot read may quote the key. */
 function readKey(field: string, read: () => KeyObject): KeyObject {
   try {
     return read()
   } catch {
-    throw valueError(field, `has no key that can be read in ${field}`)
+    throw valueError(field, `has no readable key in ${field}`)
   }
 }
 
 function assertStrong(key: KeyObject, field: string): void {
-  if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048)
-    throw valueError(field, `has an RSA key of less than 2048 bits in ${field}`)
+  if (key.asymmetricKeyType !== 'rsa') return
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+  if (bits < 2048) throw valueError(field, `has an RSA key of less than 2048 bits in ${field}`)
 }
 
 const valueError = (field: string, why: string): RotationError =>
@@ -106,19 +155,20 @@ const valueError = (field: string, why: string): RotationError =>
   })
 
 /**
- * Who may accept which tokens: previous, current and next, whatever the time. `until`: not before then the time of previous is over; `open`: it signs
- * until this value is published, whenever that is.
+ * The keys by which verifiers check tokens: current, next and previous, whatever the time. `until`: the time before which previous does not end.
+ * `open`: previous still signs until this value is published, so its end is not known yet.
  */
 export function publicSetOf({ current, next, previous }: JwtValue, until: number | 'open' = 0): PublicText | undefined {
   if (current?.kid === undefined) return undefined // never a set without the key that signs
-  const halves = [current, next].flatMap((key) => (key ? (publicOf(key) ?? []) : []))
-  return PublicText.ofKeys([
-    ...halves,
-    ...(previous ? [until === 'open' ? previous.public : { ...previous.public, exp: endOf(Math.max(previous.notAfter, until)) }] : []),
-  ])
+  const signers = next === undefined ? [current] : [current, next]
+  const halves = signers.flatMap((key) => publicOf(key) ?? [])
+  if (previous === undefined) return PublicText.ofKeys(halves)
+  if (until === 'open') return PublicText.ofKeys([...halves, previous.public])
+  const exp = endOf(Math.max(previous.notAfter, until))
+  return PublicText.ofKeys([...halves, { ...previous.public, exp }])
 }
 
-/** Times of a set are of whole quarters of an hour: when it is written again after the publication it is the same, byte for byte. */
+/** Times in a set are whole quarters of an hour, so that a set written again after the publication is the same, byte for byte. */
 const slotMs = 900_000
 const endOf = (ms: number): number => Math.ceil(ms / slotMs) * (slotMs / 1000)
 
@@ -127,7 +177,7 @@ const signingJson = ({ kid, algorithm: alg, notBefore, jwk: key }: SigningKey) =
   kid,
   alg,
   notBefore: shown(notBefore),
-  // Open until another one takes its place: a rotation that is late must not end the key that works.
+  // No end until another key takes its place: a late rotation must not end the key that works.
   notAfter: null,
   private: JSON.parse(key.reveal()),
 })
@@ -139,29 +189,32 @@ const formerJson = ({ kid, algorithm: alg, notBefore, notAfter, public: half }: 
   public: half,
 })
 
-/** Every other byte stays. Of the flat fields only those that are there: `signing_key`, `public_key`, `key_id`, `jwks`. */
+/** Writes the keys into a value. Of the flat fields it writes those that are there: `signing_key`, `public_key`, `key_id`, `jwks`. Every other byte stays. */
 export function renderJwtValue(shape: SecretText, value: JwtValue): SecretText {
   const { field, current, next, previous } = value
-  const { kind, ...read } = readShape(shape)
-  const fields: ReadonlyMap<string, unknown> = kind === 'json' && 'fields' in read ? read.fields : new Map()
+  const read = readShape(shape)
+  const fields: Fields = read.kind === 'json' ? read.fields : new Map()
   const path = (name: string) => (field === undefined ? [name] : [field, name])
-  const flat: Readonly<Record<string, string>> =
-    current === undefined || field !== undefined
-      ? {}
-      : {
-          signing_key: privatePem(current, String(fields.get('signing_key') ?? '')),
-          public_key: publicPem(current, String(fields.get('public_key') ?? '')),
-          key_id: current.kid ?? '',
-          jwks: publicSetOf(value)?.toString() ?? '',
-        }
+  const flat = Object.entries(flatFields(value, fields)).filter(([name]) => fields.has(name))
   const wanted: readonly (readonly [string[], unknown])[] = [
     [path('current'), current ? signingJson(current) : null],
     [path('next'), next ? signingJson(next) : null],
     [path('previous'), previous ? formerJson(previous) : null],
-    ...Object.keys(flat)
-      .filter((name) => fields.has(name))
-      .map((name): [string[], unknown] => [[name], flat[name]]),
+    ...flat.map(([name, one]): [string[], unknown] => [[name], one]),
   ]
-  const written = wanted.reduce((text, [at, one]) => applyEdits(text, modify(text, at, one, {})), shape.reveal())
-  return new SecretText(written)
+  let text = shape.reveal()
+  for (const [at, one] of wanted) text = applyEdits(text, modify(text, at, one, {}))
+  return new SecretText(text)
+}
+
+/** The current key in the form of a value that was adopted. Only a value that is the keys' object itself has such fields. */
+function flatFields(value: JwtValue, fields: Fields): Readonly<Record<string, string>> {
+  const { field, current } = value
+  if (current === undefined || field !== undefined) return {}
+  return {
+    signing_key: privatePem(current, String(fields.get('signing_key') ?? '')),
+    public_key: publicPem(current, String(fields.get('public_key') ?? '')),
+    key_id: current.kid ?? '',
+    jwks: publicSetOf(value)?.toString() ?? '',
+  }
 }

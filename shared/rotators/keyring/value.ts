@@ -12,8 +12,9 @@ export const fieldKey: PolicyKey = {
   namesField: true,
   default: 'key',
   help: 'the field of the JSON value that is the key which encrypts',
-  check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
+  check: (value) => (fieldName.test(value) ? undefined : 'must be the name of a field'),
 }
+const fieldName = /^[A-Za-z0-9_.-]{1,64}$/
 
 /** One key of the ring, with the id that encrypted data carries. */
 export interface RingKey {
@@ -21,45 +22,68 @@ export interface RingKey {
   readonly id: string
   readonly key: SecretText
 }
-/** The first encrypts; all of them decrypt, each what carries its id. Newest first. */
+/** All keys of a value, the newest first. The first one encrypts. Each one decrypts the data that carries its id. */
 export interface KeyringValue {
   readonly field: string
   readonly keys: readonly [RingKey, ...RingKey[]]
 }
 
-/** Of a key that had no name when it was taken over. */
+/** The id of a key that had no name when it was adopted. */
 export const firstId = 'first'
-const form = v.array(v.object({ id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,64}$/)), key: v.pipe(v.string(), v.nonEmpty()) }))
+const older = v.object({
+  id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,64}$/)),
+  key: v.pipe(v.string(), v.nonEmpty()),
+})
+const form = v.array(older)
+type OpenKey = v.InferOutput<typeof older>
 
 /** `<field>`: the key that encrypts · `<field>_id`: its name · `<field>_previous`: the others, as id and key. bad_value with the field. */
 export function parseKeyring(value: SecretText, policy: Policy): KeyringValue {
   const shape = readShape(value)
   const field = policyText(policy, fieldKey) ?? 'key'
-  if (shape.kind !== 'json') throw valueError('value', 'is no JSON, and older keys need a place beside the one that encrypts')
-  const [key, id, previous] = [field, `${field}_id`, `${field}_previous`].map((name) => shape.fields.get(name))
-  if (typeof key !== 'string' || key === '') throw valueError(field, `has no text in its field ${field}`)
-  if (id !== undefined && (typeof id !== 'string' || id === '')) throw valueError(`${field}_id`, `has no name in its field ${field}_id`)
-  const parsed = v.safeParse(form, previous ?? [])
-  if (!parsed.success)
-    throw valueError(`${field}_previous`, `has something else than a list of {"id", "key"} in its field ${field}_previous`)
-  const keys = [{ id: id ?? firstId, key }, ...parsed.output]
-  for (const name of ['id', 'key'] as const)
-    if (new Set(keys.map((one) => one[name])).size < keys.length)
-      throw valueError(`${field}_previous`, name === 'id' ? 'gives one id to two keys' : 'has one key under two ids')
-  const [primary, ...others] = keys.map((one): RingKey => ({ id: one.id, key: new SecretText(one.key) }))
-  if (primary === undefined) throw valueError(field, 'has no key')
-  return { field, keys: [primary, ...others] }
+  if (shape.kind !== 'json') throw valueError('value', 'is not JSON, and older keys need a place beside the one that encrypts')
+  const first = primaryIn(shape.fields, field)
+  const olderField = `${field}_previous`
+  const parsed = v.safeParse(form, shape.fields.get(olderField) ?? [])
+  if (!parsed.success) throw valueError(olderField, `does not have a list of {"id", "key"} in its field ${olderField}`)
+  assertDistinct([first, ...parsed.output], olderField)
+  return { field, keys: [ringKey(first), ...parsed.output.map(ringKey)] }
 }
 
-const valueError = (field: string, why: string): RotationError =>
-  new RotationError('bad_value', `The value ${why}.`, { field, next: 'Put it again as JSON; docs/keyring.md has the fields.' })
+function primaryIn(fields: ReadonlyMap<string, unknown>, field: string): OpenKey {
+  const idField = `${field}_id`
+  const key = fields.get(field)
+  const id = fields.get(idField)
+  if (typeof key !== 'string' || key === '') throw valueError(field, `has no text in its field ${field}`)
+  if (id === undefined) return { id: firstId, key }
+  if (typeof id !== 'string' || id === '') throw valueError(idField, `has no name in its field ${idField}`)
+  return { id, key }
+}
 
-/** Every other byte stays. */
+function assertDistinct(keys: readonly OpenKey[], field: string): void {
+  const ids = new Set(keys.map(({ id }) => id))
+  if (ids.size < keys.length) throw valueError(field, 'gives one id to two keys')
+  const texts = new Set(keys.map(({ key }) => key))
+  if (texts.size < keys.length) throw valueError(field, 'has one key under two ids')
+}
+
+const ringKey = ({ id, key }: OpenKey): RingKey => ({ id, key: new SecretText(key) })
+
+const valueError = (field: string, why: string): RotationError =>
+  new RotationError('bad_value', `The value ${why}.`, {
+    field,
+    next: 'Put it again as JSON; docs/keyring.md has the fields.',
+  })
+
+/** Writes the keys into a value. Every other byte stays. */
 export function renderKeyring(shape: SecretText, { field, keys: [primary, ...others] }: KeyringValue): SecretText {
+  const openKey = ({ id, key }: RingKey): OpenKey => ({ id, key: key.reveal() })
   const wanted: readonly (readonly [string, unknown])[] = [
     [field, primary.key.reveal()],
     [`${field}_id`, primary.id],
-    [`${field}_previous`, others.map(({ id, key }) => ({ id, key: key.reveal() }))],
+    [`${field}_previous`, others.map(openKey)],
   ]
-  return new SecretText(wanted.reduce((text, [name, one]) => applyEdits(text, modify(text, [name], one, {})), shape.reveal()))
+  let text = shape.reveal()
+  for (const [name, one] of wanted) text = applyEdits(text, modify(text, [name], one, {}))
+  return new SecretText(text)
 }

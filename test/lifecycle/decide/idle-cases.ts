@@ -75,7 +75,7 @@ export const idleCases: readonly RowCase[] = [
   [
     '21 what the target refuses does not come back',
     { state: justPublished, request: { kind: 'rollback' }, facts: { previousAccepted: false } },
-    refuse('bad_event', /accepted/),
+    refuse('bad_event', /no longer accepts/),
     [
       'it can be set again',
       { state: justPublished, request: { kind: 'rollback' }, facts: { previousAccepted: false, rollback: 'reapply' } },

@@ -1,9 +1,10 @@
 import { optional } from '../../../core/optional.js'
 import { showDuration } from '../../../core/policy/index.js'
+import type { Retiring, Seen } from '../../../core/ports/store.js'
 import type { CredentialId } from '../../../core/ports/words.js'
 import { type Action, type Look, occupied } from '../action.js'
 
-/** `next`: where the code's own remedy is not the way out; <ref> stands for the secret. */
+/** Makes a refusal. `next` is for cases where the code's own remedy does not help; <ref> in it becomes the secret. */
 export const refuse = (code: Extract<Action, { do: 'refuse' }>['code'], why: string, next?: string): Action => ({
   do: 'refuse',
   code,
@@ -19,15 +20,16 @@ export const is =
 export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request']['token']> } =>
   request.token ? { token: request.token } : {}
 /**
- * A put whose value was never kept: only who holds that value, the same put again, can go on. A rollback whose value the target refused: offered
- * again it would only be refused again.
+ * Whether nobody can continue the open rotation. Only the same put, which holds the value, can continue a put whose value was never kept. A rollback
+ * whose value the target refused would only be refused again.
  */
-export const cannotContinue = ({ open, state, request, facts }: Look): boolean =>
-  state.pending === undefined &&
-  ((facts.parts === true && open !== undefined && open.kind !== 'put') ||
-    (facts.selfIssued === true && request.kind === 'emergency' && open !== undefined && open.kind !== 'emergency') ||
-    (open?.kind === 'put' && !(request.kind === 'put' && request.token === open.token)) ||
-    (open?.kind === 'rollback' && open.refusals > 0))
+export function cannotContinue({ open, state, request, facts }: Look): boolean {
+  if (open === undefined || state.pending !== undefined) return false
+  if (facts.parts === true && open.kind !== 'put') return true
+  if (facts.selfIssued === true && request.kind === 'emergency' && open.kind !== 'emergency') return true
+  if (open.kind === 'put') return request.kind !== 'put' || request.token !== open.token
+  return open.kind === 'rollback' && open.refusals > 0
+}
 /** The token of the open rotation whose place the action takes; nothing where none is open. */
 export const replaces = ({ open }: Look) => (open ? { replaces: open.token } : {})
 
@@ -35,26 +37,34 @@ export const replaces = ({ open }: Look) => (open ? { replaces: open.token } : {
 export function retireFirst({ state, facts }: Look): { retireFirst?: CredentialId } {
   const retiring = state.journal?.retiring ?? []
   if (!facts.mints || facts.slots === null || 1 + retiring.length < facts.slots) return {}
-  const oldest = retiring
-    .filter(({ state: phase, notBefore }) => phase === 'armed' || (phase === 'undeclared' && notBefore <= facts.now))
-    .sort((a, b) => a.notBefore - b.notBefore)[0]
+  const mayEnd = ({ state: phase, notBefore }: Retiring): boolean => phase === 'armed' || (phase === 'undeclared' && notBefore <= facts.now)
+  const [oldest] = retiring.filter(mayEnd).sort((a, b) => a.notBefore - b.notBefore)
   return oldest ? { retireFirst: oldest.id } : {}
 }
 
-const shown = (key: string, { places }: Look['facts']): string => (places?.[key] === undefined ? key : `${key} (${places[key]})`)
-
-/** By name: who has not been seen on current, and what is kept for them. */
-function waitingFor({ state: { journal, current }, facts }: Look): string {
-  const ids = (journal?.retiring ?? []).map(({ id, state: phase }) => `${id} ${phase}`)
-  const behind = Object.entries(journal?.seen ?? {}).filter(([, seen]) => seen.version !== current?.id || seen.phase !== 'drained')
-  const names = behind.length > 0 ? `; not drained: ${behind.map(([key]) => shown(key, facts)).join(', ')}` : ''
-  return ids.length > 0 ? ` (${ids.join(', ')}${names})` : ''
+function shownNames(keys: readonly string[], { places }: Look['facts']): string {
+  const shown = keys.map((key) => (places?.[key] === undefined ? key : `${key} (${places[key]})`))
+  return shown.join(', ')
 }
 
-/** By name: who could not be told of what is current. */
-function untold({ state: { journal, current }, facts }: Look): string {
-  const names = Object.entries(journal?.seen ?? {}).filter(([, seen]) => seen.version === current?.id && seen.phase === 'failed')
-  return names.length > 0 ? `: ${names.map(([key]) => shown(key, facts)).join(', ')} could not be told` : ''
+const keysSeen = ({ journal }: Look['state'], matches: (seen: Seen) => boolean): readonly string[] =>
+  Object.entries(journal?.seen ?? {}).flatMap(([key, seen]) => (matches(seen) ? [key] : []))
+
+/** The consumers that have not been seen on current, and the credentials that are kept for them, by name. */
+function waitingFor({ state, facts }: Look): string {
+  const { journal, current } = state
+  const ids = (journal?.retiring ?? []).map(({ id, state: phase }) => `${id} ${phase}`)
+  if (ids.length === 0) return ''
+  const behind = keysSeen(state, (seen) => seen.version !== current?.id || seen.phase !== 'drained')
+  const names = behind.length > 0 ? `; not drained: ${shownNames(behind, facts)}` : ''
+  return ` (${ids.join(', ')}${names})`
+}
+
+/** The consumers that could not be told about the current value, by name. */
+function untold({ state, facts }: Look): string {
+  const { current } = state
+  const keys = keysSeen(state, (seen) => seen.version === current?.id && seen.phase === 'failed')
+  return keys.length > 0 ? `: ${shownNames(keys, facts)} could not be told` : ''
 }
 
 /** Rows 23 to 26: what holds a new rotation. */
@@ -65,24 +75,27 @@ export function hold(look: Look): Action | undefined {
     return refuse(
       'held',
       `the last publication is not announced to every consumer yet${untold(look)}`,
-      'Run keyturn retire <ref>: it tells them, and says who could not be told.',
+      'Run keyturn retire <ref>: it tells them, and names those that could not be told.',
     )
-  if (facts.refused !== undefined && facts.refused.length > 0)
+  if (facts.refused !== undefined && facts.refused.length > 0) {
+    const names = shownNames(facts.refused, facts)
     return refuse(
       'held',
-      `a required consumer refuses announcements, or is mis-set: ${facts.refused.map((key) => shown(key, facts)).join(', ')}`,
+      `a required consumer refuses announcements, or is misconfigured: ${names}`,
       'keyturn doctor says why. Correct it, then run keyturn sweep.',
     )
+  }
   const graceEnd = state.publishedAt + facts.graceMs
   if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {
-    return refuse('held', `the outgoing credential stays valid for another ${showDuration(Math.max(1000, graceEnd - facts.now))}`)
+    const left = showDuration(Math.max(1000, graceEnd - facts.now))
+    return refuse('held', `the outgoing credential stays valid for another ${left}`)
   }
   const used = occupied(state.journal?.retiring ?? [], facts.now)
   if (facts.slots !== null && facts.slots > 1 && 1 + used >= facts.slots)
     return refuse(
       'held',
       `all ${facts.slots} credentials are still in use${waitingFor(look)}`,
-      'Run keyturn status <ref>: it shows who is awaited, and the command that moves it.',
+      'Run keyturn status <ref>: it shows which consumers it waits for, and the command that helps.',
     )
   return undefined
 }

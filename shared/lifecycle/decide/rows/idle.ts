@@ -5,7 +5,7 @@ import { cannotContinue, hold, is, refuse, replaces, retireFirst, tokenOf } from
 
 const starts = is('rotate', 'put', 'emergency')
 
-/** Nothing to go on with: a rotation of another base lost the race, and a put that died before its value was stored cannot be finished. */
+/** Whether there is nothing to continue: a rotation of another base lost the race, and a put that died before its value was stored cannot be finished. */
 export const idle = (look: Look): boolean => look.open === undefined || look.open.base !== look.base || cannotContinue(look)
 
 const begin = (look: Look, extra: { value?: 'previous' | 'supplied' } = {}): Action => ({
@@ -20,19 +20,30 @@ const begin = (look: Look, extra: { value?: 'previous' | 'supplied' } = {}): Act
   ...extra,
 })
 
-/** A value that was created and never replaced answers no request to rotate. */
+/** Whether current came from a rotation. A value that was created and never replaced does not answer a request to rotate. */
 const rotatedBefore = ({ state }: Look): boolean => state.previous !== undefined || state.current?.ours !== undefined
 
-/** An ordinary rotation of a self-issued value may have published what leaked, and one of another part is not what was asked for. */
-const answersRequest = ({ state, request, facts }: Look): boolean =>
-  request.part === undefined && (request.kind !== 'emergency' || facts.selfIssued !== true || wasEmergency(state))
+/**
+ * Whether the last rotation is what the request asks for. One of another part is not. Nor is an ordinary rotation of a self-issued value where the
+ * request is an emergency: it may have published what leaked.
+ */
+function answersRequest({ state, request, facts }: Look): boolean {
+  if (request.part !== undefined) return false
+  return request.kind !== 'emergency' || facts.selfIssued !== true || wasEmergency(state)
+}
 
-const rolledBack = ({ journal, current }: Look['state']): boolean =>
-  current !== undefined &&
-  ((journal?.rotation?.published === current.id && journal.rotation.kind === 'rollback') || kindOfToken(current.ours ?? '') === 'rollback')
+function rolledBack({ journal, current }: Look['state']): boolean {
+  if (current === undefined) return false
+  const rotation = journal?.rotation
+  if (rotation?.published === current.id && rotation.kind === 'rollback') return true
+  return kindOfToken(current.ours ?? '') === 'rollback'
+}
 
-const isEnding = ({ state, facts }: Look): boolean =>
-  facts.retains !== true && (state.journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
+function isEnding({ state, facts }: Look): boolean {
+  if (facts.retains === true) return false
+  const retiring = state.journal?.retiring ?? []
+  return retiring.some((entry) => entry.state === 'armed' || entry.state === 'disabled')
+}
 const laterStep = ({ request }: Look): boolean => request.step !== undefined && request.step !== 'create'
 const publishedLast = ({ state }: Look): boolean => state.current !== undefined && state.journal?.rotation?.published === state.current.id
 
@@ -73,26 +84,29 @@ export const idleRows: readonly Row[] = [
     when: is('rollback'),
     answer: ({ state, request, facts }) => {
       if (facts.rollback === 'none')
-        return refuse('bad_event', 'this kind of credential has no way back', 'Let a rotation make a new one: keyturn rotate <ref>.')
-      if (state.previous === undefined) return refuse('bad_event', 'there is no previous version to go back to')
+        return refuse('bad_event', 'this kind of credential cannot be rolled back', 'Let a rotation make a new one: keyturn rotate <ref>.')
+      if (state.previous === undefined) return refuse('bad_event', 'there is no previous version to roll back to')
       if (rolledBack(state) && !request.again)
         return refuse(
           'bad_event',
-          'current is what a rollback brought back already',
-          'To go forward again to what it left: keyturn rollback <ref> --again --reason ….',
+          'a rollback has already made the older value current',
+          'To return to the value that it replaced: keyturn rollback <ref> --again --reason ….',
         )
       const ending = (state.journal?.retiring ?? []).some(
         (entry) => entry.state === 'armed' || (entry.state === 'disabled' && entry.version === state.previous?.id),
       )
-      if (ending) {
-        return refuse('held', 'the previous credential is being retired')
-      }
-      return facts.previousAccepted === false && facts.rollback !== 'reapply'
-        ? refuse('bad_event', 'the previous credential is no longer accepted')
-        : undefined
+      if (ending) return refuse('held', 'the previous credential is being retired')
+      if (facts.previousAccepted !== false || facts.rollback === 'reapply') return undefined
+      return refuse('bad_event', 'the target no longer accepts the previous credential')
     },
   },
-  { id: '22', state: 'idle', request: 'rollback: no hold', when: is('rollback'), answer: (l) => begin(l, { value: 'previous' }) },
+  {
+    id: '22',
+    state: 'idle',
+    request: 'rollback: no hold',
+    when: is('rollback'),
+    answer: (l) => begin(l, { value: 'previous' }),
+  },
   {
     id: '23-26',
     state: 'idle; window, freeze, announcement, grace or slots hold it',

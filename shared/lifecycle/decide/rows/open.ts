@@ -1,11 +1,21 @@
 import { optional } from '../../../core/optional.js'
+import type { OpenRotation } from '../../../core/ports/store.js'
+import type { Token } from '../../../core/ports/words.js'
 import type { Action, Look, Row } from '../action.js'
 import { cannotContinue, refuse, replaces, retireFirst } from './common.js'
 
-/** Published, but the journal still says open: a crash came between. */
+/** Whether the rotation was published while the journal still says that it is open: a crash came between. */
 const bookkeepingMissing = ({ open, state }: Look): boolean => open !== undefined && state.current?.ours === open.token
 
-const publishedToken = ({ state }: Look) => (state.journal?.rotation?.published === undefined ? undefined : state.journal.rotation.token)
+function publishedToken({ state }: Look): Token | undefined {
+  const rotation = state.journal?.rotation
+  return rotation?.published === undefined ? undefined : rotation.token
+}
+
+function sourceOf(kind: OpenRotation['kind']): Pick<Extract<Action, { do: 'go' }>, 'value'> {
+  if (kind === 'put') return { value: 'supplied' }
+  return kind === 'rollback' ? { value: 'previous' } : {}
+}
 
 function continueOpen(
   look: Look,
@@ -14,8 +24,7 @@ function continueOpen(
 ): Action | undefined {
   const { open } = look
   if (!open) return undefined
-  const value = open.kind === 'put' ? { value: 'supplied' as const } : open.kind === 'rollback' ? { value: 'previous' as const } : {}
-  const rest = from === 'create' ? { ...retireFirst(look), ...value } : {}
+  const rest = from === 'create' ? { ...retireFirst(look), ...sourceOf(open.kind) } : {}
   return {
     do: 'go',
     from,
@@ -57,14 +66,14 @@ export const openRows: readonly Row[] = [
   },
   {
     id: '11',
-    state: 'open; intent to publish stands, pending there',
+    state: 'open; the intent to publish is noted, pending there',
     request: 'any: only finish may run',
     when: (l) => l.open?.intent === true && l.state.pending !== undefined,
     answer: (l) => continueOpen(l, 'finish', l.state.pending?.id),
   },
   {
     id: '13',
-    state: 'open; nothing named, but a loose value of its token',
+    state: 'open; no pending value is named, but there is a loose value of its token',
     request: 'any',
     when: (l) => l.open !== undefined && l.state.pending === undefined && l.state.loose.some((staged) => staged.token === l.open?.token),
     answer: (l) => ({
@@ -76,7 +85,7 @@ export const openRows: readonly Row[] = [
   {
     id: '14p',
     state: 'open on current; a value that a person put is pending',
-    request: 'put, with another token: it takes the place of that value',
+    request: 'put, with another token: it replaces that value',
     when: (l) =>
       l.request.kind === 'put' &&
       l.open?.kind === 'put' &&
@@ -89,7 +98,7 @@ export const openRows: readonly Row[] = [
   {
     id: '14e',
     state: 'open on current; an ordinary value of a self-issued kind is pending, which nobody else knows',
-    request: 'emergency: what leaked may stand in it',
+    request: 'emergency: the pending value may hold what leaked',
     when: (l) =>
       l.request.kind === 'emergency' &&
       l.facts.selfIssued === true &&

@@ -3,7 +3,7 @@ import { hold, refuse, retireFirst, tokenOf } from './common.js'
 
 const pendingOfToken = ({ state, request }: Look): boolean => state.pending !== undefined && state.pending.token === request.token
 
-/** The platform gives the token, serialises the steps and names one a call. */
+/** The platform gives the token, serialises the steps and names one step in each call. */
 export const serviceRows: readonly Row[] = [
   {
     id: '1',
@@ -74,7 +74,7 @@ export const serviceRows: readonly Row[] = [
       refuse(
         'held',
         'the platform is in the middle of a rotation',
-        'Wait until it has ended; keyturn recover <ref> says what to do where it does not.',
+        'Wait until it has ended. If it does not end, keyturn recover <ref> says what to do.',
       ),
   },
   {
@@ -82,6 +82,6 @@ export const serviceRows: readonly Row[] = [
     state: 'service',
     request: 'without a step',
     when: (l) => l.service,
-    answer: () => refuse('bad_event', 'the platform drives this rotation and names one step a call; start it there'),
+    answer: () => refuse('bad_event', 'the platform drives this rotation and names one step in each call; start it there'),
   },
 ]

@@ -14,20 +14,22 @@ export interface Part {
   /** It has a schedule of its own. */
   readonly own: boolean
 }
-/** By field; of the outside one also what it was read from, to see whether it changes at all. */
+/** The value of one part. */
 interface Piece {
   readonly value: unknown
+  /** Of the outside part: the text that it was read from, which shows whether the part changes at all. */
   readonly view?: SecretText
 }
+/** The parts of one value, by field. */
 type Pieces = ReadonlyMap<string, Piece>
 
 /** null: without limit, and without a note. */
 const slotsOf = ({ rotator, policy }: Part): number | null => rotator.traits.slots(policy)
-/** Its outgoing credential stays valid and takes a note. */
+/** Whether its outgoing credential stays valid and takes a note. */
 export const keeps = (part: Part): boolean => ![1, null].includes(slotsOf(part))
 const of = (pieces: Pieces, { field }: Part): unknown => pieces.get(field)?.value
 
-/** The same context as a part's own rotator knows it. */
+/** The context for a part's own rotator. */
 const within = (context: Context<Pieces>, part: Part): Context<unknown> => ({
   ...context,
   policy: part.policy,
@@ -44,18 +46,21 @@ const strip = (id: CredentialId, { field }: Part): CredentialId | undefined =>
 /** `outside`: the one part with a target. `only`: the parts that a rotation changes. */
 export function composed(parts: readonly Part[], outside: Part | undefined, only: readonly string[] | undefined): AnyRotator {
   const chosen = parts.filter(({ field }) => only === undefined || only.includes(field))
-  /** What did not change at the outside part needs no login. */
+  /** The outside part, if it changes: an unchanged one needs no login. */
   const changes = ({ current }: Context<Pieces>, pieces: Pieces): Part | undefined => {
-    const [before, after] = [current, pieces].map((each) => each?.get(outside?.field ?? '')?.view?.reveal())
-    return before !== undefined && before === after ? undefined : outside
+    const textOf = (each: Pieces | undefined) => each?.get(outside?.field ?? '')?.view?.reveal()
+    const before = textOf(current)
+    return before !== undefined && before === textOf(pieces) ? undefined : outside
   }
   const rotator: Rotator<Pieces> = wholeOf<Rotator<Pieces>>({
     about: aboutOf(parts, outside),
     traits: traitsOf(parts, outside),
     ...readingOf(parts, outside),
     check: (context, pending) => {
-      for (const part of parts)
-        namedFor(part.field, part.rotator, part.own, () => part.rotator.check(within(context, part), pending && of(pending, part)))
+      for (const part of parts) {
+        const { field, rotator: inner, own } = part
+        namedFor(field, inner, own, () => inner.check(within(context, part), pending && of(pending, part)))
+      }
     },
     propose: async (context) => {
       const next = new Map(context.current)
@@ -66,15 +71,19 @@ export function composed(parts: readonly Part[], outside: Part | undefined, only
       const part = changes(context, pending)
       return part ? part.rotator.apply(within(context, part), of(pending, part)) : { done: true }
     },
-    // What the target may have taken is its word alone; of what nobody outside knows each part says whether it may come back.
+    // Only the target can say what it has taken. Where nobody outside knows the value, each part says whether it may come back.
     accepted: async (context, value) => {
-      for (const part of outside ? [outside] : parts)
-        if (!(await part.rotator.accepted(within(context, part), of(value, part)))) return false
+      for (const part of outside ? [outside] : parts) {
+        const isAccepted = await part.rotator.accepted(within(context, part), of(value, part))
+        if (!isAccepted) return false
+      }
       return true
     },
     verify: async (context, pending) => {
       const asked = parts.filter((part) => part !== outside || part === changes(context, pending))
-      return (await Promise.all(asked.map((part) => part.rotator.verify(within(context, part), of(pending, part))))).flat()
+      const verifyPart = (part: Part) => part.rotator.verify(within(context, part), of(pending, part))
+      const differences = await Promise.all(asked.map(verifyPart))
+      return differences.flat()
     },
     retire: async (context, id) => {
       const inner = outside && strip(id, outside)
@@ -82,7 +91,7 @@ export function composed(parts: readonly Part[], outside: Part | undefined, only
     },
     tooEarly: (context) => whyTooEarly(chosen, (part) => part.rotator.tooEarly?.(within(context, part))),
     sessions: outside?.rotator.sessions && sessionsOf(outside, outside.rotator.sessions),
-    // What has an issuer or older keys needs a secret of its own; digests are companions of a whole value.
+    // A credential with an issuer or older keys needs a secret of its own. Digests are companions of a whole value.
     issuer: undefined,
     older: undefined,
     digests: undefined,
@@ -91,30 +100,25 @@ export function composed(parts: readonly Part[], outside: Part | undefined, only
   return rotator as AnyRotator
 }
 
-const typeOfFirst = (part: Part | undefined) => part?.rotator.typeOf?.(part.policy) ?? part?.rotator.about.type ?? 'other'
+function typeOfFirst(part: Part | undefined) {
+  if (part === undefined) return 'other'
+  const { rotator, policy } = part
+  return rotator.typeOf?.(policy) ?? rotator.about.type
+}
 
 type Reading = 'typeOf' | 'parse' | 'render' | 'identify' | 'identities' | 'restore' | 'publicHalf'
-/** What is read from a value, or made of one. */
+/** The methods that read a value, or make something of one. */
 function readingOf(parts: readonly Part[], outside: Part | undefined): { readonly [K in Reading]: Rotator<Pieces>[K] } {
+  const noted = parts.filter((part) => part !== outside && slotsOf(part) !== null)
+  const named = outside ? [outside, ...noted] : noted
   const idsOf = (pieces: Pieces): readonly CredentialId[] =>
-    [...(outside ? [outside] : []), ...parts.filter((part) => part !== outside && slotsOf(part) !== null)].map(
-      (part) => `${part.field} ${part.rotator.identify(of(pieces, part))}` as CredentialId,
-    )
+    named.map((part) => `${part.field} ${part.rotator.identify(of(pieces, part))}` as CredentialId)
+  const render = (text: SecretText, part: Part, next: unknown): SecretText =>
+    part === outside ? writeView(text, part.field, part.rotator, next) : part.rotator.render(text, next)
   return {
     typeOf: () => typeOfFirst(outside ?? parts[0]),
-    parse: (text) =>
-      new Map(
-        parts.map((part) => {
-          if (part !== outside) return [part.field, { value: part.rotator.parse(text, part.policy) }]
-          return [part.field, { value: parseView(text, part.field, part.rotator, part.policy), view: viewOf(text, part.field) }]
-        }),
-      ),
-    render: (shape, next) =>
-      parts.reduce(
-        (text, part) =>
-          part === outside ? writeView(text, part.field, part.rotator, of(next, part)) : part.rotator.render(text, of(next, part)),
-        shape,
-      ),
+    parse: (text) => new Map(parts.map((part) => [part.field, pieceOf(text, part, part === outside)])),
+    render: (shape, next) => parts.reduce((text, part) => render(text, part, of(next, part)), shape),
     identify: (pieces) => idsOf(pieces)[0] ?? ('none' as CredentialId),
     identities: idsOf,
     restore: (now, back) => restored(parts, now, back),
@@ -122,14 +126,20 @@ function readingOf(parts: readonly Part[], outside: Part | undefined): { readonl
   }
 }
 
-/** Each part as its own rotator brings it back. */
-const restored = (parts: readonly Part[], now: Pieces, back: Pieces): Pieces =>
-  new Map(
-    parts.map(({ field, rotator, policy }) => {
-      const piece = back.get(field)
-      return [field, { ...piece, value: rotator.restore?.(now.get(field)?.value, piece?.value, policy) ?? piece?.value }]
-    }),
-  )
+function pieceOf(text: SecretText, { field, rotator, policy }: Part, isOutside: boolean): Piece {
+  if (!isOutside) return { value: rotator.parse(text, policy) }
+  return { value: parseView(text, field, rotator, policy), view: viewOf(text, field) }
+}
+
+/** Each part as its own rotator restores it. */
+function restored(parts: readonly Part[], now: Pieces, back: Pieces): Pieces {
+  const restore = ({ field, rotator, policy }: Part): Piece => {
+    const piece = back.get(field)
+    const value = rotator.restore?.(now.get(field)?.value, piece?.value, policy)
+    return { ...piece, value: value ?? piece?.value }
+  }
+  return new Map(parts.map((part) => [part.field, restore(part)]))
+}
 
 const aboutOf = (parts: readonly Part[], outside: Part | undefined): AnyRotator['about'] => ({
   kind: partsKind,
@@ -147,18 +157,20 @@ function whyTooEarly(chosen: readonly Part[], ask: (part: Part) => string | unde
   return undefined
 }
 
-/** Of the one part whose public halves others have to know. */
+/** The public half of the one part that has one. */
 function publicHalfOf(parts: readonly Part[]): Rotator<Pieces>['publicHalf'] {
   const part = parts.find(({ rotator }) => rotator.publicHalf !== undefined)
-  return part?.rotator.publicHalf && { set: (pieces, _, at) => part.rotator.publicHalf?.set(of(pieces, part), part.policy, at) }
+  const half = part?.rotator.publicHalf
+  return half && { set: (pieces, _, at) => half.set(of(pieces, part), part.policy, at) }
 }
 
-/** What the outside part's target can tell and end, by the id that the part's own rotator knows. */
+/** The sessions of the outside part's target, by the id that the part's own rotator knows. */
 const sessionsOf = (outside: Part, sessions: Sessions<unknown>): Sessions<Pieces> =>
   wholeOf<Sessions<Pieces>>({
     usage: async (context, id) => {
       const inner = strip(id, outside)
-      return inner ? sessions.usage(within(context, outside), inner) : { inUse: 'unknown', evidence: 'nobody outside knows it' }
+      if (inner === undefined) return { inUse: 'unknown', evidence: 'nobody outside knows it' }
+      return sessions.usage(within(context, outside), inner)
     },
     end: async (context, id) => {
       const inner = strip(id, outside)
@@ -172,7 +184,7 @@ function traitsOf(parts: readonly Part[], outside: Part | undefined): AnyRotator
   const ways = parts.map(({ rotator, policy }) => rotator.traits.rollback(policy))
   return {
     outside: outside !== undefined,
-    // What any of them keeps has to be seen out before the next publication, which would change them all.
+    // A publication changes all parts. So the next one has to wait until every part's kept credential is over.
     slots: () => (slots.length === 0 ? 1 : Math.min(...slots)),
     propagates: outside?.rotator.traits.propagates ?? false,
     ...optional('asynchronous', outside?.rotator.traits.asynchronous),

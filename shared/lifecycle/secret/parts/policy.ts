@@ -7,25 +7,32 @@ import type { Policy } from '../../../core/ports/words.js'
 export const partsKind = 'parts'
 const partsKey = `${prefix}parts`
 
-/** `admin_key=random db-password=postgres` → field and kind. bad_policy for a field that stands twice, or what is no field=rotator. */
-export function parseParts(text: string): readonly (readonly [field: string, kind: string])[] {
-  const pairs = text
-    .split(/ +/)
-    .filter((word) => word !== '')
-    .map((word) => /^([A-Za-z][A-Za-z0-9_.-]{0,63})=([a-z][a-z0-9-]*)$/.exec(word) ?? failParts(`has "${word}", which is no field=rotator`))
-    .map(([, field = '', kind = '']) => [field, kind] as const)
+type Pair = readonly [field: string, kind: string]
+const pairForm = /^([A-Za-z][A-Za-z0-9_.-]{0,63})=([a-z][a-z0-9-]*)$/
+
+/** `admin_key=random db-password=postgres` → field and kind. bad_policy for a field that is named twice, or a word that is not field=rotator. */
+export function parseParts(text: string): readonly Pair[] {
+  const words = text.split(/ +/).filter((word) => word !== '')
+  const pairs = words.map(parsePair)
   if (pairs.length === 0) failParts('names no field')
   const twice = pairs.find(([field], index) => pairs.findIndex(([each]) => each === field) !== index)
   if (twice) failParts(`names the field ${twice[0]} twice`)
   return pairs
 }
 
-/** Throws bad_policy for keyturn-parts; `why` goes on after the name of the key. */
+function parsePair(word: string): Pair {
+  const match = pairForm.exec(word)
+  if (match === null) return failParts(`has "${word}", which is not field=rotator`)
+  const [, field = '', kind = ''] = match
+  return [field, kind]
+}
+
+/** Throws bad_policy for keyturn-parts; `why` continues after the name of the key. */
 export function failParts(why: string, next = 'Write it as parts="field=rotator other_field=rotator".'): never {
   throw new RotationError('bad_policy', `${partsKey} ${why}.`, { field: partsKey, next })
 }
 
-/** Said once for the whole secret: what only that can have. */
+/** Keys that are set once for the whole secret. */
 const whole = new Set(['every', 'window', 'grace', 'mode', 'consumers', 'companions', 'drain', 'owner', 'environment', 'parts', 'rotator'])
 /** A part's own keys: those of its rotator and its strategy, with the field in front: `keyturn-admin_key-form`. */
 export const keysOf = (field: string, { about }: AnyRotator): readonly PolicyKey[] => [
@@ -42,7 +49,7 @@ export const keysOf = (field: string, { about }: AnyRotator): readonly PolicyKey
   },
 ]
 
-/** The policy as the rotator of one part knows it: its own keys, and what is said for the whole secret and means something to a rotator. */
+/** The policy for the rotator of one part: its own keys, and those keys of the whole secret that concern a rotator. */
 export function policyFor(policy: Policy, field: string, { about }: AnyRotator): Policy {
   const common = commonKeys.map(({ name }) => name).filter((name) => !whole.has(name) && name !== 'strategy')
   const own = [...about.policy.map(({ name }) => name), 'strategy']
@@ -52,10 +59,11 @@ export function policyFor(policy: Policy, field: string, { about }: AnyRotator):
     ...about.policy.flatMap(({ name, namesField }) => (namesField ? [[name, field] as const] : [])),
     ['every', policy[`${prefix}${field}-every`] ?? policy[`${prefix}every`]] as const,
   ]
-  return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[prefix + name, value]])))
+  const present = entries.flatMap(([name, value]) => (value === undefined ? [] : [[prefix + name, value] as const]))
+  return Object.fromEntries(present)
 }
 
-/** When anything may start is the secret's; and what overlaps is each part's. bad_policy with the key. */
+/** A window belongs to the whole secret, and a strategy to each part. bad_policy with the key. */
 export function assertWhole(policy: Policy, fields: readonly string[]): void {
   for (const field of fields) {
     const key = `${prefix}${field}-window`
@@ -66,21 +74,23 @@ export function assertWhole(policy: Policy, fields: readonly string[]): void {
     })
   }
   if (policy[`${prefix}strategy`] === undefined) return
-  throw new RotationError('bad_policy', `${prefix}strategy is not said for a secret with parts.`, {
+  throw new RotationError('bad_policy', `${prefix}strategy cannot be set for a secret with parts.`, {
     field: `${prefix}strategy`,
-    next: `Say it for each part: ${prefix}${fields[0]}-strategy.`,
+    next: `Set it for each part: ${prefix}${fields[0]}-strategy.`,
   })
 }
 
-/** What a part refuses of its policy, by the keys that a person wrote: with the field in front. `own`: it has a schedule of its own. */
+/** Reports what a part refuses of its policy under the key that a person wrote, which has the field in front. `own`: the part has its own schedule. */
 export function namedFor(field: string, { about }: AnyRotator, own: boolean, act: () => void): void {
   try {
     act()
   } catch (cause) {
-    const key = cause instanceof RotationError && cause.field?.startsWith(prefix) ? cause.field.slice(prefix.length) : ''
+    if (!(cause instanceof RotationError)) throw cause
+    const key = cause.field?.startsWith(prefix) ? cause.field.slice(prefix.length) : ''
     const isOwn = about.policy.some(({ name }) => name === key) || (key === 'every' && own)
-    if (!(cause instanceof RotationError) || !isOwn) throw cause
+    if (!isOwn) throw cause
     const shown = `${prefix}${field}-${key}`
-    throw new RotationError(cause.code, cause.message.replace(`${prefix}${key}`, shown), { field: shown, next: cause.next, cause })
+    const message = cause.message.replace(`${prefix}${key}`, shown)
+    throw new RotationError(cause.code, message, { field: shown, next: cause.next, cause })
   }
 }

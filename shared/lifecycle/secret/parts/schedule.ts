@@ -3,6 +3,7 @@ import { fractionOf } from '../../../core/ids.js'
 import { parseDuration, prefix, type Settings } from '../../../core/policy/index.js'
 import type { SecretView } from '../../../core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef } from '../../../core/ports/words.js'
+import { isOnPlatformSchedule } from '../defaults.js'
 
 /** How often one part is rotated. */
 export interface PartSchedule {
@@ -11,22 +12,22 @@ export interface PartSchedule {
 }
 
 /**
- * Where a part has a schedule of its own, those of all of them: the others have the secret's. undefined where none has. bad_policy where the
- * platform has one, which is for the whole secret, and for one that is not longer than the grace.
+ * The schedules of all parts, where at least one has its own: the others have the secret's. undefined where none has its own. bad_policy where the
+ * platform has a schedule, which is for the whole secret, and for a part's schedule that is not longer than the grace.
  */
 export function partSchedules(
   policy: Policy,
   fields: readonly string[],
   { everyMs, graceMs }: Settings,
-  { native, drivenBy }: Pick<SecretView, 'native' | 'drivenBy'>,
+  state: Pick<SecretView, 'native' | 'drivenBy'>,
 ): readonly PartSchedule[] | undefined {
   const own = fields.filter((field) => policy[keyOf(field)] !== undefined)
   const [first] = own
   if (first === undefined) return undefined
-  if ((native !== undefined && native.does !== 'notifies') || drivenBy === 'service')
+  if (isOnPlatformSchedule(state))
     throw new RotationError('bad_policy', `${keyOf(first)}: the platform has one schedule for the whole secret.`, {
       field: keyOf(first),
-      next: `Take it away, and set the platform's schedule; one part is rotated by hand: keyturn rotate <ref>#${first} --emergency --reason ….`,
+      next: `Remove it, and set the platform's schedule. To rotate one part by hand: keyturn rotate <ref>#${first} --emergency --reason ….`,
     })
   return fields.flatMap((field) => {
     const text = policy[keyOf(field)]
@@ -42,8 +43,8 @@ export function partSchedules(
 const keyOf = (field: string): string => `${prefix}${field}-every`
 
 /**
- * Nothing is kept of when each part changed: a part is due at fixed times, its period apart, that its name and the secret's spread. Whatever is
- * published after such a time has changed it, because every ordinary rotation takes along what is due.
+ * No note records when each part changed. Instead a part is due at fixed times, its period apart; its name and the secret's spread them. A
+ * publication after such a time has changed the part, because every ordinary rotation includes all parts that are due.
  */
 const turnOf = (ref: SecretRef, { field, everyMs }: PartSchedule, at: number): number =>
   Math.floor((at - phaseOf(ref, field, everyMs)) / everyMs)
@@ -56,16 +57,19 @@ export const partsDue = (schedules: readonly PartSchedule[], { ref, publishedAt 
 
 /** When the first of them is due after the last publication; undefined where none has a schedule. */
 export function firstPartDue(schedules: readonly PartSchedule[], { ref, publishedAt }: SecretView): number | undefined {
-  const times = schedules.map((one) => (turnOf(ref, one, publishedAt) + 1) * one.everyMs + phaseOf(ref, one.field, one.everyMs))
-  return times.length === 0 ? undefined : Math.min(...times)
+  const nextTime = (one: PartSchedule): number => {
+    const turn = turnOf(ref, one, publishedAt) + 1
+    return turn * one.everyMs + phaseOf(ref, one.field, one.everyMs)
+  }
+  return schedules.length === 0 ? undefined : Math.min(...schedules.map(nextTime))
 }
 
 /** What a request asks to change. */
 export type Wanted = Pick<RotationRequest, 'kind' | 'part' | 'due' | 'at'>
 
 /**
- * The parts that one rotation changes; undefined: all of them. An ordinary one of a single part takes along what is due, an emergency does not.
- * None where what was published since answers the request; held where nothing is due any more, because the look that began it was old.
+ * The parts that one rotation changes; undefined: all of them. An ordinary rotation of a single part includes the parts that are due, an emergency
+ * does not. It changes none where a later publication answers the request. held where nothing is due any more, because the look behind it was old.
  */
 export function chosenParts(
   { kind, part, due, at }: Wanted,
@@ -76,7 +80,8 @@ export function chosenParts(
   if (part === undefined && (due === undefined || schedules === undefined)) return undefined
   const ripe = schedules === undefined || kind !== 'rotate' ? [] : partsDue(schedules, state, now)
   const chosen = part === undefined || ripe.includes(part) ? ripe : [part, ...ripe]
-  const answered = state.publishedAt >= at && (state.previous !== undefined || state.current?.ours !== undefined)
+  const wasRotated = state.previous !== undefined || state.current?.ours !== undefined
+  const answered = wasRotated && state.publishedAt >= at
   if (chosen.length > 0 || answered) return chosen
-  throw new RotationError('held', `No part of ${state.ref.shown} is due.`, { next: 'Nothing is to be done: it was rotated meanwhile.' })
+  throw new RotationError('held', `No part of ${state.ref.shown} is due.`, { next: 'Nothing to do: it was rotated meanwhile.' })
 }

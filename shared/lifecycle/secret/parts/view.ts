@@ -5,7 +5,7 @@ import { readShape, writeLogin } from '../../../core/shapes/index.js'
 import { jsonFields, replaceFields } from '../../../core/shapes/json.js'
 import { failParts } from './policy.js'
 
-/** What a login is called in a value of its own, and how fields beside others name it. */
+/** The fields of a login in a value of its own, and the names that each may have beside other fields. */
 const names: Readonly<Record<string, readonly string[]>> = {
   engine: ['engine'],
   host: ['host', 'hostname'],
@@ -19,25 +19,27 @@ const names: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * A login that stands beside others, as a value of its own: of `db-password` the fields `db-host`, `db-user` … and `db-url`, else those without the
- * part in front.
+ * A login that is beside others, as a value of its own. For `db-password` it takes the fields `db-host`, `db-user` … and `db-url`, or else the
+ * fields without `db-` in front.
  */
 export function viewOf(text: SecretText, field: string): SecretText {
   const shape = readShape(text)
   if (shape.kind !== 'json') return failParts('is for values that are JSON objects', 'Put the value again as JSON.')
   const front = field.replace(/(pass|password|passwd|pwd|secret)$/i, '')
-  const find = (all: readonly string[]): unknown =>
-    [...all.map((name) => front + name), ...all].map((name) => shape.fields.get(name)).find((value) => value !== undefined)
+  const find = (all: readonly string[]): unknown => {
+    const candidates = [...all.map((name) => front + name), ...all]
+    return candidates.map((name) => shape.fields.get(name)).find((value) => value !== undefined)
+  }
   const found = Object.entries(names).map(([name, all]) => [name, find(all)] as const)
-  return new SecretText(
-    JSON.stringify({ ...Object.fromEntries(found.filter(([, value]) => value !== undefined)), password: shape.fields.get(field) }),
-  )
+  const login = Object.fromEntries(found.filter(([, value]) => value !== undefined))
+  return new SecretText(JSON.stringify({ ...login, password: shape.fields.get(field) }))
 }
 
-/** The new login where the old one stands: in its own field, in fields that are called so, and in every connection URL of that login. */
+/** Writes the new login where the old one is: in its own field, in fields that are named so, and in every connection URL of that login. */
 export function writeView(text: SecretText, field: string, rotator: AnyRotator, next: unknown): SecretText {
   const before = viewOf(text, field)
-  const [from, to] = [loginOf(before), loginOf(rotator.render(before, next))]
+  const from = loginOf(before)
+  const to = loginOf(rotator.render(before, next))
   if (from.user === to.user && from.password === to.password) return text
   const own = jsonFields(text.reveal()).find(({ name }) => name === field)
   const placed = own === undefined ? text.reveal() : replaceFields(text.reveal(), new Map([[field, to.password]]))

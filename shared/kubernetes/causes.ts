@@ -1,0 +1,23 @@
+import { systemCodeOf } from '../core/errors.js'
+
+/** A setting of the cluster that has to be corrected. */
+export interface Fix {
+  readonly field: string
+  readonly next: string
+}
+
+const fixes: readonly (readonly [codes: RegExp, fix: Fix])[] = [
+  [
+    /^(UNABLE_TO_|ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_)/,
+    { field: 'ca', next: 'Give the CA of this cluster as ca, and as server a name that its certificate has.' },
+  ],
+  [/^ERR_INVALID_CHAR$/, { field: 'token', next: 'Give the token as one word, without a line break.' }],
+]
+
+/** Why no answer came, in words. With a fix where the next call would fail for the same reason; otherwise the server is only out of reach for now. */
+export function causeOf(cause: unknown): { readonly why: string; readonly fix: Fix | undefined } {
+  const late = cause instanceof Error && ['TimeoutError', 'AbortError'].includes(cause.name)
+  const why = late ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
+  const [, fix] = fixes.find(([codes]) => codes.test(why)) ?? []
+  return { why, fix }
+}
