@@ -18,7 +18,7 @@ const pairKey: PolicyKey = {
 }
 const fresh = ({ env }: Context<unknown>): SecretText => new SecretText(generatePassword(defaultRule, env.random))
 
-/** One rotator of each class against a target in a Map: what every other rotator is compared with. */
+/** One rotator of each class against a target in a Map. Every other rotator is compared with these. */
 export function createMemoryRotator(of: MemoryClass): Rotator<MemoryValue> {
   const kind = `memory-${of.toLowerCase()}`
   const login = ({ target, user, password }: MemoryValue) => memoryTarget(target).login(user, password.reveal())
@@ -73,13 +73,13 @@ const traitsOf = (of: MemoryClass): RotatorTraits => ({
 const targetOf = (value: MemoryValue | undefined): MemoryTarget | undefined =>
   value === undefined ? undefined : memoryTarget(value.target)
 
-/** C keeps a time of last use; a target that was never told knows nothing. */
+/** Class C keeps a time of last use. A target that was never told one knows nothing. */
 function lastUse(target: MemoryTarget | undefined, id: CredentialId): Usage {
   const used = target?.lastUsed.get(id)
   return used === undefined ? { inUse: 'unknown', evidence: 'no use is known' } : { inUse: false, lastUsedAt: used, evidence: 'last use' }
 }
 
-/** A and B list who is logged in. */
+/** Classes A and B list who is logged in. */
 const sessions: Sessions<MemoryValue> = {
   usage: async ({ current }, id) => {
     const open = targetOf(current)?.sessions.get(id) ?? 0
@@ -112,7 +112,7 @@ async function mint(context: Context<MemoryValue>): Promise<MemoryValue> {
   return { ...current, user: key.id, password: new SecretText(key.secret) }
 }
 
-/** Class A: the account changes its own password; current first, then pending (done already), then previous. */
+/** Class A: the account changes its own password. It tries current first, then pending (then it is done already), then previous. */
 async function setOwn(context: Context<MemoryValue>, pending: MemoryValue, login: (value: MemoryValue) => Promise<boolean>): Promise<void> {
   const change = () => memoryTarget(pending.target).setPassword(pending.user, pending.password.reveal(), () => assertInTime(context, 'set'))
   if (context.current && (await login(context.current))) return change()

@@ -17,8 +17,9 @@ import { otherOf, strategyOf } from './sql/pair.js'
 import { passwordRule, sessionsEnd } from './sql/policy.js'
 
 /**
- * PostgreSQL 14 to 18. replace: one login changes its own password, or an administrator does. alternate: an administrator sets the idle login of
- * a pair that was made beforehand, plain or both acting as one owner role. Two connections a rotation; the server only ever receives a verifier.
+ * PostgreSQL 14 to 18. replace: one login changes its own password, or an administrator does. alternate: an administrator sets the idle login of a
+ * pair that was made beforehand; the logins are plain, or both act as one owner role. A rotation makes two connections. The server only ever
+ * receives a verifier.
  */
 const postgres: Rotator<PostgresValue> = {
   about: {
@@ -41,8 +42,10 @@ const postgres: Rotator<PostgresValue> = {
   propose: (context) => {
     const { current, policy, env } = context
     if (current === undefined) throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
-    const user = strategyOf(policy) === 'alternate' ? otherOf(current.user, policy, dialect.names) : current.user
-    return { ...current, user, password: new SecretText(generatePassword(passwordRule(policy, env.password), env.random)) }
+    const alternates = strategyOf(policy) === 'alternate'
+    const user = alternates ? otherOf(current.user, policy, dialect.names) : current.user
+    const password = generatePassword(passwordRule(policy, env.password), env.random)
+    return { ...current, user, password: new SecretText(password) }
   },
   apply: async (context, pending): Promise<Progress> => {
     await change(context, pending)

@@ -8,13 +8,13 @@ import { currentOf, newId, selfIssued } from '../core/self-issued.js'
 import { overlaps, policyKeys, wishOf } from './random/policy.js'
 import { parseRandomValue, type RandomValue, renderRandomValue } from './random/value.js'
 
-/** Of a key that was never rotated with overlap. */
+/** The id of a key that was never rotated with overlap. */
 const firstId = 'first'
 
 /**
- * Keys that their owner makes up, and that nobody has to be told but by the secret itself: API keys, bearer tokens, webhook secrets, Erlang
- * cookies. Nothing outside accepts or refuses one, so a rotation is one publication. With overlap the one before stays in the value until the
- * next rotation, which waits for whoever has to be seen on the new one.
+ * Keys that their owner makes up: API keys, bearer tokens, webhook secrets, Erlang cookies. Everybody who needs one reads it from the secret. Nothing
+ * outside accepts or refuses one, so a rotation is one publication. With overlap the previous key stays in the value until the next rotation, which
+ * waits until the required consumers have been seen on the new key.
  */
 const random: Rotator<RandomValue> = {
   ...selfIssued((policy) => (overlaps(policy) ? 2 : 1)),
@@ -35,13 +35,14 @@ const random: Rotator<RandomValue> = {
   // Clients may have taken the newer one already.
   restore: ({ key }, previous, policy) => (overlaps(policy) ? { ...previous, previous: key, id: previous.id ?? firstId } : previous),
   propose,
-  // Nobody outside could refuse it: what a person puts is at least of the form that was asked for. The first value was there before.
+  // Nothing outside could refuse it. So a value that a person puts must at least have the form that was asked for. The first value was there before.
   verify: async (context, { key, field }) => {
     const { policy, current } = context
     const { form, prefix } = wishOf(policy)
     if (form.has(key.reveal(), prefix) || current?.key.equals(key)) return []
-    if ((await context.previous?.())?.key.equals(key)) return [] // back to it
-    throw new RotationError('bad_value', `The new value has not the form that keyturn-form asks for: ${form.title}.`, {
+    const previous = await context.previous?.()
+    if (previous?.key.equals(key)) return [] // a rollback
+    throw new RotationError('bad_value', `The new value does not have the form that keyturn-form asks for: ${form.title}.`, {
       field: field ?? 'value',
       next: 'Put a value of that form, or change keyturn-form.',
     })
@@ -57,11 +58,12 @@ function propose(context: Context<RandomValue>): RandomValue {
   return { ...fresh, ...(emergency ? {} : { previous: current.key }), id: newId(context) }
 }
 
-/** SHA-256, which is enough for a key that was drawn: nobody guesses 120 bits. */
+/** Digests by SHA-256, which is enough for a random key: nobody guesses 120 bits. */
 function digestsOf({ key, previous, id }: RandomValue): SecretText {
   const of = (text: SecretText): string => createHash('sha256').update(text.reveal()).digest('hex')
   const current = { ...optional('id', id), sha256: of(key) }
-  return new SecretText(JSON.stringify({ current, previous: previous === undefined ? null : { sha256: of(previous) } }))
+  const older = previous === undefined ? null : { sha256: of(previous) }
+  return new SecretText(JSON.stringify({ current, previous: older }))
 }
 
 /** The value's type is the rotator's own business: callers only carry values from one method to the next. */

@@ -16,26 +16,26 @@ const resetKey: PolicyKey = {
   help: 'known sets a new master password only while the stored one, or the new one, logs in; always also when neither does',
   check: (value) => (['known', 'always'].includes(value) ? undefined : 'must be known or always'),
 }
-/** What the rotator that logs in sees of a rotation: the login, without the place. */
+/** The context for the rotator that logs in: the login, without the place. */
 function within(context: Context<RdsValue>): Context<DatabaseLogin> {
   const { current, previous, ...rest } = context
+  const previousLogin = previous && (async () => (await previous())?.login)
   return {
     ...rest,
     ...(current ? { current: current.login } : {}),
-    ...(previous ? { previous: async () => (await previous())?.login } : {}),
+    ...optional('previous', previousLogin),
   }
 }
 
-/** A new password may be refused at first: each look asks the server itself. */
+/** A context that remembers no refusal. A new password may be refused at first, so each look asks the server itself. */
 const afresh = (context: Context<RdsValue>): Context<DatabaseLogin> => ({ ...within(context), env: { ...context.env } })
 
 /**
- * The master password of an RDS instance or cluster, set through the control plane, so that nobody needs a right in the database. One login with the
- * stored password comes first: a value that names somebody else's database changes nothing there. `inner` logs in and compares.
+ * The master password of an RDS instance or cluster. It is set through the control plane, so nobody needs a right in the database. One login with the
+ * stored password comes first, so that a value that names another owner's database changes nothing there. `inner` logs in and compares.
  */
 function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
   const { sessions } = inner
-
   return {
     about: {
       kind: 'rds',
@@ -69,15 +69,17 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
     propose: async (context) => {
       const login = await inner.propose(within(context))
       if (login.password.reveal().length > passwordLengthMax) {
-        const next = 'Set keyturn-length, or PASSWORD_LENGTH, to 41 or less.'
-        throw new RotationError('bad_policy', `RDS takes at most ${passwordLengthMax} characters.`, { field: 'keyturn-length', next })
+        throw new RotationError('bad_policy', `RDS takes at most ${passwordLengthMax} characters.`, {
+          field: 'keyturn-length',
+          next: 'Set keyturn-length, or PASSWORD_LENGTH, to 41 or less.',
+        })
       }
       return { login, place: (context.current as RdsValue).place }
     },
     apply: (context, pending) => apply(inner, context, () => afresh(context), pending),
     accepted: (context, value) => inner.accepted(within(context), value.login),
     verify: (context, pending) => inner.verify(afresh(context), pending.login),
-    retire: async () => ({ done: true }), // the old password died with the change
+    retire: async () => ({ done: true }), // the change has ended the old password
     ...optional('sessions', sessions && sessionsWithin(sessions)),
     classify: (cause) => {
       const code = classify(cause)
@@ -95,5 +97,5 @@ const sessionsWithin = (sessions: Sessions<DatabaseLogin>): Sessions<RdsValue> =
 const isSame = (one: Place, other: Place): boolean =>
   one.kind === other.kind && one.id.toLowerCase() === other.id.toLowerCase() && one.region === other.region
 
-/** Loads the driver of the engine with it. */
+/** Makes the rotator, and loads the driver of the engine with it. */
 export const create = async () => rdsOver(await databaseRotators.postgres())

@@ -6,13 +6,13 @@ import type { AnyRotator } from '../core/ports/rotator.js'
 /** The kinds that scripts/functions.mjs put into a bundle, separated by commas; defined nowhere else. */
 declare const KEYTURN_BUNDLED_ROTATORS: string
 
-/** What is known of a rotator before it is loaded: inference, errors, the bundler and the pages read it. */
+/** What is known about a rotator before it is loaded. Inference, errors, the bundler and the pages read it. */
 export type RotatorRow = {
-  /** Imports its entry file, which is called as the row is, when a secret asks for it. */
+  /** Imports its entry file, which has the name of the row, when a secret needs it. */
   load(): Promise<AnyRotator>
-  /** What the field `engine` of a value, or the scheme of its URL, says to mean this rotator, in lower case. */
+  /** The values of the field `engine`, or of a URL's scheme, that mean this rotator, in lower case. */
   readonly engines: readonly string[]
-  /** What its platform knows of hosts of databases; every rotator of a database profits from it. */
+  /** What its platform knows about hosts of databases. Every rotator of a database uses it. */
   readonly hosts?: Hosts
 } & (
   | {
@@ -21,13 +21,13 @@ export type RotatorRow = {
       readonly trial?: never
     }
   | {
-      /** A target in memory, for trials and tests: it works where a policy names it, and nothing offers it. */
+      /** A target in memory, for trials and tests. It works where a policy names it, and nothing offers it. */
       readonly trial: true
       readonly page?: never
     }
 )
 
-/** One row a rotator, and no other list of them anywhere. */
+/** One row for each rotator. There is no other list of them. */
 const rows = {
   postgres: {
     load: () => import('./postgres.js').then(({ create }) => create()),

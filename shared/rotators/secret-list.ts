@@ -6,8 +6,8 @@ import { currentOf, newId, selfIssued } from '../core/self-issued.js'
 import { assertCount, countOf, type ListValue, lengthOf, parseListValue, policyKeys, renderListValue } from './secret-list/value.js'
 
 /**
- * Ordered secrets of a server for its own sessions and cookies: the first signs, all of them are accepted. A rotation puts a new one in front and
- * takes the last away where the list would be longer than its count; nothing outside has to be told.
+ * Ordered secrets of a server for its own sessions and cookies. The first one signs, and all of them are accepted. A rotation puts a new one in front,
+ * and removes the last one where the list would be longer than its count. Nothing outside has to be told.
  */
 const secretList: Rotator<ListValue> = {
   ...selfIssued(() => 2),
@@ -27,11 +27,12 @@ const secretList: Rotator<ListValue> = {
     assertCount(policy, current)
   },
   propose,
-  // What the newest one signed or encrypted since is still accepted.
+  // What the newest secret signed or encrypted since then is still accepted.
   restore: (current, { secrets: [first, ...older], ...rest }, policy) => {
     const isNew = (one: SecretText): boolean => ![first, ...older].some((each) => each?.equals(one))
-    const secrets = [...(first ? [first] : []), ...current.secrets.filter(isNew), ...older].slice(0, countOf(policy, current))
-    return { ...rest, secrets }
+    const newer = current.secrets.filter(isNew)
+    const secrets = first ? [first, ...newer, ...older] : [...newer, ...older]
+    return { ...rest, secrets: secrets.slice(0, countOf(policy, current)) }
   },
 }
 

@@ -1,4 +1,4 @@
-/** Every single call to the target passes here; a test may fail it before or after, or let somebody else in between. */
+/** Every single call to the target passes through this. A test may fail it before or after, or let another process act in between. */
 export type Effects = <T>(name: string, act: () => T) => Promise<T>
-/** Carries each call out at once and only once: nothing fails and nobody comes in between. */
+/** Carries out each call at once and only once: nothing fails, and nothing happens in between. */
 export const straight: Effects = async (_name, act) => act()

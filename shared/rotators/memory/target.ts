@@ -16,12 +16,13 @@ export class MemoryTarget {
   readonly keys = new Map<string, IssuedKey>()
   /** Every login that was tried. */
   readonly logins: { readonly user: string; readonly accepted: boolean; readonly secret: string }[] = []
-  /** Open sessions by account, for usage; and when a credential was last used, where the target keeps that. */
+  /** Open sessions by account, for usage. */
   readonly sessions = new Map<string, number>()
+  /** When a credential was last used, where the target keeps that. */
   readonly lastUsed = new Map<string, number>()
   /** How many of the next values the target's own policy refuses. */
   refuseNext = 0
-  /** How many of the next logins a new key is refused though right. */
+  /** How many of the next logins with a new key are refused although the key is right. */
   unknownFor = 0
   readonly keysMax: number
   effects: Effects = straight
@@ -41,7 +42,7 @@ export class MemoryTarget {
     })
   }
 
-  /** `inTime` is asked at the very moment: a session of a process that slept would have ended. */
+  /** `inTime` is asked at the very moment of the change: a session of a process that slept would have ended. */
   async setPassword(user: string, password: string, inTime: () => void = () => {}): Promise<void> {
     await this.effects('target.set', () => {
       inTime()
@@ -82,5 +83,5 @@ export function memoryTarget(name: string): MemoryTarget {
   targets.set(name, made)
   return made
 }
-/** Puts a target under a name, in place of one that is there. */
+/** Puts a target under a name, and replaces one that is there. */
 export const setMemoryTarget = (name: string, target: MemoryTarget): void => void targets.set(name, target)

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { RotationError } from '../../core/errors.js'
 import { SecretText } from '../../core/secret-text.js'
 
-/** `{"engine":"memory-…","target":"…","username":"…","password":"…"}`; a key's id stands in username, its secret in password. */
+/** `{"engine":"memory-…","target":"…","username":"…","password":"…"}`; a key has its id in username and its secret in password. */
 export interface MemoryValue {
   readonly target: string
   readonly user: string
@@ -12,7 +12,7 @@ export interface MemoryValue {
 }
 
 const text = v.pipe(v.string(), v.nonEmpty())
-/** As one of several parts its target is what others call a host. */
+/** As one of several parts it has its target in the field `host`. */
 const named = (value: unknown): unknown =>
   typeof value === 'object' && value !== null && 'host' in value && !('target' in value) ? { ...value, target: value.host } : value
 const form = v.object({ target: text, username: text, password: text, ring: v.optional(v.array(v.object({ kid: text, key: text })), []) })

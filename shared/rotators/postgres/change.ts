@@ -16,15 +16,16 @@ interface Prelude {
   readonly iterations: string | null
 }
 
-/** Makes the server accept `pending`: one login, one look, one statement. The same pending value again changes nothing that matters. */
+const preludeQuery = `
+select pg_is_in_recovery() as standby,
+ current_setting('scram_iterations', true) as iterations`
+
+/** Makes the server accept `pending`: one login, one look, one statement. To repeat it with the same pending value changes nothing that matters. */
 export async function change(context: Context<PostgresValue>, pending: PostgresValue): Promise<void> {
   const session = await authority(context, pending)
   if (session === 'done') return
   await within(session, async () => {
-    const [prelude] = await ask<Prelude>(
-      session,
-      "select pg_is_in_recovery() as standby, current_setting('scram_iterations', true) as iterations",
-    )
+    const [prelude] = await ask<Prelude>(session, preludeQuery)
     if (prelude?.standby !== false) {
       throw new RotationError('target_read_only', `${pending.host} is a read-only replica.`, {
         field: 'host',
@@ -36,7 +37,7 @@ export async function change(context: Context<PostgresValue>, pending: PostgresV
   })
 }
 
-/** The administrator where there is one; else the account itself: current, then pending (then it is done already), then previous. */
+/** Logs in as the administrator where there is one, else as the account itself: with current, then pending (then it is done already), then previous. */
 async function authority(context: Context<PostgresValue>, pending: PostgresValue): Promise<Session | 'done'> {
   const admin = adminOf(context)
   if (admin !== undefined) return adminLogin(context, admin)
@@ -68,13 +69,11 @@ async function setPassword(
   const { policy, env } = context
   assertName(pending.user, 'username', dialect.names)
   const role = pg.escapeIdentifier(pending.user)
-  const secret =
-    hashOf(policy) === 'server'
-      ? pending.password.reveal()
-      : scramVerifier(pending.password, env.random(saltBytes), iterationsFor(iterations))
-  // An account that acts as its owner role must step back to be itself; by name, since CURRENT_USER would mean the owner.
+  const verifier = () => scramVerifier(pending.password, env.random(saltBytes), iterationsFor(iterations))
+  const secret = hashOf(policy) === 'server' ? pending.password.reveal() : verifier()
+  // An account that acts as its owner role must return to being itself. It is named, because CURRENT_USER would mean the owner.
   const self = session.user === pending.user ? 'SET LOCAL ROLE NONE; ' : ''
-  const login = strategyOf(policy) === 'alternate' ? 'LOGIN ' : '' // its last retirement took that, too
+  const login = strategyOf(policy) === 'alternate' ? 'LOGIN ' : '' // its last retirement removed that, too
   assertInTime(context, `the password of ${pending.user} was set`)
   try {
     await session.query(`BEGIN READ WRITE; ${self}ALTER ROLE ${role} ${login}PASSWORD ${pg.escapeLiteral(secret)}; COMMIT`)

@@ -13,7 +13,7 @@ interface Identity {
   readonly version: number
 }
 
-/** All that a role is, in one row that any role may read. */
+/** Everything about a role, in one row that any role may read. */
 interface Card {
   readonly rolname: string
   readonly rolsuper: boolean
@@ -35,8 +35,10 @@ const attributes = [
   'rolvaliduntil',
 ] as const
 
+const validUntil = "nullif(r.rolvaliduntil, 'infinity')::text as rolvaliduntil"
+const columns = attributes.map((name) => (name === 'rolvaliduntil' ? validUntil : `r.${name}`))
 const cardQuery = `
-select r.rolname, ${attributes.map((name) => (name === 'rolvaliduntil' ? "nullif(r.rolvaliduntil, 'infinity')::text as rolvaliduntil" : `r.${name}`)).join(', ')},
+select r.rolname, ${columns.join(', ')},
  (select coalesce(jsonb_object_agg(coalesce(d.datname, '*'), s.setconfig), '{}') from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase where s.setrole = r.oid) as settings,
  (select coalesce(jsonb_agg(to_jsonb(m) - 'oid' - 'member' - 'grantor' - 'roleid' || jsonb_build_object('of', m.roleid::regrole::text) order by m.roleid::regrole::text), '[]')
     from pg_auth_members m where m.member = r.oid) as member_of,
@@ -44,21 +46,22 @@ select r.rolname, ${attributes.map((name) => (name === 'rolvaliduntil' ? "nullif
  pg_has_role($2::name, r.oid, 'USAGE') as inherits_other
 from pg_roles r where r.rolname in ($1, $2)`
 
-/** One login with the new credential; what it has or lacks against the outgoing one, each difference by name. */
+/** Logs in once with the new credential, and names each thing that it has or lacks against the outgoing one. */
 export async function verify(context: Context<PostgresValue>, pending: PostgresValue): Promise<readonly Difference[]> {
   return within(await copyLogin(context, pending), async (session) => {
-    const [identity] = await ask<Identity & Record<string, unknown>>(
-      session,
-      "select session_user, current_user, current_database() as database, current_setting('server_version_num')::int as version",
-    )
+    const [identity] = await ask<Identity & Record<string, unknown>>(session, identityQuery)
     const fatal = differencesAreFatal(context.policy)
     const differences = identity ? sameLogin(identity, pending) : []
     const outgoing = context.current
     if (!identity || outgoing === undefined || outgoing.user === pending.user) return differences
     const cards = await ask<Card>(session, cardQuery, [outgoing.user, pending.user])
-    const [from, to] = [outgoing.user, pending.user].map((user) => cards.find(({ rolname }) => rolname === user))
-    if (from === undefined || to === undefined)
-      return [...differences, { what: 'role', outgoing: from ? 'exists' : 'is gone', incoming: to ? 'exists' : 'is gone', fatal: false }]
+    const cardOf = (user: string) => cards.find(({ rolname }) => rolname === user)
+    const from = cardOf(outgoing.user)
+    const to = cardOf(pending.user)
+    if (from === undefined || to === undefined) {
+      const state = (card: Card | undefined): string => (card ? 'exists' : 'is gone')
+      return [...differences, { what: 'role', outgoing: state(from), incoming: state(to), fatal: false }]
+    }
     return [
       ...differences,
       ...sameActing(from, identity, fatal),
@@ -68,25 +71,28 @@ export async function verify(context: Context<PostgresValue>, pending: PostgresV
   })
 }
 
-const sameLogin = (identity: Identity, pending: PostgresValue): Difference[] =>
-  identity.session_user === pending.user
-    ? []
-    : [{ what: 'session_user', outgoing: pending.user, incoming: identity.session_user, fatal: true }]
+const identityQuery = `
+select session_user, current_user, current_database() as database,
+ current_setting('server_version_num')::int as version`
 
-/** A setting for this database wins over one for all. */
+function sameLogin({ session_user: incoming }: Identity, { user }: PostgresValue): Difference[] {
+  return incoming === user ? [] : [{ what: 'session_user', outgoing: user, incoming, fatal: true }]
+}
+
+/** The owner role as which a login acts. A setting for this database takes precedence over one for all. */
 function actsAs({ settings }: Card, { database }: Identity): string | undefined {
   const roles = [settings[database], settings['*']].map((list) => (list ?? []).find((text) => text.startsWith('role=')))
   return roles.find((text) => text !== undefined)?.slice('role='.length)
 }
 
-/** A pair acts as one owner role by ALTER ROLE … SET role; where that is lost the login still works, as somebody else. */
+/** A pair acts as one owner role by ALTER ROLE … SET role. Where that is lost, the login still works, but as another role. */
 function sameActing(from: Card, identity: Identity, fatal: boolean): Difference[] {
-  const owner = actsAs(from, identity)
-  const expected = owner ?? identity.session_user
-  return identity.current_user === expected ? [] : [{ what: 'current_user', outgoing: expected, incoming: identity.current_user, fatal }]
+  const outgoing = actsAs(from, identity) ?? identity.session_user
+  const incoming = identity.current_user
+  return incoming === outgoing ? [] : [{ what: 'current_user', outgoing, incoming, fatal }]
 }
 
-/** Settings are a set: in which order they were made does not matter. */
+/** Shows a value for the comparison. Settings are a set: their order does not matter. */
 const shown = (value: unknown): string | undefined =>
   JSON.stringify(value, (_key, inner: unknown) =>
     Array.isArray(inner) && inner.every((one) => typeof one === 'string') ? [...inner].sort() : inner,
@@ -103,7 +109,10 @@ function sameCard(from: Card, to: Card, identity: Identity, fatal: boolean): Dif
   return [...both, ...found]
 }
 
-/** An acting pair whose outgoing login owns nothing, and a member that inherits all of it, can lack nothing; else the access lists are compared. */
+/**
+ * Compares the access lists. An acting pair whose outgoing login owns nothing can lack nothing. Nor can a login that inherits everything from the
+ * outgoing one.
+ */
 async function lacking(session: Session, from: Card, identity: Identity, fatal: boolean): Promise<Difference[]> {
   const acting = actsAs(from, identity) !== undefined
   if ((acting && from.own_things === 0) || from.inherits_other) return []

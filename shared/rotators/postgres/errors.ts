@@ -19,7 +19,7 @@ const unreachable = new Set([
 const tls = /^(UNABLE_TO_|ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|ERR_SSL_|EPROTO)/
 
 type Kind = readonly [Code, string]
-/** proven: the server showed that it checked the password. forged: it claimed so, and the driver found otherwise. */
+/** proven: the server showed that it checked the password. forged: it claimed so, and the driver found that it did not. */
 export interface Proof {
   readonly proven: boolean
   readonly forged: boolean
@@ -27,8 +27,10 @@ export interface Proof {
 
 /** SQLSTATE or system code of a failed login → code and next step. */
 function loginKind(code: string | undefined, message: string, { proven, forged }: Proof): Kind {
-  if (message.startsWith('SASL') || (forged && code === undefined && !/timeout expired|Connection terminated/.test(message))) {
-    return ['password_not_checked', 'The server did not prove that it knows the password: find out who answers there.']
+  const isBroken = /timeout expired|Connection terminated/.test(message)
+  const isForged = forged && code === undefined && !isBroken
+  if (isForged || message.startsWith('SASL')) {
+    return ['password_not_checked', 'The server did not prove that it knows the password: find out what answers there.']
   }
   if (code !== undefined && tls.test(code))
     return [
@@ -38,7 +40,8 @@ function loginKind(code: string | undefined, message: string, { proven, forged }
   if (/does not support SSL|establishing an SSL connection/.test(message)) {
     return ['target_tls', 'Turn TLS on at the server. Only "sslmode": "disable" in the secret allows plaintext.']
   }
-  if (code === '28P01' || (code === '08P01' && /SASL|no such user/.test(message)) || /has been banned/.test(message)) {
+  const isRefused = code === '28P01' || /has been banned/.test(message)
+  if (isRefused || (code === '08P01' && /SASL|no such user/.test(message))) {
     return ['target_auth', 'Check which password this role has; it was tried once and is not tried again.']
   }
   if (code === '28000')
@@ -53,7 +56,7 @@ function loginKind(code: string | undefined, message: string, { proven, forged }
       'target_unreachable',
       'Free a connection, or raise the limit of the role, the database or the server; then run the same command again.',
     ]
-  if ((code !== undefined && unreachable.has(code)) || /timeout expired|Connection terminated/.test(message)) {
+  if (isBroken || (code !== undefined && unreachable.has(code))) {
     return ['target_unreachable', 'Check host, port, firewall and that the server runs; then run the same command again.']
   }
   return ['internal', 'Look up the message in the server log.']
@@ -65,33 +68,34 @@ export function loginError(cause: unknown, who: string, where: string, proof: Pr
   const code = systemCodeOf(cause)
   const [kind, next] = loginKind(code, messageOf(cause), proof)
   const field = fieldOf(kind, code)
-  return new RotationError(kind, `${who} could not log in to ${where}: ${messageOf(cause)}${code === undefined ? '' : ` (${code})`}.`, {
+  const shown = withCode(messageOf(cause), code)
+  return new RotationError(kind, `${who} could not log in to ${where}: ${shown}.`, {
     cause,
     next,
     ...optional('field', field),
   })
 }
 
-/** The field of the secret that is the first to look at. */
+const withCode = (message: string, code: string | undefined): string => (code === undefined ? message : `${message} (${code})`)
+
+/** The field of the secret to look at first. */
 function fieldOf(kind: Code, code: string | undefined): string | undefined {
   if (code === '3D000') return 'dbname'
   if (kind === 'target_tls') return 'ca'
   if (code === 'ECONNREFUSED') return 'port'
-  if (code !== undefined && ['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'].includes(code)) return 'host'
+  if (code !== undefined && noRoute.has(code)) return 'host'
   return kind === 'target_auth' ? 'password' : undefined
 }
+const noRoute = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'])
 
-/** SQLSTATE of a failed ALTER ROLE → code and next step. Where the answer was lost, the state is read again: a login tells what happened. */
+const changeRule = "Change the password rule in the policy to one that the server's password check accepts."
+const onlyClearText =
+  'The server only takes clear text (credcheck). Set keyturn-hash=server to send it over verified TLS, or credcheck.encrypted_password_allowed=on.'
+
+/** SQLSTATE of a failed ALTER ROLE → code and next step. Where the answer was lost, the state is read again: a login shows what happened. */
 function statementKind(code: string | undefined, message: string): Kind {
-  if (code === '22023') return ['rejected', "Change the password rule in the policy so that the server's password check accepts it."]
-  if (code === '28000') {
-    return /not a plain text/.test(message)
-      ? [
-          'target_denied',
-          'The server only takes clear text (credcheck). Set keyturn-hash=server to send it over verified TLS, or credcheck.encrypted_password_allowed=on.',
-        ]
-      : ['rejected', "Change the password rule in the policy so that the server's password check accepts it."]
-  }
+  if (code === '22023') return ['rejected', changeRule]
+  if (code === '28000') return /not a plain text/.test(message) ? ['target_denied', onlyClearText] : ['rejected', changeRule]
   if (code === '42501')
     return [
       'target_denied',
@@ -99,11 +103,12 @@ function statementKind(code: string | undefined, message: string): Kind {
     ]
   if (code === '42704') return ['target_denied', 'Create the role first.']
   if (code === '25006') return ['target_read_only', "Point the secret's host at the writable endpoint."]
-  if (code === '23505' || code === '42710' || (code === 'XX000' && /concurrently updated/.test(message)))
-    return ['conflict', 'The state is read again.']
+  const isRace = code === 'XX000' && /concurrently updated/.test(message)
+  if (isRace || code === '23505' || code === '42710') return ['conflict', 'The state is read again.']
   if (code === '55P03' || code === '57014') return ['target_unreachable', 'Another session holds the role; run the same command again.']
-  if (/Query read timeout|Connection terminated|ended by other party/.test(message) || (code !== undefined && unreachable.has(code))) {
-    return ['ambiguous', 'A login with the pending password tells whether the change arrived.']
+  const isLost = /Query read timeout|Connection terminated|ended by other party/.test(message)
+  if (isLost || (code !== undefined && unreachable.has(code))) {
+    return ['ambiguous', 'A login with the pending password shows whether the change arrived.']
   }
   return ['internal', 'Look up the message in the server log.']
 }
@@ -113,9 +118,12 @@ export function statementError(cause: unknown, what: string): RotationError {
   if (cause instanceof RotationError) return cause
   const code = systemCodeOf(cause)
   const [kind, next] = statementKind(code, messageOf(cause))
-  return new RotationError(kind, `${what}: ${messageOf(cause)}${code === undefined ? '' : ` (${code})`}.`, { cause, next })
+  return new RotationError(kind, `${what}: ${withCode(messageOf(cause), code)}.`, { cause, next })
 }
 
-/** Judges an error as that of a login that proved nothing. Returns the code of a RotationError as it is. */
-export const classify = (cause: unknown): Code =>
-  cause instanceof RotationError ? cause.code : loginKind(systemCodeOf(cause), messageOf(cause), { proven: false, forged: false })[0]
+/** The code of an error, taken as that of a login that proved nothing. Returns the code of a RotationError as it is. */
+export function classify(cause: unknown): Code {
+  if (cause instanceof RotationError) return cause.code
+  const [code] = loginKind(systemCodeOf(cause), messageOf(cause), { proven: false, forged: false })
+  return code
+}

@@ -5,12 +5,17 @@ import type { SecretText } from '../../core/secret-text.js'
 import { type Login, login, type Session } from './session.js'
 import type { PostgresValue } from './value.js'
 
-/** What was refused in this invocation: a refused login is never repeated with the same credential, also not by a retry. */
-const refusals = new WeakMap<Env, { readonly credential: string; readonly password: SecretText; readonly result: Login }[]>()
+interface Refusal {
+  readonly credential: string
+  readonly password: SecretText
+  readonly result: Login
+}
+/** The logins that were refused in this invocation. A refused login is never repeated with the same credential, not even by a retry. */
+const refusals = new WeakMap<Env, Refusal[]>()
 
 const credentialOf = ({ host, port, user }: PostgresValue): string => `${user}@${host}:${port}`
 
-/** One environment is one invocation: also when it reads the state anew and begins again. */
+/** Logs in, unless this login was refused before in this invocation. One environment is one invocation, even when that reads the state again and starts over. */
 export async function loginOnce({ env }: Context<PostgresValue>, value: PostgresValue): Promise<Login> {
   const known = refusals.get(env) ?? []
   refusals.set(env, known)
@@ -22,21 +27,20 @@ export async function loginOnce({ env }: Context<PostgresValue>, value: Postgres
   return result
 }
 
-/** It was just set: what was refused before may be accepted now. */
-export const forgetRefusal = ({ env }: Context<PostgresValue>, { password }: PostgresValue): void =>
-  void refusals.set(
-    env,
-    (refusals.get(env) ?? []).filter((one) => !one.password.equals(password)),
-  )
+/** Forgets the refusals of a password that was just set: it may be accepted now. */
+export function forgetRefusal({ env }: Context<PostgresValue>, { password }: PostgresValue): void {
+  const others = (refusals.get(env) ?? []).filter((one) => !one.password.equals(password))
+  refusals.set(env, others)
+}
 
-/** The session, or the failure as an error. */
+/** Logs in and returns the session; throws the failure. */
 export async function mustLogin(context: Context<PostgresValue>, value: PostgresValue): Promise<Session> {
   const result = await loginOnce(context, value)
   if ('session' in result) return result.session
   throw result.failed
 }
 
-/** What was set at the primary is accepted by its read replicas a moment later: there each look asks the server itself. */
+/** Logs in to a copy. Read replicas accept what was set at the primary a moment later, so there each look asks the server itself. */
 export async function copyLogin(context: Context<PostgresValue>, value: PostgresValue): Promise<Session> {
   if (!context.admin?.hosts?.includes(value.host.toLowerCase())) return mustLogin(context, value)
   const result = await login(value, context.env)
@@ -44,19 +48,20 @@ export async function copyLogin(context: Context<PostgresValue>, value: Postgres
   throw result.failed
 }
 
-/** An administrator who is refused says nothing about the rotated credential: never `target_auth`, which would end in stuck. */
+/** Logs in as the administrator. Its refusal says nothing about the rotated credential, so it is never `target_auth`, which would end in stuck. */
 export async function adminLogin(context: Context<PostgresValue>, admin: PostgresValue): Promise<Session> {
   const result = await loginOnce(context, admin)
   if ('session' in result) return result.session
   if (!result.refused) throw result.failed
-  throw new RotationError('target_denied', `The administrator ${admin.user} (${context.admin?.ref.shown}) was refused by ${admin.host}.`, {
+  const shown = context.admin?.ref.shown
+  throw new RotationError('target_denied', `${admin.host} refused the administrator ${admin.user} (${shown}).`, {
     cause: result.failed,
     field: 'keyturn-admin',
-    next: `Put the right password into ${context.admin?.ref.shown}; it was tried once.`,
+    next: `Put the right password into ${shown}; it was tried once.`,
   })
 }
 
-/** Ends the session when `act` has ended, also when it threw. */
+/** Ends the session when `act` has ended, even when it threw. */
 export async function within<T>(session: Session, act: (session: Session) => Promise<T>): Promise<T> {
   try {
     return await act(session)

@@ -12,5 +12,5 @@ const hashKey: PolicyKey = {
 }
 export const policyKeys: readonly PolicyKey[] = [pairKey, lengthKey(128), differencesKey, sessionsKey, hashKey, atKey]
 
-/** What the server receives of a new password. scram: a verifier, the default · server: the clear text. */
+/** What the server receives for a new password. scram: a verifier, the default · server: the clear text. */
 export const hashOf = (policy: Policy): 'scram' | 'server' => (policyText(policy, hashKey) === 'server' ? 'server' : 'scram')

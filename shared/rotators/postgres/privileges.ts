@@ -18,8 +18,8 @@ const acls: readonly (readonly [catalog: string, sub: string, acl: string, from?
 const classOf = (catalog: string): string => (catalog === 'pg_largeobject_metadata' ? 'pg_largeobject' : catalog)
 
 /**
- * What $1 has in this database that $2 lacks: grants (with * for the grant option), ownership, policies, memberships. Needs no rights. Found
- * all planted gaps among 10,000 tables in about 0.2 s.
+ * The query for what $1 has in this database and $2 lacks: grants (with * for the grant option), ownership, policies, memberships. It needs no
+ * rights. It found all planted gaps among 10,000 tables in about 0.2 s.
  */
 export function lackingQuery(serverVersion: number): string {
   const lists = acls

@@ -12,16 +12,15 @@ import type { Session } from './session.js'
 import { dialect, type PostgresValue } from './value.js'
 
 /**
- * The login that left can no longer be used, by a password or in any other way, while role, grants and ownership stay. One login has nothing to take away, its old
- * password is gone. Open sessions go on unless the policy, or a revocation, ends them.
+ * Disables the login that left: nobody can log in with it any more, by a password or in any other way. Role, grants and ownership stay. With one
+ * login there is nothing to disable: its old password is gone. Open sessions continue unless the policy, or a revocation, ends them.
  */
 export async function retire(context: Context<PostgresValue>, id: CredentialId): Promise<Progress> {
   if (strategyOf(context.policy) !== 'alternate') return { done: true }
   const admin = adminOf(context)
   if (admin === undefined || id === admin.user || id === context.current?.user) {
-    throw new RotationError('internal', `${id} cannot be retired: it is current, the administrator itself, or there is no administrator.`, {
-      next: 'Report it; nothing was changed.',
-    })
+    const why = 'it is current, the administrator itself, or there is no administrator'
+    throw new RotationError('internal', `${id} cannot be retired: ${why}.`, { next: 'Report it; nothing was changed.' })
   }
   await within(await adminLogin(context, admin), async (session) => {
     await disable(context, session, id)
@@ -30,7 +29,7 @@ export async function retire(context: Context<PostgresValue>, id: CredentialId):
   return { done: true }
 }
 
-/** Of one login whose password was replaced: only sessions older than the publication hold the outgoing one. */
+/** Ends the sessions of a login whose password was replaced. Only sessions older than the publication hold the outgoing password. */
 export async function endSessions(context: Context<PostgresValue>, id: CredentialId): Promise<void> {
   const admin = adminOf(context)
   const session = admin ? adminLogin(context, admin) : mustLogin(context, context.current as PostgresValue)
@@ -39,7 +38,7 @@ export async function endSessions(context: Context<PostgresValue>, id: Credentia
 
 const noSuchRole = '42704'
 
-/** Gone already is done. */
+/** Takes LOGIN and the password from a role. A role that is gone already is done. */
 async function disable(context: Context<PostgresValue>, session: Session, user: string): Promise<void> {
   assertName(user, 'username', dialect.names)
   assertInTime(context, `the login ${user} was ended`)

@@ -16,19 +16,27 @@ export interface Session {
 /** How one login ended: with a session, which the caller ends, or with the reason why there is none. */
 export type Login =
   | { readonly session: Session }
-  /** proven: the password was right. refused: it was not; never to be tried again. */
+  /** proven: the password was right. refused: it was wrong, and must never be tried again. */
   | { readonly failed: RotationError; readonly proven: boolean; readonly refused: boolean }
 
 const connectMsMax = 10_000
 const queryMsMax = 15_000 // above statement_timeout: after it the outcome is unknown
 const endMsMax = 1000
-/** P-256 first: servers up to 17 speak nothing else, and Node's default would cost them another round trip. */
+/** P-256 comes first: servers up to 17 speak nothing else, and Node's default would cost another round trip. */
 const ecdhCurve = 'P-256:X25519'
-/** A statement that the client gave up must be gone at the server too, or it would change the password later; and a process that slept finds its session closed. */
-const options =
-  '-c lock_timeout=3s -c statement_timeout=10s -c client_connection_check_interval=1s -c idle_in_transaction_session_timeout=10s -c idle_session_timeout=10s'
+/**
+ * A statement that the client has given up must be gone at the server, too: otherwise it would change the password later. A process that slept finds
+ * its session closed.
+ */
+const options = [
+  '-c lock_timeout=3s',
+  '-c statement_timeout=10s',
+  '-c client_connection_check_interval=1s',
+  '-c idle_in_transaction_session_timeout=10s',
+  '-c idle_session_timeout=10s',
+].join(' ')
 
-/** Exactly one login with these fields; nothing is taken from PG* variables, ~/.pgpass or a connection string. */
+/** Logs in exactly once with these fields. Nothing comes from PG* variables, ~/.pgpass or a connection string. */
 export async function login(value: PostgresValue, env: Env): Promise<Login> {
   const where = `${value.host}:${value.port}/${value.database}`
   if (value.tls.mode === 'off') env.log('plaintext', { host: value.host, why: 'the secret says so' })
@@ -39,22 +47,22 @@ export async function login(value: PostgresValue, env: Env): Promise<Login> {
     await client.connect()
   } catch (cause) {
     await close(client)
-    // Only what the server itself says after its proof was checked counts: a forged proof makes the driver fail, not the server.
+    // Only an error that the server itself sends after its proof was checked counts. With a forged proof the driver fails, not the server.
     const proven = proof.seen() && cause instanceof pg.DatabaseError
-    const failed = loginError(cause, value.user, where, { proven, forged: proof.seen() && !proven })
-    return { failed, proven, refused: failed.code === 'target_auth' && !proven }
+    const forged = proof.seen() && !proven
+    const failed = loginError(cause, value.user, where, { proven, forged })
+    const refused = failed.code === 'target_auth' && !proven
+    return { failed, proven, refused }
   }
   if (proof.seen()) return { session: sessionOf(client, value.user) }
   await close(client)
   const next = 'Change its line in pg_hba.conf from trust, peer or ident to scram-sha-256.'
-  return {
-    failed: new RotationError('password_not_checked', `${where} let ${value.user} in without checking the password.`, { next }),
-    proven: false,
-    refused: false,
-  }
+  const why = `${where} let ${value.user} in without checking the password.`
+  const failed = new RotationError('password_not_checked', why, { next })
+  return { failed, proven: false, refused: false }
 }
 
-/** `replication` is missing in the types: the driver would take PGREPLICATION. */
+/** `replication` is missing in the types. Without it the driver would read PGREPLICATION. */
 const clientOf = ({ host, port, user, password, database, tls }: PostgresValue, env: Env): pg.Client => {
   const ssl = tlsOptions(tls, host, env)
   const config: pg.ClientConfig & { readonly replication: string } = {
@@ -79,7 +87,7 @@ const clientOf = ({ host, port, user, password, database, tls }: PostgresValue, 
 /** The driver's connection is not in its documented interface; the version is pinned and a test against a hostile server watches this. */
 type Wired = pg.Client & { readonly connection: pg.Connection }
 
-/** The driver would send a clear-text or MD5 answer to whoever asks, and takes a server that asks for nothing. Neither happens here. */
+/** Watches the login. The driver would send a clear-text or MD5 answer to any server that asks for one, and would accept a server that asks for nothing. Neither happens here. */
 function watchProof(client: pg.Client, where: string): { seen(): boolean } {
   const { connection } = client as Wired
   let seen = false
@@ -95,7 +103,7 @@ function watchProof(client: pg.Client, where: string): { seen(): boolean } {
   let over = false
   for (const event of ['authenticationOk', 'errorMessage']) {
     connection.on(event, () => {
-      over = true // a proof that is claimed after the server's verdict counts for nothing
+      over = true // a proof that is claimed after the server's verdict does not count
     })
   }
   connection.on('authenticationSASLFinal', () => {
@@ -106,13 +114,16 @@ function watchProof(client: pg.Client, where: string): { seen(): boolean } {
 
 const sessionOf = (client: pg.Client, user: string): Session => ({
   user,
-  query: async <R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) =>
-    (await client.query<R>(text, values === undefined ? undefined : [...values])).rows,
+  query: async <R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => {
+    const result = await client.query<R>(text, values === undefined ? undefined : [...values])
+    return result.rows
+  },
   end: () => close(client),
 })
 
-/** end() on a dead connection would wait for ever; how a connection ends says nothing about what was done on it. */
+/** Closes a connection. end() on a dead one would wait for ever. How a connection ends says nothing about what was done on it. */
 async function close(client: pg.Client): Promise<void> {
-  await Promise.race([client.end().catch(() => undefined), once(AbortSignal.timeout(endMsMax), 'abort')])
+  const ended = client.end().catch(() => undefined)
+  await Promise.race([ended, once(AbortSignal.timeout(endMsMax), 'abort')])
   ;(client as Wired).connection.stream.destroy()
 }

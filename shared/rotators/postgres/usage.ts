@@ -22,8 +22,9 @@ select count(*)::int as sessions, coalesce(bool_and(backend_start is null), fals
 from pg_stat_activity where usename = $1 and pid <> pg_backend_pid() and application_name <> 'keyturn'`
 
 /**
- * Who is logged in as `id` now, from the server's own list. A role without pg_read_all_stats sees how many, not since when: enough for a pair,
- * `unknown` for one account whose old and new sessions look alike. No session now does not prove that nobody holds the credential.
+ * Who is logged in as `id` now, from the server's own list. A role without pg_read_all_stats sees how many sessions there are, and not since when.
+ * That suffices for a pair; for one account, whose old and new sessions look alike, the answer is `unknown`. No session now does not prove that
+ * nobody holds the credential.
  */
 export async function usage(context: Context<PostgresValue>, id: CredentialId): Promise<Usage> {
   const admin = adminOf(context)
@@ -40,7 +41,8 @@ export async function usage(context: Context<PostgresValue>, id: CredentialId): 
       }
     }
     const places = (row.places ?? []).filter((place) => place !== null)
-    const evidence = `${row.sessions} sessions${places.length > 0 ? ` from ${places.join(', ')}` : ''}`
+    const from = places.length > 0 ? ` from ${places.join(', ')}` : ''
+    const evidence = `${row.sessions} sessions${from}`
     if (row.sessions === 0) return { inUse: false, evidence }
     return { inUse: true, lasting: await lasts(context, session, id, row), lastUsedAt: context.env.now(), evidence }
   })
@@ -49,8 +51,8 @@ export async function usage(context: Context<PostgresValue>, id: CredentialId): 
 const lastingSeconds = 1
 
 /**
- * A pool's session, not that of a client which logs in, asks and leaves: of such a one a look sees nothing most of the time, so that its absence
- * later would prove nothing. Who may not see when a session began looks twice for the same process.
+ * Whether a session lasts, as a pool's does. A client that logs in, asks and leaves is mostly not seen, so its absence later would prove nothing. A
+ * role that may not see when a session began looks twice for the same process.
  */
 async function lasts({ env }: Context<PostgresValue>, session: Session, id: CredentialId, first: Sessions): Promise<boolean> {
   if (first.oldest !== null) return first.oldest >= lastingSeconds

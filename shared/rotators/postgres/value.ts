@@ -2,6 +2,7 @@ import type { Policy } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { type DatabaseLogin, type Dialect, parseLogin } from '../sql/login.js'
 
+/** How PostgreSQL writes its logins. */
 export const dialect: Dialect = {
   title: 'PostgreSQL',
   schemes: ['postgres', 'postgresql'],
@@ -17,7 +18,7 @@ export const dialect: Dialect = {
   },
 }
 
-/** What the rotator reads from a value: one login and how its server is reached. */
+/** What the rotator reads from a value: one login, and how its server is reached. */
 export type PostgresValue = DatabaseLogin
 
 /** bad_value with the field, or bad_policy with keyturn-at for a bare password. */

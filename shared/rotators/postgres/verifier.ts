@@ -2,29 +2,29 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import { RotationError } from '../../core/errors.js'
 import type { SecretText } from '../../core/secret-text.js'
 
-/** The form in which pg_authid keeps a SCRAM-SHA-256 password (RFC 5803); anything else in that place the server would take for clear text. */
+/** The form in which pg_authid keeps a SCRAM-SHA-256 password (RFC 5803). The server would take anything else there for clear text. */
 const form = /^SCRAM-SHA-256\$[1-9]\d{3,5}:[A-Za-z0-9+/]{22}==\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=$/
 export const saltBytes = 16
 const iterationsDefault = 4096
 const iterationsMax = 100_000 // the driver refuses to log in with more
 
-/** What the server's own setting asks for, within what the driver can log in with. */
+/** The iterations that the server's own setting asks for, up to what the driver can log in with. */
 export function iterationsFor(setting: string | null): number {
   const asked = Number(setting ?? iterationsDefault)
   return Number.isInteger(asked) && asked >= iterationsDefault ? Math.min(asked, iterationsMax) : iterationsDefault
 }
 
-/** The password must be printable ASCII: clients disagree on how other characters are prepared (RFC 4013). */
+/** Makes the verifier of a password. It must be printable ASCII: clients disagree on how other characters are prepared (RFC 4013). */
 export function scramVerifier(password: SecretText, salt: Uint8Array, iterations: number): string {
   const salted = pbkdf2Sync(password.reveal(), salt, iterations, 32, 'sha256')
   const mac = (text: string) => createHmac('sha256', salted).update(text).digest()
   const storedKey = createHash('sha256').update(mac('Client Key')).digest()
-  return checkedVerifier(
-    `SCRAM-SHA-256$${iterations}:${Buffer.from(salt).toString('base64')}$${storedKey.toString('base64')}:${mac('Server Key').toString('base64')}`,
-  )
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+  const keys = `${base64(storedKey)}:${base64(mac('Server Key'))}`
+  return checkedVerifier(`SCRAM-SHA-256$${iterations}:${base64(salt)}$${keys}`)
 }
 
-/** A malformed verifier is no error for the server: it would become the clear-text password. */
+/** Checks the form of a verifier. The server does not refuse a malformed one: it would become the clear-text password. */
 export function checkedVerifier(text: string): string {
   if (form.test(text)) return text
   throw new RotationError('internal', 'A password verifier does not have the form that PostgreSQL keeps; it was not sent.', {

@@ -3,12 +3,19 @@ import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { defaultRule, generatePassword } from '../../core/password.js'
 import type { Env } from '../../core/ports/env.js'
 
-/** How a key looks. `size`: bytes of randomness, or words of a passphrase; where it is undefined the form has one length only. */
+/** How long keys of a form may be. */
+export interface Size {
+  readonly least: number
+  readonly most: number
+  readonly default: number
+  readonly of: 'bytes' | 'words'
+}
+/** How a key looks. `size`: bytes of randomness, or words of a passphrase; undefined where the form has only one length. */
 export interface Form {
   readonly title: string
-  readonly size?: { readonly least: number; readonly most: number; readonly default: number; readonly of: 'bytes' | 'words' }
+  readonly size?: Size
   make(random: Env['random'], size: number, prefix: string): string
-  /** Whether a text has this form; its length is not judged, since that is a wish of today. */
+  /** Whether a text has this form. Its length does not count, because the wished length may have changed since. */
   has(text: string, prefix: string): boolean
 }
 
@@ -18,16 +25,18 @@ const bodyLength = 30
 const checkLength = 6
 const cookieLength = 32
 
-/** Uniform: bytes that would favour the first characters are left out. */
+/** Draws characters uniformly: it omits bytes that would favour the first characters. */
 function draw(alphabet: string, count: number, random: Env['random']): string {
   const limit = 256 - (256 % alphabet.length)
   let text = ''
-  while (text.length < count)
-    for (const byte of random(2 * (count - text.length))) if (byte < limit && text.length < count) text += alphabet[byte % alphabet.length]
+  while (text.length < count) {
+    const drawn = [...random(2 * (count - text.length))].filter((byte) => byte < limit)
+    for (const byte of drawn.slice(0, count - text.length)) text += alphabet[byte % alphabet.length]
+  }
   return text
 }
 
-/** CRC-32 of what stands before it, in six digits of base 62: a scanner knows a key from chance, and a typo is refused without asking anybody. */
+/** CRC-32 of the text, in six digits of base 62. By them a scanner tells a key from chance, and a typo is refused without asking anybody. */
 export function checkDigits(text: string): string {
   let rest = crc32(text)
   let out = ''
@@ -38,8 +47,15 @@ export function checkDigits(text: string): string {
   return out
 }
 
-const wordAt = (pair: Uint8Array): string => wordlist[(((pair[0] ?? 0) << 8) | (pair[1] ?? 0)) % wordlist.length] ?? ''
+function wordAt([high = 0, low = 0]: Uint8Array): string {
+  const number = (high << 8) | low
+  return wordlist[number % wordlist.length] ?? ''
+}
 
+/** Whether the last digits of a text check the rest of it. */
+const isChecked = (text: string): boolean => checkDigits(text.slice(0, -checkLength)) === text.slice(-checkLength)
+
+/** The forms that a key may have, by the name that the policy uses. */
 export const forms = {
   token: {
     title: 'base64url without padding, for a Bearer header (RFC 6750)',
@@ -53,7 +69,7 @@ export const forms = {
       const body = `${prefix}_${draw(digits, bodyLength, random)}`
       return body + checkDigits(body)
     },
-    has: (text, prefix) => text.startsWith(`${prefix}_`) && checkDigits(text.slice(0, -checkLength)) === text.slice(-checkLength),
+    has: (text, prefix) => text.startsWith(`${prefix}_`) && isChecked(text),
   },
   webhook: {
     title: 'whsec_ and base64, as Standard Webhooks has it',
@@ -103,4 +119,5 @@ export const forms = {
 
 /** What keyturn-form may be. */
 export type FormName = keyof typeof forms
+/** All of them, in the order of the table. */
 export const formNames = Object.keys(forms) as FormName[]

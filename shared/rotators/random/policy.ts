@@ -19,14 +19,17 @@ const prefixKey: PolicyKey = {
   name: 'prefix',
   default: 'key',
   help: 'what an api-key begins with, so that scanners find it',
-  check: (value) => (/^[a-z][a-z0-9_]{1,19}$/.test(value) ? undefined : 'must be 2 to 20 of a-z 0-9 _, beginning with a letter'),
+  check: (value) => (prefixForm.test(value) ? undefined : 'must be 2 to 20 of a-z 0-9 _, beginning with a letter'),
 }
+const prefixForm = /^[a-z][a-z0-9_]{1,19}$/
 const fieldKey: PolicyKey = {
   name: 'field',
   namesField: true,
   help: 'the field of a JSON value that is the key; the rest stays as it is',
-  check: (value) => (/^[A-Za-z0-9_.-]{1,64}$/.test(value) ? undefined : 'must be the name of a field'),
+  check: (value) => (fieldName.test(value) ? undefined : 'must be the name of a field'),
 }
+const fieldName = /^[A-Za-z0-9_.-]{1,64}$/
+/** The policy keys of random keys. */
 export const policyKeys: readonly PolicyKey[] = [formKey, sizeKey, prefixKey, fieldKey]
 
 const isForm = (name: string): name is FormName => Object.hasOwn(forms, name)
@@ -35,18 +38,29 @@ export const fieldOf = (policy: Policy): string | undefined => policyText(policy
 /** Whether a rotation keeps the previous key in the value; an emergency keeps none. */
 export const overlaps = (policy: Policy): boolean => policy['keyturn-strategy'] === 'overlap'
 
-/** What the policy asks for, whole. bad_policy for a size that its form does not have. */
-export function wishOf(policy: Policy): { readonly form: Form; readonly size: number; readonly prefix: string } {
+/** How a new key looks. */
+export interface Wish {
+  readonly form: Form
+  readonly size: number
+  readonly prefix: string
+}
+
+/** Everything that the policy asks for. bad_policy for a size that its form does not have. */
+export function wishOf(policy: Policy): Wish {
   const name = policyText(policy, formKey) ?? 'token'
   if (!isForm(name)) throw policyError('form', `There is no form "${name}"`, `Choose one of ${formNames.join(', ')}.`)
   const form: Form = forms[name]
-  const given = policyText(policy, sizeKey)
-  const { size } = form
-  if (given !== undefined && size === undefined) throw policyError('size', `The form ${name} has one length`, 'Leave keyturn-size away.')
-  const wanted = given === undefined ? (size?.default ?? 0) : Number(given)
-  if (size !== undefined && !(wanted >= size.least && wanted <= size.most))
-    throw policyError('size', `The form ${name} has ${size.least} to ${size.most} ${size.of}`, 'Choose a size in that range.')
-  return { form, size: wanted, prefix: policyText(policy, prefixKey) ?? 'key' }
+  const size = sizeOf(name, form, policyText(policy, sizeKey))
+  return { form, size, prefix: policyText(policy, prefixKey) ?? 'key' }
+}
+
+function sizeOf(name: FormName, { size }: Form, given: string | undefined): number {
+  if (given === undefined) return size?.default ?? 0
+  if (size === undefined) throw policyError('size', `The form ${name} has one length`, 'Remove keyturn-size.')
+  const { least, most, of } = size
+  const wanted = Number(given)
+  if (wanted >= least && wanted <= most) return wanted
+  throw policyError('size', `The form ${name} has ${least} to ${most} ${of}`, 'Choose a size in that range.')
 }
 
 const policyError = (key: string, why: string, next: string): RotationError =>

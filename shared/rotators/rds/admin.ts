@@ -7,21 +7,28 @@ import { siteOf } from '../../core/shapes/site.js'
 import { type Database, isSameOrCopy, lookAt } from './database.js'
 import { type Place, placeOf } from './place.js'
 
-/** As RDS tags the secrets that it manages: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html */
-const databaseTags = { 'aws:rds:primaryDBInstanceArn': 'instance', 'aws:rds:primaryDBClusterArn': 'cluster' } as const
+/** The tags of secrets that RDS manages: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html */
+const databaseTags = {
+  'aws:rds:primaryDBInstanceArn': 'instance',
+  'aws:rds:primaryDBClusterArn': 'cluster',
+} as const
 
 /**
- * An administrator whose secret names no host (RDS manages it), or another host than the rotated secret: the control plane says which database it
- * is, and whether the other host is the same one (an endpoint, a member, a read replica).
+ * Resolves an administrator whose secret names no host (RDS manages it), or another host than the rotated secret. The control plane says which
+ * database it is, and whether the other host is the same database (an endpoint, a member, a read replica).
  */
 export const resolveAdmin: Hosts['resolve'] = async (admin, rotated, tags) => {
-  const [shape, mine, theirs] = [readShape(admin.value), siteOf(admin.value), siteOf(rotated)]
+  const shape = readShape(admin.value)
+  const mine = siteOf(admin.value)
+  const theirs = siteOf(rotated)
   if (shape.kind !== 'json' || mine === undefined || theirs?.host === undefined) return admin
   const place = mine.host === undefined ? placeIn(await tags(), admin) : placeOrNot(admin.value, mine.host)
   if (place === undefined) return admin
   const database = await lookAt(place)
-  if (mine.host !== undefined && !database.hosts.includes(mine.host)) return admin // its identifier is of another database than its host
-  const [host, port] = [mine.host ?? database.hosts[0], mine.port ?? database.port]
+  // Its identifier may name another database than its host.
+  if (mine.host !== undefined && !database.hosts.includes(mine.host)) return admin
+  const host = mine.host ?? database.hosts[0]
+  const port = mine.port ?? database.port
   if (host === undefined || port === undefined) return admin
   const value = new SecretText(JSON.stringify({ ...Object.fromEntries(shape.fields), host, port }))
   const same = database.hosts.includes(theirs.host) || (await isCopy(database, rotated, theirs.host))
@@ -39,7 +46,7 @@ function placeIn(tags: Readonly<Record<string, string>>, { ref }: Administrator)
   })
 }
 
-/** A host that is none of RDS says nothing, and is no reason to ask. */
+/** undefined for a host that does not belong to RDS: then there is no reason to ask. */
 function placeOrNot(value: SecretText, host: string): Place | undefined {
   try {
     return placeOf(value, host)
@@ -49,7 +56,7 @@ function placeOrNot(value: SecretText, host: string): Place | undefined {
   }
 }
 
-/** A read replica of this very instance or cluster, by what the replica itself says. */
+/** Whether the host is a read replica of this very instance or cluster, as the replica itself says. */
 async function isCopy(database: Database, rotated: SecretText, host: string): Promise<boolean> {
   const asked = placeOrNot(rotated, host)
   if (asked === undefined) return false

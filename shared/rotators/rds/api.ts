@@ -14,7 +14,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import { classify, isNotFound } from './errors.js'
 import type { Place } from './place.js'
 
-/** One a region and warm instance; another where the SDK's own variable names another endpoint. */
+/** One client for each region, kept while the process lives; another one where the SDK's own variable names another endpoint. */
 const clients = new Map<string, RDSClient>()
 
 function clientOf(region: string | undefined): RDSClient {
@@ -24,7 +24,7 @@ function clientOf(region: string | undefined): RDSClient {
   return client
 }
 
-/** not_found names the field, whichever way the name was found. */
+/** The only answer. not_found names the field with the identifier, however the identifier was found. */
 async function only<T>(place: Place, ask: () => Promise<readonly T[] | undefined>): Promise<T> {
   try {
     const [one] = (await ask()) ?? []
@@ -38,7 +38,7 @@ async function only<T>(place: Place, ask: () => Promise<readonly T[] | undefined
   })
 }
 
-/** Also for who asks outside of a rotation, where nobody else would explain it. */
+/** Explains an error of RDS. Outside of a rotation nothing else would explain it. */
 function apiError({ kind, id }: Place, cause: unknown): RotationError {
   const action = kind === 'cluster' ? 'rds:DescribeDBClusters' : 'rds:DescribeDBInstances'
   return new RotationError(classify(cause), `RDS did not say what ${kind} ${id} is (${nameOf(cause)}).`, {
@@ -51,20 +51,22 @@ function apiError({ kind, id }: Place, cause: unknown): RotationError {
 export const describeInstance = (place: Place): Promise<DBInstance> =>
   only(place, async () => {
     const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: place.id })
-    return (await clientOf(place.region).send(command)).DBInstances
+    const answer = await clientOf(place.region).send(command)
+    return answer.DBInstances
   })
 
 /** Asks RDS for the cluster. not_found names the field with the identifier; any other error names the right that may be missing. */
 export const describeCluster = (place: Place): Promise<DBCluster> =>
   only(place, async () => {
     const command = new DescribeDBClustersCommand({ DBClusterIdentifier: place.id })
-    return (await clientOf(place.region).send(command)).DBClusters
+    const answer = await clientOf(place.region).send(command)
+    return answer.DBClusters
   })
 
 /**
- * Takes effect some seconds later. Of an instance without ApplyImmediately, which a password does not need and which would also start everything
- * else that waits for the maintenance window. For clusters the pages of AWS contradict one another on that, so it is sent, and whoever calls has
- * made sure that nothing else waits. https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html
+ * Sets the master password; it takes effect some seconds later. For an instance ApplyImmediately is not sent: a password does not need it, and it
+ * would start everything else that waits for the maintenance window. For clusters the pages of AWS contradict one another on that, so it is sent; the
+ * caller has checked that nothing else waits. https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html
  */
 export async function setMasterPassword({ kind, id, region }: Place, password: SecretText): Promise<void> {
   const MasterUserPassword = password.reveal()

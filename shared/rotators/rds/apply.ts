@@ -14,13 +14,13 @@ export interface RdsValue {
 
 const pollMs = 5000
 const againMs = 60_000
-/** What is left for the answer and the bookkeeping. */
+/** The time that is kept for the answer and the bookkeeping. */
 const restMs = 10_000
 
 /** States in which a database takes a new master password. */
 const ready = ['available', 'backing-up', 'storage-optimization']
 
-/** Sent once, then looked after until the new password logs in, or `again` where this invocation ends before. */
+/** Sends the password once, and looks until the new password logs in. Returns `again` where this invocation ends before that. */
 export async function apply(
   inner: Rotator<DatabaseLogin>,
   context: Context<RdsValue>,
@@ -28,62 +28,65 @@ export async function apply(
   { login, place }: RdsValue,
 ): Promise<Progress> {
   const { env, deadline } = context
-  for (let [sent, doubts] = [false, 0]; ; await env.sleep(pollMs)) {
+  const later = (why: 'held' | 'not_propagated'): Progress => ({ done: false, again: env.now() + againMs, why })
+  const always = context.policy['keyturn-reset'] === 'always'
+  let sent = false
+  let doubts = 0
+  for (;;) {
     const database = await lookAt(place)
     assertOurs(database, login)
-    const stands =
-      database.changing || !ready.includes(database.status)
-        ? 'changing'
-        : sent
-          ? await newWorks(inner, look(), login)
-          : await which(inner, look(), login)
+    const isBusy = database.changing || !ready.includes(database.status)
+    const stands = isBusy ? 'changing' : await which(inner, look(), login, sent)
     if (stands === 'new') return { done: true }
-    if (stands === 'changing' && !sent && !database.changing) return { done: false, again: env.now() + againMs, why: 'held' }
-    // Neither: a change of an attempt before may be on its way, of which the control plane says nothing yet.
+    if (stands === 'changing' && !sent && !database.changing) return later('held')
+    // Neither works: the change of an earlier attempt may be on its way, and the control plane does not show it yet.
     if (stands === 'neither' && ++doubts > doubtsMax) throw lostError(login.user)
-    if (stands === 'old' || (stands === 'neither' && context.policy['keyturn-reset'] === 'always' && doubts === doubtsMax)) {
-      assertNothingElse(database)
-      assertInTime(context, `the password of ${login.user} was set`)
-      await setMasterPassword(database.place, login.password)
-      env.log('master_password_sent', { database: database.place.id })
+    const isLost = stands === 'neither' && doubts === doubtsMax
+    if (stands === 'old' || (isLost && always)) {
+      await send(context, database, login)
       sent = true
     }
-    if (env.cancelled.aborted || env.now() + pollMs + restMs >= deadline)
-      return { done: false, again: env.now() + againMs, why: 'not_propagated' }
+    if (env.cancelled.aborted || env.now() + pollMs + restMs >= deadline) return later('not_propagated')
+    await env.sleep(pollMs)
   }
 }
 const doubtsMax = 3
 
-const newWorks = async (
-  inner: Rotator<DatabaseLogin>,
-  context: Context<DatabaseLogin>,
-  pending: DatabaseLogin,
-): Promise<'new' | 'changing'> => ((await inner.accepted(context, pending)) ? 'new' : 'changing')
+async function send(context: Context<RdsValue>, database: Database, { user, password }: DatabaseLogin): Promise<void> {
+  assertNothingElse(database)
+  assertInTime(context, `the password of ${user} was set`)
+  await setMasterPassword(database.place, password)
+  context.env.log('master_password_sent', { database: database.place.id })
+}
 
+/** Which password logs in. Once the new one was sent, only that is tried. */
 async function which(
   inner: Rotator<DatabaseLogin>,
   context: Context<DatabaseLogin>,
   pending: DatabaseLogin,
-): Promise<'old' | 'new' | 'neither'> {
-  if (context.current && (await inner.accepted(context, context.current))) return 'old'
-  return (await inner.accepted(context, pending)) ? 'new' : 'neither'
+  sent: boolean,
+): Promise<'old' | 'new' | 'neither' | 'changing'> {
+  const { current } = context
+  if (!sent && current && (await inner.accepted(context, current))) return 'old'
+  if (await inner.accepted(context, pending)) return 'new'
+  return sent ? 'changing' : 'neither'
 }
 
-/** With ApplyImmediately everything that waits would begin, an upgrade for example. */
+/** With ApplyImmediately everything that waits would begin, such as an upgrade. */
 function assertNothingElse({ place, queued }: Database): void {
   if (place.kind !== 'cluster' || !queued) return
-  throw new RotationError(
-    'held',
-    `Other changes of the RDS cluster ${place.id} wait for its maintenance window, and would begin with this one.`,
-    {
-      next: 'Wait for the window, or apply them yourself; nothing was sent.',
-    },
-  )
+  const why = `Other changes of the RDS cluster ${place.id} wait for its maintenance window`
+  throw new RotationError('held', `${why}, and would begin with this one.`, {
+    next: 'Wait for the window, or apply them yourself; nothing was sent.',
+  })
 }
 
-/** Not durable: nothing was sent, and whatever a person does about it is seen at the next attempt. */
-const lostError = (user: string): RotationError =>
-  new RotationError('target_denied', `RDS has another master password for ${user} than the stored and the new one; nothing was sent.`, {
+/** The error is not durable: nothing was sent, and the next attempt sees what a person does about it. */
+function lostError(user: string): RotationError {
+  const why = `RDS has another master password for ${user} than the stored and the new one`
+  const byHand = 'set the stored password again (aws rds modify-db-instance)'
+  return new RotationError('target_denied', `${why}; nothing was sent.`, {
     field: 'password',
-    next: 'Let keyturn recover try every stored version. If none logs in, set the stored password again (aws rds modify-db-instance), or set keyturn-reset=always to have a new one set in any case.',
+    next: `Let keyturn recover try every stored version. If none logs in, ${byHand}, or set keyturn-reset=always to have a new one set in any case.`,
   })
+}

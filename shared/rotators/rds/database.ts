@@ -4,11 +4,11 @@ import type { DatabaseLogin } from '../sql/login.js'
 import { describeCluster, describeInstance } from './api.js'
 import type { Place } from './place.js'
 
-/** What the control plane says of a database, whether instance or cluster. */
+/** What the control plane says about a database, an instance or a cluster. */
 export interface Database {
-  /** Where its master password is changed: of a cluster's member, the cluster. */
+  /** The place where its master password is changed: for a member of a cluster, the cluster. */
   readonly place: Place
-  /** Region and account included: one name may be in several. */
+  /** With region and account: one name may be in several. */
   readonly arn: string | undefined
   readonly engine: string
   readonly status: string
@@ -16,13 +16,13 @@ export interface Database {
   readonly hosts: readonly string[]
   readonly port: number | undefined
   readonly masterUser: string
-  /** A new master password was sent and is not in effect yet. */
+  /** Whether a new master password was sent and is not in effect yet. */
   readonly changing: boolean
   /** The secret in which RDS itself keeps and rotates the master password. */
   readonly managedBy: string | undefined
-  /** Something else waits for the maintenance window. */
+  /** Whether another change waits for the maintenance window. */
   readonly queued: boolean
-  /** It is a copy of this one, which is written to: by name or ARN. */
+  /** The database that it copies, by name or ARN. */
   readonly replicaOf: { readonly kind: 'db' | 'cluster'; readonly source: string } | undefined
 }
 
@@ -30,7 +30,7 @@ const resetting = 'resetting-master-credentials'
 const hostsOf = (...hosts: readonly (string | undefined)[]): readonly string[] =>
   hosts.filter((host) => host !== undefined).map((host) => host.toLowerCase())
 
-/** One or two calls. not_found. */
+/** Looks at a database, with one or two calls. not_found. */
 export async function lookAt(place: Place): Promise<Database> {
   if (place.kind === 'cluster') return ofCluster(place, await describeCluster(place))
   const instance = await describeInstance(place)
@@ -41,18 +41,19 @@ export async function lookAt(place: Place): Promise<Database> {
 }
 
 const copyOf = (kind: 'db' | 'cluster', source: string | undefined): Database['replicaOf'] => (source ? { kind, source } : undefined)
-const isQueued = (pending: object | undefined): boolean =>
-  Object.entries(pending ?? {}).some(
-    ([key, value]) => key !== 'MasterUserPassword' && value !== undefined && JSON.stringify(value) !== '[]',
-  )
+function isQueued(pending: object | undefined): boolean {
+  const others = Object.entries(pending ?? {}).filter(([key]) => key !== 'MasterUserPassword')
+  return others.some(([, value]) => value !== undefined && JSON.stringify(value) !== '[]')
+}
 
-/** The same database, or a read replica of it by its own word: a bare name is of the replica's own region and account. */
+/** Whether it is the same database, or says that it is a read replica of it. A bare name belongs to the replica's own region and account. */
 export function isSameOrCopy(database: Database, other: Database): boolean {
   if (database.arn === undefined || other.arn === undefined) return false
   if (database.arn.toLowerCase() === other.arn.toLowerCase()) return true
   if (other.replicaOf === undefined) return false
   const { kind, source } = other.replicaOf
-  const whole = source.startsWith('arn:') ? source : `${other.arn.split(':').slice(0, 5).join(':')}:${kind}:${source}`
+  const front = other.arn.split(':').slice(0, 5).join(':')
+  const whole = source.startsWith('arn:') ? source : `${front}:${kind}:${source}`
   return whole.toLowerCase() === database.arn.toLowerCase()
 }
 
@@ -85,15 +86,17 @@ const ofCluster = (place: Place, cluster: DBCluster, member?: string): Database 
   replicaOf: copyOf('cluster', cluster.ReplicationSourceIdentifier),
 })
 
-/** What must hold before a password is changed: this database, at this host, with this master user, which nobody else rotates. */
+/** Checks before a password is changed: it is this database, at this host, with this master user, and nobody else rotates it. */
 export function assertOurs(database: Database, { host, port, user }: DatabaseLogin): void {
   const { place, hosts } = database
   const name = `${place.kind} ${place.id}`
   const failField = (field: string, why: string, next: string): never => {
     throw new RotationError('bad_value', `The RDS ${name} ${why}.`, { field, next: `${next}; nothing was changed.` })
   }
-  if (!hosts.includes(host.toLowerCase()))
-    failField('host', `is not reached at ${host}`, `Put one of its own endpoints as host (${hosts.join(', ') || 'it has none yet'})`)
+  if (!hosts.includes(host.toLowerCase())) {
+    const known = hosts.join(', ') || 'it has none yet'
+    failField('host', `is not reached at ${host}`, `Put one of its own endpoints as host (${known})`)
+  }
   if (database.port !== undefined && database.port !== port)
     failField('port', `listens on ${database.port}, not on ${port}`, `Put port ${database.port}`)
   if (!/^(aurora-)?postgres(ql)?$/.test(database.engine))

@@ -5,10 +5,10 @@ import type { Code } from '../../core/ports/errors.js'
 const codes: Readonly<Record<string, Code>> = {
   DBInstanceNotFoundFault: 'not_found',
   DBClusterNotFoundFault: 'not_found',
-  // In a state in which it takes no change: stopped, being backed up, failing over.
+  // It is in a state in which it takes no change: stopped, being backed up, failing over.
   InvalidDBInstanceStateFault: 'held',
   InvalidDBClusterStateFault: 'held',
-  // What the service says of a password that it does not take; nothing else of ours is in these calls.
+  // The service does not take the password: nothing else in these calls comes from us.
   InvalidParameterValue: 'rejected',
   InvalidParameterCombination: 'target_denied',
 }

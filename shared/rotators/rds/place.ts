@@ -2,11 +2,11 @@ import { RotationError } from '../../core/errors.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { readShape } from '../../core/shapes/index.js'
 
-/** Which database is meant, at which endpoint of the service. */
+/** Which database is meant, and in which region. */
 export interface Place {
   readonly kind: 'instance' | 'cluster'
   readonly id: string
-  /** Undefined: the SDK's own rules. */
+  /** undefined: the SDK's own rules decide. */
   readonly region?: string
 }
 
@@ -15,8 +15,8 @@ const endpoint =
   /^([a-z0-9-]+)\.(cluster-ro-|cluster-custom-|cluster-|proxy-)?[a-z0-9]+\.(?:([a-z0-9-]+)\.rds|rds\.(cn-[a-z0-9-]+))\.amazonaws\.com(?:\.cn)?$/
 
 /**
- * The identifier that the secret names (`dbInstanceIdentifier` or `dbClusterIdentifier`, as the vendor's own secrets have them), else the one that
- * its host begins with. bad_value where neither tells.
+ * Finds the database by the identifier that the secret names (`dbInstanceIdentifier` or `dbClusterIdentifier`, as in the vendor's own secrets), else by
+ * the one that its host begins with. bad_value where neither names it.
  */
 export function placeOf(value: SecretText, host: string): Place {
   const [, name, cluster, usual, china] = endpoint.exec(host.toLowerCase()) ?? []
@@ -27,12 +27,14 @@ export function placeOf(value: SecretText, host: string): Place {
     const id = shape.kind === 'json' ? shape.fields.get(field) : undefined
     return typeof id === 'string' && id !== '' ? id : undefined
   }
-  const [clusterId, instanceId] = [named('dbClusterIdentifier'), named('dbInstanceIdentifier')]
+  const clusterId = named('dbClusterIdentifier')
+  const instanceId = named('dbInstanceIdentifier')
   if (clusterId !== undefined) return { kind: 'cluster', id: clusterId, ...there }
   if (instanceId !== undefined) return { kind: 'instance', id: instanceId, ...there }
   if (name !== undefined && cluster === undefined) return { kind: 'instance', id: name, ...there }
-  if (name !== undefined && (cluster === 'cluster-' || cluster === 'cluster-ro-')) return { kind: 'cluster', id: name, ...there }
-  throw new RotationError('bad_value', `The host ${host} does not tell which instance or cluster is meant.`, {
+  const isCluster = cluster === 'cluster-' || cluster === 'cluster-ro-'
+  if (name !== undefined && isCluster) return { kind: 'cluster', id: name, ...there }
+  throw new RotationError('bad_value', `The host ${host} does not show which instance or cluster is meant.`, {
     field: 'dbInstanceIdentifier',
     next: 'Put dbInstanceIdentifier or dbClusterIdentifier into the secret beside the host.',
   })

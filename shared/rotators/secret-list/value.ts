@@ -6,17 +6,19 @@ import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape } from '../../core/shapes/index.js'
 
-/** Ordered: the first signs or encrypts, every one is still accepted. */
+/** An ordered list: the first secret signs or encrypts, and every one is still accepted. */
 export interface ListValue {
   readonly field: string
   readonly secrets: readonly SecretText[]
-  /** Not secret and never derived from one; tells one first secret from the next. */
+  /** A public name of the first secret. It is never derived from a secret. */
   readonly id?: string
 }
 
 const lengthMin = 22
-const whole = (least: number, most: number) => (value: string) =>
-  /^\d{1,3}$/.test(value) && Number(value) >= least && Number(value) <= most ? undefined : `must be a whole number from ${least} to ${most}`
+const whole = (least: number, most: number) => (value: string) => {
+  const fits = /^\d{1,3}$/.test(value) && Number(value) >= least && Number(value) <= most
+  return fits ? undefined : `must be a whole number from ${least} to ${most}`
+}
 
 const fieldKey: PolicyKey = {
   name: 'field',
@@ -34,13 +36,14 @@ const lengthKey: PolicyKey = {
   help: 'characters of a new secret, exactly; as many as the first one has now',
   check: whole(lengthMin, 256),
 }
+/** The policy keys of a list. */
 export const policyKeys: readonly PolicyKey[] = [fieldKey, countKey, lengthKey]
 
-/** Below two the secret that signed until now would be dropped while it is in use. */
+/** How many secrets the list has at most. With fewer than two, the secret that signed until now would be dropped while it is in use. */
 export const countOf = (policy: Policy, { secrets }: ListValue): number =>
   Number(policyText(policy, countKey) ?? Math.max(2, secrets.length))
 
-/** bad_policy where a rotation would drop several at once, which are all still accepted. */
+/** bad_policy where a rotation would drop several secrets at once although all of them are still accepted. */
 export function assertCount(policy: Policy, { secrets, field }: ListValue): void {
   if (countOf(policy, { secrets, field }) >= secrets.length) return
   throw new RotationError(
@@ -53,7 +56,7 @@ export function assertCount(policy: Policy, { secrets, field }: ListValue): void
   )
 }
 
-/** bad_policy where the present one is so short that its length cannot be kept. */
+/** The length of a new secret. bad_policy where the present one has a length that a new one cannot have. */
 export function lengthOf(policy: Policy, { secrets, field }: ListValue): number {
   const asked = policyText(policy, lengthKey)
   const length = asked === undefined ? (secrets[0]?.reveal().length ?? 0) : Number(asked)
@@ -68,14 +71,14 @@ export function lengthOf(policy: Policy, { secrets, field }: ListValue): number 
   )
 }
 
-/** bad_value with the field; bad_policy where it is not said which field is meant. */
+/** bad_value with the field; bad_policy where nothing says which field is meant. */
 export function parseListValue(value: SecretText, policy: Policy): ListValue {
   const shape = readShape(value)
-  if (shape.kind !== 'json') throw valueError('value', 'is no JSON')
+  if (shape.kind !== 'json') throw valueError('value', 'is not JSON')
   const lists = [...shape.fields].filter(([, one]) => Array.isArray(one)).map(([name]) => name)
   const field = policyText(policy, fieldKey) ?? (lists.length === 1 ? lists[0] : undefined)
   if (field === undefined)
-    throw new RotationError('bad_policy', `It is not said which field is the list: ${lists.length} of them are lists.`, {
+    throw new RotationError('bad_policy', `Nothing says which field is the list: ${lists.length} of them are lists.`, {
       field: 'keyturn-field',
       next: 'Name it with keyturn policy <ref> field=….',
     })
@@ -84,23 +87,21 @@ export function parseListValue(value: SecretText, policy: Policy): ListValue {
     throw valueError(field, `has no list of texts in its field ${field}`)
   if (new Set(list).size !== list.length) throw valueError(field, `has one text twice in its field ${field}`)
   const id = shape.fields.get(`${field}_id`)
-  return { field, secrets: list.map((one) => new SecretText(String(one))), ...(typeof id === 'string' && id !== '' ? { id } : {}) }
+  const secrets = list.map((one) => new SecretText(String(one)))
+  return typeof id === 'string' && id !== '' ? { field, secrets, id } : { field, secrets }
 }
 
 const valueError = (field: string, why: string): RotationError =>
-  new RotationError('bad_value', `The value ${why}.`, { field, next: 'Put it again as JSON, for example {"cookie": ["…"]}.' })
+  new RotationError('bad_value', `The value ${why}.`, {
+    field,
+    next: 'Put it again as JSON, for example {"cookie": ["…"]}.',
+  })
 
-/** Every other byte stays; the public name comes at the end where it was not there. */
+/** Writes the list into a value. Every other byte stays; a new public name comes at the end. */
 export function renderListValue(shape: SecretText, { field, secrets, id }: ListValue): SecretText {
   const text = shape.reveal()
-  const listed = applyEdits(
-    text,
-    modify(
-      text,
-      [field],
-      secrets.map((one) => one.reveal()),
-      {},
-    ),
-  )
-  return new SecretText(id === undefined ? listed : applyEdits(listed, modify(listed, [`${field}_id`], id, {})))
+  const texts = secrets.map((one) => one.reveal())
+  const listed = applyEdits(text, modify(text, [field], texts, {}))
+  if (id === undefined) return new SecretText(listed)
+  return new SecretText(applyEdits(listed, modify(listed, [`${field}_id`], id, {})))
 }

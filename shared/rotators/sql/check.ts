@@ -5,7 +5,7 @@ import { type DatabaseLogin, type Dialect, parseLogin } from './login.js'
 import { assertName } from './names.js'
 import { otherOf, strategyOf } from './pair.js'
 
-/** What is certainly wrong with logins and administrator before anything is touched. bad_policy, bad_value, admin_mismatch. */
+/** Throws for what is certainly wrong with logins and administrator, before anything is touched. bad_policy, bad_value, admin_mismatch. */
 export function checkLogins(context: Context<DatabaseLogin>, pending: DatabaseLogin | undefined, dialect: Dialect): void {
   const { current, policy } = context
   const alternate = strategyOf(policy) === 'alternate'
@@ -21,7 +21,7 @@ export function checkLogins(context: Context<DatabaseLogin>, pending: DatabaseLo
   if (pending !== undefined) checkPending(context, pending, dialect)
 }
 
-/** The pending value is for the same place, and for a login that may be next. */
+/** Checks that the pending value is for the same place, and for a login that may be next. */
 function checkPending({ current, policy }: Context<DatabaseLogin>, pending: DatabaseLogin, { names }: Dialect): void {
   assertName(pending.user, 'username', names)
   if (current === undefined) return
@@ -30,8 +30,9 @@ function checkPending({ current, policy }: Context<DatabaseLogin>, pending: Data
     const next = 'Put a corrected value; the pending one is not applied.'
     failValue(field, 'of the pending value names another place than the current one', next)
   }
-  const allowed = strategyOf(policy) === 'alternate' ? otherOf(current.user, policy, names) : current.user
-  if (pending.user !== allowed && pending.user !== current.user)
+  const alternates = strategyOf(policy) === 'alternate'
+  const allowed = alternates ? otherOf(current.user, policy, names) : current.user
+  if (![allowed, current.user].includes(pending.user))
     failValue('username', `of the pending value is ${pending.user}, not ${allowed}`, 'Put a corrected value.')
 }
 
@@ -45,15 +46,16 @@ function checkAdmin(context: Context<DatabaseLogin>, rotated: readonly string[],
       next,
     })
   }
-  const same = admin.host.toLowerCase() === current.host.toLowerCase() && admin.port === current.port
-  if (!same && !context.admin?.hosts?.includes(current.host.toLowerCase())) {
-    failCheck(
-      `belongs to ${admin.host}:${admin.port}, not to ${current.host}:${current.port}`,
-      'An administrator is only sent to the host that its own secret names.',
-    )
+  const host = current.host.toLowerCase()
+  const same = admin.host.toLowerCase() === host && admin.port === current.port
+  if (!same && !context.admin?.hosts?.includes(host)) {
+    const why = `belongs to ${admin.host}:${admin.port}, not to ${current.host}:${current.port}`
+    failCheck(why, 'An administrator logs in only to the host that its own secret names.')
   }
-  if (rotated.includes(admin.user))
-    failCheck(`is ${admin.user}, the login that is rotated`, 'Use another login as administrator; this one would lock itself out.')
+  if (rotated.includes(admin.user)) {
+    const why = `is ${admin.user}, the login that is rotated`
+    failCheck(why, 'Use another login as administrator; this one would lock itself out.')
+  }
 }
 
 /** The administrator's own login, parsed without the policy of the secret that is rotated. bad_value. */

@@ -1,6 +1,6 @@
 /**
- * By engine, the rotator that logs in to its servers: for rotators that change passwords by another way, such as a control plane. It is loaded when
- * it is asked for, with its driver.
+ * The rotators that log in to the servers of an engine, by engine. Rotators that change passwords in another way, such as through a control plane,
+ * use them. Each is loaded with its driver when it is asked for.
  */
 export const databaseRotators = {
   postgres: () => import('../postgres.js').then(({ create }) => create()),

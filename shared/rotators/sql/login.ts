@@ -9,7 +9,7 @@ import { assertName, type NameRule } from './names.js'
 import { atKey } from './policy.js'
 import { readTls, type Tls, type TlsWords } from './tls.js'
 
-/** One login: fields only, never a connection string, so that nothing is read from a URL or from a driver's variables behind our back. */
+/** One login, in fields and never as a connection string, so that a driver reads nothing from a URL or from its own variables. */
 export interface DatabaseLogin {
   readonly host: string
   readonly port: number
@@ -20,20 +20,20 @@ export interface DatabaseLogin {
   readonly shape: Shape['kind']
 }
 
-/** What an engine has of its own in how its logins are written. */
+/** How one engine writes its logins. */
 export interface Dialect {
-  /** As people call the engine. */
+  /** The engine's name for people. */
   readonly title: string
-  /** Of its connection URLs, the usual one first. */
+  /** The schemes of its connection URLs, the usual one first. */
   readonly schemes: readonly string[]
-  /** Where a value names none. */
+  /** The port where a value names none. */
   readonly port: number
   readonly database: string
   readonly names: NameRule
   readonly tls: TlsWords
 }
 
-/** A login in fields of a JSON value, as a connection URL, or as a bare password. bad_value with the field, bad_policy with keyturn-at for a bare one. */
+/** Reads a login in fields of a JSON value, as a connection URL, or as a bare password. bad_value with the field, bad_policy with keyturn-at for a bare one. */
 export function parseLogin(value: SecretText, policy: Policy, dialect: Dialect): DatabaseLogin {
   const shape = readShape(value)
   if (shape.kind === 'bare') return bare(shape.text, policy, dialect)
@@ -41,24 +41,23 @@ export function parseLogin(value: SecretText, policy: Policy, dialect: Dialect):
   const { fields } = shape
   const url = ownUrl(fields, dialect)
   const text = (names: readonly string[], instead?: string): string => textField(fields, names, instead)
-  return checked(
-    {
-      host: text(['host'], url?.host),
-      port: portOf(fields.get('port') ?? url?.port, dialect),
-      user: text(['username', 'user'], url?.user),
-      password: new SecretText(text(['password'], url?.password)),
-      database: text(['dbname', 'database'], url?.path || dialect.database),
-      tls: readTls(new Map([...Object.entries(url?.query ?? {}), ...fields]), dialect.tls),
-      shape: shape.kind,
-    },
-    dialect,
-  )
+  const tlsFields = new Map([...Object.entries(url?.query ?? {}), ...fields])
+  const login: DatabaseLogin = {
+    host: text(['host'], url?.host),
+    port: portOf(fields.get('port') ?? url?.port, dialect),
+    user: text(['username', 'user'], url?.user),
+    password: new SecretText(text(['password'], url?.password)),
+    database: text(['dbname', 'database'], url?.path || dialect.database),
+    tls: readTls(tlsFields, dialect.tls),
+    shape: shape.kind,
+  }
+  return checked(login, dialect)
 }
 
-/** The same value with another login in it; every other byte stays. bad_value where the old one stands in a form that cannot be rewritten. */
+/** The same value with another login in it; every other byte stays. bad_value where the old login has a form that cannot be rewritten. */
 export function renderLogin(shape: SecretText, { user, password }: DatabaseLogin, dialect: Dialect): SecretText {
   const text = shape.reveal()
-  // A bare value holds no user; to parse it would take the policy.
+  // A bare value holds no user, and parsing it would need the policy.
   const bareText = text === '' || readShape(shape).kind === 'bare'
   const from = bareText ? { user, password: text } : loginIn(parseLogin(shape, {}, dialect))
   return writeLogin(shape, from, loginIn({ user, password }))
@@ -66,26 +65,30 @@ export function renderLogin(shape: SecretText, { user, password }: DatabaseLogin
 const loginIn = ({ user, password }: Pick<DatabaseLogin, 'user' | 'password'>) => ({ user, password: password.reveal() })
 
 /**
- * The connection URL of this very login, whose host, port, database and TLS settings complete the other fields: one with the same user and
- * password, or the only one where no field holds a login. A URL of somebody else, or to another host, lends nothing.
+ * The connection URL of this very login: one with the same user and password, or the only one where no field holds a login. Its host, port, database
+ * and TLS settings complete the other fields. A URL of another login, or to another host, is not used.
  */
 function ownUrl(fields: ReadonlyMap<string, unknown>, { schemes }: Dialect): UrlParts | undefined {
   const ours = new RegExp(`^(${schemes.join('|')}):`, 'i')
-  const urls = [...fields].flatMap(([name, text]) =>
-    typeof text === 'string' && looksLikeUrl(text) && ours.test(text) ? (readable(text, name) ?? []) : [],
-  )
-  const [user, password, host] = [fields.get('username') ?? fields.get('user'), fields.get('password'), fields.get('host')]
-  if (user === undefined && password === undefined && urls.length > 1)
-    failValue('username', 'is missing, and several fields hold a connection URL', 'Add username and password, or keep one connection URL.')
-  return urls.find(
-    (url) =>
-      (user === undefined || url.user === user) &&
-      (password === undefined || url.password === password) &&
-      (host === undefined || String(host).toLowerCase() === url.host.toLowerCase()),
-  )
+  const urls = [...fields].flatMap(([name, text]) => {
+    const isOurs = typeof text === 'string' && looksLikeUrl(text) && ours.test(text)
+    return isOurs ? (readable(text, name) ?? []) : []
+  })
+  const user = fields.get('username') ?? fields.get('user')
+  const password = fields.get('password')
+  const host = fields.get('host')
+  if (user === undefined && password === undefined && urls.length > 1) {
+    const why = 'is missing, and several fields hold a connection URL'
+    failValue('username', why, 'Add username and password, or keep one connection URL.')
+  }
+  return urls.find((url) => {
+    if (user !== undefined && url.user !== user) return false
+    if (password !== undefined && url.password !== password) return false
+    return host === undefined || String(host).toLowerCase() === url.host.toLowerCase()
+  })
 }
 
-/** What cannot be taken apart is somebody else's: ours is written by us. */
+/** undefined for a URL that cannot be parsed: it is not one that we wrote. */
 function readable(text: string, name: string): UrlParts[] | undefined {
   try {
     return [parseUrl(text, name)]
@@ -100,23 +103,26 @@ function fromUrl(url: UrlParts, dialect: Dialect): DatabaseLogin {
   const next = `Write it as ${schemes[0]}://user:password@host/database.`
   if (!new RegExp(`^(jdbc:)?(${schemes.join('|')}):`, 'i').test(url.head))
     failValue('value', `is a connection URL, but not one of ${title}`, `Begin it with ${schemes[0]}://.`)
-  return checked(
-    {
-      host: url.host || failValue('host', 'is missing in the URL', next),
-      port: portOf(url.port, dialect),
-      user: url.user || failValue('username', 'is missing in the URL', next),
-      password: new SecretText(url.password || failValue('password', 'is empty or missing in the URL', next)),
-      database: url.path || dialect.database,
-      tls: readTls(new Map(Object.entries(url.query)), dialect.tls),
-      shape: 'url',
-    },
-    dialect,
-  )
+  const host = url.host || failValue('host', 'is missing in the URL', next)
+  const port = portOf(url.port, dialect)
+  const user = url.user || failValue('username', 'is missing in the URL', next)
+  const password = url.password || failValue('password', 'is empty or missing in the URL', next)
+  const login: DatabaseLogin = {
+    host,
+    port,
+    user,
+    password: new SecretText(password),
+    database: url.path || dialect.database,
+    tls: readTls(new Map(Object.entries(url.query)), dialect.tls),
+    shape: 'url',
+  }
+  return checked(login, dialect)
 }
 
-/** A bare password: where it logs in stands in the policy. */
+const atForm = /^([^@/ ]+)@([^@/: ]+)(?::(\d{1,5}))?\/([^@/ ]+)$/
+/** Reads a bare password. The policy says where it logs in. */
 function bare(password: string, policy: Policy, dialect: Dialect): DatabaseLogin {
-  const match = /^([^@/ ]+)@([^@/: ]+)(?::(\d{1,5}))?\/([^@/ ]+)$/.exec(policyText(policy, atKey) ?? '')
+  const match = atForm.exec(policyText(policy, atKey) ?? '')
   if (!match) {
     throw new RotationError('bad_policy', 'The value is a bare password, and keyturn-at does not say where it logs in.', {
       field: 'keyturn-at',
@@ -124,8 +130,16 @@ function bare(password: string, policy: Policy, dialect: Dialect): DatabaseLogin
     })
   }
   const [, user = '', host = '', port, database = ''] = match
-  const tls = readTls(new Map(), dialect.tls)
-  return checked({ host, port: portOf(port, dialect), user, password: new SecretText(password), database, tls, shape: 'bare' }, dialect)
+  const login: DatabaseLogin = {
+    host,
+    port: portOf(port, dialect),
+    user,
+    password: new SecretText(password),
+    database,
+    tls: readTls(new Map(), dialect.tls),
+    shape: 'bare',
+  }
+  return checked(login, dialect)
 }
 
 function textField(fields: ReadonlyMap<string, unknown>, names: readonly string[], instead?: string): string {
@@ -133,17 +147,20 @@ function textField(fields: ReadonlyMap<string, unknown>, names: readonly string[
   const value = name === undefined ? instead : fields.get(name)
   const field = name ?? names[0] ?? 'value'
   if (value === undefined) return failValue(field, 'is missing', 'Put the value again with it.')
-  if (typeof value !== 'string')
-    return failValue(field, `must be a text, not ${value === null ? 'null' : typeof value}`, 'Put the value again with it in quotes.')
-  if (value === '') {
-    const next = field === 'password' ? 'An empty password protects nothing: put the real one.' : 'Put the value again with it.'
-    return failValue(field, 'is empty', next)
+  if (typeof value !== 'string') {
+    const kind = value === null ? 'null' : typeof value
+    return failValue(field, `must be a text, not ${kind}`, 'Put the value again with it in quotes.')
   }
-  return value
+  if (value !== '') return value
+  const isPassword = field === 'password'
+  const next = isPassword ? 'An empty password protects nothing: put the real one.' : 'Put the value again with it.'
+  return failValue(field, 'is empty', next)
 }
 
-function portOf(value: unknown, dialect: Dialect): number {
-  const number = value === undefined ? dialect.port : typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : value
+function portOf(value: unknown, { port }: Dialect): number {
+  if (value === undefined) return port
+  const isDigits = typeof value === 'string' && /^\d{1,5}$/.test(value)
+  const number = isDigits ? Number(value) : value
   if (typeof number === 'number' && Number.isInteger(number) && number > 0 && number < 65_536) return number
   return failValue('port', 'is not a port number', 'Give a whole number from 1 to 65535.')
 }

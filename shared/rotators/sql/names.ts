@@ -1,13 +1,13 @@
 import { failValue } from './errors.js'
 
-/** How long the name of a login may be at an engine. */
+/** How long the name of a login may be for an engine. */
 export interface NameRule {
   readonly bytesMax: number
-  /** What the server would do with a longer one, in words. */
+  /** What the server would do with a longer name, in words. */
   readonly longer: string
 }
 
-/** What is wrong with the length of a name, in words. */
+/** What is wrong with the length of a name, in words; undefined where it is not too long. */
 export function whyTooLong(name: string, { bytesMax, longer }: NameRule): string | undefined {
   const bytes = Buffer.byteLength(name)
   return bytes > bytesMax ? `${bytes} bytes; ${longer}` : undefined

@@ -4,6 +4,7 @@ import type { Policy } from '../../core/ports/words.js'
 import { failPolicy } from './errors.js'
 import { type NameRule, whyTooLong } from './names.js'
 
+/** The policy key that names the two logins of a pair. */
 export const pairKey: PolicyKey = {
   name: 'pair',
   help: 'alternate: the two logins that take turns, made beforehand; default: the name and the name with _clone',
@@ -27,6 +28,6 @@ export function otherOf(user: string, policy: Policy, names: NameRule): string {
   return other
 }
 
-/** As the rotation templates of AWS call them. */
+/** The names that the rotation templates of AWS give to a pair. */
 const cloneNames = (user: string): readonly string[] =>
   user.endsWith('_clone') ? [user.slice(0, -'_clone'.length), user] : [user, `${user}_clone`]

@@ -6,7 +6,7 @@ import { failValue } from './errors.js'
 /** verify: TLS with the certificate and the host name checked. off: plaintext, because the secret itself says so. Nothing in between. */
 export type Tls = { readonly mode: 'verify'; readonly ca?: string } | { readonly mode: 'off' }
 
-/** How the clients of an engine write it. */
+/** How the clients of an engine write their TLS settings. */
 export interface TlsWords {
   /** The field that holds one of `modes`, of which `off` means plaintext and the last one is the strictest. */
   readonly field: string
@@ -16,12 +16,15 @@ export interface TlsWords {
   readonly ca: readonly string[]
 }
 
-/** `ssl` (true, false, or as text), a mode and an authority (PEM) of a secret. Every mode but `off` verifies: weaker ones would fall back. bad_value. */
+/** Reads `ssl` (true, false, or as text), a mode and an authority (PEM). Every mode except `off` verifies: weaker ones would fall back. bad_value. */
 export function readTls(fields: ReadonlyMap<string, unknown>, { field, modes, off, ca: caFields }: TlsWords): Tls {
   const ssl = flag(fields.get('ssl'))
   const mode = fields.get(field)
-  if (mode !== undefined && (typeof mode !== 'string' || !modes.includes(mode)))
-    failValue(field, 'is unknown', `Use ${off} for plaintext, or ${modes.at(-1)}; known are ${modes.join(', ')}.`)
+  const isKnown = mode === undefined || (typeof mode === 'string' && modes.includes(mode))
+  if (!isKnown) {
+    const known = `known are ${modes.join(', ')}`
+    failValue(field, 'is unknown', `Use ${off} for plaintext, or ${modes.at(-1)}; ${known}.`)
+  }
   if (ssl === true && mode === off) failValue(field, `says ${off}, but ssl says true`, 'Keep one of them.')
   if (ssl === false && mode !== undefined && mode !== off)
     failValue('ssl', `says false, but ${field} says ${String(mode)}`, 'Keep one of them.')
@@ -39,11 +42,13 @@ function flag(value: unknown): boolean | undefined {
   return failValue('ssl', 'must be true or false', 'Use true for TLS with verification, false for plaintext.')
 }
 
-/** The platform's own authorities, for its own hosts: in place of Node's list, as `ca` is. */
-const hostCa = (host: string, { hostCa: known }: Pick<Env, 'hostCa'>): string | undefined =>
-  known?.endings.some((ending) => host.toLowerCase().endsWith(ending)) ? known.pem : undefined
+/** The platform's own authorities, for its own hosts. Like `ca` they replace Node's list. */
+function hostCa(host: string, { hostCa: known }: Pick<Env, 'hostCa'>): string | undefined {
+  const isOwn = known?.endings.some((ending) => host.toLowerCase().endsWith(ending))
+  return isOwn ? known?.pem : undefined
+}
 
-/** What a driver hands to node:tls; false for plaintext. */
+/** The options that a driver hands to node:tls; false for plaintext. */
 export function tlsOptions(tls: Tls, host: string, env: Pick<Env, 'ca' | 'hostCa'>): ConnectionOptions | false {
   if (tls.mode === 'off') return false
   const ca = tls.ca ?? env.ca ?? hostCa(host, env)
