@@ -14,7 +14,7 @@ const ourOwn = ({ cell, claim }: Parts): VersionInfo | undefined => {
   return info
 }
 
-/** One write, conditional on base; idempotent by token. */
+/** Publishes by one write that is conditional on base; idempotent by token. */
 export async function publishFenced(parts: Publishing): Promise<VersionInfo> {
   const { cell, profile, claim } = parts
   const before = ourOwn(parts)
@@ -29,7 +29,7 @@ export async function publishFenced(parts: Publishing): Promise<VersionInfo> {
   })
 }
 
-/** Intent, an unconditional write, and a look at what follows base. Nothing is deleted when a third writer shows. */
+/** Publishes by an intent, an unconditional write, and a look at what follows base. Nothing is deleted when a third writer shows up. */
 export async function publishChecked(parts: Publishing): Promise<VersionInfo> {
   const { cell, claim } = parts
   await parts.effects('publish.intent', () => {
@@ -48,12 +48,12 @@ export async function publishChecked(parts: Publishing): Promise<VersionInfo> {
     'foreign_write',
     `Somebody else wrote ${claim.ref.shown} between the test and the publication; both versions are kept.`,
     {
-      next: 'Find out who writes this secret, and put the value that should stay.',
+      next: 'Find out who else writes this secret, and put the value that should stay.',
     },
   )
 }
 
-/** Says in the journal that the rotation is published, and drops the staged copy. */
+/** Notes in the journal that the rotation is published, and drops the staged copy. */
 export async function bookkeep(parts: Publishing): Promise<void> {
   const { cell, profile, version } = parts
   if (profile.bookkeeping === 'same-write') return
