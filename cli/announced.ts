@@ -3,10 +3,10 @@ import { type Announced, announce } from '../shared/lifecycle/consumers/announce
 import type { Deps } from '../shared/lifecycle/secret/deps.js'
 import type { Json, Output } from './output.js'
 
-/** How the announcement after a rotation ended. failed: it threw the code `why`; the rotation stands. */
+/** How the announcement after a rotation ended. failed: it threw the error code `why`; the rotation itself is done. */
 export type Pass = Announced | { readonly outcome: 'failed'; readonly why: string }
 
-/** The pass that ends a rotation: what goes wrong in it is told, and never undoes or fails the rotation. The next sweep repeats it. */
+/** Announces a rotation that has ended. A failure is reported, and never undoes or fails the rotation. The next sweep announces again. */
 export async function announceAfter(deps: Deps, refText: string, output: Output): Promise<Pass> {
   try {
     const pass = await announce(deps, refText)
@@ -20,9 +20,11 @@ export async function announceAfter(deps: Deps, refText: string, output: Output)
   }
 }
 
-/** Makes the members `announced` and `consumers` of a result; a pass that failed names no consumers. */
-export const announcedJson = (pass: Pass): { readonly [key: string]: Json } => ({
-  announced: pass.outcome,
-  consumers:
-    'told' in pass ? pass.told.map(({ consumer, seen, evidence }) => ({ consumer: consumer.key, phase: seen.phase, evidence })) : [],
-})
+/** Makes the members `announced` and `consumers` of a result; an announcement that failed names no consumers. */
+export function announcedJson(pass: Pass): { readonly [key: string]: Json } {
+  const told = 'told' in pass ? pass.told : []
+  return {
+    announced: pass.outcome,
+    consumers: told.map(({ consumer, seen, evidence }) => ({ consumer: consumer.key, phase: seen.phase, evidence })),
+  }
+}

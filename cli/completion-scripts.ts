@@ -5,7 +5,7 @@ export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
 
 interface Words {
-  /** The words before, such as `config check`; empty for the program itself. */
+  /** The words of the command, such as `config check`; empty for the program itself. */
   readonly path: string
   readonly help: string
   readonly commands: readonly { readonly name: string; readonly help: string }[]
@@ -14,7 +14,7 @@ interface Words {
 
 const globals = ['--json', '--home', '--verbose', '--help']
 
-/** Every command with what may follow it, from the very definitions that parse the command line. */
+/** Lists every command and what may follow it, from the definitions that parse the command line. */
 function wordsOf(command: Command, path = ''): readonly Words[] {
   const here: Words = {
     path,
@@ -26,7 +26,8 @@ function wordsOf(command: Command, path = ''): readonly Words[] {
       choices: argChoices ?? [],
     })),
   }
-  return [here, ...command.commands.flatMap((one) => wordsOf(one, path === '' ? one.name() : `${path} ${one.name()}`))]
+  const before = path === '' ? '' : `${path} `
+  return [here, ...command.commands.flatMap((one) => wordsOf(one, `${before}${one.name()}`))]
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
@@ -36,7 +37,7 @@ const candidates = ({ commands, options }: Words): readonly string[] => [
   ...globals,
 ]
 
-/** Builds the script for one shell from the commands that `program` holds at the time of the call, so they are all added before. */
+/** Builds the script for one shell. Every command must be added to `program` before the call. */
 export function completionScript(program: Command, shell: Shell): string {
   const words = wordsOf(program)
   return { bash, zsh, fish }[shell](words)
@@ -118,8 +119,9 @@ const fish = (words: readonly Words[]): string => {
       ...options
         .filter(({ flag }) => flag.startsWith('--'))
         .map(({ flag, help, choices }) => {
+          const condition = path === '' ? '' : `-n ${quoted(seen(path))} `
           const values = choices.length > 0 ? ` -x -a ${quoted(choices.join(' '))}` : ''
-          return line(`${path === '' ? '' : `-n ${quoted(seen(path))} `}-l ${flag.slice(2)}${values} -d ${quoted(help)}`)
+          return line(`${condition}-l ${flag.slice(2)}${values} -d ${quoted(help)}`)
         }),
     ]),
     '',

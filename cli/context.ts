@@ -4,11 +4,13 @@ import { type App, openApp } from '../shared/app/wire.js'
 import { systemEnv } from '../shared/core/env.js'
 import { optional } from '../shared/core/optional.js'
 import { createOutput, logTo, type Output } from './output.js'
+import { type Terminal, terminalOf } from './terminal.js'
 
-/** What the body of a command gets: the app, and where its result goes. */
+/** What the body of a command gets: the app, and where its result goes and its input comes from. */
 export interface Run {
   readonly app: App
   readonly output: Output
+  readonly terminal: Terminal
 }
 
 interface GlobalOptions {
@@ -17,29 +19,27 @@ interface GlobalOptions {
   readonly verbose?: boolean
 }
 
-const interrupted = new AbortController()
-
-/** Ctrl-C ends before the next effect, not in the middle of one. */
-export function stopOnSignals(): void {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
-}
-
-/** A command's body, with the app opened and every failure turned into one answer and one exit code. */
+/** Wraps the body of a command: opens the app, and turns every failure into one answer and one exit code. */
 export function action<Args extends readonly unknown[]>(body: (run: Run, ...args: Args) => Promise<void>) {
   return async function (this: Command, ...all: unknown[]): Promise<void> {
     const options = this.optsWithGlobals<GlobalOptions>()
-    const output = createOutput(options.json === true)
+    const terminal = terminalOf(this)
+    const output = createOutput(options.json === true, terminal)
     try {
-      const config = readConfig(process.env, options.home === undefined ? {} : { home: options.home })
+      const config = readConfig(terminal.env, options.home === undefined ? {} : { home: options.home })
       const env = systemEnv({
-        log: logTo(output, options.verbose === true),
-        cancelled: interrupted.signal,
+        log: logTo(output, options.verbose === true, terminal),
+        cancelled: terminal.cancelled,
         ...optional('ca', config.ca),
+        ...optional('clock', terminal.clock),
       })
-      const app = openApp(config, env, (step) => process.stderr.isTTY && output.note(`✓ ${step}`))
-      await body({ app, output }, ...(all.slice(0, -1) as unknown as Args)) // commander adds the command itself as the last argument
+      const app = openApp(config, env, {
+        onStep: (step) => terminal.stderr.isTTY && output.note(`✓ ${step}`),
+        writeError: (text) => terminal.stderr.write(text),
+      })
+      await body({ app, output, terminal }, ...(all.slice(0, -1) as unknown as Args)) // commander adds the command itself as the last argument
     } catch (cause) {
-      process.exitCode = output.failure(cause)
+      output.failure(cause)
     }
   }
 }

@@ -1,29 +1,9 @@
 #!/usr/bin/env node
-import { CommanderError } from 'commander'
-import { RotationError } from '../shared/core/errors.js'
-import { stopOnSignals } from './context.js'
-import { createOutput, exitCodes, outliveReaders } from './output.js'
-import { createProgram } from './program.js'
+import { outliveReaders } from './output.js'
+import { runCommand } from './run-command.js'
+import { processTerminal } from './terminal.js'
 
-const json = process.argv.includes('--json')
-// The SDK of AWS says at each start that versions of next year want a newer Node; which one is used here is ours to say, not a user's.
+// The AWS SDK warns at each start that next year's versions need a newer Node. Which Node is used is our choice, not the user's.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
-stopOnSignals()
 outliveReaders()
-try {
-  await createProgram(json).parseAsync()
-} catch (cause) {
-  if (!(cause instanceof CommanderError)) throw cause
-  if (cause.exitCode !== 0) process.exitCode = usage(cause)
-}
-
-/** A wrong option or argument: the same form of answer as everything else. */
-function usage(cause: CommanderError): number {
-  const noCommand = cause.code === 'commander.help'
-  if (noCommand && !json) return exitCodes.fix // the help was shown
-  const message = noCommand ? 'no command was given.' : cause.message.replace(/^error: /, '')
-  const error = new RotationError('bad_event', `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.)]$/.test(message) ? '' : '.'}`, {
-    next: 'See keyturn --help.',
-  })
-  return createOutput(json).failure(error)
-}
+await runCommand(process.argv.slice(2), processTerminal())

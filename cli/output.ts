@@ -2,47 +2,53 @@ import { RotationError, systemCodeOf } from '../shared/core/errors.js'
 import { optional } from '../shared/core/optional.js'
 import type { Env } from '../shared/core/ports/env.js'
 import type { Remedy } from '../shared/core/ports/errors.js'
+import type { Terminal } from './terminal.js'
 
-/** By what the caller does, not by code: 2 correct something, 75 try again (EX_TEMPFAIL), 3 wait, 4 a person must look. */
+/** Exit codes follow what the caller must do, not the error code: 2 correct something, 75 try again (EX_TEMPFAIL), 3 wait, 4 a person must look. */
 export const exitCodes = { fix: 2, retry: 75, reread: 75, wait: 3, human: 4 } as const satisfies Record<Remedy, number>
 
-/** What JSON can hold; a member that is undefined is not written. */
+/** What JSON can hold; an undefined member is not written. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
 /** Where a command's result goes: lines for people, or one JSON object on one line, last on stdout. */
 export interface Output {
   readonly json: boolean
   result(object: { readonly [key: string]: Json | undefined }, lines: readonly string[]): void
-  /** Progress and remarks: stderr, and nothing at all with --json. */
+  /** Progress and remarks, on stderr; nothing with --json. */
   note(text: string): void
-  /** `found`: what is known beside the error, for --json. */
-  failure(cause: unknown, found?: { readonly [key: string]: Json | undefined }): number
+  /** Reports the error and sets its exit code. `found`: what is known besides the error, for --json. */
+  failure(cause: unknown, found?: { readonly [key: string]: Json | undefined }): void
 }
 
-/** Writes results to stdout, and failures too with `json`. A failure returns its exit code; an error that is not a RotationError is internal. */
-export function createOutput(json: boolean): Output {
-  const line = (stream: NodeJS.WriteStream, text: string): void => void stream.write(`${text}\n`)
+/** Writes results to stdout, and failures too with `json`. An error that is not a RotationError is internal. */
+export function createOutput(json: boolean, { env, stdout, stderr, exit }: Terminal): Output {
+  const line = (stream: Terminal['stdout'], text: string): void => void stream.write(`${text}\n`)
   return {
     json,
     result: (object, lines) => {
-      if (json) line(process.stdout, JSON.stringify({ ok: true, ...object }))
-      else for (const text of lines) line(process.stdout, text)
+      if (json) line(stdout, JSON.stringify({ ok: true, ...object }))
+      else for (const text of lines) line(stdout, text)
     },
     note: (text) => {
-      if (!json) line(process.stderr, text)
+      if (!json) line(stderr, text)
     },
     failure: (cause, found = {}) => {
-      const error = cause instanceof RotationError ? cause : unexpectedError(cause)
-      const { code, message, next, field, remedy } = error
-      if (json)
-        line(process.stdout, JSON.stringify({ ok: false, ...found, error: { code, message, next, remedy, ...optional('field', field) } }))
-      else line(process.stderr, `keyturn: ${code}${field === undefined ? '' : ` (${field})`}: ${message}\n${next}`)
-      return exitCodes[remedy]
+      const known = cause instanceof RotationError
+      if (!known && env.KEYTURN_DEBUG === '1') stderr.write(traceOf(cause))
+      const { code, message, next, field, remedy } = known ? cause : unexpectedError(cause)
+      if (json) {
+        const error = { code, message, next, remedy, ...optional('field', field) }
+        line(stdout, JSON.stringify({ ok: false, ...found, error }))
+      } else {
+        const what = field === undefined ? code : `${code} (${field})`
+        line(stderr, `keyturn: ${what}: ${message}\n${next}`)
+      }
+      exit(exitCodes[remedy])
     },
   }
 }
 
-/** `keyturn … | head`: a reader that goes away ends the output, not a rotation in the middle. */
+/** `keyturn … | head`: a reader that goes away ends the output, and does not stop a rotation half-way. */
 export function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (cause) => {
@@ -51,50 +57,51 @@ export function outliveReaders(): void {
   }
 }
 
-/** Its message might hold anything, so only its kind is shown; KEYTURN_DEBUG=1 shows where it came from. */
+/** Shows only the kind of an unexpected error, since its message might hold anything. KEYTURN_DEBUG=1 shows where it came from. */
 function unexpectedError(cause: unknown): RotationError {
   const name = cause instanceof Error ? cause.name : typeof cause
-  if (process.env.KEYTURN_DEBUG === '1' && cause instanceof Error)
-    process.stderr.write(`${(cause.stack ?? '').split('\n').slice(1).join('\n')}\n`)
   return new RotationError('internal', `An unexpected ${name} ended the command.`, {
-    next: 'Run it again with KEYTURN_DEBUG=1 and report what it says.',
+    next: 'Run it again with KEYTURN_DEBUG=1 and report the output.',
   })
 }
 
+/** Where an error came from, without its message. */
+const traceOf = (cause: unknown): string => (cause instanceof Error ? `${(cause.stack ?? '').split('\n').slice(1).join('\n')}\n` : '')
+
 /** Log codes that a person should see without asking; --verbose shows all. */
 const remarkable: Readonly<Record<string, string>> = {
-  plaintext: 'plaintext connection: the secret says so',
+  plaintext: 'plaintext connection, as the secret says',
   retry: 'trying again',
   put_untested: 'stored without a test: no rotator knows this value',
   audit_outcome_lost: 'an outcome could not be recorded in the audit log',
   published: 'published',
-  config_missing: 'the configuration secret could not be used; going on without it',
-  config_kept: 'the configuration secret is broken; the last good one is kept',
+  config_missing: 'the configuration secret could not be used; continuing without it',
+  config_kept: 'the configuration secret is broken; the last good version is used',
   receipt_refused: 'a receipt was not accepted',
-  lease_not_ended: 'the lease could not be given back; it ends by itself',
+  lease_not_ended: 'the lease could not be released; it expires by itself',
 }
 
-/** With --json too, as a line on stderr: a timer that runs the command has nothing else to show them in. */
+/** Log codes that go to stderr with --json, too: a timer that runs the command has no other place to show them. */
 const always = ['published', 'config_kept', 'config_missing', 'receipt_refused']
 
-/** Shows the log lines that a person should see, with `verbose` all. With --json only those in `always`, each a JSON object on stderr. */
-export function logTo(output: Output, verbose: boolean): Env['log'] {
+/** Shows the log lines that a person should see; with `verbose`, all. With --json only those in `always`, each a JSON object on stderr. */
+export function logTo(output: Output, verbose: boolean, { stderr }: Terminal): Env['log'] {
   return (code, fields) => {
     const text = remarkable[code]
     if (text === undefined && !verbose) return
-    if (output.json && always.includes(code)) return void process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
-    output.note(
-      `· ${text ?? code} (${Object.entries(fields)
-        .map(([key, value]) => `${key} ${value}`)
-        .join(', ')})`,
-    )
+    if (output.json && always.includes(code)) {
+      stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
+      return
+    }
+    const details = Object.entries(fields).map(([key, value]) => `${key} ${value}`)
+    output.note(`· ${text ?? code} (${details.join(', ')})`)
   }
 }
 
 /** Shows epoch milliseconds as ISO 8601 in UTC. RangeError for a number that is not a time. */
 export const showTime = (ms: number): string => new Date(ms).toISOString()
 
-/** Pads each column to its widest cell, with two spaces between. The first row says how many columns are padded. */
+/** Pads each column to its widest cell, with two spaces between. The first row sets how many columns are padded. */
 export function table(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows.map((row) =>

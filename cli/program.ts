@@ -23,29 +23,36 @@ import { seen } from './commands/seen.js'
 import { status } from './commands/status.js'
 import { sweep } from './commands/sweep.js'
 import { verify } from './commands/verify.js'
+import { type Terminal, useTerminal } from './terminal.js'
 
 const commands = [init, put, adopt, policy, get, list, status, plan, rotate, sweep, verify, seen, retire]
 const rarer = [rollback, revoke, reencrypted, recover, release, receive, config, schema, doctor, audit]
 
-/** The whole command line; every wrong word is thrown as a CommanderError, so that one place answers it. `quiet`: one JSON object says everything. */
-export function createProgram(quiet: boolean): Command {
+/** Makes the whole command line. A wrong word is thrown as a CommanderError, so that one place reports it. `quiet`: one JSON object says everything. */
+export function createProgram(terminal: Terminal, quiet: boolean): Command {
+  const screens = {
+    writeOut: (text: string) => void terminal.stdout.write(text),
+    writeErr: (text: string) => void (quiet || terminal.stderr.write(text)),
+    outputError: () => {},
+  }
   const program = new Command('keyturn')
     .description(about.description)
     .version(about.version)
-    .option('--json', 'one JSON object on one line, last on stdout')
+    .option('--json', 'print one JSON object on one line, last on stdout')
     .option('--home <dir>', 'folder of the file store (KEYTURN_HOME; default ~/.keyturn)')
-    .option('--verbose', 'every log line, on stderr')
+    .option('--verbose', 'show every log line, on stderr')
     .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ outputError: () => {}, ...(quiet ? { writeErr: () => {} } : {}) })
+    .configureOutput(screens)
     .addHelpText(
       'after',
       '\nExit codes: 0 done · 2 correct something · 3 wait · 4 a person must look · 75 try again\n\nExample:\n  keyturn init && keyturn put file:db --file db.json && keyturn adopt file:db && keyturn rotate file:db',
     )
   for (const command of [...commands, ...rarer, () => completion(() => program)]) {
     const made = command()
-    for (const one of [made, ...made.commands]) one.exitOverride().configureOutput({ outputError: () => {} })
+    for (const one of [made, ...made.commands]) one.exitOverride().configureOutput(screens)
     program.addCommand(made)
   }
+  useTerminal(program, terminal)
   return program
 }

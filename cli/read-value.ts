@@ -4,23 +4,24 @@ import { addAbortSignal } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { RotationError, systemCodeOf } from '../shared/core/errors.js'
 import { SecretText } from '../shared/core/secret-text.js'
+import type { Terminal } from './terminal.js'
 
-/** A value from a file, from a pipe, or typed without being shown; never from the command line, which every process can read. One line end at the end is left away. */
-export async function readValue(file: string | undefined, what: string, cancelled: AbortSignal): Promise<SecretText> {
-  const raw = await rawValue(file, what, cancelled)
+/** Reads a value from a file, a pipe or a hidden prompt, never from the command line, which every process can read. Drops one final line end. */
+export async function readValue(file: string | undefined, what: string, terminal: Terminal): Promise<SecretText> {
+  const raw = await rawValue(file, what, terminal)
   const value = raw.replace(/\r?\n$/, '')
   if (value !== '') return new SecretText(value)
   throw new RotationError('bad_value', 'The value is empty.', { field: 'value', next: 'Give it in a file, on stdin or at the prompt.' })
 }
 
-async function rawValue(file: string | undefined, what: string, cancelled: AbortSignal): Promise<string> {
+async function rawValue(file: string | undefined, what: string, terminal: Terminal): Promise<string> {
   if (file !== undefined && file !== '-') return utf8(await fromFile(file))
-  return process.stdin.isTTY ? fromPrompt(what) : utf8(await fromPipe(cancelled))
+  return terminal.stdin.isTTY ? fromPrompt(what, terminal) : utf8(await fromPipe(terminal))
 }
 
-async function fromPipe(cancelled: AbortSignal): Promise<Uint8Array> {
+async function fromPipe({ cancelled, stdin }: Terminal): Promise<Uint8Array> {
   try {
-    return await buffer(addAbortSignal(cancelled, process.stdin))
+    return await buffer(addAbortSignal(cancelled, stdin))
   } catch (cause) {
     if (cancelled.aborted) throw refusedError(refusals.interrupted)
     throw cause
@@ -40,10 +41,10 @@ async function fromFile(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Bytes that are no UTF-8 would come back as other bytes: refused. */
+/** Refuses bytes that are not UTF-8: they would come back as other bytes. */
 function utf8(bytes: Uint8Array): string {
   if (isUtf8(bytes)) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-  throw new RotationError('bad_value', 'The value is no UTF-8 text.', {
+  throw new RotationError('bad_value', 'The value is not UTF-8 text.', {
     field: 'value',
     next: 'Convert it to UTF-8, or give binary data as base64.',
   })
@@ -55,7 +56,7 @@ const backspaces = ['\u007f', '\b']
 
 type Typed = { readonly text: string; readonly end?: 'done' | 'interrupted' | 'several lines' }
 
-/** What stands on the line after these characters. A paste of several lines comes as one chunk: cut at its first line, it would be no value. */
+/** Adds typed characters to the line. A paste of several lines comes as one chunk; its first line alone would be a wrong value. */
 function typeOn(before: string, chunk: string): Typed {
   const characters = [...chunk]
   let text = before
@@ -78,9 +79,8 @@ const refusals = {
 const refusedError = ({ why, next }: { readonly why: string; readonly next: string }): RotationError =>
   new RotationError('bad_event', why, { field: 'value', next })
 
-function fromPrompt(what: string): Promise<string> {
-  const { stdin, stderr } = process
-  stdin.setRawMode(true) // before the prompt: what is typed right after it is not echoed
+function fromPrompt(what: string, { stdin, stderr }: Terminal): Promise<string> {
+  stdin.setRawMode?.(true) // before the prompt: what is typed right after it is not echoed
   stdin.setEncoding('utf8').resume()
   stderr.write(`Value of ${what} (not shown): `)
   return new Promise((resolve, reject) => {
@@ -89,7 +89,7 @@ function fromPrompt(what: string): Promise<string> {
       const typed = typeOn(text, chunk)
       text = typed.text
       if (typed.end === undefined) return
-      stdin.setRawMode(false)
+      stdin.setRawMode?.(false)
       stdin.off('data', read).pause()
       stderr.write('\n')
       if (typed.end === 'done') resolve(text)

@@ -1,27 +1,72 @@
 // One build for everything that runs: the CLI, the scripts and the tests. Packages stay outside (they are in node_modules); rotators and stores
 // become chunks of their own, so that a command loads only the drivers that it uses.
-import { rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { globSync } from './files.mjs'
 
-rmSync('dist', { recursive: true, force: true })
-await build({
-  entryPoints: [
-    'cli/main.ts',
-    ...globSync('scripts', '.ts'),
-    ...globSync('bench', '.ts'),
-    ...globSync('test', '.test.ts'),
-    ...globSync('test/programs', '.ts'),
-  ],
-  outbase: '.',
-  outdir: 'dist',
-  chunkNames: 'chunks/[name]-[hash]',
-  bundle: true,
-  splitting: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  packages: 'external',
-  sourcemap: 'linked',
-  logLevel: 'warning',
-})
+const sources = ['bench', 'cli', 'functions', 'scripts', 'shared', 'test']
+/** Written last: the build holds every source that is older than this file. */
+const stamp = 'dist/.built'
+/** One file for each run of the tests, by its process id. */
+const runs = 'dist/.tests'
+
+/** Whether dist/ stays. npm calls `prepare` for `npx keyturn`, too: it must not rebuild what is up to date, nor replace what running tests use. */
+function mayStay() {
+  const builtAt = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  if (['package.json', ...sources].every((path) => isOlder(path, builtAt))) return true
+  return existsSync(runs) && readdirSync(runs).some(isAlive)
+}
+/** Whether the file, or every file below the folder, is older. A folder itself becomes newer when something is removed from it. */
+function isOlder(path, at) {
+  const found = statSync(path)
+  if (found.mtimeMs >= at) return false
+  return !found.isDirectory() || readdirSync(path).every((name) => name === 'node_modules' || isOlder(join(path, name), at))
+}
+function isAlive(id) {
+  try {
+    process.kill(Number(id), 0)
+    return true
+  } catch (cause) {
+    return cause.code === 'EPERM'
+  }
+}
+
+/** Replaces a file at once: a reader sees the old file or the new one. A file that would not change stays. */
+function write({ path, contents: bytes }) {
+  const contents = Buffer.from(bytes)
+  if (existsSync(path) && readFileSync(path).equals(contents)) return
+  mkdirSync(dirname(path), { recursive: true })
+  const isProgram = contents.subarray(0, 2).toString() === '#!'
+  writeFileSync(`${path}.new`, contents, { mode: isProgram ? 0o755 : 0o644 })
+  renameSync(`${path}.new`, path)
+}
+
+if (!process.argv.includes('--prepare') || !mayStay()) {
+  const { outputFiles } = await build({
+    entryPoints: [
+      'cli/main.ts',
+      ...globSync('scripts', '.ts'),
+      ...globSync('bench', '.ts'),
+      ...globSync('test', '.test.ts'),
+      ...globSync('test/programs', '.ts'),
+    ],
+    outbase: '.',
+    outdir: 'dist',
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    sourcemap: 'linked',
+    logLevel: 'warning',
+    write: false,
+  })
+  for (const file of outputFiles) write(file)
+  const made = new Set(outputFiles.map(({ path }) => path))
+  for (const folder of ['bench', 'chunks', 'cli', 'scripts', 'test'])
+    for (const path of globSync(`${process.cwd()}/dist/${folder}`, '')) if (!made.has(path)) rmSync(path)
+  writeFileSync(stamp, '')
+}

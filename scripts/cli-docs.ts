@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { helpSection, rotatorsSection, sessionSection, withSection } from './cli-docs/sections.js'
 
-/** `npm run docs:cli`: writes the help texts and a real session into docs/cli.md, and the table of rotators into the README; a test compares them. */
+/** `npm run docs:cli`: writes the help texts and a real session into docs/cli.md, and the table of rotators into the README. A test compares them. */
 const path = 'docs/cli.md'
 const page = await readFile(path, 'utf8')
 await writeFile(path, withSection(withSection(page, 'help', await helpSection()), 'session', await sessionSection()))

@@ -8,10 +8,10 @@ import { type SelfIssuedTally, selfIssuedFaults, tales } from '../test/crash/sel
 import { memorySettings, realSettings } from '../test/crash/settings.js'
 
 /**
- * The crash matrix by itself: `npm run test:crash -- --json` ends with one line, one object; exit 1 when a promise was broken. The settings are
- * dealt to two processes. Single faults are whole; of the pairs of crashes after a publication one in eight is run, drawn by KEYTURN_SEED, and of
- * the points of the file store after a publication one in ten; of what is self-issued all single faults and some pairs. `--whole` runs them all, in
- * ten minutes or so, but for pairs of what is self-issued, of which it runs one in twelve.
+ * Runs the crash matrix alone: `npm run test:crash -- --json` ends with one object on one line; exit 1 if a promise was broken. Two processes share
+ * the settings. All single faults run. Of the pairs of crashes after a publication one in eight runs, drawn by KEYTURN_SEED; of the points of the
+ * file store after a publication, one in ten; of self-issued credentials, all single faults and some pairs. `--whole` runs everything in about ten
+ * minutes, except for the pairs of self-issued credentials: of these it runs one in twelve.
  */
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, whole: { type: 'boolean', default: false }, part: { type: 'string' } },
@@ -56,9 +56,13 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
 }
 
 async function inProcess(part: number): Promise<{ counts: Counts; traces: readonly string[] }> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), '--part', String(part), ...(values.whole ? ['--whole'] : [])], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--max-semi-space-size=64', fileURLToPath(import.meta.url), '--part', String(part), ...(values.whole ? ['--whole'] : [])],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const said = await text(child.stdout)
   if (said.trim() === '') throw new Error(`part ${part} of the matrix ended without an answer`)
   return JSON.parse(said) as { counts: Counts; traces: readonly string[] }

@@ -25,8 +25,8 @@ import { PostgresServer, removeCopies } from '../test/harness/postgres-server.js
 import { adminPassword, arrangeRoles, firstPassword } from '../test/harness/postgres-world.js'
 
 /**
- * `npm run e2e:cluster -- --json`: PostgreSQL, the file store and an API server, real where there is one; each pod is an application that logs in
- * without pause with what its Secret said when it started. One rotation, from the poke to the end of the old login. Exit 1 where a promise was broken.
+ * `npm run e2e:cluster -- --json` plays one rotation, from the poke to the end of the old login, with PostgreSQL, the file store and an API server, a
+ * real one if there is one. Each pod is an application that logs in without pause with the Secret of its start. Exit 1 if a promise was broken.
  */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 const tell = (text: string): void => void (values.json || console.log(text))
@@ -79,7 +79,7 @@ async function applicationsOf(room: Room, server: PostgresServer): Promise<Map<s
   return running
 }
 
-/** Until the old login is refused, as somebody would notice who tries it every few milliseconds. */
+/** When the old login was refused, to somebody who tries it every few milliseconds. */
 async function refusedAt(server: PostgresServer, { username, password }: Login, stopped: () => boolean): Promise<number | undefined> {
   while (!stopped()) {
     if (!(await logsIn(server, username, password))) return Date.now()
@@ -112,7 +112,7 @@ function depsOf(store: FileStore, consumers: readonly Consumer[], server: Postgr
   }
 }
 
-/** Sweeps until the old login is retired; when every consumer was seen to be synced. */
+/** Sweeps until the old login is retired. Returns when every consumer had been seen as synced. */
 async function sweepToTheEnd(deps: Deps, ref: SecretRef): Promise<{ readonly syncedAt: number; readonly retired: boolean }> {
   let [syncedAt, said] = [0, '']
   for (let turn = 0; turn < sweepsMax; turn++) {

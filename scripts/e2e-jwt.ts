@@ -19,9 +19,9 @@ import { FakeEnv } from '../test/harness/fake-env.js'
 import { hasPrivateMember, Issuer, Late, type Token, Verifier } from '../test/harness/jwt-parties.js'
 
 /**
- * `npm run e2e:jwt -- --json`: the file store, a signer's secret and its public set; two issuers of tokens and three kinds of verifier, each as late
- * as the policy lets it be, on a clock that is moved. Twenty rotations as fast as they are not held, one of them to another algorithm, then an
- * emergency. Each token is verified by everybody at its beginning, in between and at its end. Exit 1 where a promise was broken.
+ * `npm run e2e:jwt -- --json` plays with the file store, a signer's secret and its public set. Two issuers of tokens and three kinds of verifier are as
+ * late as the policy lets them be, on a clock that is moved. Twenty rotations follow as fast as nothing holds them, one of them to another algorithm,
+ * then an emergency. Every verifier checks each token at its beginning, in between and at its end. Exit 1 if a promise was broken.
  */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 const [second, minute] = [1000, 60_000]
@@ -72,14 +72,14 @@ const set = new Late(served)
 const issuers = [new Issuer(secret, 0), new Issuer(secret, lateMs)]
 /** Clocks are apart by at most keyturn-skew. */
 const verifiers = [
-  // Longer than tokens live: only the time of announcing covers it.
+  // Longer than the life of a token: only the time between announcement and use covers it.
   new Verifier('ticker', 240 * minute, set, lateMs, -30 * second),
   new Verifier('max-age', 5 * minute, set, lateMs, 30 * second),
   new Verifier('refetch', 30 * second, set, lateMs, 0),
 ]
 let open: readonly Token[] = []
 
-/** One look at the world: everybody reads, signs and verifies. */
+/** One tick of the world: everybody reads, signs and verifies. */
 async function tick(phase: 'refused' | 'emergencyRefused'): Promise<void> {
   env.time += tickMs
   const now = env.now()
@@ -116,7 +116,7 @@ await store.create('jwt-public', new SecretText('{}'), {})
 await adopt(deps, store, 'file:jwt', policy)
 env.time += 120 * minute // past the grace of the first value
 await turn('rotate')
-// A verifier reads the set when it starts, and nobody signs before.
+// A verifier reads the set when it starts, and nobody signs before that.
 await secret.look(env.now())
 await set.look(env.now())
 env.time += lateMs

@@ -1,4 +1,4 @@
-// Node 20 has no fs.globSync: the files below a folder that end in `ending`, sorted.
+// Lists the files below a folder whose names end in `ending`, sorted. Node 20 has no fs.globSync.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 

@@ -1,5 +1,5 @@
-// One file a function, with one cloud's SDK and only the rotators that KEYTURN_ROTATORS names (default: postgres). The same sources give the same
-// bytes: nothing of the machine or the time is in them.
+// Makes one file per function, with one cloud's SDK and only the rotators that KEYTURN_ROTATORS names (default: postgres). The same sources give the
+// same bytes: nothing in them comes from the machine or the time.
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,13 +10,13 @@ const functions = [
   { cloud: 'aws', name: 'rotate' },
   { cloud: 'aws', name: 'jwks' },
 ]
-/** What belongs to each cloud: in the bundle of another it is an error. */
+/** The SDK of each cloud. In the bundle of another cloud it is an error. */
 const sdks = { aws: /node_modules\/(@aws-sdk|@smithy)\//, gcp: /node_modules\/(@google-cloud|google-)/, azure: /node_modules\/@azure\// }
 
 const registries = /\/shared\/(rotators|notifiers|stores)\/registry\.ts$/
 const rotatorRegistry = 'shared/rotators/registry.ts'
 
-/** Where a registry imports lazily: `which` says what becomes of it. What it imports statically is not asked. */
+/** Asks `which` what becomes of each lazy import of a registry. Static imports are not asked about. */
 const lazyImports = (which) => ({
   name: 'lazy-imports',
   setup(building) {
@@ -30,13 +30,13 @@ const lazyImports = (which) => ({
   },
 })
 const external = (_, path) => ({ path, external: true })
-/** Of a row its entry file, which is called as the row is, and parts in the folder of that name. What these import follows. */
+/** Keeps, of each chosen row, the entry file with the row's name and the parts in the folder of that name. Their own imports follow. */
 const leaveOut = (chosen) => (room, path) =>
   (chosen[room] ?? []).some((name) => path === `./${name}.js` || path.startsWith(`./${name}/`))
     ? undefined
     : { path: 'part', namespace: 'left-out' }
 
-/** The rotators that may be chosen, by the rows of their registry, of which nothing is loaded. */
+/** Reads which rotators may be chosen from the rows of their registry, without loading any of them. */
 async function readOffered() {
   const { outputFiles } = await build({
     entryPoints: [rotatorRegistry],
@@ -46,11 +46,12 @@ async function readOffered() {
     format: 'esm',
     plugins: [lazyImports(external)],
   })
-  const { offeredKinds } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`)
+  const code = Buffer.from(outputFiles[0].contents).toString('base64')
+  const { offeredKinds } = await import(`data:text/javascript;base64,${code}`)
   return offeredKinds
 }
 
-/** An error for a name that no row offers. */
+/** Throws for a name that no row offers. */
 function chooseRotators(offered, text = process.env.KEYTURN_ROTATORS) {
   const chosen = (text || 'postgres').split(',').map((name) => name.trim())
   const unknown = chosen.filter((name) => !offered.includes(name))
@@ -75,13 +76,14 @@ async function bundle({ cloud, name }, folder, rotators) {
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
-    // A text: for a list esbuild would make a module of its own, which every other one calls.
+    // A text, because esbuild would make a module of its own for a list, which every other module would call.
     define: { KEYTURN_BUNDLED_ROTATORS: JSON.stringify(rotators.join()) },
-    // A function tells nobody: of a notifier only the form of its settings is in the bundle, because a configuration is read with it.
+    // A function announces nothing: the bundle holds only the form of a notifier's settings, which reading a configuration needs.
     plugins: [lazyImports(leaveOut({ rotators }))],
   })
   const inputs = Object.keys(metafile.inputs)
-  const foreign = Object.entries(sdks).flatMap(([other, form]) => (other === cloud ? [] : inputs.filter((input) => form.test(input))))
+  const otherSdks = Object.entries(sdks).filter(([other]) => other !== cloud)
+  const foreign = otherSdks.flatMap(([, form]) => inputs.filter((input) => form.test(input)))
   const stores = inputs.filter((input) => /^shared\/stores\//.test(input) && !input.startsWith(storeOf[cloud]))
   const wrong = [...foreign, ...stores]
   if (wrong.length > 0) throw new Error(`functions/${cloud}/${name} would carry what it must not: ${wrong.slice(0, 5).join(', ')}`)
@@ -103,7 +105,7 @@ for (const one of functions) {
   if (made.rotates) rotating.push(one)
   console.log(sizeOf(one, chosen, made))
 }
-/** Of each rotator by itself, and of all of them. */
+/** Sizes with each rotator alone, and with all of them. */
 if (process.argv.includes('--sizes')) {
   const trial = mkdtempSync(join(tmpdir(), 'keyturn-sizes-'))
   const others = [...offered.map((kind) => [kind]), offered].filter((rotators) => `${rotators}` !== `${chosen}`)

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import { type Mutant, mutants } from './mutants/list.js'
 
-/** Breaks a copy on purpose, one rule at a time; each mutant must turn a test red. `-- --json` ends with one line, one object. */
+/** Breaks a copy on purpose, one rule at a time; each mutant must turn a test red. `-- --json` ends with one object on one line. */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 const copied = ['package.json', 'package-lock.json', 'tsconfig.json', 'shared', 'cli', 'functions', 'scripts', 'test']
 
@@ -19,11 +19,12 @@ async function copyOfProject(): Promise<string> {
   return folder
 }
 
-/** A mutant whose text is not found exactly once is an error, not a survivor. */
+/** Applies a mutant. A text that does not occur exactly once is an error, not a survivor. */
 async function mutate(folder: string, { edits, name }: Mutant): Promise<void> {
   for (const { file, from, to } of edits) {
     const text = await readFile(join(folder, file), 'utf8')
-    if (text.split(from).length !== 2) throw new Error(`Mutant "${name}": its text stands ${text.split(from).length - 1} times in ${file}.`)
+    const times = text.split(from).length - 1
+    if (times !== 1) throw new Error(`Mutant "${name}": its text occurs ${times} times in ${file}.`)
     await writeFile(
       join(folder, file),
       text.replace(from, () => to),
@@ -50,10 +51,10 @@ async function firstRed(folder: string, tests: readonly string[]): Promise<strin
   return undefined
 }
 
-/** These stop what they started only when they run to their end. */
+/** Tests that stop the servers they started only when they run to their end. */
 const startsServers = /test\/(e2e|contract)\//
 
-/** Stops at the first red test: the rest of the file says nothing more. */
+/** Stops at the first red test: the rest of the file adds nothing. */
 async function staysGreen(folder: string, file: string): Promise<boolean> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   const child = spawn(process.execPath, ['--test-reporter=tap', file], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'], env })
@@ -68,12 +69,12 @@ async function staysGreen(folder: string, file: string): Promise<boolean> {
   return green && child.exitCode === 0
 }
 
-/** Red because of a mutant only means something where the unchanged copy is green. */
+/** A red test proves something about a mutant only if the unchanged copy is green. */
 async function mustStartGreen(): Promise<void> {
   const folder = await copyOfProject()
   try {
     const red = await firstRed(folder, [...new Set(mutants.flatMap(({ tests }) => tests))])
-    if (red) throw new Error(`Without any mutant ${red} is red already.`)
+    if (red) throw new Error(`${red} is red even without a mutant.`)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -1,15 +1,29 @@
-// Runs every built test file, prints what was skipped and why, and in CI fails on a skip: there test/setup.sh has installed what tests need.
-import { mkdtempSync, rmSync } from 'node:fs'
+// Runs every built test file and prints what was skipped and why. In CI a skip is a failure, because test/setup.sh has installed what tests need.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { globSync } from './files.mjs'
 
-const wanted = process.argv.slice(2)
-const files = globSync('dist/test', '.test.js').filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+// Tests that run in part, or not at all (`only`), because they are slow or need what a newcomer does not have. CONTRIBUTING has the same list.
+const wholeTests = JSON.parse(readFileSync(new URL('./whole.json', import.meta.url), 'utf8'))
+
+// `--whole` runs only these tests, and all of them. Other words are parts of paths.
+const whole = process.argv.includes('--whole')
+if (whole) process.env.KEYTURN_WHOLE = '1'
+const wanted = process.argv.slice(2).filter((word) => word !== '--whole')
+const isWhole = (file, one) => file.endsWith(`test/${one.file}.test.js`)
+const belongs = (file) => (whole ? wholeTests.some((one) => isWhole(file, one)) : !wholeTests.some((one) => one.only && isWhole(file, one)))
+const named = (file) => wanted.length > 0 && wanted.some((part) => file.includes(part))
+const files = globSync('dist/test', '.test.js').filter((file) => (wanted.length === 0 ? belongs(file) : named(file)))
 const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test files need and is slow to make
 process.env.KEYTURN_TEST_CACHE = cache
+// While this file is there, `npx keyturn` leaves dist/ as it is (scripts/build.mjs).
+const running = `dist/.tests/${process.pid}`
+mkdirSync('dist/.tests', { recursive: true })
+writeFileSync(running, '')
+process.on('exit', () => rmSync(running, { force: true }))
 const skips = []
 let failed = 0
 const stream = run({ files, concurrency: 2 })
@@ -25,7 +39,7 @@ setInterval(() => {
   process.exit(1)
 }, 10_000).unref()
 stream.on('test:fail', () => failed++)
-const around = [] // the suites around the test that is told of, the outermost first
+const around = [] // the suites around the reported test, the outermost first
 stream.on('test:start', ({ name, nesting }) => {
   around[nesting] = name
 })
@@ -33,14 +47,14 @@ stream.on('test:pass', ({ name, nesting, skip, details }) => {
   if (skip === undefined) return
   skips.push({ name, suite: around[nesting - 1], why: skip === true ? 'no reason given' : skip, isSuite: details.type === 'suite' })
 })
-/** What node:test counts, as it says at the end: `pass 2358`. */
+/** The counts that node:test prints at the end, such as `pass 2358`. */
 const counts = { tests: 0, pass: 0, skipped: 0 }
 stream.on('test:diagnostic', ({ nesting, message }) => {
   const [what, count] = message.split(' ')
   if (nesting === 0 && what in counts) counts[what] = Number(count)
 })
 
-/** A test by its name, several of one suite for one reason by their number. */
+/** Names a single test; counts several tests that one suite skips for one reason. */
 function* skipLines() {
   const groups = new Map()
   for (const skip of skips) {
@@ -52,7 +66,7 @@ function* skipLines() {
     yield `skipped: ${group.length === 1 ? name : `${suite}, ${group.length} tests`}: ${why}`
   }
 }
-/** Tests of a suite that is skipped by node:test itself are in none of its counts: the suite counts as one. */
+/** node:test does not count the tests of a suite that it skips itself: the suite counts as one. */
 function lastLine() {
   const suites = skips.filter(({ isSuite }) => isSuite).length
   const [tests, skipped] = [counts.tests + suites, counts.skipped + suites]

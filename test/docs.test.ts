@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import whole from '../scripts/whole.json' with { type: 'json' }
 import { rows } from '../shared/lifecycle/decide/table.js'
 import { notifierKinds } from '../shared/notifiers/registry.js'
 import { storeKinds } from '../shared/stores/registry.js'
@@ -63,4 +64,15 @@ describe('README.md says what there is', () => {
 
   it('every way to tell those who read a secret, and no other', () =>
     assert.deepEqual(namesIn(tableBelow(page, /\| what it can prove \|/)), [...notifierKinds].sort()))
+})
+
+describe('CONTRIBUTING.md says what is tested where', () => {
+  it('names what npm test leaves to CI, and how much of it', () => {
+    const table = tableBelow(readFileSync('CONTRIBUTING.md', 'utf8'), /^\| file \| all of it \|/)
+    assert.deepEqual(
+      table.map(([file = '', what]) => ({ file: file.replaceAll('`', ''), what })),
+      whole.map(({ file, what }) => ({ file: `test/${file}.test.ts`, what })),
+    )
+    for (const { file } of whole) assert.ok(existsSync(`test/${file}.test.ts`), file)
+  })
 })

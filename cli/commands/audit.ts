@@ -3,50 +3,57 @@ import { checkAudit } from '../../shared/app/audit-file.js'
 import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 
-/** Reads the whole audit log and changes nothing. damaged where a line was changed or the end cut off, not_found where it cannot be read. */
+/** Reads the whole audit log and changes nothing. damaged if a line was changed or the end was cut off, not_found if it cannot be read. */
 export const audit = (): Command =>
   new Command('audit')
-    .description('the audit log')
+    .description('check the audit log')
     .addHelpText('after', '\nExample:\n  keyturn audit verify')
     .addCommand(
       new Command('verify')
-        .description('check that no line of the audit log was changed or taken out')
-        .option('-f, --file <path>', 'the log; default: that of this store')
-        .option('--head <hash>', 'a head that an earlier run printed and that was kept elsewhere: shows that the end was not cut off')
+        .description('check that no line of the audit log was changed or removed')
+        .option('-f, --file <path>', 'the log file (default: the log of this store)')
+        .option('--head <hash>', 'a head that an earlier run printed; if the log still contains it, the end was not cut off')
         .addHelpText('after', '\nExample:\n  keyturn audit verify --head 3f1c…')
         .action(
           action(async ({ app, output }, { file = app.config.audit, head }: { readonly file?: string; readonly head?: string }) => {
             if (head !== undefined && !/^[0-9a-f]{64}$/.test(head))
-              throw new RotationError('bad_event', `"${head}" is no head.`, {
+              throw new RotationError('bad_event', `"${head}" is not a head.`, {
                 field: 'head',
-                next: 'Give the 64 hex digits that an earlier run printed.',
+                next: 'Give the 64 hexadecimal digits that an earlier run printed.',
               })
             const found = await check(file, head)
-            const { records, torn, broken } = found
-            if (broken.length === 0 && found.expectedFound) {
-              output.result({ file, records, torn, head: found.head }, [
-                `${records} records, none changed${torn > 0 ? `; ${torn} lines were left half by a killed process` : ''}. Head: ${found.head ?? 'none'}`,
-              ])
-              return
-            }
-            const why =
-              broken.length > 0
-                ? `line ${broken.slice(0, 10).join(', ')} was changed, or something before it is missing`
-                : `the head ${head} is gone: the end was cut off`
-            throw new RotationError('damaged', `The audit log ${file} is not what was written: ${why}.`, {
-              field: 'file',
-              next: 'Compare it with a backup, and find out who can write it.',
-            })
+            assertUnaltered(found, file, head)
+            const { records, torn } = found
+            const incomplete = torn > 0 ? `; ${torn} incomplete, written by a process that was killed` : ''
+            output.result({ file, records, torn, head: found.head }, [
+              `${records} records, none changed${incomplete}. Head: ${found.head ?? 'none'}`,
+            ])
           }),
         ),
     )
 
-async function check(file: string, head: string | undefined) {
+type Checked = Awaited<ReturnType<typeof checkAudit>>
+
+function assertUnaltered({ broken, expectedFound }: Checked, file: string, head: string | undefined): void {
+  const fail = (why: string): never => {
+    throw new RotationError('damaged', `The audit log ${file} was altered: ${why}.`, {
+      field: 'file',
+      next: 'Compare it with a backup, and find out who can write to it.',
+    })
+  }
+  if (broken.length > 0) fail(`line ${broken.slice(0, 10).join(', ')} was changed, or a line before it is missing`)
+  if (!expectedFound) fail(`the head ${head} is missing: the end was cut off`)
+}
+
+async function check(file: string, head: string | undefined): Promise<Checked> {
   try {
     return await checkAudit(file, head)
   } catch (cause) {
     const code = systemCodeOf(cause)
     if (code === undefined) throw cause
-    throw new RotationError('not_found', `The audit log ${file} cannot be read (${code}).`, { field: 'file', next: 'Name it with --file.' })
+    throw new RotationError('not_found', `The audit log ${file} cannot be read (${code}).`, {
+      field: 'file',
+      next: 'Give its path with --file.',
+    })
   }
 }

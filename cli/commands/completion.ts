@@ -1,14 +1,16 @@
 import { Argument, Command } from 'commander'
 import { completionScript, type Shell, shells } from '../completion-scripts.js'
 import { createOutput } from '../output.js'
+import { terminalOf } from '../terminal.js'
 
-/** `program`: what is completed, once all commands are added to it. */
+/** `program` returns the command line to complete. It is called after every command was added. */
 export const completion = (program: () => Command): Command =>
   new Command('completion')
-    .description('print what a shell needs to complete keyturn')
-    .addArgument(new Argument('<shell>', 'which shell').choices([...shells]))
+    .description('print the completion script for a shell')
+    .addArgument(new Argument('<shell>', 'the shell').choices([...shells]))
     .addHelpText('after', '\nExample:\n  source <(keyturn completion bash)')
     .action((shell: Shell) => {
-      const script = completionScript(program(), shell)
-      createOutput(program().opts<{ json?: boolean }>().json === true).result({ shell, script }, [script.trimEnd()])
+      const all = program()
+      const script = completionScript(all, shell)
+      createOutput(all.opts<{ json?: boolean }>().json === true, terminalOf(all)).result({ shell, script }, [script.trimEnd()])
     })

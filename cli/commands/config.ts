@@ -2,33 +2,37 @@ import { Command } from 'commander'
 import { configSchema } from '../../shared/app/config-schema.js'
 import { parseConfiguration } from '../../shared/app/configuration.js'
 import { RotationError } from '../../shared/core/errors.js'
+import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { action } from '../context.js'
 import { readValue } from '../read-value.js'
 
-/** Checks a configuration from a file or stdin before it is put; stores nothing. bad_config names every place that is wrong. */
+/** Checks a configuration from a file or stdin and stores nothing. bad_config names every place that is wrong. */
 export const config = (): Command =>
   new Command('config')
-    .description('the configuration secret: consumers, freezes, defaults, pause')
+    .description('check the configuration secret: consumers, freezes, defaults, pause')
     .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json')
     .addCommand(
       new Command('check')
-        .description('say whether a configuration is right, and every place where it is not; nothing is stored')
-        .option('-f, --file <path>', 'the file; without it from stdin')
+        .description('check a configuration and name every mistake in it; nothing is stored')
+        .option('-f, --file <path>', 'the file (default: stdin)')
         .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
         .action(
-          action(async ({ app, output }, { file }: { readonly file?: string }) => {
-            const { consumers, freezes, paused, defaults } = parseConfiguration(
-              await readValue(file, 'the configuration', app.env.cancelled),
-            )
+          action(async ({ output, terminal }, { file }: { readonly file?: string }) => {
+            const { consumers, freezes, paused, defaults } = parseConfiguration(await readValue(file, 'the configuration', terminal))
             const all = Object.values(consumers).map(({ key, kind, required }) => ({ key, kind, required }))
+            const names = all.map(shownConsumer).join('; ') || 'none'
+            const pause = paused ? ', PAUSED' : ''
             output.result({ consumers: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
-              `The configuration is right: ${all.length} consumers (${all.map(({ key, kind, required }) => `${key} ${kind}${required ? ', required' : ''}`).join('; ') || 'none'}), ${freezes.length} freezes${paused ? ', PAUSED' : ''}.`,
+              `The configuration is valid: ${all.length} consumers (${names}), ${freezes.length} freezes${pause}.`,
             ])
           }),
         ),
     )
 
-/** Prints the JSON Schema of the configuration secret. bad_event for any other word than `config`. */
+const shownConsumer = ({ key, kind, required }: Pick<Consumer, 'key' | 'kind' | 'required'>): string =>
+  `${key} ${kind}${required ? ', required' : ''}`
+
+/** Prints the JSON Schema of the configuration secret. bad_event for any word other than `config`. */
 export const schema = (): Command =>
   new Command('schema')
     .description('print a JSON Schema')
@@ -37,7 +41,7 @@ export const schema = (): Command =>
     .action(
       action(async ({ output }, what: string) => {
         if (what !== 'config')
-          throw new RotationError('bad_event', `There is no schema "${what}".`, { field: 'what', next: 'Use: config.' })
+          throw new RotationError('bad_event', `There is no schema "${what}".`, { field: 'what', next: 'Run keyturn schema config.' })
         const text = configSchema()
         output.result({ schema: text }, [JSON.stringify(text, null, 2)])
       }),

@@ -5,33 +5,36 @@ import { action } from '../context.js'
 
 const marks: Readonly<Record<Finding['level'], string>> = { good: '✓', warning: '!', wrong: '✗' }
 
-/** Examines the installation and every secret of one store. bad_config where a finding is wrong; with --json it carries all findings. */
+/** Examines the installation and every secret of one store. bad_config if a finding is wrong; with --json it carries all findings. */
 export const doctor = (): Command =>
   new Command('doctor')
-    .description('try configuration, permissions, routes, clock and every login without changing anything; each finding with its remedy')
-    .option('--store <kind>', 'which store', 'file')
+    .description(
+      'check configuration, permissions, routes, clock and every login without changing anything; every problem comes with its remedy',
+    )
+    .option('--store <kind>', 'the store', 'file')
     .addHelpText('after', '\nExample:\n  keyturn doctor')
     .action(
       action(async ({ app, output }, { store }: { readonly store: string }) => {
         const found: Finding[] = []
         for await (const one of examine(await app.deps(`${store}:any`), app.config)) {
           found.push(one)
-          output.note(`${marks[one.level]} ${one.what}: ${one.says}${one.next === undefined ? '' : `\n    ${one.next}`}`)
+          output.note(`${marks[one.level]} ${one.what}: ${one.says}`)
+          if (one.next !== undefined) output.note(`    ${one.next}`)
         }
         const json = { findings: found.map(({ what, level, says, next }) => ({ what, level, says, next: next ?? null })) }
         const bad = found.filter(({ level }) => level === 'wrong')
         const [first] = bad
         if (first === undefined) {
-          output.result(json, [`${found.length} findings, nothing wrong.`])
+          output.result(json, [`${found.length} findings, nothing is wrong.`])
           return
         }
         const error = new RotationError(
           'bad_config',
-          `${bad.length} of ${found.length} findings are wrong; the first: ${first.what}: ${first.says}.`,
+          `${bad.length} of ${found.length} findings are wrong. The first: ${first.what}: ${first.says}.`,
           {
-            next: first.next ?? 'See above.',
+            next: first.next ?? 'See the findings above.',
           },
         )
-        process.exitCode = output.failure(error, json)
+        output.failure(error, json)
       }),
     )

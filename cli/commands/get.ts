@@ -3,42 +3,46 @@ import { Command } from 'commander'
 import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
 import type { SecretState } from '../../shared/core/ports/store.js'
 import type { SecretText } from '../../shared/core/secret-text.js'
-import { action } from '../context.js'
-import { type Json, type Output, showTime } from '../output.js'
+import { action, type Run } from '../context.js'
+import { type Json, showTime } from '../output.js'
 
 interface GetOptions {
   readonly reveal?: boolean
   readonly outputFile?: string
 }
 
-/** Shows a secret without its value. bad_event for --reveal without a terminal or with --json, and for an --output-file that exists already. */
+/** Shows a secret without its value. bad_event for --reveal without a terminal or with --json, and for an --output-file that already exists. */
 export const get = (): Command =>
   new Command('get')
-    .description('what is known of a secret; its value only on request')
-    .argument('<ref>', 'which secret')
-    .option('--reveal', 'print the value, to a terminal only')
+    .description('show what is known about a secret; its value only on request')
+    .argument('<ref>', 'the secret, such as file:db')
+    .option('--reveal', 'print the value, only to a terminal')
     .option('--output-file <path>', 'write the value to a new file that only you can read (0600)')
     .addHelpText('after', '\nExample:\n  keyturn get file:db\n  keyturn get file:db --output-file db.json')
     .action(
-      action(async ({ app, output }, refText: string, options: GetOptions) => {
+      action(async ({ app, output, terminal }, refText: string, options: GetOptions) => {
         const store = await app.admin(refText)
         const state = await store.describe(await store.resolve(refText))
         const wanted = options.reveal === true || options.outputFile !== undefined
-        if (wanted && state.current) await give(options, output, await store.read(state.ref, state.current.id))
+        if (wanted && state.current) await give(options, { output, terminal }, await store.read(state.ref, state.current.id))
         const file = options.outputFile === undefined ? {} : { file: options.outputFile }
         if (options.reveal !== true) output.result({ ...metadata(state), ...file }, linesOf(state, options.outputFile))
       }),
     )
 
-async function give({ reveal, outputFile }: GetOptions, output: Output, value: SecretText): Promise<void> {
+async function give(
+  { reveal, outputFile }: GetOptions,
+  { output, terminal }: Pick<Run, 'output' | 'terminal'>,
+  value: SecretText,
+): Promise<void> {
   if (reveal) {
-    if (!process.stdout.isTTY || output.json) {
-      throw new RotationError('bad_event', 'A value is printed to a terminal only, not into a pipe, a log or JSON.', {
+    if (!terminal.stdout.isTTY || output.json) {
+      throw new RotationError('bad_event', 'A value is printed only to a terminal, never into a pipe, a log or JSON.', {
         field: 'reveal',
         next: 'Use --output-file.',
       })
     }
-    process.stdout.write(`${value.reveal()}\n`)
+    terminal.stdout.write(`${value.reveal()}\n`)
   }
   if (outputFile === undefined) return
   try {
@@ -46,9 +50,9 @@ async function give({ reveal, outputFile }: GetOptions, output: Output, value: S
   } catch (cause) {
     const code = systemCodeOf(cause)
     if (code === undefined) throw cause
-    throw new RotationError('bad_event', `The file ${outputFile} was not written (${code}).`, {
+    throw new RotationError('bad_event', `The file ${outputFile} could not be written (${code}).`, {
       field: 'output-file',
-      next: 'Name a file that does not exist yet, in a folder that does.',
+      next: 'Name a file that does not exist yet, in a folder that exists.',
     })
   }
 }

@@ -2,10 +2,10 @@ import { Command } from 'commander'
 import { createFileHome } from '../../shared/app/init.js'
 import { action } from '../context.js'
 
-/** Makes the folder of the file store and its key; with KEYTURN_KEY set, no key file. exists where there is a key file already, which stays. */
+/** Creates the folder of the file store and its key file; with KEYTURN_KEY set, no key file. exists if there is a key file already; it stays. */
 export const init = (): Command =>
   new Command('init')
-    .description('make the folder of the file store and, unless KEYTURN_KEY is set, its key')
+    .description('create the folder of the file store and, unless KEYTURN_KEY is set, its key')
     .addHelpText('after', '\nExample:\n  keyturn init --home ./vault')
     .action(
       action(async ({ app, output }) => {
@@ -14,7 +14,7 @@ export const init = (): Command =>
           `The file store is ready in ${app.config.home}.`,
           made.keyFile
             ? `Its key is ${made.keyFile} (mode 0600). Keep a copy elsewhere: without it no value can be read again.`
-            : 'Its key is KEYTURN_KEY, which is kept nowhere.',
+            : 'Its key is KEYTURN_KEY. Keyturn does not store it.',
         ])
       }),
     )

@@ -18,39 +18,52 @@ interface Unread {
   readonly cause: unknown
 }
 
-/** Lists a store without a login. A secret that cannot be read does not end the list: the exit code tells of it after the others are shown. */
+/** Lists the secrets of a store without a login. One that cannot be read does not end the list: the others are shown, then it is reported. */
 export const list = (): Command =>
   new Command('list')
-    .description('the secrets of a store: type, age, when the next rotation is due; no login, no value')
-    .option('--store <kind>', 'which store', 'file')
-    .option('--managed', 'only those with a policy')
-    .option('--due', 'only those whose rotation is due')
+    .description('list the secrets of a store: type, age, when the next rotation is due; no login, no value')
+    .option('--store <kind>', 'the store', 'file')
+    .option('--managed', 'only secrets with a policy')
+    .option('--due', 'only secrets whose rotation is due')
     .addHelpText('after', '\nExample:\n  keyturn list --managed\n  keyturn list --due --json')
     .action(
       action(async (run, options: ListOptions) => {
         const { app, output } = run
-        const store = await app.admin(`${options.store}:any`)
-        const deps = await app.deps(`${options.store}:any`)
-        const failed: Unread[] = []
-        const found: Line[] = []
-        const managed = options.managed === true || options.due === true
-        const leaveOut = (ref: string, cause: unknown): void => void failed.push({ ref, cause })
-        for await (const listed of store.list({ managed }, leaveOut)) {
-          const state = await viewOf(store, listed).catch((cause: unknown) => leaveOut(listed.ref.shown, cause))
-          if (state === undefined) continue
-          const schedule = await scheduleOf(deps, state)
-          if (options.due !== true || schedule.due) found.push(lineOf(state, schedule))
-        }
-        found.sort((a, b) => (a.ref < b.ref ? -1 : 1))
-        const none = options.due ? 'Nothing is due.' : 'No secrets yet. Next: keyturn put file:db --file db.json'
-        const lines = found.length > 0 ? shown(found, app.env.now()) : failed.length > 0 ? [] : [none]
+        const { found, failed } = await readAll(run, options)
         const [first] = failed
-        if (first === undefined) return output.result({ secrets: found }, lines)
+        if (first === undefined) {
+          const none = options.due ? 'Nothing is due.' : 'No secrets yet. Next: keyturn put file:db --file db.json'
+          output.result({ secrets: found }, found.length > 0 ? shown(found, app.env.now()) : [none])
+          return
+        }
         if (found.length === 0) throw first.cause
-        if (!output.json) output.result({}, lines)
+        if (!output.json) output.result({}, shown(found, app.env.now()))
         reportUnread(run, first, failed, found)
       }),
     )
+
+interface Read {
+  readonly found: readonly Line[]
+  readonly failed: readonly Unread[]
+}
+
+/** Reads what the options ask for, sorted by ref; `failed` are the secrets that could not be read. */
+async function readAll({ app }: Run, options: ListOptions): Promise<Read> {
+  const store = await app.admin(`${options.store}:any`)
+  const deps = await app.deps(`${options.store}:any`)
+  const failed: Unread[] = []
+  const found: Line[] = []
+  const managed = options.managed === true || options.due === true
+  const leaveOut = (ref: string, cause: unknown): void => void failed.push({ ref, cause })
+  for await (const listed of store.list({ managed }, leaveOut)) {
+    const state = await viewOf(store, listed).catch((cause: unknown) => leaveOut(listed.ref.shown, cause))
+    if (state === undefined) continue
+    const schedule = await scheduleOf(deps, state)
+    if (options.due !== true || schedule.due) found.push(lineOf(state, schedule))
+  }
+  found.sort((a, b) => (a.ref < b.ref ? -1 : 1))
+  return { found, failed }
+}
 
 type Line = ReturnType<typeof lineOf>
 const lineOf = (state: SecretView, { type, nextAt, code }: Scheduled) => ({
@@ -76,8 +89,9 @@ function shown(lines: readonly Line[], now: number): readonly string[] {
 
 function reportUnread({ output }: Run, first: Unread, failed: readonly Unread[], secrets: readonly Line[]): void {
   const known = first.cause instanceof RotationError ? first.cause : undefined
-  const next = known?.next ?? 'keyturn doctor examines each.'
-  const why = `${failed.length} could not be read; the first: ${first.ref}: ${messageOf(first.cause)}`
+  const next = known?.next ?? 'Run keyturn doctor: it examines each secret.'
+  const why = `Secrets that could not be read: ${failed.length}. The first: ${first.ref}: ${messageOf(first.cause)}`
+  const error = new RotationError(known?.code ?? 'internal', why, { field: first.ref, next })
   const unread = failed.map(({ ref, cause }) => ({ ref, why: messageOf(cause) }))
-  process.exitCode = output.failure(new RotationError(known?.code ?? 'internal', why, { field: first.ref, next }), { secrets, unread })
+  output.failure(error, { secrets, unread })
 }

@@ -3,11 +3,11 @@ import { type Planned, plan as planFleet } from '../../shared/lifecycle/fleet/pl
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
 
-/** Shows for every managed secret what is due and what a rotation would meet now, decided by the code of the run; no login, no write. */
+/** Shows for every managed secret what is due and what a rotation would do now. The code of a real run decides it. No login, no write. */
 export const plan = (): Command =>
   new Command('plan')
-    .description('the fleet: what is due, held or refused, and why; no login, no write')
-    .option('--store <kind>', 'which store', 'file')
+    .description('show for every managed secret what is due, held or refused, and why; no login, no write')
+    .option('--store <kind>', 'the store', 'file')
     .addHelpText('after', '\nExample:\n  keyturn plan')
     .action(
       action(async ({ app, output }, { store }: { readonly store: string }) => {

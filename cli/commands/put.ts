@@ -16,21 +16,21 @@ const isConfiguration = async (app: App, { store, key }: SecretRef): Promise<boo
   return named.store === store && named.key === key
 }
 
-/** Creates a secret, or publishes a new version by a rotation and announces it. Each call for a secret that exists is a rotation of its own. */
+/** Creates a secret, or publishes a new version by a rotation and announces it. Each call for an existing secret is a rotation of its own. */
 export const put = (): Command =>
   new Command('put')
-    .description('store a value: a new secret, or a new version that is tested before it is published')
-    .argument('<ref>', 'which secret, such as file:db')
-    .option('-f, --file <path>', 'read the value from a file; without it from stdin or a prompt')
+    .description('store a value as a new secret, or as a new version that is tested before it is published')
+    .argument('<ref>', 'the secret, such as file:db')
+    .option('-f, --file <path>', 'read the value from a file (default: stdin or a prompt)')
     .addHelpText('after', '\nExample:\n  keyturn put file:db --file db.json\n  pass show db | keyturn put file:db')
     .action(
-      action(async ({ app, output }, refText: string, options: { readonly file?: string }) => {
+      action(async ({ app, output, terminal }, refText: string, options: { readonly file?: string }) => {
         const deps = await app.deps(refText)
         const store = await app.admin(refText)
         const ref = await store.resolve(refText)
-        const value = await readValue(options.file, ref.shown, app.env.cancelled)
-        readShape(value) // a text that nobody can read is refused before it is stored
-        if (await isConfiguration(app, ref)) parseConfiguration(value) // before it is stored: everything else reads it
+        const value = await readValue(options.file, ref.shown, terminal)
+        readShape(value) // refuses a malformed text before it is stored
+        if (await isConfiguration(app, ref)) parseConfiguration(value) // a broken one would break every command that reads it
         const exists = await store.describe(ref).then(
           () => true,
           (cause: unknown) => {

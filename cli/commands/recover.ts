@@ -1,17 +1,17 @@
 import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
-import { recover as recoverSecret } from '../../shared/lifecycle/rotation/recover.js'
+import { type Recovery, recover as recoverSecret } from '../../shared/lifecycle/rotation/recover.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { announceAfter } from '../announced.js'
 import { action } from '../context.js'
-import { showTime, table } from '../output.js'
+import { type Json, type Output, showTime, table } from '../output.js'
 
-/** Finds out which stored versions the target accepts; --yes carries the safe action out and announces. stuck where only a person can act. */
+/** Finds out which stored versions the target accepts; --yes carries out the safe action and announces it. stuck if only a person can act. */
 export const recover = (): Command =>
   new Command('recover')
-    .description('try every stored version once, say which the target accepts and the one safe thing to do; --yes does it')
-    .argument('<ref>', 'which secret')
-    .option('--yes', 'carry the safe action out')
+    .description('try every stored version once, show which ones the target accepts and the one safe action; --yes carries it out')
+    .argument('<ref>', 'the secret, such as file:db')
+    .option('--yes', 'carry out the safe action')
     .addHelpText('after', '\nExample:\n  keyturn recover file:db\n  keyturn recover file:db --yes')
     .action(
       action(async ({ app, output }, refText: string, { yes }: { readonly yes?: boolean }) => {
@@ -19,26 +19,37 @@ export const recover = (): Command =>
         const found = await recoverSecret(deps, await app.admin(refText), refText, yes === true)
         if (found.done && found.action.do === 'resume') await rotate(deps, { kind: 'resume', ref: refText, at: app.env.now() })
         if (found.done) await announceAfter(deps, refText, output)
-        const { ref, tried, action: safe, done } = found
-        const rows = tried.map(({ stage, version, id, works, createdAt }) => [stage, version, id ?? '-', works, showTime(createdAt)])
-        const next = done || safe.do === 'nothing' || safe.do === 'by hand' ? [] : [`Carry it out with: keyturn recover ${ref.shown} --yes`]
-        const json = {
-          ref: ref.shown,
-          tried: tried.map(({ stage, version, id, works, why }) => ({ stage, version, id: id ?? null, works, why: why ?? null })),
-          action: { do: safe.do, why: safe.why, ...(safe.do === 'restore' ? { version: safe.version } : {}) },
-          done,
-        }
-        const lines = [
-          ...table([['STAGE', 'VERSION', 'CREDENTIAL', 'TARGET', 'CREATED'], ...rows]),
-          `${done ? 'Done' : 'Safe'}: ${safe.do}; ${safe.why.replace(/\.$/, '')}.`,
-          ...next,
-        ]
-        if (safe.do === 'by hand') {
-          for (const line of lines.slice(0, -1)) output.note(line)
-          const next = `Set a stored password at the target (keyturn get ${ref.shown} --output-file shows the current one), then run keyturn recover ${ref.shown} again.`
-          process.exitCode = output.failure(new RotationError('stuck', `${ref.shown}: ${safe.why.replace(/\.$/, '')}.`, { next }), json)
-          return
-        }
-        output.result(json, lines)
+        if (found.action.do === 'by hand') reportByHand(output, found)
+        else output.result(foundJson(found), [...triedLines(found), ...actionLines(found)])
       }),
     )
+
+const foundJson = ({ ref, tried, action: safe, done }: Recovery): { readonly [key: string]: Json | undefined } => ({
+  ref: ref.shown,
+  tried: tried.map(({ stage, version, id, works, why }) => ({ stage, version, id: id ?? null, works, why: why ?? null })),
+  action: { do: safe.do, why: safe.why, ...(safe.do === 'restore' ? { version: safe.version } : {}) },
+  done,
+})
+
+function triedLines({ tried }: Recovery): readonly string[] {
+  const rows = tried.map(({ stage, version, id, works, createdAt }) => [stage, version, id ?? '-', works, showTime(createdAt)])
+  return table([['STAGE', 'VERSION', 'CREDENTIAL', 'TARGET', 'CREATED'], ...rows])
+}
+
+function actionLines({ ref, action: safe, done }: Recovery): readonly string[] {
+  const line = `${done ? 'Done' : 'Safe'}: ${safe.do}; ${sentenceOf(safe.why)}`
+  if (done || safe.do === 'nothing') return [line]
+  return [line, `Carry it out with: keyturn recover ${ref.shown} --yes`]
+}
+
+const sentenceOf = (text: string): string => `${text.replace(/\.$/, '')}.`
+
+/** Fails with stuck: only a person can act. The table goes to stderr. */
+function reportByHand(output: Output, found: Recovery): void {
+  for (const line of triedLines(found)) output.note(line)
+  const { shown } = found.ref
+  const error = new RotationError('stuck', `${shown}: ${sentenceOf(found.action.why)}`, {
+    next: `Set a stored password at the target (keyturn get ${shown} --output-file shows the current one), then run keyturn recover ${shown} again.`,
+  })
+  output.failure(error, foundJson(found))
+}

@@ -5,11 +5,11 @@ import { announcedJson } from '../announced.js'
 import { action } from '../context.js'
 import { showTime } from '../output.js'
 
-/** Announces what is due, then retires every outgoing credential whose gate is open. Repeatable: what has to wait is shown with its reason. */
+/** Announces what is due, then retires every outgoing credential whose gate is open. Repeatable. One that must wait is shown with its reason. */
 export const retire = (): Command =>
   new Command('retire')
     .description('announce what is due, ask every consumer, and retire the outgoing credential if nobody needs it any more')
-    .argument('<ref>', 'which secret')
+    .argument('<ref>', 'the secret, such as file:db')
     .addHelpText('after', '\nExample:\n  keyturn retire file:db')
     .action(
       action(async ({ app, output }, refText: string) => {
@@ -20,7 +20,7 @@ export const retire = (): Command =>
         output.result(
           { ref: ref.shown, ...announcedJson(announced), entries: json },
           entries.length === 0
-            ? [`${ref.shown}: nothing waits to be retired.`]
+            ? [`${ref.shown}: there is no outgoing credential to retire.`]
             : entries.map(({ id, state, why }) => `${id}  ${state}: ${why}`),
         )
       }),

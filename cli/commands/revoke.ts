@@ -3,13 +3,13 @@ import { RotationError } from '../../shared/core/errors.js'
 import { revoke as revokePrevious } from '../../shared/lifecycle/retirement/revoke.js'
 import { action } from '../context.js'
 
-/** Ends the previous credential without asking a consumer. bad_event where there is none or no reason, held while a rotation is open, stuck. */
+/** Ends the previous credential without asking a consumer. bad_event without one or without a reason, held while a rotation is open, stuck. */
 export const revoke = (): Command =>
   new Command('revoke')
-    .description('end the previous credential and its sessions at once, whoever still uses it')
-    .argument('<ref>', 'which secret')
-    .requiredOption('--now', 'yes, without asking any consumer')
-    .requiredOption('--reason <text>', 'why, for the audit log; never a value')
+    .description('end the previous credential and its sessions at once, even if consumers still use it')
+    .argument('<ref>', 'the secret, such as file:db')
+    .requiredOption('--now', 'confirm that no consumer is asked first')
+    .requiredOption('--reason <text>', 'the reason, for the audit log; never a value')
     .addHelpText('after', '\nExample:\n  keyturn revoke file:db --now --reason "the old password is in a ticket"')
     .action(
       action(async ({ app, output }, refText: string, { reason }: { readonly reason: string }) => {

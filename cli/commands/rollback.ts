@@ -8,9 +8,9 @@ import { action } from '../context.js'
 export const rollback = (): Command =>
   new Command('rollback')
     .description('publish the previous credential again, as a new version; refused once it is retired')
-    .argument('<ref>', 'which secret')
-    .option('--again', 'also where current is what a rollback brought back: goes to what that one left')
-    .requiredOption('--reason <text>', 'why, for the audit log; never a value')
+    .argument('<ref>', 'the secret, such as file:db')
+    .option('--again', 'also after a rollback: publishes what that rollback replaced')
+    .requiredOption('--reason <text>', 'the reason, for the audit log; never a value')
     .addHelpText('after', '\nExample:\n  keyturn rollback file:db --reason "the new login lacks a grant"')
     .action(
       action(async ({ app, output }, refText: string, { reason, again }: { readonly reason: string; readonly again?: boolean }) => {

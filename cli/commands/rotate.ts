@@ -6,7 +6,7 @@ import { type CredentialType, credentialTypes } from '../../shared/core/ports/ro
 import { type RotationRequest, type Step, steps } from '../../shared/core/ports/words.js'
 import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
 import { rotateFleet } from '../../shared/lifecycle/fleet/rotate-all.js'
-import { statusOf } from '../../shared/lifecycle/fleet/status.js'
+import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/secret/deps.js'
 import { serve } from '../../shared/lifecycle/service/serve.js'
 import { rotateOrFollow } from '../../shared/lifecycle/service/start.js'
@@ -27,27 +27,30 @@ interface RotateOptions {
   readonly token?: string
 }
 
-/** What is for one secret alone. */
+/** Options that only make sense for a single secret. */
 const single = ['step', 'resume', 'dryRun', 'emergency', 'token']
 
-/** Rotates and announces one secret, or many with --all or --type. After a crash the same command goes on. bad_event without a secret. */
+/** Rotates and announces one secret, or many with --all or --type. After a crash the same command continues. bad_event without a secret. */
 export const rotate = (): Command =>
   new Command('rotate')
-    .description('take a secret through create, set, test and finish; after a crash the same command goes on')
-    .argument('[ref]', 'which secret; with #field only that part of one that holds several')
+    .description('rotate a secret: create, set, test, finish; after a crash the same command continues')
+    .argument('[ref]', 'the secret, such as file:db; with #field only that part of a secret with several credentials')
     .addOption(
-      new Option('--all', 'every managed secret: one first, verified, then a tenth, then the rest; stops at the first failure').conflicts(
-        single,
-      ),
+      new Option(
+        '--all',
+        'every managed secret: first one, then a tenth, then the rest; each is verified, and the first failure stops it',
+      ).conflicts(single),
     )
-    .addOption(new Option('--type <type>', 'like --all, for one kind of credential').choices([...credentialTypes]).conflicts(single))
-    .option('--store <kind>', 'with --all or --type: which store', 'file')
-    .addOption(new Option('--step <step>', 'only this step; each may be repeated').choices([...steps]))
-    .addOption(new Option('--resume', 'only finish what is open; start nothing').conflicts(['emergency', 'dryRun']))
-    .option('--dry-run', 'say what would be done; no login, no write')
+    .addOption(
+      new Option('--type <type>', 'like --all, but only for this type of credential').choices([...credentialTypes]).conflicts(single),
+    )
+    .option('--store <kind>', 'with --all or --type: the store', 'file')
+    .addOption(new Option('--step <step>', 'run only this step; each step may be repeated').choices([...steps]))
+    .addOption(new Option('--resume', 'only finish an open rotation; start nothing').conflicts(['emergency', 'dryRun']))
+    .option('--dry-run', 'show what would be done; no login, no write')
     .option('--emergency', 'skip grace, window and hold; needs --reason')
-    .option('--reason <text>', 'why, for the audit log; never a value')
-    .option('--token <token>', 'the id of this rotation: the same token is the same rotation')
+    .option('--reason <text>', 'the reason, for the audit log; never a value')
+    .option('--token <token>', 'id of this rotation; the same token means the same rotation')
     .addHelpText('after', '\nExample:\n  keyturn rotate file:db\n  keyturn rotate file:db --emergency --reason "laptop stolen"')
     .action(
       action(async (run, given: string | undefined, options: RotateOptions) => {
@@ -58,21 +61,23 @@ export const rotate = (): Command =>
         const request = { ...requestOf(refText, options, app.env.now()), ...optional('part', part) }
         if (options.dryRun) {
           const found = await statusOf(deps, refText, request.kind)
-          const json = statusJson(found)
-          output.result(json, [
-            `${found.state.ref.shown}: would ${found.next.do} (row ${found.next.row})${found.next.do === 'refuse' ? `: ${found.next.code}, ${found.next.why}` : ''}`,
-          ])
+          output.result(statusJson(found, app.env.now()), [dryRunLine(found)])
           return
         }
         if (request.kind === 'rotate') await preflightPass(deps, refText)
         const result = await carryOut(run, deps, request)
-        const pass: Pass =
-          result.outcome === 'step' ? { ref: result.ref, outcome: 'none', told: [] } : await announceAfter(deps, refText, output)
+        const nothingToAnnounce: Pass = { ref: result.ref, outcome: 'none', told: [] }
+        const pass = result.outcome === 'step' ? nothingToAnnounce : await announceAfter(deps, refText, output)
         output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))
       }),
     )
 
-/** A step of a rotation that a platform drives is the platform's own; a whole rotation is the platform's to start where it does that. */
+function dryRunLine({ state, next }: Status): string {
+  const would = `${state.ref.shown}: would ${next.do} (row ${next.row})`
+  return next.do === 'refuse' ? `${would}: ${next.code}, ${next.why}` : would
+}
+
+/** Runs a step as the platform's own if the platform drives rotations. A whole rotation is left to the platform if it starts rotations. */
 async function carryOut({ app, output }: Run, deps: Deps, request: RotationRequest): Promise<RotationResult> {
   const { steps: service, starter } = await app.service(request.ref)
   const { kind, step, token } = request
@@ -87,18 +92,21 @@ function failMissing(): never {
 
 async function fleet({ app, output }: Run, given: string | undefined, { type, store, reason }: RotateOptions): Promise<void> {
   if (given !== undefined)
-    throw new RotationError('bad_event', 'Name a secret or --all, not both.', { field: 'ref', next: 'Leave one away.' })
+    throw new RotationError('bad_event', 'A secret was named together with --all or --type.', {
+      field: 'ref',
+      next: 'Give only one of them.',
+    })
   const { starter } = await app.service(`${store}:any`)
   const deps = await app.deps(`${store}:any`)
   const { rotated, skipped, failed, left } = await rotateFleet(deps, app.env, { type, reason, starter }, (line) => output.note(line))
   const found = { rotated, skipped: skipped.map(({ ref, code, why }) => ({ ref, code, why })), left }
   if (failed === undefined) {
     const lines = skipped.map(({ ref, code, why }) => `${ref}  ${code}: ${why}`)
-    output.result(found, [...lines, `${rotated.length} rotated and verified, ${skipped.length} not now.`])
+    output.result(found, [...lines, `${rotated.length} rotated and verified, ${skipped.length} skipped.`])
     return
   }
-  const why = `${failed.ref} failed, so ${left} others were not begun; ${rotated.length} are rotated. ${failed.why}`
-  process.exitCode = output.failure(new RotationError(failed.code, why, { field: 'ref', next: `See keyturn status ${failed.ref}.` }), found)
+  const why = `${failed.ref} failed. ${rotated.length} were rotated before it, ${left} were not started. ${failed.why}`
+  output.failure(new RotationError(failed.code, why, { field: 'ref', next: `Run keyturn status ${failed.ref}.` }), found)
 }
 
 function requestOf(ref: string, options: RotateOptions, at: number): RotationRequest {
@@ -108,15 +116,20 @@ function requestOf(ref: string, options: RotateOptions, at: number): RotationReq
   if (options.emergency && !options.reason)
     failOption('reason', 'An emergency rotation needs a reason; it goes into the audit log.', 'Add --reason "…".')
   if (options.token !== undefined && !isToken(options.token))
-    failOption('token', 'The token does not have the form of one.', 'Give 32 to 64 of A-Z a-z 0-9 -.')
+    failOption('token', 'The token is malformed.', 'Give 32 to 64 characters of A-Z a-z 0-9 and -.')
   return {
-    kind: options.emergency ? 'emergency' : options.resume ? 'resume' : 'rotate',
+    kind: kindOf(options),
     ref,
     at,
     ...(options.token !== undefined && isToken(options.token) ? { token: options.token } : {}),
     ...optional('step', options.step),
     ...optional('reason', options.reason),
   }
+}
+
+function kindOf({ emergency, resume }: RotateOptions): 'emergency' | 'resume' | 'rotate' {
+  if (emergency) return 'emergency'
+  return resume ? 'resume' : 'rotate'
 }
 
 const resultJson = (result: RotationResult): { readonly [key: string]: Json | undefined } => ({
@@ -133,10 +146,11 @@ const resultJson = (result: RotationResult): { readonly [key: string]: Json | un
 
 function resultLines(result: RotationResult): readonly string[] {
   const { ref, outcome, version, steps: done, differences, windowMs } = result
+  const work = done.length === 0 ? 'nothing to do' : `${done.join(', ')} done`
   const first = {
     published: `${ref.shown} is rotated: version ${version} is current (${done.join(', ')}).`,
-    unchanged: `${ref.shown} is unchanged: nothing was to be done.`,
-    step: `${ref.shown}: ${done.length === 0 ? 'nothing was to be done' : `${done.join(', ')} done`}; nothing is published yet.`,
+    unchanged: `${ref.shown} is unchanged: nothing to do.`,
+    step: `${ref.shown}: ${work}; nothing is published yet.`,
   }[outcome]
   const remarks = differences.map(({ what, outgoing, incoming }) => `difference: ${what}: outgoing ${outgoing}, incoming ${incoming}`)
   return [first, ...remarks, ...(windowMs === undefined ? [] : [`New logins with the stored value failed for at most ${windowMs} ms.`])]

@@ -6,23 +6,22 @@ import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
 
-/** Shows the state of a secret, and what the code of the run decides for a rotation that is asked for now; no login, no write. */
+/** Shows the state of a secret and what a rotation would do now. The code of a real run decides it. No login, no write. */
 export const status = (): Command =>
   new Command('status')
-    .description('where a secret stands, and what a rotation would do now; no login, no write')
-    .argument('<ref>', 'which secret')
+    .description('show the state of a secret and what a rotation would do now; no login, no write')
+    .argument('<ref>', 'the secret, such as file:db')
     .addHelpText('after', '\nExample:\n  keyturn status file:db --json')
     .action(
       action(async ({ app, output }, refText: string) => {
         const found = await statusOf(await app.deps(refText), refText)
-        output.result(statusJson(found), statusLines(found, app.env.now()))
+        output.result(statusJson(found, app.env.now()), statusLines(found, app.env.now()))
       }),
     )
 
-/** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for what is not known. */
-export function statusJson({ state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced }: Status): {
-  readonly [key: string]: Json | undefined
-} {
+/** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for anything unknown. */
+export function statusJson(found: Status, now: number): { readonly [key: string]: Json | undefined } {
+  const { state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced } = found
   const rotation = state.journal?.rotation
   return {
     ref: state.ref.shown,
@@ -36,7 +35,7 @@ export function statusJson({ state, rotator, type, strategy, graceMs, next, next
     pending: state.pending?.id ?? null,
     open: isOpen(state),
     token: rotation?.token ?? null,
-    leaseUntil: rotation && rotation.leaseUntil > 0 ? showTime(rotation.leaseUntil) : null,
+    leaseUntil: rotation && rotation.leaseUntil > now ? showTime(rotation.leaseUntil) : null,
     code: state.journal?.code ?? null,
     graceMs,
     announced,
@@ -47,7 +46,7 @@ export function statusJson({ state, rotator, type, strategy, graceMs, next, next
       since: showTime(since),
       notBefore: showTime(notBefore),
     })),
-    move: moveOf(state, consumers, announced) ?? null,
+    move: moveOf(found) ?? null,
     next: {
       do: next.do,
       row: next.row,
@@ -71,46 +70,64 @@ function consumerJson({ key, required, place }: Consumer, { journal, current }: 
   }
 }
 
-/** The one command that would move what is awaited; undefined when nothing is. */
-function moveOf({ ref, journal, current }: Status['state'], consumers: readonly Consumer[], announced: boolean): string | undefined {
+/** The one command that moves the secret on; undefined if nothing is awaited. */
+function moveOf({ state, consumers, announced }: Status): string | undefined {
+  const { ref, journal, current } = state
   if (journal?.code === 'stuck') return `keyturn recover ${ref.shown}`
   if (consumers.length > 0 && !announced) return `keyturn retire ${ref.shown}`
   if ((journal?.retiring ?? []).length === 0) return undefined
-  const behind = consumers.find(
-    ({ key, required, kind }) =>
-      required && kind === 'manual' && !(journal?.seen?.[key]?.version === current?.id && journal?.seen?.[key]?.phase === 'drained'),
-  )
-  return behind ? `keyturn seen ${ref.shown} --consumer ${behind.key} --publication ${current?.id}` : `keyturn retire ${ref.shown}`
+  const behind = consumers.find((consumer) => consumer.kind === 'manual' && consumer.required && !isDrained(consumer, state))
+  if (behind === undefined) return `keyturn retire ${ref.shown}`
+  return `keyturn seen ${ref.shown} --consumer ${behind.key} --publication ${current?.id}`
 }
 
-function followLines({ state, consumers, announced }: Status, now: number): readonly string[] {
-  const { journal, current } = state
-  const age = (at: number): string => showDuration(Math.max(0, now - at))
-  const following = consumers.map(({ key, required, place }) => {
-    const seen = journal?.seen?.[key]
-    const where =
-      seen === undefined
-        ? 'not told yet'
-        : `${seen.phase} on ${seen.version === current?.id ? 'current' : seen.version}, ${age(seen.at)} ago`
-    const notes = [...(place === undefined ? [] : [place]), ...(required ? ['required'] : [])].join(', ')
-    return `consumer   ${key}${notes === '' ? '' : ` (${notes})`}: ${where}${seen?.code === undefined ? '' : ` (${seen.code})`}`
-  })
-  const leaving = (journal?.retiring ?? []).map(({ id, state: phase, since }) => `outgoing   ${id}: ${phase}, since ${age(since)}`)
-  const move = moveOf(state, consumers, announced)
-  return [...following, ...leaving, ...(move === undefined ? [] : [`moves it   ${move}`])]
+/** Whether the consumer is noted as drained on the current version. */
+function isDrained({ key }: Consumer, { journal, current }: Status['state']): boolean {
+  const seen = journal?.seen?.[key]
+  return seen?.version === current?.id && seen?.phase === 'drained'
+}
+
+const showAge = (at: number, now: number): string => showDuration(Math.max(0, now - at))
+const inBrackets = (notes: readonly (string | undefined)[]): string => {
+  const given = notes.filter((note) => note !== undefined)
+  return given.length === 0 ? '' : ` (${given.join(', ')})`
+}
+
+function consumerLine({ key, required, place }: Consumer, { journal, current }: Status['state'], now: number): string {
+  const about = inBrackets([place, required ? 'required' : undefined])
+  const seen = journal?.seen?.[key]
+  if (seen === undefined) return `consumer   ${key}${about}: not told yet`
+  const version = seen.version === current?.id ? 'current' : seen.version
+  return `consumer   ${key}${about}: ${seen.phase} on ${version}, ${showAge(seen.at, now)} ago${inBrackets([seen.code])}`
+}
+
+function followLines(found: Status, now: number): readonly string[] {
+  const { state, consumers } = found
+  const retiring = state.journal?.retiring ?? []
+  const move = moveOf(found)
+  return [
+    ...consumers.map((consumer) => consumerLine(consumer, state, now)),
+    ...retiring.map(({ id, state: phase, since }) => `outgoing   ${id}: ${phase}, since ${showAge(since, now)}`),
+    ...(move === undefined ? [] : [`moves it   ${move}`]),
+  ]
+}
+
+function phaseOf(state: Status['state']): string {
+  const { code, rotation } = state.journal ?? {}
+  if (code !== undefined) return code
+  return rotation && isOpen(state) ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle'
 }
 
 function statusLines(found: Status, now: number): readonly string[] {
   const { state, rotator, type, strategy, next, nextAt } = found
-  const rotation = state.journal?.rotation
-  const phase = state.journal?.code ?? (rotation && isOpen(state) ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle')
+  const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
-    `${state.ref.shown}  ${rotator ?? 'no rotator'}${type === undefined ? '' : ` (${type})`}${strategy === undefined ? '' : ` · ${strategy}`}`,
-    `current    ${state.current?.id ?? 'none'}, published ${showDuration(Math.max(0, now - state.publishedAt))} ago`,
+    strategy === undefined ? title : `${title} · ${strategy}`,
+    `current    ${state.current?.id ?? 'none'}, published ${showAge(state.publishedAt, now)} ago`,
     ...(nextAt === undefined ? [] : [`schedule   due ${showTime(nextAt)}`]),
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),
-    `state      ${phase}`,
+    `state      ${phaseOf(state)}`,
     ...followLines(found, now),
     `next       ${nextLine(next, state.ref.shown)}`,
   ]
@@ -119,6 +136,7 @@ function statusLines(found: Status, now: number): readonly string[] {
 function nextLine(next: Status['next'], shown: string): string {
   if (next.do === 'refuse') return `${next.code}: ${next.why}`
   if (next.do === 'done') return 'nothing to do'
-  if (next.do === 'go' && next.from !== 'create') return `keyturn rotate ${shown} --resume goes on at ${next.from}`
-  return next.do === 'probe' ? `keyturn rotate ${shown} --resume looks at a staged value first` : `keyturn rotate ${shown} would start now`
+  if (next.do === 'go' && next.from !== 'create') return `keyturn rotate ${shown} --resume continues at ${next.from}`
+  if (next.do === 'probe') return `keyturn rotate ${shown} --resume checks a staged value first`
+  return `keyturn rotate ${shown} would start now`
 }

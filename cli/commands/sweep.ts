@@ -15,19 +15,22 @@ interface SweepOptions {
 }
 const followMs = 600_000
 
-/** Passes over all managed secrets once, with --loop until it is interrupted. Only failures of the last pass set the exit code; waiting is none. */
+/** Makes one pass over all managed secrets; with --loop, passes until it is interrupted. Only failures of the last pass set the exit code. */
 export const sweep = (): Command =>
   new Command('sweep')
-    .description('one pass over all managed secrets: resume, announce, retire, start what is due, look for drift')
-    .option('--store <kind>', 'which store', 'file')
-    .option('--loop', 'again and again, until interrupted')
-    .option('--every <duration>', 'with --loop: how long between two passes', '5m')
-    .option('--follow <duration>', 'how long to go on looking at rollouts that are on their way (default: 10m in a terminal, else not)')
+    .description('make one pass over all managed secrets: resume, announce, retire, start what is due, check for drift')
+    .option('--store <kind>', 'the store', 'file')
+    .option('--loop', 'repeat until interrupted')
+    .option('--every <duration>', 'with --loop: time between two passes', '5m')
+    .option(
+      '--follow <duration>',
+      'how long to keep watching rollouts that are in progress (default: 10m in a terminal, otherwise not at all)',
+    )
     .addHelpText('after', '\nExample:\n  keyturn sweep\n  keyturn sweep --follow 4m\n  keyturn sweep --loop --every 1m')
     .action(
       action(async (run, options: SweepOptions) => {
         const everyMs = durationOf('every', options.every)
-        const lookMs = options.follow === undefined ? (process.stderr.isTTY ? followMs : 0) : durationOf('follow', options.follow)
+        const lookMs = lookMsOf(run, options)
         const { env } = run.app
         const pass = async (ms: number): Promise<readonly Swept[]> => {
           const done = await onePass(run, options.store)
@@ -43,13 +46,18 @@ export const sweep = (): Command =>
       }),
     )
 
+function lookMsOf({ terminal }: Run, { follow }: SweepOptions): number {
+  if (follow !== undefined) return durationOf('follow', follow)
+  return terminal.stderr.isTTY ? followMs : 0
+}
+
 function durationOf(field: string, text: string): number {
   const ms = parseDuration(text)
   if (ms !== undefined) return ms
-  throw new RotationError('bad_event', `"${text}" is no duration.`, { field, next: `Write for example --${field} 5m.` })
+  throw new RotationError('bad_event', `"${text}" is not a duration.`, { field, next: `Give a duration such as --${field} 5m.` })
 }
 
-/** As it goes, a line whenever a consumer is further. */
+/** Prints a line whenever a consumer has moved on. */
 async function showRollouts({ app, output }: Run, store: string, ms: number): Promise<void> {
   if (ms === 0) return
   for await (const { ref, consumer, phase, evidence } of follow(await app.deps(`${store}:any`), app.env.now() + ms))
@@ -65,7 +73,7 @@ async function onePass({ app, output }: Run, store: string): Promise<readonly Sw
   return done
 }
 
-/** Waiting is no failure: the next pass meets it again. */
+/** Waiting is not a failure: the next pass tries again. */
 const isFailure = ({ code }: Swept): boolean => code !== undefined && codes[code] !== 'wait' && codes[code] !== 'reread'
 
 function answer({ output }: Run, done: readonly Swept[]): void {
@@ -81,10 +89,10 @@ function answer({ output }: Run, done: readonly Swept[]): void {
   }
   const error = new RotationError(
     first.code as Code,
-    `${failures.length} of ${done.length} actions failed; the first: ${first.ref}, ${first.action}: ${first.outcome}`,
+    `${failures.length} of ${done.length} actions failed. The first: ${first.ref}, ${first.action}: ${first.outcome}`,
     {
-      next: `See keyturn status ${first.ref}.`,
+      next: `Run keyturn status ${first.ref}.`,
     },
   )
-  process.exitCode = output.failure(error, json)
+  output.failure(error, json)
 }

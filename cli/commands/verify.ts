@@ -4,11 +4,11 @@ import { nextFor } from '../../shared/core/remedies.js'
 import { verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 
-/** Logs in with the current value and writes nothing. target_auth where the target refuses it. */
+/** Logs in with the current value and writes nothing. target_auth if the target refuses it. */
 export const verify = (): Command =>
   new Command('verify')
     .description('log in once with the current value; nothing is written')
-    .argument('<ref>', 'which secret')
+    .argument('<ref>', 'the secret, such as file:db')
     .addHelpText('after', '\nExample:\n  keyturn verify file:db')
     .action(
       action(async ({ app, output }, refText: string) => {

@@ -1,4 +1,4 @@
-// A receiver of Keyturn's announcements, whole: checks the signature, reads the secret anew, says so in a signed answer.
+// A complete receiver of Keyturn's announcements: checks the signature, reads the secret again, and says so in a signed answer.
 // KEY=whsec_… node receiver.mjs 8080
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -24,7 +24,7 @@ const receive = async (request, response) => {
   for await (const chunk of request) body += chunk
   if (!isGenuine(request, body)) return response.writeHead(401).end()
   const event = JSON.parse(body)
-  if (event.data.sequence >= newest) await followed(event) // lower ones are late: dropped; the same one again: harmless
+  if (event.data.sequence >= newest) await followed(event) // a lower one is late and dropped; the same one again is harmless
   newest = Math.max(newest, event.data.sequence)
   const answer = JSON.stringify({ type: 'keyturn.receipt', id: event.id, phase: 'drained' })
   const time = String(Math.floor(Date.now() / 1000))

@@ -4,7 +4,7 @@ import type { Step } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { StepRequest } from '../../shared/lifecycle/service/serve.js'
 
-/** The functions of the vendor's templates receive `createSecret`; its documentation prints `create_secret`. Both are understood. */
+/** The functions of the vendor's templates receive `createSecret`; its documentation prints `create_secret`. Both are accepted. */
 const steps: Readonly<Record<string, Step>> = {
   createSecret: 'create',
   setSecret: 'set',
@@ -29,18 +29,18 @@ export function readEvent(event: unknown, at: number): RotationCall {
     typeof event === 'object' && event !== null ? new Map(Object.entries(event)).get(name) : undefined
   const [step, ref, token, rotationToken] = ['Step', 'SecretId', 'ClientRequestToken', 'RotationToken'].map(field)
   const known = typeof step === 'string' && Object.hasOwn(steps, step) ? steps[step] : undefined
-  if (known === undefined) return failEvent('Step', 'is no step of a rotation')
+  if (known === undefined) return failEvent('Step', 'is not a step of a rotation')
   if (typeof ref !== 'string' || ref === '') return failEvent('SecretId', 'names no secret')
-  if (typeof token !== 'string' || !isToken(token)) return failEvent('ClientRequestToken', 'is no token of 32 to 64 characters')
-  return {
-    request: { kind: 'rotate', ref: ref.startsWith('arn:') ? ref : `aws:${ref}`, at, step: known, token },
-    ...(typeof rotationToken === 'string' && rotationToken !== '' ? { rotationToken: new SecretText(rotationToken) } : {}),
-  }
+  if (typeof token !== 'string' || !isToken(token)) return failEvent('ClientRequestToken', 'is not a token of 32 to 64 characters')
+  const shown = ref.startsWith('arn:') ? ref : `aws:${ref}`
+  const request: StepRequest = { kind: 'rotate', ref: shown, at, step: known, token }
+  if (typeof rotationToken !== 'string' || rotationToken === '') return { request }
+  return { request, rotationToken: new SecretText(rotationToken) }
 }
 
 function failEvent(field: string, why: string): never {
   throw new RotationError('bad_event', `The field ${field} of the event ${why}.`, {
     field,
-    next: 'This function is called by AWS Secrets Manager: start a rotation there (aws secretsmanager rotate-secret), or with keyturn rotate.',
+    next: 'Start a rotation in AWS Secrets Manager (aws secretsmanager rotate-secret) or with keyturn rotate: the service then calls this function.',
   })
 }

@@ -32,5 +32,5 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
   }
 }
 
-/** What the function's configuration names: one application a warm instance. */
+/** The handler that the function's configuration names: one application per warm instance. */
 export const handler = createHandler(process.env)

@@ -9,10 +9,10 @@ import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
 import { readEvent } from './event.js'
 import { aws } from './platform.js'
 
-/** Carries out one step. What it throws is named by the error code, and has no cause. */
+/** Carries out one step. The error that it throws is named after the error code, and has no cause. */
 export type Handler = (event: unknown, context: Pick<Context, 'awsRequestId' | 'getRemainingTimeInMillis'>) => Promise<void>
 
-/** The rotation function of AWS Secrets Manager: one call a step, the same token until the rotation is over. A step that is held throws. */
+/** The rotation function of AWS Secrets Manager: one call per step, the same token until the rotation is over. A step that is held throws. */
 export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env> = {}): Handler {
   let app: FunctionApp<AwsSecretsManager> | undefined
   return async (event, context) => {
@@ -35,5 +35,5 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
   }
 }
 
-/** What the function's configuration names: one application a warm instance. */
+/** The handler that the function's configuration names: one application per warm instance. */
 export const handler = createHandler(process.env)

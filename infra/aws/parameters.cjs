@@ -1,11 +1,11 @@
-// What serverless.yml cannot say by itself: lists of ARNs that may be empty, and a role that has a statement only for what is named.
+// What serverless.yml cannot express by itself: lists of ARNs that may be empty, and a role with statements only for named resources.
 const list = (text) =>
   (text ?? '')
     .split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '')
 
-/** The control plane's calls, each on the databases that are named; and the tags of administrators' secrets that RDS manages. */
+/** The control plane's calls, each on the named databases, and the tags of administrators' secrets that RDS manages. */
 const rdsStatements = (allow, databases, looked, admins) => {
   const [instances, clusters, seenInstances, seenClusters] = [databases, looked].flatMap((arns) =>
     [/:db:/, /:cluster:/].map((form) => arns.filter((arn) => form.test(arn))),
@@ -20,7 +20,7 @@ const rdsStatements = (allow, databases, looked, admins) => {
   ]
 }
 
-/** Only for these secrets: the service gives their ARN as encryption context. */
+/** Allows keys only for these secrets: the service passes their ARN as encryption context. */
 const keyStatements = (allow, keys, written, readable) => {
   const on = (arns) => ({ Condition: { StringLike: { 'kms:EncryptionContext:SecretARN': arns } } })
   if (keys.length === 0) return []
@@ -39,7 +39,7 @@ const role = (name, statements) => ({
   },
 })
 
-/** A function URL that everybody may ask, for what everybody may know; never in a VPC, and without a right to any secret but this one. */
+/** A public function URL for public keys; never in a VPC, and with a right to this one secret only. */
 const jwksFunction = (secret, maxAge) => ({
   handler: 'dist/functions/aws/jwks/index.handler',
   description: 'Serves the public set of signing keys',
@@ -71,7 +71,7 @@ module.exports = async ({ resolveVariable }) => {
   const logStreams = (name) => ({ 'Fn::GetAtt': [`${name}LogGroup`, 'Arn'] }) // it ends with :*, the streams of this one group
   const allow = (Action, Resource, more = {}) => ({ Effect: 'Allow', Action, Resource, ...more })
   const statements = [
-    // The four calls of a rotation, on the secrets that are named; the vendor's template has these and GetRandomPassword on *.
+    // The four calls of a rotation, on the named secrets; the vendor's template has these and GetRandomPassword on *.
     allow(
       [
         'secretsmanager:DescribeSecret',
@@ -81,19 +81,19 @@ module.exports = async ({ resolveVariable }) => {
       ],
       [...secrets, ...companions],
     ),
-    // A companion is published by our own engine, which has to know the ids that were used before.
+    // Our own engine publishes a companion, and has to know which ids were used before.
     ...(companions.length > 0 ? [allow(['secretsmanager:ListSecretVersionIds'], companions)] : []),
     ...(readable.length > 0 ? [allow(['secretsmanager:GetSecretValue'], readable)] : []),
     ...rdsStatements(allow, databases, looked, admins),
     ...keyStatements(allow, keys, [...secrets, ...companions], readable),
     allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams('Rotate')]),
-    // EC2 accepts only * for network interfaces: they have no ARN before they are made, and DescribeNetworkInterfaces knows none.
+    // EC2 accepts only * for network interfaces: they have no ARN before they are made, and DescribeNetworkInterfaces takes none.
     ...(subnets.length > 0
       ? [allow(['ec2:CreateNetworkInterface', 'ec2:DescribeNetworkInterfaces', 'ec2:DeleteNetworkInterface'], ['*'])]
       : []),
   ]
   return {
-    // A new master password takes effect in half a minute or so, which is waited for; without one a step ends in seconds.
+    // A new master password takes effect in half a minute or so, and the step waits for it; any other step ends in seconds.
     timeout: databases.length > 0 ? 300 : 60,
     jwks: jwksSecret === '' ? {} : { jwks: jwksFunction(jwksSecret, await param('JwksMaxAge', '300')) },
     vpc: subnets.length > 0 ? { subnetIds: subnets, securityGroupIds: groups } : false,
@@ -101,7 +101,7 @@ module.exports = async ({ resolveVariable }) => {
       Resources: {
         RotateRole: role('rotate', statements),
         ...(jwksSecret === '' ? {} : jwksResources(allow, jwksSecret, keys, logStreams('Jwks'))),
-        // Of this account only: SourceArn would tie it to one secret.
+        // This account only: SourceArn would tie the permission to one secret.
         RotatePermission: {
           Type: 'AWS::Lambda::Permission',
           Properties: {

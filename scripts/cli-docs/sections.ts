@@ -14,13 +14,14 @@ const commands = [
   [['config', 'check'], ['schema'], ['doctor'], ['audit', 'verify'], ['completion']],
 ].flat()
 
-/** What each rotator says of itself, and its page. */
+/** What each rotator says about itself, and its page. */
 export async function rotatorsSection(): Promise<string> {
   const rows = await Promise.all(
     offeredKinds.map(async (kind) => {
       const { title, strategies, type } = (await loadRotator(kind)).about
       const page = `docs/${rotators[kind].page}.md`
-      return `| \`${kind}\` | ${type} | ${strategies.map((one) => `\`${one}\``).join(', ')} | ${title} ([${page}](${page})) |`
+      const names = strategies.map((one) => `\`${one}\``).join(', ')
+      return `| \`${kind}\` | ${type} | ${names} | ${title} ([${page}](${page})) |`
     }),
   )
   return ['| rotator | type | strategies | |', '|---|---|---|---|', ...rows].join('\n')
@@ -30,14 +31,17 @@ export async function rotatorsSection(): Promise<string> {
 export async function helpSection(): Promise<string> {
   const keyturn = await Keyturn.open(program)
   try {
-    const texts = await Promise.all(commands.map(async (words) => (await keyturn.run([...words, '--help'])).stdout.trim()))
-    return commands.map((words, index) => `### keyturn ${words.join(' ')}\n\n\`\`\`text\n${texts[index]}\n\`\`\``).join('\n\n')
+    const sections = commands.map(async (words) => {
+      const { stdout } = await keyturn.run([...words, '--help'])
+      return `### keyturn ${words.join(' ')}\n\n\`\`\`text\n${stdout.trim()}\n\`\`\``
+    })
+    return (await Promise.all(sections)).join('\n\n')
   } finally {
     await keyturn.close()
   }
 }
 
-/** A life on a real PostgreSQL, as a terminal shows it; ids and times stand as names, because they are others each time. */
+/** A session on a real PostgreSQL, as a terminal shows it; ids and times are replaced by names, because they differ each time. */
 export async function sessionSection(): Promise<string> {
   const server = await startServer()
   const keyturn = await Keyturn.open(program)
@@ -46,9 +50,8 @@ export async function sessionSection(): Promise<string> {
     const { stdout, stderr, code } = await keyturn.run(words, stdin === undefined ? {} : { stdin })
     const from = stdin === undefined ? '' : ' < value.json'
     const exit = code === 0 ? '' : `\n(exit ${code})`
-    lines.push(
-      `$ keyturn ${words.map((word) => (/[^\w:=./-]/.test(word) ? JSON.stringify(word) : word)).join(' ')}${from}\n${(stdout + stderr).trimEnd()}${exit}`,
-    )
+    const typed = words.map((word) => (/[^\w:=./-]/.test(word) ? JSON.stringify(word) : word)).join(' ')
+    lines.push(`$ keyturn ${typed}${from}\n${(stdout + stderr).trimEnd()}${exit}`)
   }
   try {
     await run(['init'])
@@ -65,7 +68,7 @@ export async function sessionSection(): Promise<string> {
     await setPassword(server, 'app_a', 'Changed-by-hand-0123456789')
     await run(['recover', 'file:db'])
     await run(['recover', 'file:db', '--yes'])
-    await run(['revoke', 'file:db', '--now', '--reason', 'the old one stands in a ticket'])
+    await run(['revoke', 'file:db', '--now', '--reason', 'the old one is in a ticket'])
     await run(['doctor'])
     await run(['audit', 'verify'])
     return `\`\`\`console\n${stable(lines.join('\n\n'), keyturn.home)}\n\`\`\``
@@ -85,7 +88,7 @@ function stable(text: string, home: string): string {
   )
   return named
     .split('\n')
-    .filter((line) => !line.startsWith('· plaintext')) // said at each login, because the server of this session is on loopback
+    .filter((line) => !line.startsWith('· plaintext')) // logged at each login, because the server of this session is on loopback
     .map((line) => (line.startsWith('$') ? line : anonymous(line)))
     .join('\n')
 }
@@ -105,7 +108,7 @@ export const markers = {
   rotators: ['<!-- rotators: made by npm run docs:cli -->', '<!-- end of rotators -->'],
 } as const
 
-/** What stands between two markers of the page. */
+/** The text between two markers of the page. */
 export function sectionOf(page: string, which: keyof typeof markers): string {
   const [from, to] = markers[which]
   return page.slice(page.indexOf(from) + from.length, page.indexOf(to)).trim()

@@ -6,7 +6,7 @@ export interface FunctionFact {
   readonly name: string
   /** `file:line` of its first line. */
   readonly place: string
-  /** As they stand in the file, without the comment above. */
+  /** As written in the file, without the comment above. */
   readonly lines: number
 }
 /** What one file adds to the figures. */
@@ -118,14 +118,14 @@ function exportsOf(tree: ts.SourceFile, comments: readonly Span[]): FileFacts['e
   return [...found.values()]
 }
 
-/** What `export { a, b as c }` names; with `from` it is another file's. */
+/** The names in `export { a, b as c }`; with `from` they belong to another file. */
 function listedNames(statement: ts.Statement): readonly string[] {
   if (!ts.isExportDeclaration(statement) || statement.moduleSpecifier) return []
   if (!statement.exportClause || !ts.isNamedExports(statement.exportClause)) return []
   return statement.exportClause.elements.map(({ name, propertyName }) => (propertyName ?? name).text)
 }
 
-/** What the statement declares and exports, itself or by the list of another statement. */
+/** The names that the statement declares, if it exports them or the list of another statement does. */
 function exportedNames(statement: ts.Statement, listed: ReadonlySet<string>): readonly string[] {
   const isDeclaration =
     ts.isFunctionDeclaration(statement) ||

@@ -71,7 +71,7 @@ function common(facts: readonly FileFacts[]): Omit<RoomFigures, 'room' | 'charac
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
 const round = (number: number, digits: number): number => Number(number.toFixed(digits))
 
-/** Of an even number the middle between the two in the middle; 0 of none. */
+/** The middle number; of an even count, the mean of the two in the middle; 0 for none. */
 function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b)
   const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1)

@@ -3,10 +3,10 @@ import { createVirtualFileSystem } from 'typescript/unstable/fs'
 import { API } from 'typescript/unstable/sync'
 
 const root = '/measured'
-/** Trees are all that is wanted: no libraries, no imports followed, nothing checked. */
+/** Only trees are needed: no libraries, no followed imports, no checks. */
 const options = { compilerOptions: { noLib: true, noResolve: true, types: [] } }
 
-/** Has the compiler parse each text and answers what `use` makes of its tree. Throws for a text that is not TypeScript: its figures would be wrong. */
+/** Lets the compiler parse each text, and returns what `use` makes of its tree. Throws for a text that is not TypeScript: its figures would be wrong. */
 export function parseEach<T>(texts: ReadonlyMap<string, string>, use: (name: string, tree: SourceFile) => T): readonly T[] {
   const names = [...texts.keys()]
   const project = `${root}/tsconfig.json`

@@ -4,7 +4,7 @@ import type { Figures } from './figures.js'
 const header = `Shipped code, room by room.
 lines       lines that hold code: not blank, not only comment
 chars       mean characters of such a line, without indentation and trailing space; a comment at its end counts
-over 60     functions of more than 60 lines as they stand in the file; a callback counts in the function around it
+over 60     functions of more than 60 lines as written in the file; a callback counts in the function around it
 documented  exported functions, classes, interfaces and types that have a doc comment right above
 `
 

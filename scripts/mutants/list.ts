@@ -1,4 +1,4 @@
-/** One edit: the text must stand exactly once in the file, so that a mutant never silently becomes the original. */
+/** One edit. Its text must occur exactly once in the file, so that a mutant is never silently the original. */
 export interface Edit {
   readonly file: string
   readonly from: string
@@ -45,7 +45,7 @@ export const mutants: readonly Mutant[] = [
     tests: ['contract/all.test.ts'],
   },
   {
-    name: 'propose anew on retry',
+    name: 'propose again on retry',
     edits: [
       {
         file: 'shared/lifecycle/decide/rows/open.ts',
@@ -80,7 +80,7 @@ export const mutants: readonly Mutant[] = [
     tests: ['contract/all.test.ts'],
   },
   {
-    name: 'throw a leftover away without asking current',
+    name: 'discard a leftover without asking current',
     edits: [
       {
         file: 'shared/lifecycle/rotation/stray-values.ts',
@@ -102,7 +102,7 @@ export const mutants: readonly Mutant[] = [
     tests: lifecycle,
   },
   {
-    name: 'start again although it was rotated since it was asked',
+    name: 'start again although a rotation since then answers the request',
     edits: [{ file: 'shared/lifecycle/decide/rows/idle.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },

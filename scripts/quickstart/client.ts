@@ -11,8 +11,8 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { signMessage, whyNotSigned } from '../../shared/notifiers/webhook/signature.js'
 
 /**
- * An application: logs in again and again with what the store says is current, and holds two sessions that it opens anew when it is told that
- * the secret changed; then it says so in a signed answer. Tells its parent how often it logged in and how often that failed.
+ * An application. It logs in again and again with the current value of the store, and holds two sessions that it opens again when the secret
+ * has changed; then it says so in a signed answer. It tells its parent how often it logged in and how often that failed.
  */
 const app = openApp(readConfig(process.env), systemEnv({ log: () => {} }))
 const store = await app.admin('file:db')

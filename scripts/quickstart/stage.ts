@@ -29,7 +29,7 @@ const dist = new URL('..', import.meta.url).pathname.endsWith('/dist/')
   : new URL('../dist/', import.meta.url)
 const program = (name: string): string => fileURLToPath(new URL(name, dist))
 
-/** What the story is played on: a server, a store and a client, all in temporary folders, all stopped by process id. */
+/** The stage of the story: a server, a store and a client, all in temporary folders, all stopped by process id. */
 export class Stage {
   readonly say: (text: string) => void
   readonly startedAt = Date.now()
@@ -74,7 +74,7 @@ export class Stage {
   }
 
   valueOf(username: string, password: string): string {
-    // Loopback and throw-away: the only reason for plaintext, which Keyturn never chooses by itself.
+    // Plaintext only because the server is on loopback and is thrown away: Keyturn never chooses it by itself.
     return JSON.stringify({
       engine: 'postgres',
       host: '127.0.0.1',
@@ -109,7 +109,7 @@ export class Stage {
     return child
   }
 
-  /** One command in a process of its own; the value, if any, goes in by stdin. */
+  /** One command in a process of its own; the value, if any, goes in through stdin. */
   async cli(words: readonly string[], value = ''): Promise<Answer> {
     const child = this.spawnCli(words)
     child.stdin?.end(value)
@@ -126,7 +126,8 @@ export class Stage {
     })
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     const last = text.trim().split('\n').at(-1) ?? ''
-    return { code, signal, json: last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {}, text: text + errors }
+    const json = last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {}
+    return { code, signal, json, text: text + errors }
   }
 
   async mustCli(words: readonly string[], value?: string): Promise<Answer['json']> {
@@ -181,7 +182,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    for (const child of this.#commands) child.kill('SIGKILL') // interrupted in the middle of one: nothing may write here any more
+    for (const child of this.#commands) child.kill('SIGKILL') // after an interrupt a command may still run: nothing may write here any more
     await Promise.all([...this.#commands].map((child) => once(child, 'close')))
     await this.stopClient()
     await this.#server?.stop()

@@ -6,11 +6,11 @@ export interface QuickstartResult {
   readonly rotations: number
   /** Outgoing logins that were ended on evidence. */
   readonly retired: number
-  /** The login that was current before the rollback is the one that was retired after it. */
+  /** The login that was current before the rollback was retired after it. */
   readonly rolledBackRetired: boolean
   readonly clientLogins: number
   readonly clientLoginFailures: number
-  /** The effect that was going on when the process was killed. */
+  /** The effect that was under way when the process was killed. */
   readonly killedAt: string
   readonly recovered: boolean
   readonly seconds: number
@@ -28,19 +28,19 @@ export async function playThrough(stage: Stage): Promise<QuickstartResult> {
   await stage.mustCli(['put', 'file:pg-admin'], stage.valueOf('keyturn_admin', adminPassword))
   await stage.mustCli(['put', 'file:db'], stage.valueOf('app_a', firstPassword))
   await stage.startClient()
-  stage.tell('an application logs in without pause with what the store says is current, and holds two sessions')
+  stage.tell('an application logs in without pause with the current value of the store, and holds two sessions')
   await stage.mustCli(['put', 'file:config'], configurationFor(stage.clientPort))
   stage.configured = true
   const policy = ['strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin', 'consumers=application', `grace=${graceMs / 1000}s`]
   await stage.mustCli(['adopt', 'file:db', ...policy])
-  stage.tell('keyturn init, put, adopt: the secret file:db is taken as it is (grace 2 s, for this demonstration only)')
+  stage.tell('keyturn init, put, adopt: Keyturn manages file:db (grace 2 s, for this demonstration only)')
   let [retired, rolledBackRetired] = [0, false]
   for (let count = 1; count <= 3; count++) {
     await rotateOnce(stage, count)
     if (count === 3) await rollBack(stage)
     const ended = await retireOutgoing(stage)
     retired += ended.length
-    if (count === 3) rolledBackRetired = ended.includes('app_b') // the third turn was its
+    if (count === 3) rolledBackRetired = ended.includes('app_b') // it was current in the third rotation
   }
   const killed = await rotateAndKill(stage)
   retired += (await retireOutgoing(stage)).length
@@ -80,18 +80,18 @@ const configurationFor = (port: number): string =>
 async function rotateOnce(stage: Stage, count: number): Promise<void> {
   const before = stage.counts.logins
   const { version, steps, announced } = await stage.mustCli(['rotate', 'file:db'])
-  stage.tell(
-    `rotation ${count}: ${String(steps).replaceAll(',', ', ')}; version ${String(version)} is current, ${String(announced)}; ${stage.counts.logins - before} logins meanwhile, ${stage.counts.failures} failed`,
-  )
+  const { logins, failures } = stage.counts
+  const done = `${String(steps).replaceAll(',', ', ')}; version ${String(version)} is current, ${String(announced)}`
+  stage.tell(`rotation ${count}: ${done}; ${logins - before} logins meanwhile, ${failures} failed`)
 }
 
-/** Between a publication and its retirement one can go back: then the credential that was rolled back is the one that is retired. */
+/** Before a retirement one can still go back. The credential that was rolled back is then the one that is retired. */
 async function rollBack(stage: Stage): Promise<void> {
   const { version } = await stage.mustCli(['rollback', 'file:db', '--reason', 'to show that it works'])
-  stage.tell(`rollback: version ${String(version)} holds the credential of before; the application is told again`)
+  stage.tell(`rollback: version ${String(version)} holds the previous credential; the application is notified again`)
 }
 
-/** What `keyturn sweep` does every few minutes: ask the consumer and the server again, until the outgoing login may end. */
+/** Does what `keyturn sweep` does every few minutes: asks the consumer and the server again, until the outgoing login may end. */
 async function retireOutgoing(stage: Stage): Promise<readonly string[]> {
   const giveUpAt = Date.now() + retireMsMax
   for (;;) {
@@ -107,7 +107,7 @@ async function retireOutgoing(stage: Stage): Promise<readonly string[]> {
 interface Killed {
   readonly killedAt: string
   readonly recovered: boolean
-  /** Those that ended before the signal came, and the one that was taken up again. */
+  /** Rotations that ended before the signal came, and the one that was resumed. */
   readonly rotations: number
 }
 
@@ -128,7 +128,7 @@ async function rotateAndKill(stage: Stage): Promise<Killed> {
   throw new Error(`The process ended before the signal in ${triesMax} tries.`)
 }
 
-/** Kills the rotation at a random moment after its first effect; undefined when it had ended by then. */
+/** Kills the rotation at a random moment after its first effect. undefined if it had ended by then. */
 async function killOnTheWay(stage: Stage, token: string): Promise<string | undefined> {
   const spanMs = await usualSpanMs(stage)
   const child = stage.spawnCli(['rotate', 'file:db', '--token', token])
@@ -140,7 +140,8 @@ async function killOnTheWay(stage: Stage, token: string): Promise<string | undef
   child.kill('SIGKILL')
   const { signal } = await answer
   const last = (await ours()).at(-1)
-  return signal === 'SIGKILL' && last ? `${last.effect}${last.phase === 'outcome' ? ' (done)' : ''}` : undefined
+  if (signal !== 'SIGKILL' || last === undefined) return undefined
+  return last.phase === 'outcome' ? `${last.effect} (done)` : last.effect
 }
 
 /** From the first effect of the last rotation to its last. */

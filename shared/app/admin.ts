@@ -6,8 +6,8 @@ import type { Deps } from '../lifecycle/secret/deps.js'
 import { hostsFor } from '../rotators/registry.js'
 
 /**
- * Reads an administrator's secret. Where that names another host than the rotated secret, or none, the platform that knows secrets of its store is
- * asked which database it is; without such a platform the rotated value is not read. denied, of a secret that names its host, changes nothing.
+ * Reads an administrator's secret. If it names no host, or another one than the rotated secret, the platform of its store is asked which database it
+ * is. Without such a platform the rotated value is not read. If the platform may not be asked, a secret that names its host stays as it is.
  */
 export function adminReader(
   read: (text: string) => Promise<Administrator>,
@@ -23,12 +23,12 @@ export function adminReader(
       return await hosts.resolve(admin, value, () => tags(admin.ref))
     } catch (cause) {
       if (codeOf(cause) !== 'denied' || site?.host === undefined) throw cause
-      return admin // nobody may say that the two hosts are one database: then they are not
+      return admin // nobody can confirm that the two hosts are one database: then they are not
     }
   }
 }
 
-/** For a function, whose administrators are in the one store that it has. */
+/** For a function: its administrators are in the one store that it has. */
 export const adminReaderOf = (store: {
   readCurrent(ref: string): Promise<Administrator>
   tags(ref: SecretRef): Promise<Readonly<Record<string, string>>>

@@ -10,7 +10,7 @@ const start = 'start'
 const tailBytes = 65_536
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-/** A record as it stands in the file: each names the hash of the one before, so that a line that is changed or taken out shows. */
+/** Makes the line of a record. Each line names the hash of the line before, so that a changed or removed line shows. */
 function chained(record: AuditRecord, prev: string): { readonly line: string; readonly hash: string } {
   const body = JSON.stringify({ ...record, prev })
   const hash = hashOf(body)
@@ -19,15 +19,20 @@ function chained(record: AuditRecord, prev: string): { readonly line: string; re
 
 const form = /^(\{.*"prev":"([0-9a-f]{64}|start)"),"hash":"([0-9a-f]{64})"\}$/s
 
-/** JSON lines, appended and synced under a lock: a record that write() answered is on disk. `stderr` writes there instead, chained within the process. */
-export function auditSink(path: string, env: Env): AuditSink {
+const writeStderr = (text: string): void => void process.stderr.write(text)
+
+/**
+ * Appends and syncs JSON lines under a lock: once write() returns the record is on disk. With the path `stderr` they go to `writeError` instead, chained
+ * within the process.
+ */
+export function auditSink(path: string, env: Env, writeError = writeStderr): AuditSink {
   if (path === 'stderr') {
     let prev = start
     return {
       write: async (record) => {
         const { line, hash } = chained(record, prev)
         prev = hash
-        process.stderr.write(line)
+        writeError(line)
       },
     }
   }
@@ -46,7 +51,7 @@ export function auditSink(path: string, env: Env): AuditSink {
   }
 }
 
-/** Of the last whole line; a line that a killed process left half is not gone on with. */
+/** The hash of the last complete line. The chain does not continue from a line that a killed process left incomplete. */
 async function lastHash(file: FileHandle): Promise<{ readonly prev: string; readonly torn: boolean }> {
   const { size } = await file.stat()
   const bytes = Buffer.alloc(Math.min(size, tailBytes))
@@ -56,12 +61,12 @@ async function lastHash(file: FileHandle): Promise<{ readonly prev: string; read
   return { prev: form.exec(whole.at(-1) ?? '')?.[3] ?? start, torn: size > 0 && !text.endsWith('\n') }
 }
 
-/** What a reading of the whole log found; `records` counts the lines that have the form of a record, changed or not. */
+/** What a check of the whole log found; `records` counts the lines that have the form of a record, changed or not. */
 export interface AuditCheck {
   readonly records: number
-  /** Lines that a killed process left half. */
+  /** Lines that a killed process left incomplete. */
   readonly torn: number
-  /** Line numbers, from 1, that were changed, or before which something is missing. */
+  /** Numbers, from 1, of the lines that were changed, or before which a line is missing. */
   readonly broken: readonly number[]
   /** The last record's hash: kept elsewhere, it shows later whether the end was cut off. */
   readonly head: string | null
@@ -69,9 +74,13 @@ export interface AuditCheck {
 
 /** Reads the whole file once, in constant memory. `expected`: a head that was kept elsewhere must still be there. */
 export async function checkAudit(path: string, expected?: string): Promise<AuditCheck & { readonly expectedFound: boolean }> {
-  let [records, torn, prev, line, head, found] = [0, 0, start, 0, null as string | null, expected === undefined]
+  let [records, torn, line] = [0, 0, 0]
+  let prev = start
+  let head: string | null = null
+  let found = expected === undefined
   const broken: number[] = []
-  for await (const text of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })) {
+  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
+  for await (const text of lines) {
     line++
     if (text === '') continue
     const match = form.exec(text)

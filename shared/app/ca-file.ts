@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { systemCodeOf } from '../core/errors.js'
 
-/** PEM text of KEYTURN_CA_FILE; what is wrong with it goes to `problems`. */
+/** Reads the PEM text of KEYTURN_CA_FILE. Problems with it are added to `problems`. */
 export function readCa(path: string | undefined, problems: string[]): string | undefined {
   if (!path) return undefined
   try {

@@ -6,7 +6,7 @@ import { clusterSettings } from '../kubernetes/settings.js'
 import { companionContents } from '../lifecycle/secret/deps.js'
 import { type NotifierRow, notifiers } from '../notifiers/registry.js'
 
-/** A consumer as its notifier wants it: what every consumer has, and the notifier's own settings. */
+/** The form of a consumer: what every consumer has, and the settings of its notifier. */
 const consumerForm = (kind: string, { settings, whyNot, whyNeverRequired }: NotifierRow) =>
   v.pipe(
     v.strictObject({
@@ -28,13 +28,13 @@ const consumer = v.variant(
 
 const name = v.pipe(
   v.string(),
-  v.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be of a-z 0-9 . _ -, at most 63 characters'),
-  v.check((text) => text !== 'none', 'must not be "none", which stands for no consumer'),
+  v.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be at most 63 characters of a-z 0-9 . _ -, beginning with a letter or digit'),
+  v.check((text) => text !== 'none', 'must not be "none", which means no consumer'),
 )
 const companion = v.pipe(
   v.strictObject({
     content: v.picklist(companionContents, `must be one of ${companionContents.join(', ')}`),
-    /** The secret whose credential it carries: no other one may write it. */
+    /** The secret whose credential it carries: no other secret may write it. */
     of: v.pipe(v.string(), v.regex(/^[a-z0-9]+:.+$/, 'must be a secret such as file:db')),
     /** A secret, or path:FILE, or configmap:CLUSTER/NAMESPACE/NAME#KEY for what is public. */
     at: v.pipe(
@@ -51,7 +51,7 @@ const companion = v.pipe(
   ),
   v.check(
     ({ content, at }) => content === 'public-set' || !/^(path|configmap):/.test(at),
-    'is no public set, and only that may stand outside the stores',
+    'is not a public set, and only a public set may be outside the stores',
   ),
 )
 const time = v.pipe(v.string(), v.isoTimestamp('must be a time such as 2026-12-20T00:00:00Z'))
@@ -64,7 +64,7 @@ const defaults = v.pipe(
   }),
 )
 
-/** The grammar of a secret's own policy; its short-grace exception is for demonstrations, not for a whole installation. */
+/** Checks defaults with the grammar of a secret's own policy. A grace under a minute passes here: each secret is checked with its own grace. */
 function whyNotPolicy(entries: Readonly<Record<string, string>>): string | undefined {
   try {
     parsePolicy(policyOf(entries), { shortGrace: true })
@@ -83,9 +83,9 @@ export const configForm = v.strictObject({
   clusters: v.optional(v.record(name, clusterSettings), {}),
   /** Other secrets and artefacts that carry a secret's credential; secrets name them in keyturn-companions. */
   companions: v.optional(v.record(name, companion), {}),
-  /** Policy keys by credential type, without keyturn- in front; a secret's own policy wins. */
+  /** Policy keys by credential type, without the prefix keyturn-; a secret's own policy wins. */
   defaults: v.optional(v.record(v.picklist(credentialTypes), defaults), {}),
-  /** No rotation starts between from and to; an emergency and what is open go on. */
+  /** No rotation starts between from and to; emergencies and open rotations continue. */
   freezes: v.optional(
     v.array(
       v.pipe(

@@ -5,7 +5,7 @@ import { optional } from '../core/optional.js'
 import { SecretText } from '../core/secret-text.js'
 import { readCa } from './ca-file.js'
 
-/** What the process was told, checked once at its start. */
+/** The settings of the process, checked once at its start. */
 export interface Config {
   readonly home: string
   readonly key?: SecretText
@@ -25,7 +25,7 @@ export interface Config {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** bad_config that lists every problem at once. Flags win over the environment. */
+/** Reads the settings; flags win over the environment. bad_config lists every problem at once. */
 export function readConfig({ KEYTURN_KEY: key, ...environment }: Environment, flags: { readonly home?: string } = {}): Config {
   const problems: string[] = []
   const short = environment.KEYTURN_SHORT_GRACE

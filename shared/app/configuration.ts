@@ -6,52 +6,51 @@ import { configMapPlace } from '../kubernetes/settings.js'
 import { type Configuration, noConfiguration } from '../lifecycle/secret/deps.js'
 import { type ConfigText, configForm, policyOf } from './config-form.js'
 
-/** bad_config that lists every problem by its path. The text may hold keys: it is never quoted. */
+/** Parses the configuration secret. bad_config lists every problem by its path. The text may hold keys, so it is never quoted. */
 export function parseConfiguration(text: SecretText): Configuration {
   const result = v.safeParse(configForm, jsonOf(text))
   if (!result.success) {
     const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? 'the object'} ${sayOf(issue)}`)
     throw new RotationError('bad_config', `The configuration is wrong: ${problems.join('; ')}.`, {
       field: v.getDotPath(result.issues[0]) ?? 'KEYTURN_CONFIG',
-      next: 'Correct it, try it with keyturn config check -f FILE, then put it again. keyturn schema config prints what is allowed.',
+      next: 'Correct it, check it with keyturn config check -f FILE, then put it again. keyturn schema config prints what is allowed.',
     })
   }
-  const { consumers, companions, clusters, defaults, freezes, paused } = result.output
+  const { consumers, clusters, defaults, freezes, paused } = result.output
   assertKnown(Object.keys(consumers), defaults)
   assertClusters(consumers, clusters)
   assertCompanions(result.output)
   return {
-    companions: Object.fromEntries(
-      Object.entries(companions).map(
-        ([name, { content, of, at, order = ['public-set', 'digests'].includes(content) ? 'before' : 'after', write }]) => [
-          name,
-          { name, content, of, at, order, settings: new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] })) },
-        ],
-      ),
-    ),
-    consumers: Object.fromEntries(
-      Object.entries(consumers).map(([key, { kind, required, ...settings }]) => [
-        key,
-        {
-          key,
-          kind,
-          required,
-          ...placeOf(settings),
-          settings: new SecretText(JSON.stringify({ ...settings, ...accessOf(settings, clusters) })),
-        },
-      ]),
-    ),
+    companions: companionsOf(result.output),
+    consumers: consumersOf(result.output),
     defaults: Object.fromEntries(Object.entries(defaults).map(([type, entries]) => [type, policyOf(entries ?? {})])),
     freezes: freezes.map(({ from, to, reason }) => ({ from: Date.parse(from), to: Date.parse(to), reason })),
     paused,
   }
 }
 
+function companionsOf({ companions, clusters }: ConfigText): Configuration['companions'] {
+  const entries = Object.entries(companions).map(([name, { content, of, at, order, write }]) => {
+    const usual = content === 'public-set' || content === 'digests' ? 'before' : 'after'
+    const settings = new SecretText(JSON.stringify({ write, access: clusters[clusterOf(at)] }))
+    return [name, { name, content, of, at, order: order ?? usual, settings }] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+function consumersOf({ consumers, clusters }: ConfigText): Configuration['consumers'] {
+  const entries = Object.entries(consumers).map(([key, { kind, required, ...own }]) => {
+    const settings = new SecretText(JSON.stringify({ ...own, ...accessOf(own, clusters) }))
+    return [key, { key, kind, required, ...placeOf(own), settings }] as const
+  })
+  return Object.fromEntries(entries)
+}
+
 /** The cluster that a consumer's settings name, whatever kind of consumer it is. */
 const clusterIn = (settings: object): string | undefined =>
   'cluster' in settings && typeof settings.cluster === 'string' ? settings.cluster : undefined
 
-/** For people: which of several clusters is behind, or down. */
+/** Tells people which of several clusters is behind, or down. */
 function placeOf(settings: object): { readonly place?: string } {
   const cluster = clusterIn(settings)
   return cluster === undefined ? {} : { place: `cluster ${cluster}` }
@@ -63,7 +62,7 @@ function assertKnown(known: readonly string[], defaults: ConfigText['defaults'])
     if (unknown.length === 0) continue
     throw new RotationError(
       'bad_config',
-      `The configuration is wrong: defaults.${type}.consumers names ${unknown.join(', ')}, which is no consumer.`,
+      `The configuration is wrong: defaults.${type}.consumers names unknown consumers: ${unknown.join(', ')}.`,
       {
         field: `defaults.${type}.consumers`,
         next: `Add it under consumers, or correct the name. Known: ${known.join(', ') || 'none'}.`,
@@ -78,27 +77,26 @@ const placeless = (at: string, clusters: ConfigText['clusters']): string | undef
     ? `${at} is not cluster/namespace/name#key with a cluster of this configuration`
     : undefined
 
-/** Both are named in one list of who is on what, and one place has one source. */
+/** Consumers and companions share one list of names, and one place has one source. */
 function assertCompanions({ companions, consumers, clusters }: Pick<ConfigText, 'companions' | 'consumers' | 'clusters'>): void {
   const all = Object.entries(companions)
-  for (const [name, { at, of }] of all) {
-    const other = all.find(([each, one]) => each !== name && one.at === at)
-    const why = Object.hasOwn(consumers, name)
-      ? `${name} is a consumer, too`
-      : at === of
-        ? `${at} is its own source`
-        : other === undefined
-          ? placeless(at, clusters)
-          : `${other[0]} has the same place`
+  const whyNot = (name: string, { at, of }: (typeof companions)[string]): string | undefined => {
+    if (Object.hasOwn(consumers, name)) return `${name} is the name of a consumer, too`
+    if (at === of) return `${at} is its own source`
+    const [other] = all.find(([each, one]) => each !== name && one.at === at) ?? []
+    return other === undefined ? placeless(at, clusters) : `${other} has the same place`
+  }
+  for (const [name, companion] of all) {
+    const why = whyNot(name, companion)
     if (why === undefined) continue
     throw new RotationError('bad_config', `The configuration is wrong: companions.${name}: ${why}.`, {
       field: `companions.${name}`,
-      next: 'Give each its own name and place.',
+      next: 'Give each companion its own name and place.',
     })
   }
 }
 
-/** A consumer carries how its cluster is reached: a notifier knows no other part of the configuration. */
+/** A consumer carries the access to its cluster, because a notifier knows no other part of the configuration. */
 function accessOf(settings: object, clusters: ConfigText['clusters']): object {
   const cluster = clusterIn(settings)
   return cluster === undefined ? {} : { access: clusters[cluster] }
@@ -109,25 +107,27 @@ function assertClusters(consumers: ConfigText['consumers'], clusters: ConfigText
     const cluster = clusterIn(consumer)
     if (cluster === undefined || Object.hasOwn(clusters, cluster)) continue
     const field = `consumers.${key}.cluster`
-    throw new RotationError('bad_config', `The configuration is wrong: ${field} names ${cluster}, which is no cluster.`, {
+    throw new RotationError('bad_config', `The configuration is wrong: ${field} names the unknown cluster ${cluster}.`, {
       field,
       next: `Add it under clusters, or correct the name. Known: ${Object.keys(clusters).join(', ') || 'none'}.`,
     })
   }
 }
 
-/** Valibot's own message quotes what it received, which may be a key. */
+/** Says what is wrong without Valibot's own message, which quotes what it received: that may be a key. */
 const sayOf = (issue: v.BaseIssue<unknown>): string => {
   const at = issue.path?.at(-1)
   const isField = issue.type === 'strict_object' || at?.origin === 'key'
-  if (isField && at?.key === 'targets') return 'is called consumers now'
+  if (isField && at?.key === 'targets') return 'is now called consumers'
   if (issue.type === 'strict_object') return 'is unknown'
   const own = issue.message.startsWith('Invalid ') ? undefined : issue.message
   return own ?? (issue.received === 'undefined' ? 'is missing' : `must be ${wordsOf(issue)}`)
 }
 
-const wordsOf = ({ expected, type }: v.BaseIssue<unknown>): string =>
-  expected === '!0' ? 'a text that is not empty' : (expected ?? `a valid ${type.replaceAll('_', ' ')}`)
+function wordsOf({ expected, type }: v.BaseIssue<unknown>): string {
+  if (expected === '!0') return 'a text that is not empty'
+  return expected ?? `a valid ${type.replaceAll('_', ' ')}`
+}
 
 function jsonOf(text: SecretText): object {
   const failConfiguration = (why: string): never => {
@@ -138,18 +138,20 @@ function jsonOf(text: SecretText): object {
   }
   try {
     const value: unknown = JSON.parse(text.reveal())
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : failConfiguration('no JSON object')
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? value : failConfiguration('not a JSON object')
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
-    return failConfiguration(`no well-formed JSON${/ at position \d+/.exec(cause.message)?.[0] ?? ''}`)
+    const [position = ''] = / at position \d+/.exec(cause.message) ?? [] // only the position: the rest of the message may quote a key
+    return failConfiguration(`not well-formed JSON${position}`)
   }
 }
 
 const refreshMs = 5 * 60_000
 
 /**
- * Read when it is first needed, and again after five minutes. A new version that is broken or cannot be read keeps the last good one, in a new
- * process the version before it, and says so; without a good one there is none to keep, and the error is the answer.
+ * Reads the configuration when it is first needed, and again after five minutes. If a new version is broken or cannot be read, the last good version
+ * is used, in a new process the previous one, and the log says so. Without a good version the error is thrown.
  */
 export class ConfigurationSource {
   readonly #read: (stage: 'current' | 'previous') => Promise<SecretText | undefined>
@@ -184,7 +186,7 @@ export class ConfigurationSource {
     })
   }
 
-  /** A process that has just begun knows no last good one: the version before is the nearest to it. */
+  /** A new process knows no last good version: the previous one is the nearest to it. */
   async #before(cause: unknown): Promise<Configuration> {
     try {
       return await this.#parsed('previous')
@@ -195,5 +197,5 @@ export class ConfigurationSource {
   }
 }
 
-/** Where no configuration secret is named. */
+/** The configuration if no configuration secret is named. */
 export const withoutConfiguration = async (): Promise<Configuration> => noConfiguration

@@ -16,22 +16,23 @@ export interface Finding {
   readonly what: string
   readonly level: 'good' | 'warning' | 'wrong'
   readonly says: string
-  /** What to do about it; absent where it is good. */
+  /** What to do about it; absent if it is good. */
   readonly next?: string
 }
 
 const good = (what: string, says: string): Finding => ({ what, level: 'good', says })
 const clockMsMax = 60_000
 
-/** Tries everything that can be tried without changing anything: one login a secret, one connection a consumer. Each finding has its remedy. */
+/** Checks what can be checked without a change: one login per secret, one connection per consumer. Each problem comes with its remedy. */
 export async function* examine(deps: Deps, config: Config): AsyncIterable<Finding> {
   yield* folders(config)
-  yield* audit(config)
+  yield await audit(config)
   const consumers = yield* configuration(deps, config)
   for (const key of consumers) yield route(deps, key)
   yield* companions(deps)
   const unread: Finding[] = []
-  for await (const listed of deps.store.list({ managed: false }, (shown, cause) => void unread.push(wrong(shown, cause)))) {
+  const noteUnread = (shown: string, cause: unknown): void => void unread.push(wrong(shown, cause))
+  for await (const listed of deps.store.list({ managed: false }, noteUnread)) {
     yield* clock(deps, listed)
     if (Object.keys(listed.policy).length > 0) yield await secret(deps, listed.ref.shown)
   }
@@ -43,60 +44,40 @@ const wrong = (what: string, cause: unknown): Finding => {
   return { what, level: 'wrong', says: `${cause.code}: ${cause.message}`, next: cause.next }
 }
 
-/** Permissions: ours to write, and nobody else's to read. */
+/** Checks permissions: the owner can write, and nobody else may read. */
 async function* folders({ home, key, keyFile }: Config): AsyncIterable<Finding> {
-  for (const [path, mode] of [[home, 0o077], ...(key ? [] : [[keyFile, 0o077] as const])] as const) {
-    try {
-      const found = await stat(path)
-      await access(path, constants.R_OK | constants.W_OK)
-      yield (found.mode & mode) === 0
-        ? good(path, 'only its owner may read it')
-        : {
-            what: path,
-            level: 'wrong',
-            says: `others may read it (mode ${(found.mode & 0o777).toString(8)})`,
-            next: `Run chmod go= ${path}.`,
-          }
-    } catch (cause) {
-      const code = systemCodeOf(cause)
-      if (code === undefined) throw cause
-      yield {
-        what: path,
-        level: 'wrong',
-        says: `it cannot be read and written (${code})`,
-        next: 'Run keyturn init, or correct its permissions.',
-      }
-    }
-  }
+  for (const path of key ? [home] : [home, keyFile]) yield await permissions(path)
 }
 
-async function* audit({ audit: path }: Config): AsyncIterable<Finding> {
-  if (path === 'stderr') {
-    yield good('audit log', 'goes to stderr')
-    return
-  }
+async function permissions(path: string): Promise<Finding> {
   try {
-    await access(dirname(path), constants.W_OK)
-    const { records, broken } = await checkAudit(path)
-    yield broken.length === 0
-      ? good(path, `${records} records, none changed`)
-      : {
-          what: path,
-          level: 'wrong',
-          says: `line ${broken[0]} was changed, or something before it is missing`,
-          next: 'Run keyturn audit verify, and compare with a backup.',
-        }
+    const { mode } = await stat(path)
+    await access(path, constants.R_OK | constants.W_OK)
+    if ((mode & 0o077) === 0) return good(path, 'only its owner may read it')
+    const says = `others may read it (mode ${(mode & 0o777).toString(8)})`
+    return { what: path, level: 'wrong', says, next: `Run chmod go= ${path}.` }
   } catch (cause) {
     const code = systemCodeOf(cause)
     if (code === undefined) throw cause
-    yield code === 'ENOENT'
-      ? good(path, 'no record yet')
-      : {
-          what: path,
-          level: 'wrong',
-          says: `it cannot be written (${code}): no change is possible`,
-          next: 'Correct the permissions of its folder, or set KEYTURN_AUDIT.',
-        }
+    const says = `it cannot be read and written (${code})`
+    return { what: path, level: 'wrong', says, next: 'Run keyturn init, or correct its permissions.' }
+  }
+}
+
+async function audit({ audit: path }: Config): Promise<Finding> {
+  if (path === 'stderr') return good('audit log', 'goes to stderr')
+  try {
+    await access(dirname(path), constants.W_OK)
+    const { records, broken } = await checkAudit(path)
+    if (broken.length === 0) return good(path, `${records} records, none changed`)
+    const says = `line ${broken[0]} was changed, or a line before it is missing`
+    return { what: path, level: 'wrong', says, next: 'Run keyturn audit verify, and compare the log with a backup.' }
+  } catch (cause) {
+    const code = systemCodeOf(cause)
+    if (code === undefined) throw cause
+    if (code === 'ENOENT') return good(path, 'no record yet')
+    const says = `it cannot be written (${code}): no change is possible`
+    return { what: path, level: 'wrong', says, next: 'Correct the permissions of its folder, or set KEYTURN_AUDIT.' }
   }
 }
 
@@ -105,9 +86,9 @@ async function* configuration(deps: Deps, config: Config): AsyncGenerator<Findin
   try {
     const { consumers, paused } = await deps.configuration()
     const keys = Object.keys(consumers)
-    if (paused)
-      yield { what, level: 'warning', says: 'it says paused: no rotation starts', next: 'Set "paused" to false when that is over.' }
-    else yield good(what, config.configuration === undefined ? 'not set: there are no consumers' : `${keys.length} consumers`)
+    const says = config.configuration === undefined ? 'not set: there are no consumers' : `${keys.length} consumers`
+    const next = 'Set "paused" to false when rotations may start again.'
+    yield paused ? { what, level: 'warning', says: 'rotations are paused: none starts', next } : good(what, says)
     return keys
   } catch (cause) {
     yield wrong(what, cause)
@@ -128,7 +109,7 @@ async function route(deps: Deps, key: string): Promise<Finding> {
   }
 }
 
-/** Those of a configuration that can be read; that it cannot was said already. */
+/** Nothing for a configuration that cannot be read: that was reported already. */
 async function* companions(deps: Deps): AsyncIterable<Finding> {
   try {
     for (const { name, found } of await inspectCompanions(deps)) yield findingOf(`companion ${name}`, found, 'can be written')
@@ -144,29 +125,30 @@ function findingOf(what: string, found: Preflight, says: string): Finding {
     : { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
 }
 
-/** A clock that is behind what it wrote itself breaks leases and grace. */
+/** A clock that is behind a time that it wrote itself breaks leases and grace. */
 function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Finding> {
   const aheadMs = publishedAt - env.now()
   if (aheadMs > clockMsMax)
     yield {
       what: `clock (${ref.shown})`,
       level: 'wrong',
-      says: `it was published ${Math.round(aheadMs / 1000)} s in the future`,
-      next: 'Set the clock of this machine (NTP) before anything is rotated.',
+      says: `the secret was published ${Math.round(aheadMs / 1000)} s in the future`,
+      next: 'Set the clock of this machine (NTP) before you rotate anything.',
     }
 }
 
 async function secret(deps: Deps, shown: string): Promise<Finding> {
+  const bad = (says: string, command: 'recover' | 'status'): Finding => {
+    return { what: shown, level: 'wrong', says, next: `Run keyturn ${command} ${shown}.` }
+  }
   try {
     const { next, state } = await statusOf(deps, shown)
-    if (state.journal?.code !== undefined)
-      return { what: shown, level: 'wrong', says: `it is ${state.journal.code}`, next: `Run keyturn recover ${shown}.` }
+    if (state.journal?.code !== undefined) return bad(`it is ${state.journal.code}`, 'recover')
     const { accepted } = await verifyCurrent(deps, shown)
-    if (!accepted)
-      return { what: shown, level: 'wrong', says: 'the target refuses the current value', next: `Run keyturn recover ${shown}.` }
-    if (next.do === 'refuse' && next.code !== 'held')
-      return { what: shown, level: 'wrong', says: `a rotation would be refused: ${next.why}`, next: `See keyturn status ${shown}.` }
-    return good(shown, next.do === 'refuse' ? `logs in; a rotation is held: ${next.why}` : 'logs in')
+    if (!accepted) return bad('the target refuses the current value', 'recover')
+    if (next.do !== 'refuse') return good(shown, 'logs in')
+    if (next.code !== 'held') return bad(`a rotation would be refused: ${next.why}`, 'status')
+    return good(shown, `logs in; a rotation is held: ${next.why}`)
   } catch (cause) {
     return wrong(shown, cause)
   }

@@ -7,10 +7,10 @@ import type { Policy } from '../core/ports/words.js'
 import { readCa } from './ca-file.js'
 import { checkSwitches, type Environment, type Platform } from './platform.js'
 
-/** What the environment of a function says, checked once at its start. */
+/** The settings of a function from its environment, checked once at its start. */
 export interface FunctionConfig {
   readonly env: Pick<Env, 'ca' | 'hostCa' | 'password'>
-  /** KEYTURN_POLICY_GRACE=2h and so on: under what a secret says itself. */
+  /** KEYTURN_POLICY_GRACE=2h and so on; the secret's own policy wins. */
   readonly policy: Policy
   readonly configuration?: string
   readonly journal: boolean
@@ -19,7 +19,7 @@ export interface FunctionConfig {
 
 const switches = { KEYTURN_SHORT_GRACE: ['0', '1'], KEYTURN_JOURNAL: ['on', 'off'] }
 
-/** bad_config that lists every problem at once, those of the platform's own variables too. */
+/** Reads the settings. bad_config lists every problem at once, those of the platform's own variables too. */
 export function readFunctionConfig(environment: Environment, platform: Platform): FunctionConfig {
   const problems: string[] = []
   checkSwitches(environment, switches, problems)
@@ -47,7 +47,7 @@ export function readFunctionConfig(environment: Environment, platform: Platform)
   }
 }
 
-/** undefined outside such a runtime. */
+/** undefined outside a runtime that has the file. */
 function readAuthorities(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8')
@@ -64,11 +64,15 @@ function policyOf(environment: Environment, problems: string[]): Policy {
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(policyPrefix) || !value) continue
     const key = name.slice(policyPrefix.length).toLowerCase()
-    const now = renamed.get(key)
-    const wrong =
-      now === undefined ? commonKeys.find((one) => one.name === key)?.check(value) : `is called ${policyPrefix}${now.toUpperCase()} now`
+    const wrong = whyNotEntry(key, value)
     if (wrong === undefined) entries.push([prefix + key, value])
     else problems.push(`${name} ${wrong}`)
   }
   return Object.fromEntries(entries)
+}
+
+function whyNotEntry(key: string, value: string): string | undefined {
+  const now = renamed.get(key)
+  if (now !== undefined) return `is now called ${policyPrefix}${now.toUpperCase()}`
+  return commonKeys.find((one) => one.name === key)?.check(value)
 }

@@ -19,7 +19,7 @@ export interface Invocation extends Pick<Deps, 'store' | 'holder' | 'readAdmin'>
 }
 const leaseMsMax = 15 * 60_000
 
-/** What a warm instance keeps: its configuration, one client, and what that has learned. Made at the first call, so that a wrong setting is an answer. */
+/** What a warm instance keeps: its configuration, one client, and what that has learned. It is made at the first call, which reports wrong settings. */
 export class FunctionApp<S extends SecretStore> {
   readonly env: Env
   readonly store: S
@@ -27,15 +27,22 @@ export class FunctionApp<S extends SecretStore> {
   readonly #platform: Platform
   readonly #configuration: () => Promise<Configuration>
 
-  /** `given`: a clock of its own, for tests. */
+  /** `given` replaces the clock and the like in tests. */
   constructor(environment: Environment, platform: Platform, open: (env: Env) => S, given: Partial<Env> = {}) {
     this.#platform = platform
     this.#config = readFunctionConfig(environment, platform)
     this.env = { ...systemEnv({ ...this.#config.env, log: logLine }), ...given }
     this.store = open(this.env)
-    const { configuration } = this.#config
-    const source = new ConfigurationSource(async () => (await this.store.readCurrent(configuration ?? '')).value, this.env)
-    this.#configuration = configuration === undefined ? withoutConfiguration : () => source.get()
+    this.#configuration = this.#configurationOf(this.#config.configuration)
+  }
+
+  #configurationOf(name: string | undefined): () => Promise<Configuration> {
+    if (name === undefined) return withoutConfiguration
+    const source = new ConfigurationSource(async () => {
+      const { value } = await this.store.readCurrent(name)
+      return value
+    }, this.env)
+    return () => source.get()
   }
 
   deps({ leaseMs, ...invocation }: Invocation): Deps {
@@ -49,7 +56,7 @@ export class FunctionApp<S extends SecretStore> {
       loadNotifier: tellsNobody,
       openPlace: async ({ name, at }) => {
         this.#assertOwn(name, at)
-        // Without the token of this rotation, which is for its own secret alone.
+        // Without the token of this rotation, which is only for the rotated secret.
         return { deps: this.deps({ ...invocation, store: this.store, leaseMs }) }
       },
       journal: this.#config.journal,
@@ -64,14 +71,14 @@ export class FunctionApp<S extends SecretStore> {
     if (this.#platform.isOwn(at)) return
     throw new RotationError('bad_config', `The companion ${name} (${at}) is not in this function's store.`, {
       field: `companions.${name}.at`,
-      next: 'Name a secret of the same store; a copy or a login may also be "order": "after", and keyturn sweep writes it.',
+      next: 'Name a secret of the same store. A copy or a login may also have "order": "after"; keyturn sweep then writes it.',
     })
   }
 }
 
-/** Announcing is the sweep's: no notifier is in the bundle of a function that only rotates. */
+/** The sweep announces, so the bundle of a function that only rotates holds no notifier. */
 const tellsNobody: Deps['loadNotifier'] = async (kind) => {
-  throw new RotationError('bad_config', `This function tells no consumer of kind ${kind}.`, {
+  throw new RotationError('bad_config', `This function cannot tell consumers of kind ${kind}.`, {
     next: 'Run keyturn sweep where consumers can be reached.',
   })
 }

@@ -5,16 +5,16 @@ import { jsonFields, looksLikeJson } from '../core/shapes/json.js'
 import { rotatorKinds, rotators } from '../rotators/registry.js'
 
 /**
- * What a value says of itself where its policy names no rotator: `engine`, as the values of the AWS rotation templates have it, or the scheme of a
- * URL. With `masterarn` it is one of the templates' multi-user secrets: two logins in turn, set by that administrator; and since the second login was
- * made by the template, what it lacks is reported and stops nothing that worked before.
+ * Infers a policy from a value if its own policy names no rotator: by `engine`, as in the values of the AWS rotation templates, or by the scheme of a
+ * URL. With `masterarn` it is a multi-user secret of the templates: two logins take turns, and that administrator sets them. The template made the
+ * second login, so what that lacks is reported and does not stop what worked before.
  */
 export function inferPolicy(value: SecretText): Policy {
   const text = value.reveal().trim()
-  const scheme = /^(?:jdbc:)?([a-z]+):\/\//i.exec(text)?.[1]
-  const fields = looksLikeJson(text) ? fieldsOf(text) : undefined
+  const isJson = looksLikeJson(text)
+  const fields = isJson ? fieldsOf(text) : undefined
   const field = (name: string): unknown => fields?.find((one) => one.name === name)?.value
-  const engine = fields || looksLikeJson(text) ? field('engine') : scheme
+  const engine = isJson ? field('engine') : /^(?:jdbc:)?([a-z]+):\/\//i.exec(text)?.[1]
   const named = typeof engine === 'string' ? engine.toLowerCase() : ''
   const kind = rotatorKinds.find((known) => rotators[known].engines.includes(named))
   if (kind === undefined) return {}
@@ -23,7 +23,7 @@ export function inferPolicy(value: SecretText): Policy {
   return { 'keyturn-rotator': kind, 'keyturn-strategy': 'alternate', 'keyturn-admin': `aws:${master}`, 'keyturn-differences': 'report' }
 }
 
-/** What cannot be read says nothing of itself; whoever needs it reads it again and says what is wrong. */
+/** undefined for a value that cannot be read. The code that needs it reads it again and reports what is wrong. */
 function fieldsOf(text: string): ReturnType<typeof jsonFields> | undefined {
   try {
     return jsonFields(text)

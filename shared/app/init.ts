@@ -3,7 +3,7 @@ import { makeFolders } from '../stores/file/disk.js'
 import { createKeyFile, parseKey } from '../stores/file/keys.js'
 import type { Config } from './config.js'
 
-/** Folders readable by their owner only, and a new key unless one is given. exists: a key is there already and stays. */
+/** Creates folders that only their owner can read, and a new key unless one is given. exists if there is a key already; it stays. */
 export async function createFileHome({ home, key, keyFile }: Config, { random }: Env): Promise<{ readonly keyFile?: string }> {
   if (key) parseKey(key, 'KEYTURN_KEY')
   await makeFolders(home)

@@ -5,7 +5,7 @@ import { PublicText } from '../core/public-key.js'
 import type { SecretText } from '../core/secret-text.js'
 import { answerError } from './function-log.js'
 
-/** What is taken from a request of a verifier; `ifNoneMatch` as the header has it. */
+/** What counts of a verifier's request; `ifNoneMatch` as the header has it. */
 export interface SetRequest {
   readonly method: string
   readonly path: string
@@ -22,7 +22,7 @@ export interface SetAnswer {
 const paths = ['/', '/.well-known/jwks.json', '/jwks.json']
 const maxAgeSecondsDefault = 300
 
-/** What KEYTURN_JWKS_MAX_AGE says, in seconds: no longer than keyturn-max-age of the source. bad_config. */
+/** Parses KEYTURN_JWKS_MAX_AGE, in seconds. It must not exceed keyturn-max-age of the source. bad_config. */
 export function maxAgeOf(text: string | undefined): number {
   if (text === undefined || text === '') return maxAgeSecondsDefault
   if (/^\d{1,5}$/.test(text)) return Number(text)
@@ -32,29 +32,35 @@ export function maxAgeOf(text: string | undefined): number {
   })
 }
 
-/** The set as verifiers get it: public members only, without the keys whose time is over. bad_value for a companion that is no set. */
+/** Answers with the set: public members only, without expired keys. bad_value for a companion that is not a set. */
 export function answerSet({ method, path, ifNoneMatch }: SetRequest, companion: SecretText, now: number, maxAgeSeconds: number): SetAnswer {
   if (!paths.includes(path)) return { statusCode: 404, headers: { 'cache-control': 'no-store' }, body: '' }
   if (method !== 'GET' && method !== 'HEAD') return { statusCode: 405, headers: { allow: 'GET, HEAD' }, body: '' }
   const served = PublicText.servedFrom(companion.reveal(), now)
   if (served === undefined)
-    throw new RotationError('bad_value', 'The companion holds no public set.', { next: 'Rotate its source; keyturn sweep writes it, too.' })
+    throw new RotationError('bad_value', 'The companion holds no public set.', {
+      next: 'Rotate its source, or run keyturn sweep: both write it.',
+    })
   const body = String(served)
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
   const headers = { 'cache-control': `public, max-age=${maxAgeSeconds}`, etag, 'content-type': 'application/jwk-set+json' }
-  const known = (ifNoneMatch ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''))
-  if (known.includes(etag) || known.includes('*')) return { statusCode: 304, headers, body: '' }
+  if (isKnown(etag, ifNoneMatch)) return { statusCode: 304, headers, body: '' }
   return { statusCode: 200, headers, body: method === 'HEAD' ? '' : body }
 }
 
-/** Nothing of what happened: who asks is anybody. */
+function isKnown(etag: string, ifNoneMatch = ''): boolean {
+  const known = ifNoneMatch.split(',').map((one) => one.trim().replace(/^W\//, ''))
+  return known.includes(etag) || known.includes('*')
+}
+
+/** Says nothing about what happened, because anybody may ask. */
 export const unavailable: SetAnswer = { statusCode: 503, headers: { 'cache-control': 'no-store', 'retry-after': '30' }, body: '' }
 
-/** How long a warm instance takes the companion for what it is: calls of the service cost. While it does not answer, five minutes. */
+/** How long a warm instance uses the companion without reading it again, since calls to the service cost. While it does not answer, five minutes. */
 const keptMs = 30_000
 const keptMsMax = 300_000
 
-/** The companion, as it was read not long ago. */
+/** Keeps the companion for a short time after it was read. */
 export class KeptCompanion {
   readonly #read: () => Promise<SecretText>
   readonly #env: Env
@@ -65,7 +71,7 @@ export class KeptCompanion {
     this.#env = env
   }
 
-  /** Throws what reading threw where nothing is kept, or only what is too old. */
+  /** Throws what reading threw if nothing is kept, or if it is too old. */
   async current(): Promise<SecretText> {
     const now = this.#env.now()
     const kept = this.#kept

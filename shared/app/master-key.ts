@@ -1,5 +1,5 @@
 import { parseKey, readKeyFile } from '../stores/file/keys.js'
 import type { Config } from './config.js'
 
-/** KEYTURN_KEY, else the key file. bad_config. */
+/** Reads KEYTURN_KEY, or else the key file. bad_config. */
 export const masterKey = async ({ key, keyFile }: Config): Promise<Buffer> => (key ? parseKey(key, 'KEYTURN_KEY') : readKeyFile(keyFile))

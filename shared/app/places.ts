@@ -4,7 +4,7 @@ import { RotationError } from '../core/errors.js'
 import { type ClusterSettings, configMapPlace } from '../kubernetes/settings.js'
 import type { Deps, Place } from '../lifecycle/secret/deps.js'
 
-/** Where a companion is written: by its place, in a store or outside of them. bad_config for a place that does not exist here. */
+/** Opens the place where a companion is written, in a store or outside the stores. bad_config for a place that does not exist here. */
 export const placeOpener =
   (depsOf: (ref: string) => Promise<Deps>): NonNullable<Deps['openPlace']> =>
   async ({ name, at, settings }): Promise<Place> => {
@@ -12,9 +12,9 @@ export const placeOpener =
     if (kind === 'path') {
       const { write } = JSON.parse(settings.reveal()) as { readonly write: 'rename' | 'plain' }
       if (place.startsWith('/')) return { artefact: pathArtefact(place, write, name) }
-      throw new RotationError('bad_config', `The companion ${name} has a path that does not begin at the root: ${at}.`, {
+      throw new RotationError('bad_config', `The companion ${name} has a relative path: ${at}.`, {
         field: `companions.${name}.at`,
-        next: 'Write it whole, as path:/srv/jwks.json.',
+        next: 'Give the absolute path, such as path:/srv/jwks.json.',
       })
     }
     const map = kind === 'configmap' ? configMapPlace(place) : undefined

@@ -8,12 +8,12 @@ import { loadCallbackCheck } from '../notifiers/registry.js'
 
 const bodyBytesMax = 16_384
 
-/** Whatever the caller sees: a word, never why a signature did not fit. */
+/** All that the caller sees: a few words, never why a signature did not fit. */
 type Reply = readonly [status: number, said: string]
 
 /**
- * A tiny listener for signed callbacks: POST, a receipt in JSON, signed as the notifier of its consumer has it. A receipt is only as good as its
- * signature by a key of the very consumer that it names; noted twice it says the same.
+ * Makes a small listener for signed callbacks: POST a receipt in JSON, signed as the notifier of its consumer wants it. A receipt counts only if a key
+ * of the very consumer that it names has signed it. Noting it twice changes nothing.
  */
 export function createReceiver(depsOf: (ref: string) => Promise<Deps>): Server {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
@@ -39,8 +39,7 @@ async function answer(depsOf: (ref: string) => Promise<Deps>, request: IncomingM
   try {
     const deps = await depsOf(receipt.ref)
     const consumer = (await deps.configuration()).consumers[receipt.consumer]
-    const checked =
-      consumer === undefined ? { why: 'there is no such consumer' } : await check(consumer, { headers: request.headers, body }, deps)
+    const checked = await check(consumer, { headers: request.headers, body }, deps)
     if ('why' in checked) {
       deps.env.log('receipt_refused', { consumer: receipt.consumer, why: checked.why })
       return [401, 'not accepted']
@@ -51,7 +50,8 @@ async function answer(depsOf: (ref: string) => Promise<Deps>, request: IncomingM
   }
 }
 
-async function check(consumer: Consumer, callback: Callback, { env }: Deps): Promise<ReturnType<CheckCallback>> {
+async function check(consumer: Consumer | undefined, callback: Callback, { env }: Deps): Promise<ReturnType<CheckCallback>> {
+  if (consumer === undefined) return { why: 'there is no such consumer' }
   const checkCallback = await loadCallbackCheck(consumer.kind)
   return checkCallback?.(consumer, callback, env.now()) ?? { why: `consumers of kind ${consumer.kind} never call back` }
 }

@@ -3,7 +3,7 @@ import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
 import type { CurrentValue, SecretStore, SecretStoreAdmin } from '../core/ports/store.js'
-import type { Step } from '../core/ports/words.js'
+import type { Policy, SecretRef, Step } from '../core/ports/words.js'
 import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { createGuard, createRedactor, guardAdmin } from '../lifecycle/guard/index.js'
@@ -23,7 +23,7 @@ import { placeOpener } from './places.js'
 export interface App {
   readonly config: Config
   readonly env: Env
-  /** For a person: guarded as a rotation is, so that what it changes is recorded and what fails is explained. */
+  /** For a person: guarded like a rotation, so that changes are recorded and failures are explained. */
   admin(refText: string): Promise<SecretStore & SecretStoreAdmin>
   deps(refText: string): Promise<Deps>
   /** What a platform that drives rotations itself offers: it calls one step at a time, and can be asked to start. */
@@ -31,14 +31,20 @@ export interface App {
 }
 
 const leaseMs = 15 * 60_000
-/** Of a name without a store in front. */
+/** The store of a ref that names none. */
 const defaultStore = storeKind('file')
 
+/** Callbacks to the caller: `onStep` hears of each step that is done, `writeError` gets what the audit log writes to stderr. */
+export interface AppOptions {
+  readonly onStep?: (step: Step) => void
+  readonly writeError?: (text: string) => void
+}
+
 /** Wires the app and opens no store: each is opened when a ref first names it, and kept. */
-export function openApp(config: Config, env: Env, onStep?: (step: Step) => void): App {
+export function openApp(config: Config, env: Env, { onStep, writeError }: AppOptions = {}): App {
   const opened = new Map<string, Promise<OpenedStore>>()
   const holder = `cli-${process.pid}-${Buffer.from(env.random(4)).toString('hex')}`
-  const audit = auditSink(config.audit, env)
+  const audit = auditSink(config.audit, env, writeError)
   const guard = createGuard({ env, audit, redactor: createRedactor(), holder })
   const store = (refText: string): Promise<OpenedStore> => {
     const kind = splitRef(refText, defaultStore).store
@@ -47,16 +53,14 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
     opened.set(kind, there)
     return there
   }
-  const configuration = config.configuration
-    ? new ConfigurationSource((stage) => readConfigurationSecret(store, config.configuration ?? '', stage), env)
-    : { get: withoutConfiguration }
+  const configuration = configurationOf(config, env, store)
   const deps: App['deps'] = async (refText) => ({
     store: await store(refText),
     loadRotator,
     infer: inferPolicy,
     readAdmin: adminReader(
       (text) => readAdmin(store, text),
-      async ({ shown, ...ref }) => (await (await store(shown)).tags?.({ ...ref, shown })) ?? {},
+      (ref) => tagsOf(store, ref),
     ),
     env,
     configuration: () => configuration.get(),
@@ -76,6 +80,11 @@ export function openApp(config: Config, env: Env, onStep?: (step: Step) => void)
     deps,
     service: async (refText) => serviceOf(await store(refText)),
   }
+}
+
+function configurationOf({ configuration: name }: Config, env: Env, store: OpenStore): Pick<ConfigurationSource, 'get'> {
+  if (!name) return { get: withoutConfiguration }
+  return new ConfigurationSource((stage) => readConfigurationSecret(store, name, stage), env)
 }
 
 function serviceOf(opened: OpenedStore): Awaited<ReturnType<App['service']>> {
@@ -99,6 +108,11 @@ async function readAdmin(store: OpenStore, text: string): Promise<CurrentValue> 
       next: cause.next,
     })
   }
+}
+
+async function tagsOf(store: OpenStore, ref: SecretRef): Promise<Policy> {
+  const from = await store(ref.shown)
+  return (await from.tags?.(ref)) ?? {}
 }
 
 async function readConfigurationSecret(store: OpenStore, text: string, stage: 'current' | 'previous'): Promise<SecretText | undefined> {

@@ -8,8 +8,8 @@ const timeoutMs = 10_000
 const attemptsMax = 4
 
 /**
- * A ConfigMap that is there already: what creates objects cannot be limited to one name, so that nothing is created here. Needs `get` and `patch` on this one ConfigMap. Kubelets bring
- * it to pods within two minutes or so.
+ * A ConfigMap that already exists. The right to create objects cannot be limited to one name, so nothing is created here: `get` and `patch` on this one
+ * ConfigMap are enough. Kubelets bring it to pods within about two minutes.
  */
 export function configMapArtefact({ cluster, namespace, name, key }: ConfigMapPlace, access: ClusterSettings, companion: string): Artefact {
   const path = `/api/v1/namespaces/${namespace}/configmaps/${name}`
@@ -24,10 +24,10 @@ export function configMapArtefact({ cluster, namespace, name, key }: ConfigMapPl
       const wanted = String(text)
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         const found = await client.get(path, deadline)
-        if (found === undefined) throw policyError('is not there', `Create it: kubectl create configmap ${name} -n ${namespace}.`)
+        if (found === undefined) throw policyError('does not exist', `Create it: kubectl create configmap ${name} -n ${namespace}.`)
         const { metadata, immutable, data } = asConfigMap(found)
         if (data[key] === wanted) return 'same'
-        if (immutable) throw policyError('is immutable', 'Name one that is not.')
+        if (immutable) throw policyError('is immutable', 'Name a ConfigMap that is not immutable.')
         const { resourceVersion } = metadata
         let stored: unknown
         await write(async () => {
@@ -35,8 +35,8 @@ export function configMapArtefact({ cluster, namespace, name, key }: ConfigMapPl
         })
         if (stored !== undefined) return 'written'
       }
-      throw new RotationError('conflict', `${path} in cluster ${cluster} was changed by others all the time.`, {
-        next: 'It is tried again.',
+      throw new RotationError('conflict', `Others kept changing ${path} in cluster ${cluster}.`, {
+        next: 'Run the same command again, or wait for the next sweep.',
       })
     },
   }

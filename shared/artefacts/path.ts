@@ -3,8 +3,8 @@ import { RotationError, systemCodeOf } from '../core/errors.js'
 import type { Artefact } from '../core/ports/artefact.js'
 
 /**
- * A file that others read. `rename`: whoever opens it finds the old or the new one, whole; `plain`: written in place, for a file that is mounted by
- * itself and cannot be replaced.
+ * A file that others read. `rename`: a reader finds the old or the new file, always complete. `plain`: the file is written in place, for a file that is
+ * mounted by itself and cannot be replaced.
  */
 export function pathArtefact(file: string, write: 'rename' | 'plain', name: string): Artefact {
   const field = `companions.${name}.at`
@@ -21,7 +21,7 @@ export function pathArtefact(file: string, write: 'rename' | 'plain', name: stri
       } catch (cause) {
         const code = systemCodeOf(cause)
         if (code === undefined) throw cause
-        const next = 'Check that the folder is there and that this user may write in it.'
+        const next = 'Check that the folder exists and that this user may write to it.'
         throw new RotationError(code === 'EACCES' ? 'denied' : 'delivery_failed', `${file} could not be written (${code}).`, {
           field,
           next,

@@ -7,26 +7,26 @@ const failClaim = (code: 'locked' | 'conflict', message: string, next: string): 
   throw new RotationError(code, message, { next })
 }
 
-/** What the journal says of the rotation that a store with compare-and-set is asked to claim. */
+/** What a store with compare-and-set knows when a rotation asks for a claim. */
 export interface ClaimQuestion {
   readonly journal: Journal | null
   readonly current: VersionId | null
   /** Tokens that published a version which is still kept. */
   readonly published: readonly (Token | undefined)[]
   readonly now: number
-  /** False where the store knows that the lease's holder is dead. */
+  /** False if the store knows that the holder of the lease is dead. */
   readonly holderMayLive: boolean
 }
 
-/** The rules of a claim, the same for every store that keeps a journal: the rotation to write, or `locked` / `conflict`. */
+/** Applies the rules of a claim, the same for every store with a journal, and returns the rotation to write. locked, conflict, token_spent. */
 export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenRotation {
   const { journal, current, now } = question
   const there = journal?.rotation
   const open = there && there.published === undefined ? there : undefined
   if (there?.published !== undefined && there.token === wish.token)
-    failClaim('conflict', 'This token has published its value already.', 'The state is read again.')
+    failClaim('conflict', 'This token has already published its value.', 'The state is read again.')
   if (open?.token !== wish.token && question.published.includes(wish.token)) {
-    throw new RotationError('token_spent', 'This token has published a value already, which was replaced since.', {
+    throw new RotationError('token_spent', 'This token published a value that has been replaced since.', {
       next: 'Start a new rotation, with another token or none.',
     })
   }
@@ -54,7 +54,7 @@ export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenR
   }
 }
 
-/** Conditional on the claim: conflict when another holder or attempt took its place, or when its token is published. */
+/** Makes a write conditional on the claim. conflict if another holder or attempt took its place, or if its token has published. */
 export function assertClaim(claim: Claim, journal: Journal | null): OpenRotation {
   const rotation = journal?.rotation
   const mine = rotation?.token === claim.token && rotation.attempt === claim.attempt && rotation.holder === claim.holder
@@ -66,20 +66,20 @@ export function assertClaim(claim: Claim, journal: Journal | null): OpenRotation
   return rotation
 }
 
-/** A put whose value is gone: only who holds that value can go on with it, so that it is nothing to wait for. */
+/** A put whose value is gone. Only the holder of that value can continue it, so nobody waits for it. */
 const isEmptyPut = ({ pending, journal }: SecretView): boolean => pending === undefined && journal?.rotation?.kind === 'put'
 
-/** A rotation that somebody has to finish, or is at work on. */
+/** Whether a rotation is under way, or must still be finished. */
 export const isOpen = (state: SecretView): boolean => {
   const rotation = state.journal?.rotation
   return rotation !== undefined && rotation.published === undefined && !isEmptyPut(state)
 }
 
-/** For release, inside the write itself: held while a value may be set at the target already. */
+/** For release, inside the write itself. held while a value may already be set at the target. */
 export function assertSettled(state: SecretView): void {
   const { pending, loose, ref } = state
   if (!pending?.hasValue && loose.length === 0 && !isOpen(state)) return
-  throw new RotationError('held', `${ref.shown} has a rotation that is not finished: its value may be set at the target already.`, {
+  throw new RotationError('held', `${ref.shown} has an unfinished rotation: its value may already be set at the target.`, {
     field: 'ref',
     next: `Finish it first: keyturn rotate ${ref.shown} --resume, or keyturn recover ${ref.shown}.`,
   })

@@ -3,8 +3,8 @@ import { optional } from './optional.js'
 import type { Change, Consumer } from './ports/notifier.js'
 
 /**
- * A publication as a CloudEvent 1.0, the same through whatever notifier it goes. Thin: ids and times, and no value, digest or length of one; whoever
- * is told reads the value where it always read it. Its JSON is the structured mode; docs/webhooks.md says what a receiver may rely on.
+ * Makes the CloudEvent 1.0 of a publication, the same for every notifier. It holds ids and times, and no value, digest or length of a value: the
+ * consumer reads the value where it always reads it. Its JSON is the structured mode. docs/webhooks.md says what a receiver may rely on.
  */
 export const eventOf = ({ id, ref, version, previous, sequence, cause, reason }: Change, { key }: Pick<Consumer, 'key'>) =>
   new CloudEvent({

@@ -1,7 +1,7 @@
 import { RotationError } from './errors.js'
 import type { CurrentValue, SecretStore } from './ports/store.js'
 
-/** For a store whose platform has no shorter way to it: the look names the version. not_found where it has no value. */
+/** Reads the current value by `describe` and `read`, for a store that has no shorter way. not_found if the secret has no value. */
 export async function currentOf(store: Pick<SecretStore, 'resolve' | 'describe' | 'read'>, text: string): Promise<CurrentValue> {
   const ref = await store.resolve(text)
   const { current } = await store.describe(ref)

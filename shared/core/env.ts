@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { optional } from './optional.js'
 import type { Env } from './ports/env.js'
 
-/** `log` takes the place of JSON lines on stderr; `cancelled` ends every sleep early. */
+/** `log` replaces the JSON lines on stderr, `clock` the system's clock; `cancelled` ends every sleep early. */
 export interface SystemEnvOptions extends Pick<Env, 'ca' | 'hostCa' | 'password'> {
+  readonly clock?: Pick<Env, 'now' | 'sleep'>
   readonly log?: Env['log']
   readonly cancelled?: AbortSignal
 }
@@ -27,11 +28,12 @@ export function systemEnv(options: SystemEnvOptions = {}): Env {
     random: (bytes) => randomBytes(bytes),
     log: options.log ?? ((code, fields) => void process.stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)),
     cancelled,
+    ...options.clock,
     ...settingsOf(options),
   }
 }
 
-/** What does not change while a process lives. */
+/** The members that do not change while a process lives. */
 export const settingsOf = ({ ca, hostCa, password }: Pick<Env, 'ca' | 'hostCa' | 'password'>): Pick<Env, 'ca' | 'hostCa' | 'password'> => ({
   ...optional('ca', ca),
   ...optional('hostCa', hostCa),

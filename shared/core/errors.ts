@@ -5,7 +5,7 @@ export class RotationError extends Error {
   override readonly name = 'RotationError'
   readonly code: Code
   readonly next: string
-  /** The input that is wrong, as a path (`password`, `keyturn-grace`), where there is one. */
+  /** The input that is wrong, as a path (`password`, `keyturn-grace`), if there is one. */
   declare readonly field?: string
   constructor(code: Code, message: string, options: { next: string; cause?: unknown; field?: string }) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -18,7 +18,7 @@ export class RotationError extends Error {
   }
 }
 
-/** For a rotator, right before an effect: a process that slept past its deadline must not act any more. conflict. */
+/** A rotator calls it right before an effect: a process that slept past its deadline must not act any more. conflict. */
 export function assertInTime(context: { readonly deadline: number; readonly env: { now(): number } }, what: string): void {
   if (context.env.now() < context.deadline) return
   throw new RotationError('conflict', `The lease ended before ${what}.`, {
@@ -26,7 +26,7 @@ export function assertInTime(context: { readonly deadline: number; readonly env:
   })
 }
 
-/** Narrowing for `catch`: the code, if it is one of our own errors. */
+/** The code of a caught error, if it is one of our own. */
 export const codeOf = (cause: unknown): Code | undefined => (cause instanceof RotationError ? cause.code : undefined)
 
 /** The system's or the driver's own error code (`ECONNREFUSED`, `28P01`), if it has one. */
@@ -34,5 +34,5 @@ export function systemCodeOf(cause: unknown): string | undefined {
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
   return typeof code === 'string' ? code : undefined
 }
-/** The message of whatever was thrown, also where it is not an Error. It is not redacted. */
+/** The message of anything that was thrown, even if it is not an Error. It is not redacted. */
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))

@@ -1,9 +1,9 @@
-/** Shorter texts stand in every second word of a message; nothing shorter is ever generated. */
+/** Shorter texts occur in every second word of a message. Nothing shorter is ever generated. */
 export const formLengthMin = 4
 
 /**
- * A secret text as it could stand in another text: raw, percent-encoded, JSON-escaped, SQL-quoted, and base64 at each of its three
- * alignments, plain and URL-safe. Nothing shorter than `formLengthMin`.
+ * All forms in which a secret text may occur in another text: raw, percent-encoded, JSON-escaped, SQL-quoted, and base64 at each of its three
+ * alignments, plain and URL-safe. Forms shorter than `formLengthMin` are left out.
  */
 export function everyForm(text: string): readonly string[] {
   const json = JSON.stringify(text).slice(1, -1)
@@ -27,7 +27,7 @@ export function everyForm(text: string): readonly string[] {
 const beyondAscii = /[\u0080-\uffff]/g
 const hex = (unit: string, digits: number): string => unit.charCodeAt(0).toString(16).padStart(digits, '0')
 
-/** The characters of the base64 text that depend on `text` alone, when `shift` bytes stand in front of it. */
+/** The characters of the base64 text that depend on `text` alone, when `shift` bytes precede it. */
 function base64Core(text: string, shift: number): readonly string[] {
   const bytes = Buffer.from(text)
   const encoded = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64')

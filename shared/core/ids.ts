@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto'
 import type { RotationRequest, SecretRef, Token, VersionId } from './ports/words.js'
 
 /**
- * The token of a rotation that nobody gave one: the same question about the same state has the same token, so that a retry finds the
- * rotation it continues. `refusals` counts values the target refused, for stores where a token holds one value for ever.
+ * Derives the token of a rotation that was given none. The same request about the same state has the same token, so that a retry finds the
+ * rotation it continues. `refusals` counts the values that the target refused, for stores where a token holds one value for ever.
  */
 export function deriveToken(kind: RotationRequest['kind'], ref: SecretRef, base: VersionId | null, refusals: number): Token {
   return hashId([kind, ref.store, ref.key, base, refusals], kind) as Token
 }
 
-/** For what must not be found again by anybody else: random, of the same form. */
+/** Makes a random token of the same form, for a rotation that nobody else may find again. */
 export const newToken = (kind: RotationRequest['kind'], random: Uint8Array): Token =>
   hashId([Buffer.from(random).toString('hex')], kind) as Token
 
-/** The two bits that a UUID version 8 leaves free beside its variant say what kind of rotation it is: where a store keeps nothing but the token. */
+/** A UUID version 8 leaves two bits free beside its variant. They hold the kind of rotation, for stores that keep nothing but the token. */
 const kindDigits: Readonly<Record<RotationRequest['kind'], string>> = { rotate: 'a', resume: 'a', put: '9', rollback: 'b', emergency: '8' }
 
 /** undefined for a token that was not made here. */
@@ -22,7 +22,7 @@ export function kindOfToken(token: string): RotationRequest['kind'] | undefined 
   return (['rotate', 'put', 'rollback', 'emergency'] as const).find((kind) => kindDigits[kind] === digit)
 }
 
-/** One publication has one id, however often and by whomever it is announced. A value that was not ours has no token: its version and time stand for it. */
+/** One publication has one id, however often and by whomever it is announced. A foreign value has no token: its version and time identify it. */
 export const deriveChangeId = (ref: SecretRef, published: Token | { readonly version: VersionId; readonly publishedAt: number }): string =>
   hashId(['change', ref.store, ref.key, published])
 
@@ -38,14 +38,14 @@ function hashId(parts: readonly unknown[], kind: RotationRequest['kind'] = 'rota
   ].join('-')
 }
 
-/** From 0 to below 1, the same for one text always: what spreads many things over a time. */
+/** A number from 0 to below 1, always the same for one text. It spreads many secrets over a period. */
 export const fractionOf = (text: string): number => createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32
 
 const tokenForm = /^[A-Za-z0-9-]{32,64}$/
 /** Whether a text has the form of a token: 32 to 64 of A-Z a-z 0-9 and -. */
 export const isToken = (text: string): text is Token => tokenForm.test(text)
 
-/** Random, with the time in front so that listings sort: for stores that name versions themselves. */
+/** Makes a random id that begins with the time, so that listings sort. For stores that name versions themselves. */
 export function newVersionId(now: number, random: Uint8Array): VersionId {
   return `${now.toString(36).padStart(9, '0')}-${Buffer.from(random).toString('hex')}` as VersionId
 }

@@ -1,4 +1,4 @@
-/** undefined for a text that is no JSON. What a parser says of one may quote it, so nothing of that is kept. */
+/** undefined for a text that is not JSON. The parser's message may quote the text, so it is dropped. */
 export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -2,7 +2,7 @@ import { RotationError } from './errors.js'
 import type { Env, PasswordWishes } from './ports/env.js'
 
 /**
- * How a password looks. The default needs no quoting in a URL, a POSIX shell, YAML (it starts with a letter and is no number), `.pgpass`
+ * The form of a password. The default needs no quoting in a URL, a POSIX shell, YAML (it starts with a letter and is not a number), `.pgpass`
  * (no `:` or `\`) and an ODBC string (no `;`, `{`, `}`), and is the same text after SASLprep (RFC 4013), so that every client agrees on it.
  */
 export interface PasswordRule {
@@ -21,7 +21,7 @@ const upper = lower.toUpperCase()
 const digits = '0123456789'
 export const defaultRule: PasswordRule = { length: 32, alphabet: `${upper}${lower}${digits}_-`, classes: [upper, lower, digits] }
 
-/** The default with what an environment asks for; it may ask for less than 128 bits, as those of the AWS rotation templates do, down to 64. */
+/** The default, changed as an environment asks. Like the AWS rotation templates it may ask for less than 128 bits, but not less than 64. */
 export function wishedRule({ length, exclude = '', requireEach = true }: PasswordWishes): PasswordRule {
   const left = (characters: string): string => [...characters].filter((character) => !exclude.includes(character)).join('')
   const classes = defaultRule.classes.map(left).filter((group) => group !== '')
@@ -35,10 +35,10 @@ export function wishedRule({ length, exclude = '', requireEach = true }: Passwor
 
 const attemptsMax = 10_000
 const bitsMin = 128
-const keptMin = 0.001 // of all texts: then 10,000 draws find one but for once in 20,000 passwords
-const remedy = 'Ask for fewer classes, or change the length or the alphabet; 32 of A-Z a-z 0-9 _ - is the default.'
+const keptMin = 0.001 // of all texts: then 10,000 draws find none for only one in 20,000 passwords
+const remedy = 'Ask for fewer classes, or change the length or the alphabet. The default is 32 characters of A-Z a-z 0-9 _ -.'
 
-/** Uniform over all texts that keep the rule: characters by rejection of the biased tail of a byte, texts by rejection of the whole draw. */
+/** Draws uniformly from all texts that keep the rule: it rejects bytes in the biased tail, and whole texts that do not keep the rule. */
 export function generatePassword(rule: PasswordRule, random: Env['random']): string {
   checkRule(rule)
   const first = firstCharacters(rule)
@@ -46,7 +46,7 @@ export function generatePassword(rule: PasswordRule, random: Env['random']): str
     const text = draw(first, 1, random) + draw(rule.alphabet, rule.length - 1, random)
     if (rule.classes.every((group) => [...text].some((character) => group.includes(character)))) return text
   }
-  throw new RotationError('bad_policy', `No text kept the password rule in ${attemptsMax} draws.`, { next: remedy })
+  throw new RotationError('bad_policy', `None of ${attemptsMax} drawn texts keeps the password rule.`, { next: remedy })
 }
 
 const firstCharacters = (rule: PasswordRule): string =>
@@ -63,18 +63,19 @@ export function checkRule(rule: PasswordRule): void {
     failRules('has a length that is not a whole number from 1 to 256')
   const first = firstCharacters(rule)
   if (first === '') failRules('leaves no letter for the first character')
-  if (![...first].every((character) => rule.alphabet.includes(character)) || new Set(first).size !== first.length)
+  const isKnown = [...first].every((character) => rule.alphabet.includes(character))
+  if (!isKnown || new Set(first).size !== first.length)
     failRules('begins with a character that its alphabet does not have, or names one twice')
   if (rule.classes.some((group) => ![...group].some((character) => rule.alphabet.includes(character))))
     failRules('asks for a class that its alphabet does not have')
   const kept = shareKept(rule)
-  if (kept < keptMin) failRules('asks for more classes than a text of its length holds')
+  if (kept < keptMin) failRules('asks for more classes than a text of its length can hold')
   const wanted = rule.bitsMin ?? bitsMin
-  if (Math.log2(first.length) + (rule.length - 1) * Math.log2(rule.alphabet.length) + Math.log2(kept) < wanted)
-    failRules(`gives less than ${wanted} bits`)
+  const bits = Math.log2(first.length) + (rule.length - 1) * Math.log2(rule.alphabet.length) + Math.log2(kept)
+  if (bits < wanted) failRules(`gives less than ${wanted} bits`)
 }
 
-/** Which share of all texts has every class, the first character left aside (an estimate: classes are counted as if independent). */
+/** The share of all texts that have every class, without the first character (an estimate: classes are counted as if independent). */
 const shareKept = ({ alphabet, length, classes }: PasswordRule): number =>
   classes.reduce((share, group) => {
     const without = [...alphabet].filter((character) => !group.includes(character)).length / alphabet.length

@@ -1,7 +1,7 @@
 import { parsedJson } from './json.js'
 import { SecretText } from './secret-text.js'
 
-/** The public half of a signing key: RFC 7517 members that verifiers need, and no place for any other. `exp`: until when tokens of it may be accepted, in seconds. */
+/** The public half of a signing key: the RFC 7517 members that verifiers need. `exp`: until when its tokens may be accepted, in seconds. */
 export interface PublicJwk {
   readonly kty: 'RSA' | 'EC' | 'OKP'
   readonly kid: string
@@ -15,11 +15,11 @@ export interface PublicJwk {
   readonly exp?: number
 }
 
-/** By key type, what is public (RFC 7518, 6.2 and 6.3; RFC 8037, 2). Whatever else a key holds never gets through. */
+/** The public members of each key type (RFC 7518, 6.2 and 6.3; RFC 8037, 2). No other member ever gets through. */
 const publicMembers = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] } as const
 const isType = (kty: unknown): kty is keyof typeof publicMembers => typeof kty === 'string' && Object.hasOwn(publicMembers, kty)
 
-/** Member by member, from whatever it is given: of a private key only the public half is left. undefined for what is no key of these kinds. */
+/** Copies the public members one by one, so that only the public half of a private key is left. undefined for anything but a key of these types. */
 export function publicJwk(key: Readonly<Record<string, unknown>>): PublicJwk | undefined {
   const { kty, kid, alg, exp } = key
   if (!isType(kty) || typeof kid !== 'string' || typeof alg !== 'string') return undefined
@@ -28,17 +28,17 @@ export function publicJwk(key: Readonly<Record<string, unknown>>): PublicJwk | u
   return { kty, kid, alg, use: 'sig', ...Object.fromEntries(members), ...(typeof exp === 'number' ? { exp } : {}) }
 }
 
-/** Text that may stand where everybody reads. There is no other way to make one than from public halves, so that nothing else can get there. */
+/** Text that everybody may read. It can be made only from the public halves of keys, so that nothing else can get there. */
 export class PublicText {
   readonly #text: string
   private constructor(text: string) {
     this.#text = text
   }
-  /** A JWK Set (RFC 7517, 5). Whatever a caller slipped past the types is left out once more. */
+  /** A JWK Set (RFC 7517, 5). A member that a caller slipped past the types is removed here. */
   static ofKeys(keys: readonly PublicJwk[]): PublicText {
     return new PublicText(JSON.stringify({ keys: keys.flatMap((key) => publicJwk({ ...key }) ?? []) }))
   }
-  /** The text of a set without the keys whose time is over, and without the times. undefined for what is no set. */
+  /** The text of a set without expired keys and without `exp`. undefined for a text that is not a set. */
   static servedFrom(text: string, now: number): PublicText | undefined {
     const set: unknown = parsedJson(text)
     if (typeof set !== 'object' || set === null || !('keys' in set) || !Array.isArray(set.keys)) return undefined
@@ -46,7 +46,7 @@ export class PublicText {
     const served = keys.filter(({ exp }) => exp === undefined || exp * 1000 > now)
     return PublicText.ofKeys(served.map(({ exp: _, ...key }) => key))
   }
-  /** For a store, which keeps values. */
+  /** The text as a value, for a store. */
   asValue(): SecretText {
     return new SecretText(this.#text)
   }

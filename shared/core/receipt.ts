@@ -3,7 +3,7 @@ import { consumerPhases } from './ports/words.js'
 
 export const receiptType = 'keyturn.receipt'
 
-/** What a consumer says, in its signed answer or in a signed callback: how far it is with the publication `id`. */
+/** What a consumer reports in its signed answer or in a signed callback: how far it has come with the publication `id`. */
 export const receiptForm = v.object({
   type: v.literal(receiptType),
   id: v.pipe(v.string(), v.maxLength(64)),
@@ -12,7 +12,7 @@ export const receiptForm = v.object({
   ref: v.optional(v.pipe(v.string(), v.maxLength(400))),
   consumer: v.optional(v.pipe(v.string(), v.maxLength(100))),
 })
-/** A receipt that has the right form; whether its signature fits is for the notifier to say. */
+/** A receipt that has the right form. The notifier checks its signature. */
 export type Receipt = v.InferOutput<typeof receiptForm>
 
 /** undefined for a body that is not a receipt. */

@@ -3,13 +3,13 @@ import type { StoreKind } from './ports/words.js'
 
 const form = /^[a-z][a-z0-9]*$/
 
-/** A store's own name for itself. internal for one that could not stand before a colon. */
+/** Checks the name of a store. internal for a name that cannot precede the colon of a ref. */
 export function storeKind(text: string): StoreKind {
   if (form.test(text)) return text as StoreKind
   throw new RotationError('internal', `"${text}" cannot name a store.`, { next: 'Use a-z 0-9, beginning with a letter.' })
 }
 
-/** `file:db` → store and name. Whether there is such a store, and the name's own rules, are for the store. bad_event for anything that names no store. */
+/** Splits `file:db` into store and name. The store itself checks the name. bad_event for a text that names no store or has no name. */
 export function splitRef(text: string, defaultStore?: StoreKind): { readonly store: StoreKind; readonly name: string } {
   const match = /^([a-z][a-z0-9]*):(.*)$/s.exec(text)
   const store = match?.[1] === undefined ? defaultStore : storeKind(match[1])

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-/** A value that must not be shown. Prints as `[secret]` in templates, JSON, `util.inspect` and consoles; only `reveal()` gives it out. */
+/** A value that must not be shown. Prints as `[secret]` in templates, JSON, `util.inspect` and consoles; only `reveal()` returns it. */
 export class SecretText {
   readonly #text: string
   constructor(text: string) {

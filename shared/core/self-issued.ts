@@ -3,16 +3,16 @@ import type { Code } from './ports/errors.js'
 import type { Context, Rotator, RotatorTraits } from './ports/rotator.js'
 
 const idBytes = 6
-/** A public name for a new credential: never derived from it, since a digest would be a way to guess it. */
+/** A public name for a new credential: never derived from it, since a digest would help to guess it. */
 export const newId = ({ env }: Context<unknown>): string => Buffer.from(env.random(idBytes)).toString('hex')
 
-/** What proposals begin with. */
+/** The value that a proposal starts from. internal without one. */
 export function currentOf<V>({ current }: Context<V>): V {
   if (current !== undefined) return current
-  throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
+  throw new RotationError('internal', 'A proposal needs the current value.', { next: 'This is a bug: report it.' })
 }
 
-/** Nobody outside accepts, refuses or keeps such a credential, so that there is nothing to set, to ask or to end. */
+/** No target accepts, refuses or keeps such a credential, so there is nothing to set, to ask or to end. */
 export const selfIssued = (slots: RotatorTraits['slots'], fitsBeside = true) =>
   ({
     traits: {

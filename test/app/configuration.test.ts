@@ -25,11 +25,11 @@ const kube = { kind: 'kubernetes', cluster: 'prod', namespace: 'shop', externalS
 const inCluster = (more: object, all: object = clusters) => ({ clusters: all, consumers: { a: { ...kube, ...more } } })
 const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] = [
   ['an unknown field', { consumerz: {} }, /consumerz is unknown/],
-  ['the old name of consumers', { targets: {} }, /targets is called consumers now/],
+  ['the old name of consumers', { targets: {} }, /targets is now called consumers/],
   [
     'the old name of consumers in defaults',
     { defaults: { database: { targets: 'a' } } },
-    /defaults\.database\.targets is called consumers now/,
+    /defaults\.database\.targets is now called consumers/,
   ],
   ['an unknown kind', { consumers: { a: { kind: 'pigeon' } } }, /consumers\.a\.kind/],
   ['a log that is required', { consumers: { a: { kind: 'log', required: true } } }, /cannot be required/],
@@ -67,14 +67,14 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   ],
   ['a server without TLS', inCluster({}, { prod: { ...clusters.prod, server: 'http://api.example' } }), /clusters\.prod\.server/],
   [
-    'a companion that is no public set in a file',
+    'a companion in a file that is not a public set',
     { companions: { a: { content: 'copy', of: 'file:s', at: 'path:/srv/db.json' } } },
-    /companions\.a is no public set/,
+    /companions\.a is not a public set/,
   ],
   [
     'a companion that leaks a login into a ConfigMap',
     { clusters, companions: { a: { content: 'credential', of: 'file:s', at: 'configmap:prod/a/b#c' } } },
-    /companions\.a is no public set/,
+    /companions\.a is not a public set/,
   ],
   [
     'a public set that comes too late',
@@ -104,7 +104,7 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   [
     'a companion and a consumer of one name',
     { consumers: { a: { kind: 'log' } }, companions: { a: { content: 'copy', of: 'file:s', at: 'file:x' } } },
-    /a is a consumer, too/,
+    /a is the name of a consumer, too/,
   ],
   ['the name none', { consumers: { none: { kind: 'log' } } }, /none/],
   [
@@ -115,7 +115,11 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   ['a default that nobody knows', { defaults: { database: { evry: '90d' } } }, /defaults\.database/],
   ['a default that is no duration', { defaults: { database: { grace: '5 parsecs' } } }, /defaults\.database.*keyturn-grace/],
   ['a default window that is none', { defaults: { database: { window: 'never' } } }, /defaults\.database.*keyturn-window/],
-  ['a default for a missing consumer', { defaults: { database: { consumers: 'ghost' } } }, /defaults\.database\.consumers names ghost/],
+  [
+    'a default for a missing consumer',
+    { defaults: { database: { consumers: 'ghost' } } },
+    /defaults\.database\.consumers names unknown consumers: ghost/,
+  ],
   [
     'a webhook that can only check',
     { consumers: { a: { ...webhook, keys: [`whpk_${Buffer.alloc(32, 3).toString('base64')}`] } } },
@@ -136,8 +140,8 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
     { freezes: [{ from: '2026-12-20T00:00:00Z', to: '2027-01-04T00:00:00Z', reason: '' }] },
     /freezes\.0\.reason must be a text that is not empty/,
   ],
-  ['no object', '[]', /no JSON object/],
-  ['no JSON', `{"consumers": {"a": {"keys": ["${key}"`, /no well-formed JSON/],
+  ['no object', '[]', /not a JSON object/],
+  ['no JSON', `{"consumers": {"a": {"keys": ["${key}"`, /not well-formed JSON/],
 ]
 
 describe('the configuration secret', () => {

@@ -22,6 +22,7 @@ describe('the command itself on secrets of AWS and a real PostgreSQL', { skip },
     await resetRoles(server)
     world = await AwsWorld.open(server)
     keyturn = await Keyturn.open(program)
+    keyturn.processes = true // the SDK reads its settings from the environment of the process
     keyturn.env = {
       SECRETS_MANAGER_ENDPOINT: world.double.endpoint,
       AWS_ACCESS_KEY_ID: 'test',

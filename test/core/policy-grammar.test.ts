@@ -58,7 +58,7 @@ describe('an unknown key', () => {
       assert.throws(() => parsePolicy({ 'keyturn-targets': 'web' }, options), {
         code: 'bad_policy',
         field: 'keyturn-targets',
-        message: /is called keyturn-consumers now/,
+        message: /is now called keyturn-consumers/,
         next: /targets= consumers=/,
       })
   })

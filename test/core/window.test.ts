@@ -101,3 +101,20 @@ describe('other zones', () => {
     ])
   })
 })
+
+describe('a window in any zone', () => {
+  it('goes by the clock on its wall, as the system shows it', () => {
+    const zone = fc.constantFrom(...Intl.supportedValuesOf('timeZone'))
+    const time = fc.integer({ min: Date.UTC(1990, 0, 1), max: Date.UTC(2040, 0, 1) })
+    fc.assert(
+      fc.property(zone, time, (timeZone, now) => {
+        const shown = new Date(now).toLocaleString('en-GB', { timeZone, weekday: 'short', hour: '2-digit', minute: '2-digit' })
+        const [, day = '', hour, minute] = /^(\w{3})\D+(\d\d):(\d\d)/.exec(shown) ?? assert.fail(shown)
+        const from = Number(hour) * 60 + Number(minute)
+        const open = inWindow(windowOf(`${day} ${clock(from)}-${clock(from + 1)} ${timeZone}`), now)
+        assert.ok(open, `${timeZone} at ${new Date(now).toISOString()}: ${shown}`)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})

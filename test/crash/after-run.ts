@@ -4,7 +4,7 @@ import type { Fault } from '../harness/faults.js'
 import { laterMs } from '../harness/world.js'
 import { type AfterBroken, checkStory, nothingBrokenAfter, Story } from './after.js'
 import { type Plot, platformGoesOn, plots, recoverNow, sweepNow } from './after-stories.js'
-import type { Setting } from './matrix.js'
+import { eachPoint, type Setting, seedOf } from './matrix.js'
 import { picked } from './sample.js'
 
 export const afterTroubles = [
@@ -76,7 +76,7 @@ const weekMs = 7 * 86_400_000
 /** One story with one trouble, then sweeps until consumers have followed, and what must hold then. */
 export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   const { setting, plot, company } = plan
-  const story = await Story.open(setting, companies[company] ?? [], `after-${setting.name}`)
+  const story = await Story.open(setting, companies[company] ?? [], `after-${seedOf(setting)}`)
   const first = faultOf(story, plan)
   const second = plan.again ? [{ at: plan.at + plan.again.later, mode: plan.again.mode }] : []
   await plot.run(story, [first, ...second])
@@ -105,11 +105,18 @@ async function isStuck({ world }: Story): Promise<boolean> {
   return journal?.code === 'stuck' || !world.accepts(await world.currentText())
 }
 
-export async function effectsOf(setting: Setting, plot: Plot, company: string): Promise<number> {
-  const story = await Story.open(setting, companies[company] ?? [], `after-${setting.name}`)
-  await plot.run(story)
+/** The plot with this one trouble, or none: how many effects it has, and where its invocations end. */
+async function rehearse(
+  { setting, plot, company }: Omit<AfterPlan, 'at' | 'trouble'>,
+  at?: number,
+  trouble: AfterTrouble = 'before',
+  stopsAtCrash = false,
+): Promise<Story> {
+  const story = await Story.open(setting, companies[company] ?? [], `after-${seedOf(setting)}`)
+  story.stopsAtCrash = stopsAtCrash
+  await plot.run(story, at === undefined ? [] : [faultOf(story, { setting, at, trouble })])
   await setting.close?.()
-  return story.effects
+  return story
 }
 
 export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<void> {
@@ -130,18 +137,44 @@ function possible(setting: Setting, trouble: AfterTrouble): boolean {
   return trouble !== 'stripped' || setting.memory
 }
 
-/** Two crashes in one story: one of `every` pairs. */
+/** What the pairs leave out: for each effect with another one behind it in its invocation, what both crashes leave behind. */
+export async function twins(setting: Setting, plot: Plot, company: string): Promise<readonly (readonly [after: string, before: string])[]> {
+  const plan = { setting, plot, company }
+  const { effects, ends } = await rehearse(plan)
+  const found: [string, string][] = []
+  const left = async (at: number, mode: 'before' | 'after') => remains(await rehearse(plan, at, mode, true))
+  for (let at = 0; at < effects; at++) if (!ends.has(at + 1)) found.push([await left(at, 'after'), await left(at + 1, 'before')])
+  return found
+}
+
+/** All that a later invocation can find, but for times: five milliseconds lie between the two. */
+async function remains({ world, consumers }: Story): Promise<string> {
+  const { ref, store, target } = world
+  const versions: string[] = []
+  for await (const { id } of store.history(ref)) versions.push(`${id} ${(await store.read(ref, id)).reveal()}`)
+  const told = consumers.map((consumer) => [consumer.told, consumer.version])
+  const found = [await store.describe(ref), versions, [...target.accounts], [...target.keys], told]
+  return JSON.stringify(found, (_, value: unknown) => (typeof value === 'number' && value > 1e11 ? 'a time' : value))
+}
+
+/**
+ * Two crashes in one story: one of `every` pairs. A crash after an effect is the crash before the next one of the same invocation, and is left to
+ * it: only where an invocation has no further effect it is one of its own.
+ */
 export async function afterPairs(tally: AfterTally, setting: Setting, every: number): Promise<void> {
   let count = 0
   for (const plot of plots) {
     for (const company of Object.keys(companies)) {
-      const effects = await effectsOf(setting, plot, company)
+      const plan = { setting, plot, company }
+      const { effects, ends } = await rehearse(plan)
       for (let at = 0; at < effects; at++) {
-        for (let later = 1; at + later <= effects; later++) {
-          for (const trouble of ['before', 'after'] as const) {
-            for (const mode of ['before', 'after'] as const) {
-              if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble, again: { later, mode } })
-            }
+        for (const trouble of ends.has(at + 1) ? crashes : (['before'] as const)) {
+          let crashed: Story | undefined
+          for (const [later, mode] of seconds(effects - at)) {
+            if (!picked(count++, every)) continue
+            if (mode === 'after') crashed ??= await rehearse(plan, at, trouble)
+            if (crashed?.ends.has(at + later + 1) === false && mode === 'after') continue
+            await runAfterInto(tally, { ...plan, at, trouble, again: { later, mode } })
           }
         }
       }
@@ -149,18 +182,25 @@ export async function afterPairs(tally: AfterTally, setting: Setting, every: num
   }
 }
 
+const crashes = ['before', 'after'] as const
+/** So many effects later, and on which side of it. */
+const seconds = (most: number): (readonly [later: number, mode: 'before' | 'after'])[] =>
+  Array.from({ length: most }, (_, index) => crashes.map((mode) => [index + 1, mode] as const)).flat()
+
 /** Every effect of every story × every trouble, for one setting; `every`: one of so many points, by seed. */
 export async function afterFaults(tally: AfterTally, setting: Setting, every = 1): Promise<void> {
   let count = 0
+  const points: Omit<AfterPlan, 'setting'>[] = []
   for (const plot of plots) {
     for (const company of Object.keys(companies)) {
-      const effects = await effectsOf(setting, plot, company)
+      const { effects } = await rehearse({ setting, plot, company })
       for (let at = 0; at <= effects; at++) {
         for (const trouble of afterTroubles) {
           if (!possible(setting, trouble)) continue
-          if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble })
+          if (picked(count++, every)) points.push({ plot, company, at, trouble })
         }
       }
     }
   }
+  await eachPoint(setting, points, (open, point) => runAfterInto(tally, { ...point, setting: open }))
 }

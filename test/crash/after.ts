@@ -40,6 +40,11 @@ export class Story {
   /** Of emergencies and rollbacks. */
   readonly pastTokens = new Set<Token>()
   #effects = 0
+  /** Nothing is performed any more once an invocation has crashed. */
+  stopsAtCrash = false
+  #crashed = false
+  /** With how many effects, counted from the beginning, each invocation ended. */
+  readonly ends = new Set<number>()
   #overtaking = false
 
   static async open(setting: Setting, habits: readonly (readonly [Habit, boolean])[], seed: string): Promise<Story> {
@@ -111,14 +116,17 @@ export class Story {
     deed: Deed,
     options: { readonly faults?: readonly Fault[]; readonly overtakes?: boolean; readonly afterMs?: number } = {},
   ): Promise<string | undefined> {
+    if (this.stopsAtCrash && this.#crashed) return undefined
     const { world } = this
     const offset = this.#effects
     const faults = (options.faults ?? []).filter(({ at }) => at >= offset).map((fault) => ({ ...fault, at: fault.at - offset }))
     const process = world.newProcess(faults)
     this.#overtaking = options.overtakes === true
     const code = await this.#attempt(() => deed(this, process), process)
+    this.#crashed ||= process.dead
     this.#overtaking = false
     this.#effects += process.effects.length
+    this.ends.add(this.#effects)
     world.env.time += options.afterMs ?? laterMs
     for (const consumer of this.consumers) await consumer.live(world)
     return code

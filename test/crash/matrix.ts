@@ -31,9 +31,37 @@ export interface Setting {
   readonly memory: boolean
   /** Loses its journal on request, as a foreign tool would; absent where the journal is in the same object as the value. */
   readonly wipe?: (world: World) => void
+  /** Of the worlds that are open at the same time, which: each has a target and a seed of its own. */
+  readonly lane?: number
   /** The target's own policy refuses this many values first. */
   readonly refuseFirst?: number
   close?(): Promise<void>
+}
+
+/** What a world of this setting is called and seeded by. */
+export const seedOf = ({ name, lane }: Setting): string => (lane === undefined ? name : `${name}, ${lane}`)
+
+const lanes = 8
+/**
+ * Runs every point in a world of its own. On a real store most of a point is waiting for the disk, so that several are run at once, and what they
+ * left is closed at the end.
+ */
+export async function eachPoint<T>(
+  setting: Setting,
+  points: readonly T[],
+  run: (setting: Setting, point: T) => Promise<void>,
+): Promise<void> {
+  if (setting.memory) {
+    for (const point of points) await run(setting, point)
+    return
+  }
+  const { close, ...open } = setting
+  const left = points.values()
+  const inLane = async (lane: number): Promise<void> => {
+    for (const point of left) await run({ ...open, lane }, point)
+  }
+  await Promise.all(Array.from({ length: lanes }, (_, lane) => inLane(lane)))
+  await close?.()
 }
 
 const ourToken = 'a-token-of-a-person-0123456789abcdef' as Token
@@ -72,7 +100,7 @@ export async function runPlan(setting: Setting, plan: Plan): Promise<Broken> {
 }
 
 async function openWorld(setting: Setting): Promise<{ world: World; token: Token }> {
-  const world = await World.open(setting.rotator, setting.openStore, `world-${setting.name}`)
+  const world = await World.open(setting.rotator, setting.openStore, `world-${seedOf(setting)}`)
   world.target.refuseNext = setting.refuseFirst ?? 0
   const token = setting.serviceDriven ? await world.startNative() : ourToken
   return { world, token }

@@ -1,5 +1,5 @@
 import type { FaultMode } from '../harness/faults.js'
-import { effectsOfHappyPath, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
+import { eachPoint, effectsOfHappyPath, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
 import { type Broken, nothingBroken } from './promises.js'
 import { picked } from './sample.js'
 
@@ -31,16 +31,19 @@ function possible(setting: Setting, trouble: Trouble): boolean {
   return !(two && setting.serviceDriven && (setting.refuseFirst ?? 0) > 0)
 }
 
-/** Every effect of the happy path × every trouble × every way to resume. */
-export async function singleFaults(tally: Tally, setting: Setting): Promise<void> {
+/** Every effect of the happy path × every trouble × every way to resume; `every`: one of so many, by seed. */
+export async function singleFaults(tally: Tally, setting: Setting, every = 1): Promise<void> {
   const effects = await effectsOfHappyPath(setting)
+  let count = 0
+  const plans: Plan[] = []
   for (let at = 0; at < effects.length; at++) {
     for (const trouble of troubles) {
       if (!possible(setting, trouble)) continue
       for (const resume of setting.serviceDriven ? (['same token'] as const) : resumes)
-        await runInto(tally, setting, { at, trouble, resume }, effects)
+        if (picked(count++, every)) plans.push({ at, trouble, resume })
     }
   }
+  await eachPoint(setting, plans, (open, plan) => runInto(tally, open, plan, effects))
 }
 
 /** Every pair of crashes: one in the rotation, one in the invocation that takes it up; `every`: one of so many, by seed. */

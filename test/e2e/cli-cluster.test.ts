@@ -17,6 +17,7 @@ describe('the command itself and a cluster', () => {
     await room.makeStore(true)
     await room.makeWorkload('Deployment')
     keyturn = await Keyturn.open(program)
+    keyturn.clock = undefined // the operator and the kubelet have the system's
     keyturn.env = { KEYTURN_SHORT_GRACE: '1', KEYTURN_CONFIG: 'file:config' }
     await keyturn.ok(['init'])
     const cluster = { server: lab.api.server, ca: lab.ca, token: rotatorToken }

@@ -81,31 +81,32 @@ describe('completion in a real zsh', () => {
     try {
       const script = join(keyturn.folder, 'completion.zsh')
       await writeFile(script, execFileSync(process.execPath, [program.pathname, 'completion', 'zsh'], { encoding: 'utf8' }))
-      const ask = (line: string): string =>
-        execFileSync('zsh', ['-f', '-c', asked, 'zsh', script, line], {
-          encoding: 'utf8',
-          env: { ...process.env, HOME: keyturn.folder, TERM: 'dumb' },
-        })
-      assert.match(ask('keyturn rot'), /keyturn rotate/)
-      assert.match(ask('keyturn rotate --emer'), /--emergency/)
-      assert.match(ask('keyturn rotate --step cr'), /--step create/)
-      assert.match(ask('keyturn config che'), /config check/)
+      const assertCompletes = (line: string, whole: string): void => {
+        const env = { ...process.env, HOME: keyturn.folder, TERM: 'dumb' }
+        const shown = execFileSync('zsh', ['-f', '-c', asked, 'zsh', script, line, whole], { encoding: 'utf8', env })
+        assert.ok(shown.includes(whole), shown)
+      }
+      assertCompletes('keyturn rot', 'keyturn rotate')
+      assertCompletes('keyturn rotate --emer', '--emergency')
+      assertCompletes('keyturn rotate --step cr', '--step create')
+      assertCompletes('keyturn config che', 'config check')
     } finally {
       await keyturn.close()
     }
   })
 })
 
-/** A shell in a terminal of its own, into which the line is typed, with a tab behind it. */
+/** A shell in a terminal of its own, into which the line is typed, with a tab behind it; looked at until it shows the whole, at most ten seconds. */
 const asked = `
 zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "PS1=; source $1; print -r -- rea''dy"
 zpty -m -r shell out '*ready*' || exit 1
 zpty -w -n shell "$2"$'\t'
-for turn in {1..20}; do
+for turn in {1..100}; do
   sleep 0.1
   while zpty -r -t shell more; do out+=$more; done
+  if [[ $out == *$3* ]]; then break; fi
 done
 print -r -- $out
 zpty -d shell

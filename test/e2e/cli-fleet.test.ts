@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { firstPassword, makeRole, startServer, valueFor } from '../harness/cli-postgres.js'
 import { type Body, Keyturn } from '../harness/cli-process.js'
 import { logsIn } from '../harness/postgres-client.js'
@@ -80,7 +79,7 @@ describe('a fleet on a real PostgreSQL', { skip }, () => {
     await keyturn.fails(['adopt', 'file:pair', ...policy], 'bad_config', 'keyturn-consumers', { env: { KEYTURN_SHORT_GRACE: '1' } })
     await keyturn.ok(['adopt', 'file:pair', ...policy], { env })
     assert.equal((await keyturn.ok(['rotate', 'file:pair'], { env })).announced, 'announced')
-    await delay(1100)
+    keyturn.clock?.setAhead(1100)
     const held = await keyturn.fails(['rotate', 'file:pair'], 'held', undefined, { env })
     assert.match(held.message, /app_a waiting.*night/)
     const { move, version } = await keyturn.ok(['status', 'file:pair'], { env })

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK, jwtVerify, SignJWT } from 'jose'
 import { Keyturn } from '../harness/cli-process.js'
 import { hasPrivateMember } from '../harness/jwt-parties.js'
@@ -66,7 +65,7 @@ describe('signing keys from the command line, with their public set in a file an
     await keyturn.ok(['rotate', 'file:held'])
     const error = await keyturn.fails(['rotate', 'file:held'], 'held')
     assert.match(error.message, /may not sign before|stays valid for another/)
-    await delay(3200)
+    keyturn.clock?.setAhead(3200)
     const before_ = await keys()
     await keyturn.ok(['policy', 'file:jwt', 'token-ttl=10m']) // the way back stays open, however slow this machine is
     await keyturn.ok(['rotate', 'file:jwt'])
@@ -111,7 +110,7 @@ describe('signing keys from the command line, with their public set in a file an
     }
     await keyturn.ok(['put', 'file:config'], { stdin: JSON.stringify(wrong) })
     await keyturn.ok(['policy', 'file:jwt', 'companions=web'])
-    await delay(3200)
+    keyturn.clock?.setAhead(3200)
     await keyturn.fails(['rotate', 'file:jwt'], 'delivery_failed', 'companions.web.at')
     assert.equal(await keyturn.value('jwt'), before_)
   })

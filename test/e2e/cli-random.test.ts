@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { Keyturn } from '../harness/cli-process.js'
 
 const program = new URL('../../cli/main.js', import.meta.url)
@@ -51,7 +50,7 @@ describe('self-issued keys from the command line', () => {
     const one = await fields('hook')
     assert.equal(one.secret_previous, 'whsec_first')
     assert.match(one.secret ?? '', /^whsec_/)
-    await delay(1100)
+    keyturn.clock?.setAhead(1100)
     await keyturn.ok(['retire', 'file:hook'])
     await keyturn.ok(['rotate', 'file:hook'])
     const two = await fields('hook')
@@ -68,7 +67,7 @@ describe('self-issued keys from the command line', () => {
     await keyturn.ok(['put', 'file:data'], { stdin: `{"encryption-key": "${'ab'.repeat(32)}"}` })
     await keyturn.ok(['adopt', 'file:data', '--rotator', 'keyring', 'field=encryption-key', 'count=2', 'grace=1s'])
     await keyturn.ok(['rotate', 'file:data'])
-    await delay(1100)
+    keyturn.clock?.setAhead(1100)
     await keyturn.fails(['rotate', 'file:data'], 'held')
     await keyturn.fails(['reencrypted', 'file:data', '--key', 'second'], 'bad_event', 'key')
     assert.deepEqual((await keyturn.ok(['reencrypted', 'file:data', '--key', 'first'])).outcome, 'released')
@@ -89,12 +88,12 @@ describe('self-issued keys from the command line', () => {
     assert.deepEqual(Object.keys(rest), ['cookie_id'])
     await keyturn.fails(['policy', 'file:kratos', 'count=1'], 'bad_policy', 'keyturn-count')
     await keyturn.ok(['policy', 'file:kratos', 'count=3'])
-    await delay(1100)
+    keyturn.clock?.setAhead(1100)
     await keyturn.ok(['retire', 'file:kratos'])
     await keyturn.ok(['rotate', 'file:kratos'])
     const grown = JSON.parse(await keyturn.value('kratos')) as { cookie: string[] }
     assert.deepEqual(grown.cookie.slice(1), cookie)
-    await delay(1100)
+    keyturn.clock?.setAhead(1100)
     await keyturn.ok(['retire', 'file:kratos'])
     await keyturn.ok(['put', 'file:lists'], { stdin: JSON.stringify({ a: ['x'.repeat(32)], b: ['short'], c: [7], d: ['y', 'y'] }) })
     await keyturn.fails(['adopt', 'file:lists', '--rotator', 'secret-list'], 'bad_policy', 'keyturn-field')

@@ -116,7 +116,8 @@ describe('a secret’s life on the command line', { skip }, () => {
   }
 
   it('step by step in processes of their own, each repeated', async () => {
-    await delay(3100) // the grace of the last one
+    await delay(3100) // the grace of the last one, in the time of other processes
+    cli.processes = true
     const token = 'a-token-of-a-person-0123456789abcdef'
     for (const step of ['create', 'set', 'test', 'finish']) {
       await ok(['rotate', 'file:db', '--step', step, '--token', token])
@@ -127,6 +128,7 @@ describe('a secret’s life on the command line', { skip }, () => {
   })
 
   it('a killed rotation is taken up at once by the next process; two at once give one', async () => {
+    cli.processes = false
     await ok(['put', 'file:own'], value('app', canary))
     await ok(['adopt', 'file:own'])
     const child = cli.start(['--json', 'rotate', 'file:own'])
@@ -136,11 +138,13 @@ describe('a secret’s life on the command line', { skip }, () => {
     await dying
     await ok(['rotate', 'file:own', '--resume'])
     assert.ok(await logsIn(server, 'app', JSON.parse(await revealed('own')).password))
+    cli.processes = true
     const both = await Promise.all([cli.json(['rotate', 'file:own']), cli.json(['rotate', 'file:own'])])
     assert.ok(
       both.some(({ code }) => code === 0) && both.every(({ code }) => [0, 3, 75].includes(code ?? -1)),
       both.map(({ stdout }) => stdout).join(''),
     )
+    cli.processes = false
     assert.equal((await ok(['verify', 'file:own'])).accepted, true)
   })
 

@@ -14,6 +14,7 @@ import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import type { MemoryStore } from '../../shared/stores/memory.js'
 import type { Setting } from '../crash/matrix.js'
+import { sampler } from '../crash/sample.js'
 import { settingOf, watchedStores } from '../crash/settings.js'
 import { FakeEnv } from '../harness/fake-env.js'
 import { Crash, effect, type FakeProcess, type Fault, inProcess, startProcess } from '../harness/faults.js'
@@ -144,6 +145,7 @@ describe('crash matrix on a real server', { skip }, () => {
     await setting.close?.()
   }
 
+  const sample = sampler(4)
   for (const setting of settings) {
     for (const strategy of strategies) {
       it(`${setting.name} × ${strategy.name}: killed, overtaken and joined at every effect, and gone on with`, async () => {
@@ -152,6 +154,7 @@ describe('crash matrix on a real server', { skip }, () => {
         assert.ok(dry.effects.includes('apply') && dry.effects.length >= (setting.serviceDriven ? 3 : 4), dry.effects.join(' '))
         for (const [at, name] of dry.effects.entries()) {
           for (const [index, trouble] of troubles.entries()) {
+            if (!sample.take()) continue
             const way = setting.serviceDriven ? 'same token' : (ways[(at + index) % ways.length] ?? 'same token')
             await point(setting, strategy, at, trouble, way, `${trouble} ${name}, ${way}`)
           }

@@ -26,10 +26,9 @@ export const serverless = (folder: string, ...words: string[]): string =>
   run(folder, process.execPath, [join(repository, 'node_modules/serverless/bin/serverless.js'), 'package', ...words])
 
 /** What is in the archive and nothing else, as it stands on Lambda. */
-export async function unpacked(folder: string): Promise<string> {
+export async function unpacked(zip: string): Promise<string> {
   const task = await mkdtemp(join(tmpdir(), 'keyturn-task-'))
-  serverless(folder)
-  await unzip(join(folder, '.serverless/rotate.zip'), task)
+  await unzip(zip, task)
   return task
 }
 export const handlerName = 'dist/functions/aws/rotate/index.handler'

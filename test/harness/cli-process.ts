@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { optional } from '../../shared/core/optional.js'
+import { Clock, callCommand } from './command-call.js'
 
 export interface Said {
   readonly code: number | null
@@ -43,7 +45,7 @@ export interface Setting {
 /** The promise of docs/cli.md, written down here anew. */
 export const exitOf: Readonly<Record<string, number>> = { fix: 2, retry: 75, reread: 75, wait: 3, human: 4 }
 
-/** The built command line with a home of its own; remembers everything that was said and every command line that the system showed. */
+/** The command line with a home of its own; remembers everything that was said and every command line that the system showed. */
 export class Keyturn {
   readonly program: string
   readonly folder: string
@@ -51,6 +53,10 @@ export class Keyturn {
   /** Put before every command, such as --verbose. */
   always: readonly string[] = []
   said = ''
+  /** Of the commands in this process; undefined: the system's, as others have it. */
+  clock: Clock | undefined = new Clock()
+  /** A process of its own for each command: where a library reads the environment of the process. */
+  processes = false
   readonly commandLines = new Set<string>()
   /** Processes whose command lines are looked at too, such as a server whose children show their statement in it. */
   readonly watched: number[] = []
@@ -94,7 +100,18 @@ export class Keyturn {
     this.said += `${stdout}\n${stderr}\n`
     return { code, signal, stdout, stderr }
   }
-  run(words: readonly string[], { stdin = '', env }: Setting = {}): Promise<Said> {
+  /** In this process, but where the test is of the process itself. */
+  async run(words: readonly string[], setting: Setting = {}): Promise<Said> {
+    if (this.processes) return this.runProcess(words, setting)
+    const { code, stdout, stderr } = await callCommand(
+      [...this.always, ...words],
+      { env: this.#environment(setting.env), ...optional('clock', this.clock) },
+      setting.stdin,
+    )
+    this.said += `${stdout}\n${stderr}\n`
+    return { code, signal: null, stdout, stderr }
+  }
+  runProcess(words: readonly string[], { stdin = '', env }: Setting = {}): Promise<Said> {
     const child = this.spawn(words, env)
     const end = this.finish(child)
     child.stdin?.end(stdin)

@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Clock, callCommand } from './command-call.js'
 
 /** The built command line beside these tests, wherever this file was bundled into. */
 const program = findBuilt(dirname(fileURLToPath(import.meta.url)))
@@ -27,6 +28,10 @@ export interface Answer {
 export class CommandLine {
   readonly home: string
   printed = ''
+  /** A process of its own for each command. */
+  processes = false
+  /** Of the commands in this process. */
+  readonly clock = new Clock()
   environment: Readonly<Record<string, string>> = {}
 
   private constructor(home: string) {
@@ -36,10 +41,12 @@ export class CommandLine {
     return new CommandLine(await mkdtemp(join(tmpdir(), 'keyturn-cli-')))
   }
 
-  start(words: readonly string[]): ChildProcess {
+  #environment(): NodeJS.ProcessEnv {
     const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(KEYTURN|PG|NODE_TEST)/.test(name)))
-    const env = { ...clean, KEYTURN_HOME: join(this.home, 'store'), KEYTURN_DEBUG: '1', ...this.environment }
-    return spawn(process.execPath, [program, ...words], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    return { ...clean, KEYTURN_HOME: join(this.home, 'store'), KEYTURN_DEBUG: '1', ...this.environment }
+  }
+  start(words: readonly string[]): ChildProcess {
+    return spawn(process.execPath, [program, ...words], { env: this.#environment(), stdio: ['pipe', 'pipe', 'pipe'] })
   }
 
   async end(child: ChildProcess, stdin = ''): Promise<Answer> {
@@ -53,14 +60,19 @@ export class CommandLine {
     child.stdin?.on('error', () => undefined) // it may end before it read anything
     child.stdin?.end(stdin)
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+    return this.#answer({ code, signal, stdout, stderr })
+  }
+  #answer({ code, signal, stdout, stderr }: Omit<Answer, 'json' | 'error'>): Answer {
     this.printed += stdout + stderr
     const last = stdout.trim().split('\n').at(-1) ?? ''
     const json = last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {}
     return { code, signal, stdout, stderr, json, error: (json.error ?? {}) as Record<string, string> }
   }
 
-  run(words: readonly string[], stdin = ''): Promise<Answer> {
-    return this.end(this.start(words), stdin)
+  /** In this process, but where the test is of the process itself. */
+  async run(words: readonly string[], stdin = ''): Promise<Answer> {
+    if (this.processes) return this.end(this.start(words), stdin)
+    return this.#answer({ ...(await callCommand(words, { env: this.#environment(), clock: this.clock }, stdin)), signal: null })
   }
   /** With --json: nothing but one object on one line. */
   async json(words: readonly string[], stdin = ''): Promise<Answer> {

@@ -41,7 +41,7 @@ const userOf = async (world: World) => (JSON.parse(await world.currentText()) as
 
 for (const profile of engines) {
   describe(`traces after a publication (${profile})`, () => {
-    it('a required target does not follow and grace passes: the next claim does not overwrite its account', async () => {
+    it('a required consumer does not follow and grace passes: the next claim does not overwrite its account', async () => {
       const { world, consumers } = await open(profile, 'b', [['never', true]])
       await rotate(world)
       await tell(world)

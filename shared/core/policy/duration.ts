@@ -9,7 +9,7 @@ export function parseDuration(text: string): number | undefined {
   return ms <= 3650 * unitMs.d ? ms : undefined
 }
 
-/** For people: the two largest units. */
+/** Shows a duration to people, in its two largest units. */
 export function showDuration(ms: number): string {
   const units = (['d', 'h', 'm', 's'] as const).map((unit, index, all) => {
     const above = all[index - 1]

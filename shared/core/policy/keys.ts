@@ -10,15 +10,15 @@ const duration = (value: string) => (parseDuration(value) === undefined ? 'must 
 const anything = () => undefined
 const matching = (form: RegExp, words: string) => (value: string) => (form.test(value) ? undefined : words)
 
-/** The keys that every secret knows, without the `keyturn-` in front. A rotator adds its own in `about.policy`. */
+/** The policy keys of every secret, without the prefix `keyturn-`. A rotator adds its own in `about.policy`. */
 export const commonKeys: readonly PolicyKey[] = [
   {
     name: 'rotator',
-    help: 'what kind of credential it is; inferred from "engine" where the value has it',
+    help: 'kind of credential; inferred from "engine" if the value has it',
     check: matching(/^[a-z][a-z0-9-]*$/, 'must be the name of a rotator'),
   },
   { name: 'strategy', help: 'how two credentials overlap', check: oneOf('replace', 'alternate', 'overlap', 'ephemeral') },
-  { name: 'every', help: 'how often; only where the platform has no schedule of its own', check: duration },
+  { name: 'every', help: 'time between two rotations; only if the platform has no schedule of its own', check: duration },
   {
     name: 'window',
     help: 'when a rotation may start: days, hours, time zone',
@@ -27,7 +27,7 @@ export const commonKeys: readonly PolicyKey[] = [
       return typeof window === 'string' ? window : undefined
     },
   },
-  { name: 'grace', default: '1h', help: 'how long the outgoing credential stays valid at least', check: duration },
+  { name: 'grace', default: '1h', help: 'minimum time for which the outgoing credential stays valid', check: duration },
   {
     name: 'mode',
     default: 'auto',
@@ -42,13 +42,13 @@ export const commonKeys: readonly PolicyKey[] = [
   {
     name: 'consumers',
     default: 'none',
-    help: 'consumers to tell, by their names in the configuration secret; none says so on purpose',
+    help: 'names of the consumers in the configuration secret; "none" says that there are none',
     check: anything,
   },
   {
     name: 'companions',
     default: 'none',
-    help: 'other secrets and artefacts that have to carry the same credential, by their names in the configuration secret',
+    help: 'names, in the configuration secret, of other secrets and artefacts that must carry the same credential',
     check: anything,
   },
   {
@@ -58,6 +58,6 @@ export const commonKeys: readonly PolicyKey[] = [
     check: matching(/^(hold|force after [1-9]\d{0,8}[smhd])$/, 'must be "hold" or "force after 7d"'),
   },
   { name: 'owner', help: 'who to ask; for people', check: anything },
-  { name: 'environment', help: 'production, staging …; for people and for who may choose which admin', check: anything },
+  { name: 'environment', help: 'production, staging …; for people, and for rules about who may choose which admin', check: anything },
   { name: 'parts', help: 'field=rotator for each part of a secret that holds several credentials', check: anything },
 ]

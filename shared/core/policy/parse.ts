@@ -10,10 +10,10 @@ import { nearest } from './words.js'
 export const prefix = 'keyturn-'
 const legal = /^[A-Za-z0-9 +\-=._:/@]{1,256}$/
 const graceMsMin = 60_000
-/** What a key was called before, and what it is called now: an old name is never taken, and never just "unknown". */
+/** Old names of keys with their new names. An old name is refused, and the error gives the new one. */
 export const renamed: ReadonlyMap<string, string> = new Map([['targets', 'consumers']])
 
-/** The policy in types; `text` gives a rotator its own keys, defaults included. */
+/** The parsed policy. `policyText` gives a rotator its own keys, defaults included. */
 export interface Settings {
   readonly rotator?: string
   readonly strategy?: Strategy
@@ -24,24 +24,25 @@ export interface Settings {
   readonly admin?: string
   readonly consumers: readonly string[]
   readonly companions: readonly string[]
-  /** After this long a consumer that stays on the outgoing credential is left behind; absent: never. */
+  /** After this time a consumer that stays on the outgoing credential is left behind; never if absent. */
   readonly forceAfterMs?: number
   readonly owner?: string
 }
 
 /** What a policy is checked against besides the keys that all secrets have. */
 export interface PolicyOptions {
-  /** The rotator's own keys; undefined while the rotator is not known yet: then unknown keys are let through. */
+  /** The rotator's own keys. undefined while the rotator is not known yet: unknown keys are then accepted. */
   readonly own?: readonly PolicyKey[]
   /** KEYTURN_SHORT_GRACE=1: for demonstrations and tests only. */
   readonly shortGrace: boolean
 }
 
-/** Every key known and legal, nothing contradicting; bad_policy with the key otherwise. */
+/** Parses a policy. bad_policy, with the key, if a key is unknown, a value is illegal, or two keys contradict each other. */
 export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
   const known = [...commonKeys, ...(options.own ?? [])]
   for (const [key, value] of Object.entries(policy)) checkEntry(key, value, known, options.own !== undefined)
-  const text = (name: string): string | undefined => policy[prefix + name] ?? commonKeys.find((key) => key.name === name)?.default
+  const defaultOf = (name: string): string | undefined => commonKeys.find((key) => key.name === name)?.default
+  const text = (name: string): string | undefined => policy[prefix + name] ?? defaultOf(name)
   const ms = (name: string): number | undefined => parseDuration(text(name) ?? '')
   const graceMs = ms('grace') ?? 0
   const everyMs = ms('every')
@@ -75,16 +76,14 @@ export function parsePolicy(policy: Policy, options: PolicyOptions): Settings {
 /** A rotator's own key, or its default. */
 export const policyText = (policy: Policy, key: PolicyKey): string | undefined => policy[prefix + key.name] ?? key.default
 
-/** `all`: these are all that there are; else an unknown one may be a rotator's that is not known yet. */
+/** `all`: `known` is complete. Otherwise an unknown key may belong to a rotator that is not known yet. */
 function checkEntry(key: string, value: string, known: readonly PolicyKey[], all: boolean): void {
   const name = key.startsWith(prefix) ? key.slice(prefix.length) : key
   const rule = known.find((entry) => entry.name === name)
   refuseRenamed(key, name)
   if (!key.startsWith(prefix) || (!rule && all)) {
-    const near = nearest(
-      name,
-      known.map((entry) => entry.name),
-    )
+    const names = known.map((entry) => entry.name)
+    const near = nearest(name, names)
     throw new RotationError('bad_policy', `The policy key ${key} is unknown.`, {
       field: key,
       next: `The nearest known key is ${prefix}${near}.`,
@@ -92,19 +91,19 @@ function checkEntry(key: string, value: string, known: readonly PolicyKey[], all
   }
   if (!legal.test(value)) {
     const next = 'Use up to 256 of A-Z a-z 0-9, space and + - = . _ : / @, which every cloud allows in a tag.'
-    throw new RotationError('bad_policy', `The policy key ${key} has a value that is empty, too long or holds an illegal character.`, {
+    throw new RotationError('bad_policy', `The value of the policy key ${key} is empty, too long or has an illegal character.`, {
       field: key,
       next,
     })
   }
   const wrong = rule?.check(value)
-  if (wrong !== undefined) failKey(name, wrong, rule?.help === undefined ? 'Correct it.' : `It says: ${rule.help}.`)
+  if (wrong !== undefined) failKey(name, wrong, rule?.help === undefined ? 'Correct it.' : `Its meaning: ${rule.help}.`)
 }
 
 function refuseRenamed(key: string, name: string): void {
   const now = renamed.get(name)
   if (now === undefined) return
-  throw new RotationError('bad_policy', `The policy key ${key} is called ${prefix}${now} now.`, {
+  throw new RotationError('bad_policy', `The policy key ${key} is now called ${prefix}${now}.`, {
     field: key,
     next: `Change both at once: keyturn policy <ref> ${name}= ${now}=NAMES.`,
   })

@@ -1,9 +1,9 @@
 import type { PublicText } from '../public-key.js'
 import type { Env } from './env.js'
 
-/** A place outside the stores where everybody reads: a file, a ConfigMap. It takes nothing but what is public, by type. */
+/** A place outside the stores that everybody may read: a file, a ConfigMap. By its type it takes only public text. */
 export interface Artefact {
-  /** Repeatable: what stands there already is left alone. bad_config, denied, delivery_failed. */
+  /** Repeatable: a text that is already there is not written again. bad_config, denied, delivery_failed. */
   publish(text: PublicText, context: ArtefactContext): Promise<'written' | 'same'>
 }
 
@@ -11,6 +11,6 @@ export interface Artefact {
 export interface ArtefactContext {
   readonly env: Env
   readonly deadline: number
-  /** What changes something goes through it: recorded before and after. */
+  /** Every change goes through it, and is recorded before and after. */
   write(act: () => Promise<void>): Promise<void>
 }

@@ -1,22 +1,22 @@
-/** The only way to time, chance and the log. `systemEnv` is the real one; tests bring a clock and a seed of their own. */
+/** The only access to time, chance and the log. `systemEnv` is the real one; tests bring their own clock and seed. */
 export interface Env {
   /** Epoch milliseconds. */
   now(): number
   /** Ends early, without an error, when `cancelled` fires. */
   sleep(ms: number): Promise<void>
   random(bytes: number): Uint8Array
-  /** One structured line. Fields never hold a value; the guard redacts them all the same. */
+  /** One structured line. Fields never hold a value; the guard redacts them anyway. */
   log(code: string, fields: Readonly<Record<string, string | number>>): void
   readonly cancelled: AbortSignal
   /** Extra certificate authorities (PEM) for targets whose secret names none: KEYTURN_CA_FILE. */
   readonly ca?: string
-  /** Authorities that stand for a platform's own hosts, where neither the secret nor `ca` names any. */
+  /** Authorities for a platform's own hosts, used if neither the secret nor `ca` names any. */
   readonly hostCa?: { readonly endings: readonly string[]; readonly pem: string }
-  /** How new passwords look where the environment says so; the secret's own policy is over it. */
+  /** What the environment asks of new passwords; the secret's own policy wins. */
   readonly password?: PasswordWishes
 }
 
-/** As the AWS rotation templates name them in a function's environment. */
+/** What new passwords should look like, as the AWS rotation templates let a function's environment say it. */
 export interface PasswordWishes {
   readonly length?: number
   /** Characters that must not occur, and whole classes of them. */

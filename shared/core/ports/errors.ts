@@ -1,6 +1,6 @@
 /**
- * The code table. What the caller does: `retry` = the same call again, bounded · `reread` = a race was lost, decide anew · `wait` = not now ·
- * `human` = stuck until somebody acts · `fix` = wrong input or set-up. docs/runbook.md has one entry a code; a test compares.
+ * The code table. What the caller does: `retry` = the same call again, bounded · `reread` = a race was lost, decide again · `wait` = not now ·
+ * `human` = stuck until somebody acts · `fix` = wrong input or set-up. docs/runbook.md has one entry per code; a test compares.
  */
 export const codes = {
   bad_event: 'fix',
@@ -15,23 +15,23 @@ export const codes = {
   throttled: 'retry', // the store or the platform asks for fewer calls
   ambiguous: 'reread', // sent, no answer: the effect may have happened; never blind-retried
   conflict: 'reread', // a compare-and-set was lost
-  damaged: 'human', // what a store keeps was cut off or edited past us; it is left as it is
+  damaged: 'human', // what a store keeps was cut off or edited without us; it is left as it is
   foreign_write: 'human', // somebody else published between our test and our publish
   locked: 'wait', // another holder's lease is alive
   held: 'wait', // previous still in use, announcement due, grace, window, freeze, paused, announce time
   token_spent: 'wait', // this token cannot carry another value; a new rotation must be started
   target_unreachable: 'retry',
   target_tls: 'fix',
-  target_auth: 'human', // a login was refused: never retried with the same credential
+  target_auth: 'human', // the target refused a login: never retried with the same credential
   password_not_checked: 'fix', // the server let us in without checking the password: proves nothing
-  not_propagated: 'retry', // a NEW credential not yet accepted where the rotator says traits.propagates
+  not_propagated: 'retry', // a NEW credential is not accepted yet, and the rotator says traits.propagates
   target_denied: 'fix',
   target_read_only: 'fix',
   rejected: 'reread', // the target's policy refused the value, provably not applied
   cap_reached: 'wait',
   verify_failed: 'human',
   admin_mismatch: 'fix',
-  delivery_failed: 'retry', // a consumer did not take the announcement; asked again later
+  delivery_failed: 'retry', // a consumer did not take the announcement; repeated later
   delivery_refused: 'fix', // a consumer refuses announcements, or may not be reached at all
   stuck: 'human',
   audit_failed: 'human',

@@ -5,7 +5,7 @@ import type { Seen } from './store.js'
 import type { ConsumerPhase, SecretRef, VersionId } from './words.js'
 
 export const changeCauses = ['rotation', 'rollback', 'put', 'emergency', 'foreign'] as const
-/** One publication, as the outside hears of it. No value, digest or length of a value. */
+/** One publication, as consumers hear of it. It holds no value, digest or length of a value. */
 export interface Change {
   /** The same for every announcement of this publication. */
   readonly id: string
@@ -22,20 +22,20 @@ export interface Change {
 export interface Consumer {
   readonly key: string
   readonly kind: string
-  /** Nothing is retired before it is drained. */
+  /** Nothing is retired before this consumer is drained. */
   readonly required: boolean
   /** Where it is, for people: `cluster here`. */
   readonly place?: string
-  /** The secret holds several credentials: this consumer may use none that a publication changes. */
+  /** The secret holds several credentials, so a publication may change none that this consumer uses. */
   readonly several?: true
   /** The notifier's own settings as JSON; may hold signing keys. */
   readonly settings: SecretText
 }
 
-/** What one look found out about a consumer; `again` in epoch milliseconds. */
+/** What one check found out about a consumer; `again` in epoch milliseconds. */
 export interface ConsumerState {
   readonly phase: ConsumerPhase
-  /** Not before this time once more. */
+  /** Not to be checked again before this time. */
   readonly again?: number
   readonly code?: Code
   /** For people. */
@@ -48,13 +48,13 @@ export interface NotifierContext {
   readonly deadline: number
   /** What was received for this very publication. */
   readonly receipt?: Seen
-  /** The published value, for a notifier that compares it with what a consumer got; read only when it is asked for, and audited. */
+  /** The published value, for a notifier that compares it with what a consumer got; read only on request, and audited. */
   value?(): Promise<SecretText>
-  /** The value that was current before it; undefined where it cannot be read any more. */
+  /** The value that was current before it; undefined if it can no longer be read. */
   before?(): Promise<SecretText | undefined>
 }
 
-/** refuse: certainly mis-set. unknown: not reachable now, which blocks nothing. */
+/** refuse: certainly misconfigured. unknown: not reachable now, which blocks nothing. */
 export type Preflight =
   | { readonly verdict: 'ok' }
   | { readonly verdict: 'unknown'; readonly why: string }
@@ -66,19 +66,19 @@ export interface Callback {
   /** Byte for byte, as it was signed. */
   readonly body: string
 }
-/** When it was signed by a key of this very consumer, or why it is not to be trusted. bad_config for settings that are wrong. */
+/** Returns when a key of this very consumer signed the callback, or why it cannot be trusted. bad_config for wrong settings. */
 export type CheckCallback = (
   consumer: Consumer,
   callback: Callback,
   now: number,
 ) => { readonly signedAt: number } | { readonly why: string }
 
-/** Tells the consumers of one kind of a publication. It never carries a value, and every call may be repeated. */
+/** Tells the consumers of one kind about a publication. It never carries a value, and every call may be repeated. */
 export interface Notifier {
   readonly kind: string
-  /** Looks, sends nothing. bad_config for settings that are wrong. */
+  /** Checks the consumer and sends nothing. bad_config for wrong settings. */
   preflight(consumer: Consumer, context: NotifierContext): Promise<Preflight>
-  /** One bounded look and at most one delivery; repeatable. delivery_failed, delivery_refused. */
+  /** One bounded check and at most one delivery; repeatable. delivery_failed, delivery_refused. */
   advance(change: Change, consumer: Consumer, context: NotifierContext): Promise<ConsumerState>
   classify(cause: unknown): Code
 }

@@ -7,15 +7,15 @@ import type { SecretRef, Step, Token } from './words.js'
  */
 export interface StepService {
   /**
-   * The state as `describe` gives it, looked at with no more calls than this one step needs. create and finish see the whole description; set and test
-   * the labels that come with the pending value. bad_event when rotation is off, or for a token that the platform did not give; token_spent when the
-   * value of this token was given up.
+   * The state as `describe` gives it, read with no more calls than this one step needs. create and finish see the whole description; set and test see
+   * the labels that come with the pending value. bad_event if rotation is off, or for a token that the platform did not give; token_spent if the value
+   * of this token was given up.
    */
   stepState(ref: SecretRef, token: Token, step: Step): Promise<SecretState>
 }
 
-/** A platform that can be asked to begin a rotation of its own. Needs a person's rights: no deployed function has it. */
+/** A platform that can be asked to begin a rotation of its own. It needs a person's rights, which no deployed function has. */
 export interface RotationStarter {
-  /** Returns at once with the token; the platform goes on by itself. A rotation that is not finished is gone on with, under its own token. */
+  /** Returns the token at once; the platform continues by itself. It continues an unfinished rotation under that rotation's own token. */
   startNative(ref: SecretRef): Promise<Token>
 }

@@ -2,7 +2,7 @@ import type { SecretText } from '../secret-text.js'
 import type { Code } from './errors.js'
 import type { ConsumerPhase, CredentialId, Native, Policy, RotationRequest, SecretRef, Token, VersionId } from './words.js'
 
-/** Only what somebody branches on. */
+/** What differs between stores; only traits that some code branches on. */
 export interface StoreTraits {
   /** False: each journal key has one writer and lost updates are possible. */
   readonly journalCas: boolean
@@ -16,7 +16,7 @@ export interface VersionInfo {
   readonly hasValue: boolean
   /** The token of the rotation that published it, if it was one of ours. */
   readonly ours?: Token
-  /** It had been current before and became it again without a value being written (labels moved by hand): another publication of the same token. */
+  /** It was current before and became current again without a write (labels moved by hand): another publication of the same token. */
   readonly returned?: boolean
 }
 
@@ -28,7 +28,7 @@ export interface Staged extends VersionInfo {
   readonly kind?: RotationRequest['kind']
 }
 
-/** What can be seen of a secret: nothing secret, and nothing that could be claimed or noted. */
+/** What can be seen of a secret. It holds nothing secret, and is not enough for a claim or a note. */
 export interface SecretView {
   readonly ref: SecretRef
   readonly current?: VersionInfo
@@ -37,24 +37,24 @@ export interface SecretView {
   readonly publishedAt: number
   /** Named by the journal (AWS: by the label) and not published. On AWS it may be an empty placeholder. Never a published value. */
   readonly pending?: Staged
-  /** Staged, not named. */
+  /** Staged, but not named. */
   readonly loose: readonly Staged[]
   readonly drivenBy: 'engine' | 'service'
   readonly policy: Policy
-  /** null: wiped or never written; differs from empty. */
+  /** null: wiped or never written, which is not the same as empty. */
   readonly journal: Journal | null
   readonly native?: Native
 }
 
-/** One look: everything that decide() needs, nothing secret. Only `not_found` means absent. */
+/** One reading of a secret: everything that decide() needs, nothing secret. Only `not_found` means absent. */
 export interface SecretState extends SecretView {
   /** What the next compare-and-set must match. */
   readonly rev: string
 }
 
 /**
- * What a listing shows of one secret, without a call for it alone. A member that is missing is not shown there, which says nothing of the secret; times may
- * be later than they are, and whether a staged value is there is as far as the listing says.
+ * What a listing shows of one secret, without a call for that secret alone. A missing member is not in the listing, which says nothing about the secret.
+ * Times may be later than the real ones, and a staged value shows only as far as the listing tells.
  */
 export type Listed = Pick<SecretView, 'ref' | 'policy' | 'drivenBy'> & Partial<SecretView>
 
@@ -65,9 +65,9 @@ export interface OpenRotation {
   readonly base: VersionId | null
   readonly reason?: string
   readonly staged?: VersionId
-  /** The call that makes the issuer's value is going out. */
+  /** The call that makes the issuer's value is being sent. */
   readonly minting?: true
-  /** Checked publish: written before the write; from here on only finish may run. */
+  /** Checked publish: noted before the write. From here on only finish may run. */
   readonly intent?: true
   readonly published?: VersionId
   readonly holder: string
@@ -77,10 +77,10 @@ export interface OpenRotation {
   readonly refusals: number
 }
 
-/** May be lost: then announcements are repeated, and nothing is retired on what it said. Times in epoch milliseconds. */
+/** It may be lost: announcements are then repeated, and nothing is retired because of what it said. Times in epoch milliseconds. */
 export interface Journal {
   readonly rotation?: OpenRotation
-  /** Durable `stuck`: refused before any login until a person looked. */
+  /** Durable `stuck`: rotations are refused before any login until a person has looked. */
   readonly code?: Code
   /** Written together with the retiring entry, in one write. */
   readonly announced?: VersionId | null
@@ -98,12 +98,12 @@ export interface Seen {
   readonly at: number
   readonly again?: number
   readonly code?: Code
-  /** It came from the consumer itself: an answer to a question of ours is asked again, this is kept. */
+  /** It came from the consumer itself. Keyturn repeats its own questions, but keeps what a consumer sent. */
   readonly received?: true
 }
 
 /**
- * waiting: required consumers exist and are not drained, or usage() last said in use; blocks without limit. undeclared: nobody named, blocks
+ * waiting: required consumers exist and are not drained, or usage() last said in use; blocks without limit. undeclared: no consumer is named; blocks
  * until notBefore. armed: written by compare-and-set; from then on only retire. disabled: first phase of a two-phase retire.
  */
 export interface Retiring {
@@ -113,10 +113,10 @@ export interface Retiring {
   readonly since: number
   readonly notBefore: number
   readonly state: 'waiting' | 'undeclared' | 'armed' | 'disabled'
-  /** When lasting sessions of it were last seen, and since when none is: their end, not their absence, is evidence. */
+  /** When lasting sessions of it were last seen, and since when there are none: their end, not their absence, is evidence. */
   readonly seenInUse?: number
   readonly unusedSince?: number
-  /** armed: who retires it, and until when nobody else may. */
+  /** armed: who retires it, and until when nobody else may do so. */
   readonly holder?: string
   readonly leaseUntil?: number
 }
@@ -126,14 +126,14 @@ export interface Claim {
   readonly ref: SecretRef
   readonly token: Token
   readonly kind: RotationRequest['kind']
-  /** With `attempt` what tells two holders of one token apart, also after the journal was lost. */
+  /** Together with `attempt` it tells two holders of one token apart, even after the journal was lost. */
   readonly holder: string
   readonly attempt: number
   readonly base: VersionId | null
   readonly leaseUntil: number
   /** service: the platform serialises the steps of its own rotation, whose token and mark are the right to act. */
   readonly drivenBy: SecretView['drivenBy']
-  /** A version that is still to be retired and that publishing would push out of previous: a store that drops what nothing names keeps it. */
+  /** A version that must still be retired, and that publishing would push out of previous. A store that drops unnamed versions keeps it. */
   readonly keeps?: VersionId
 }
 
@@ -145,28 +145,28 @@ export interface ClaimWish {
   readonly holder: string
   /** As long as the invocation may live, at most 15 minutes; 0 gives the right back. */
   readonly leaseMs: number
-  /** Takes the place of this dead rotation. */
+  /** The dead rotation whose place it takes. */
   readonly replaces?: Token
-  /** Names a loose version. */
+  /** The loose version to continue with. */
   readonly continueWith?: VersionId
-  /** The token was derived from the state, not given: a store where it holds a refused value for ever may take another one in its place. */
+  /** The token was derived from the state, not given. A store in which it holds a refused value for ever may take another token instead. */
   readonly derived?: true
-  /** Carried over from a rotation that takes the place of one whose token was spent. */
+  /** Carried over from the rotation whose token was spent and whose place this one takes. */
   readonly refusals?: number
   readonly minting?: true
 }
 
-/** What a note changes: a member that is absent stays, `retiring` and `seen` are replaced as a whole. */
+/** What a note changes. An absent member stays as it is; `retiring` and `seen` are replaced as a whole. */
 export interface NotePatch {
   readonly announced?: VersionId
   readonly retiring?: readonly Retiring[]
   readonly seen?: Readonly<Record<string, Seen>>
   readonly checkedAt?: number
-  /** null takes a durable code away. */
+  /** null removes a durable code. */
   readonly code?: Code | null
 }
 
-/** A value, and the canonical ref of the secret that it is of. */
+/** A value and the canonical ref of its secret. */
 export interface CurrentValue {
   readonly ref: SecretRef
   readonly value: SecretText
@@ -174,22 +174,22 @@ export interface CurrentValue {
 /** What is stored under the token after `stage`. */
 export interface StagedValue {
   readonly version: VersionId
-  /** given: what is stored is the value that was given. */
+  /** supplied: the value that was supplied is stored · other: another value is. */
   readonly stored: 'supplied' | 'other'
 }
 
 /**
- * What a deployed function may do; each conditional write is conditional on the claim or on the state that was read. No method depends on which one
- * was called before it on the same instance: what an instance keeps saves calls, and changes no answer.
+ * What a deployed function may do. Each conditional write is conditional on the claim or on the state that was read. No method depends on which one
+ * was called before it on the same instance: what an instance keeps saves calls and changes no answer.
  */
 export interface SecretStore {
   readonly traits: StoreTraits
-  /** Canonical ref from what a person or an event wrote. not_found, bad_event. */
+  /** The canonical ref of a name that a person or an event gave. not_found, bad_event. */
   resolve(text: string): Promise<SecretRef>
   describe(ref: SecretRef): Promise<SecretState>
   /** By id; byte for byte. not_found is the only code that means absent. */
   read(ref: SecretRef, version: VersionId): Promise<SecretText>
-  /** The current value of another secret (an administrator's, a configuration), with as few calls and rights as the platform allows. not_found, bad_event. */
+  /** The current value of another secret (an administrator's, a configuration), with the fewest calls and rights possible. not_found, bad_event. */
   readCurrent(text: string): Promise<CurrentValue>
   /**
    * Compare-and-set on state.rev, and only while current is still state.current. locked while another holder's lease is alive, even for the
@@ -202,35 +202,35 @@ export interface SecretStore {
    */
   stage(claim: Claim, value: SecretText): Promise<StagedValue>
   /**
-   * Only with proof that the target never accepted it, or that it is a leftover. Counts `refusals` for the named value only. again: the token may carry
-   * another value · spent: it holds one value for ever, and a new rotation has to be started. conflict, ambiguous.
+   * Drops a staged value: only with proof that the target never accepted it, or that it is a leftover. Counts `refusals` for the named value only.
+   * again: the token may carry another value · spent: it holds one value for ever, and a new rotation must be started. conflict, ambiguous.
    */
   discard(claim: Claim, version: VersionId): Promise<'again' | 'spent'>
   /**
-   * What consumers read becomes `version`, previous = what was current; bookkeeping included; idempotent by token. fenced: conditional on
-   * base. checked: intent first, then write, then look at what follows base by id. conflict, foreign_write, ambiguous.
+   * Makes `version` what consumers read, and what was current the previous version; bookkeeping included; idempotent by token. fenced: conditional on
+   * base. checked: intent first, then write, then check by id what follows base. conflict, foreign_write, ambiguous.
    */
   publish(claim: Claim, version: VersionId): Promise<VersionInfo>
-  /** Compare-and-set on state.rev where there is one. conflict, denied (drop-in roles: then run without a journal). */
+  /** Compare-and-set on state.rev, if the store has one. conflict, denied (drop-in roles: then run without a journal). */
   note(state: SecretState, patch: NotePatch): Promise<SecretState>
-  /** Constant memory; staging places never appear. One that cannot be read goes to `failed`, where it is given, and ends the listing where not. */
+  /** Needs constant memory; staging places never appear. A secret that cannot be read goes to `failed`; without `failed` it ends the listing. */
   list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed>
-  /** What stands beside the secret, whoever wrote it; absent where nothing can. */
+  /** The tags of the secret, whoever wrote them; absent for a store that has none. */
   tags?(ref: SecretRef): Promise<Policy>
   /** Makes a version that is neither current nor pending unreadable as far as the store can. */
   dispose(ref: SecretRef, version: VersionId): Promise<void>
-  /** The driver's own answer to "what is this error"; wrappers never guess. */
+  /** The code of an error, by the driver's own judgement; wrappers never guess. */
   classify(cause: unknown): Code
 }
 
-/** What needs a person's rights: used by the CLI, never by a deployed function, so that functions are granted less and bundle less. */
+/** What needs a person's rights. Only the CLI uses it, so that deployed functions are granted less and bundle less. */
 export interface SecretStoreAdmin {
-  /** Makes the staging place too, where the store needs one. exists, bad_event, too_large. */
+  /** Creates a secret, and its staging place if the store needs one. exists, bad_event, too_large. */
   create(name: string, value: SecretText, policy: Policy): Promise<SecretRef>
   /** null removes a key. */
   setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void>
-  /** Also versions without stage: what a person looks at after an accident. Newest first. */
+  /** All versions, even those without a stage, newest first: what a person looks at after an accident. */
   history(ref: SecretRef): AsyncIterable<VersionInfo>
-  /** Removes marks, staging place and policy and nothing else: the secret is as if it had never been managed. */
+  /** Removes marks, staging place and policy and nothing else: the secret is then as if it had never been managed. */
   release(ref: SecretRef): Promise<void>
 }

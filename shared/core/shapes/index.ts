@@ -4,7 +4,7 @@ import { SecretText } from '../secret-text.js'
 import { type JsonField, jsonFields, looksLikeJson, replaceFields } from './json.js'
 import { looksLikeUrl, parseUrl, splitLogin, type UrlLogin, type UrlParts, withLogin } from './url.js'
 
-/** A value is a JSON object, a connection URL or a bare string; what it is decides how a new credential is written into it. */
+/** A value is a JSON object, a connection URL or a bare string. Its shape decides how a new credential is written into it. */
 export type Shape =
   | { readonly kind: 'json'; readonly fields: ReadonlyMap<string, unknown> }
   | { readonly kind: 'url'; readonly url: UrlParts }
@@ -22,7 +22,7 @@ export function readShape(value: SecretText): Shape {
   if (text === '')
     throw new RotationError('bad_value', 'The value is empty.', { field: 'value', next: 'Put a value with the credential in it.' })
   if (!text.isWellFormed())
-    throw new RotationError('bad_value', 'The value is no well-formed Unicode text.', { field: 'value', next: 'Put it again as UTF-8.' })
+    throw new RotationError('bad_value', 'The value is not well-formed Unicode text.', { field: 'value', next: 'Put it again as UTF-8.' })
   if (looksLikeJson(text)) return { kind: 'json', fields: new Map(jsonFields(text).map(({ name, value }) => [name, value])) }
   if (looksLikeUrl(text.trim())) return { kind: 'url', url: parseUrl(text.trim(), 'value') }
   return { kind: 'bare', text }
@@ -33,9 +33,9 @@ const userName = /(user|username|login)$/i
 const passwordName = /(pass|password|passwd|pwd)$/i
 
 /**
- * The same value with another login. JSON: every field that holds the outgoing user or password under a name that says so, and every
- * connection URL of that login, is rewritten in the same version. bad_value when a field holds the outgoing password in a form that cannot
- * be rewritten: a consumer of that field would be locked out.
+ * Returns the value with another login. In JSON two kinds of field are rewritten: those that hold the outgoing user or password under a name
+ * that says so, and connection URLs of that login. bad_value if a field holds the outgoing password in a form that cannot be rewritten: a
+ * consumer of that field would be locked out.
  */
 export function writeLogin(value: SecretText, from: Login, to: Login): SecretText {
   const shape = readShape(value)
@@ -52,8 +52,8 @@ export function writeLogin(value: SecretText, from: Login, to: Login): SecretTex
 }
 
 /**
- * A key under its own name has another one: connection URLs and passwords of other fields that held the old one get the new one, in the same version,
- * whoever their user is. `own`: fields that may hold the old one. bad_value when another field holds it in a form that cannot be rewritten.
+ * Replaces an old key in the other fields of its value: connection URLs and passwords that hold the old key get the new one, whatever their user is.
+ * `own` says which fields may keep the old key. bad_value if another field holds it in a form that cannot be rewritten.
  */
 export function writeKey(text: string, own: (name: string) => boolean, from: string, to: string): string {
   if (from === to) return text
@@ -67,13 +67,13 @@ export function writeKey(text: string, own: (name: string) => boolean, from: str
 
 function assertWellFormed({ user, password }: Login): void {
   if (user.isWellFormed() && password.isWellFormed()) return
-  throw new RotationError('bad_value', 'The user or the password is no well-formed Unicode text.', {
+  throw new RotationError('bad_value', 'The user or the password is not well-formed Unicode text.', {
     field: password.isWellFormed() ? 'username' : 'password',
     next: 'Put the value again with a login that can be written as UTF-8.',
   })
 }
 
-/** Without a user: that of a URL stays, whoever it is. */
+/** Without `user` the user of a URL stays, whoever it is. */
 type AnyLogin = Pick<Login, 'password'> & Partial<Login>
 
 function nextText(field: JsonField, from: AnyLogin, to: AnyLogin): string | undefined {
@@ -85,8 +85,9 @@ function nextText(field: JsonField, from: AnyLogin, to: AnyLogin): string | unde
     if (url && (from.user ?? url.user) === url.user && url.password === from.password)
       return withLogin(url, to.user ?? url.user ?? '', to.password)
   }
-  // A short password may well be part of a host or a database name: there only names that promise a credential count.
-  const telling = from.password.length >= 16 || (from.password.length >= 6 && /url|uri|dsn|conn|pass|pwd|secret|auth/i.test(name))
+  // A short password may well be part of a host or a database name: then only fields count whose name promises a credential.
+  const { length } = from.password
+  const telling = length >= 16 || (length >= 6 && /url|uri|dsn|conn|pass|pwd|secret|auth/i.test(name))
   const forms = telling ? everyForm(from.password) : []
   if (textsIn(value).some((text) => forms.some((form) => text.includes(form)))) {
     throw new RotationError('bad_value', `The field ${name} holds the password in a form that cannot be rewritten.`, {
@@ -97,7 +98,7 @@ function nextText(field: JsonField, from: AnyLogin, to: AnyLogin): string | unde
   return undefined
 }
 
-/** The login in a field that is a connection URL, as far as it can be read: a URL of something else may be written as it likes. */
+/** The login of a field that is a connection URL. undefined if it cannot be read: a URL of something else may have any form. */
 function loginOf(text: string, field: string): UrlLogin | undefined {
   if (!looksLikeUrl(text)) return undefined
   try {

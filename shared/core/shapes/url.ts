@@ -2,7 +2,7 @@ import { RotationError } from '../errors.js'
 
 /** A connection URL taken apart without losing a byte: `head` + userinfo + `tail` is the text again. */
 export interface UrlParts {
-  readonly head: string // scheme and ://, with jdbc: in front where it stands there
+  readonly head: string // scheme and ://, with a leading jdbc: if there is one
   readonly user?: string
   readonly password?: string
   readonly tail: string // from the @ or, without userinfo, from the host on
@@ -14,32 +14,31 @@ export interface UrlParts {
 
 const form = /^((?:jdbc:)?[a-z][a-z0-9+.-]*:\/\/)([^/?#]*)(.*)$/is
 
-/** Whether it begins with a scheme and :// and has no white space; the rest is not looked at. */
+/** Whether it begins with a scheme and :// and has no white space; the rest is not checked. */
 export const looksLikeUrl = (text: string): boolean => form.test(text) && !/\s/.test(text)
 
-/** The login of a URL, and what stands before and behind it. */
+/** The login of a URL, and the text before and after it. */
 export type UrlLogin = Pick<UrlParts, 'head' | 'user' | 'password' | 'tail'>
 
-/** Scheme and login alone: also of a URL with several hosts. bad_value, naming `field`, when a percent sign starts no character in them. */
+/** Splits off scheme and login, even of a URL with several hosts. bad_value, naming `field`, if a percent sign in the login starts no character. */
 export function splitLogin(text: string, field: string): UrlLogin {
-  const [, head = '', authority = '', rest = ''] = form.exec(text) ?? failUrl(field, 'is no connection URL')
+  const [, head = '', authority = '', rest = ''] = form.exec(text) ?? failUrl(field, 'is not a connection URL')
   const at = authority.lastIndexOf('@')
-  const userinfo = at < 0 ? undefined : authority.slice(0, at)
-  const colon = userinfo?.indexOf(':') ?? -1
-  return {
-    head,
-    ...(userinfo === undefined ? {} : { user: decode(colon < 0 ? userinfo : userinfo.slice(0, colon), field) }),
-    ...(userinfo === undefined || colon < 0 ? {} : { password: decode(userinfo.slice(colon + 1), field) }),
-    tail: (at < 0 ? '' : '@') + authority.slice(at + 1) + rest,
-  }
+  if (at < 0) return { head, tail: authority + rest }
+  const userinfo = authority.slice(0, at)
+  const tail = authority.slice(at) + rest
+  const colon = userinfo.indexOf(':')
+  if (colon < 0) return { head, user: decode(userinfo, field), tail }
+  const [user, password] = [userinfo.slice(0, colon), userinfo.slice(colon + 1)]
+  return { head, user: decode(user, field), password: decode(password, field), tail }
 }
 
-/** bad_value, naming `field`, when a percent sign starts no character, or there is more than one host or a port that is no number. */
+/** bad_value, naming `field`, if a percent sign starts no character, if there are several hosts, or if the port is not a number. */
 export function parseUrl(text: string, field: string): UrlParts {
   const login = splitLogin(text, field)
   const [, server = '', path = '', query = ''] = /^@?([^/?#]*)([^?#]*)\??([^#]*)/.exec(login.tail) ?? []
   const [, host = '', port] =
-    /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(server) ?? failUrl(field, 'names more than one host, or no valid port')
+    /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(server) ?? failUrl(field, 'names more than one host or an invalid port')
   return {
     ...login,
     host: host.replace(/^\[|\]$/g, ''),
@@ -49,13 +48,13 @@ export function parseUrl(text: string, field: string): UrlParts {
   }
 }
 
-/** The same URL for another login: only the userinfo changes; every character that could mean something in a URL is percent-encoded. */
+/** Returns the URL with another login. Only the userinfo changes; every character that could mean something in a URL is percent-encoded. */
 export function withLogin(parts: UrlLogin, user: string, password: string): string {
   const tail = parts.tail.startsWith('@') ? parts.tail : `@${parts.tail}`
   return `${parts.head}${encode(user)}:${encode(password)}${tail}`
 }
 
-/** Percent-encodes what encodeURIComponent leaves, too: ! ' ( ) * */
+/** Percent-encodes, besides what encodeURIComponent encodes, ! ' ( ) * */
 export const encode = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
 
