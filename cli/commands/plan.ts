@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { type Planned, plan as planFleet } from '../../shared/lifecycle/fleet/plan.js'
+import { aheadText } from '../../shared/lifecycle/fleet/sweep.js'
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
 
@@ -20,11 +21,11 @@ export const plan = (): Command =>
           line.due.join(', ') || '-',
           line.rotation,
           line.nextAt === undefined ? '-' : showTime(line.nextAt),
-          line.why ?? '',
+          [line.aheadMs === undefined ? undefined : aheadText(line.aheadMs), line.why].filter((text) => text !== undefined).join('; '),
         ])
         output.result(
           {
-            secrets: lines.map(({ ref, rotator, type, due, rotation, why, nextAt }) => ({
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, nextAt, aheadMs }) => ({
               ref,
               rotator: rotator ?? null,
               type: type ?? null,
@@ -32,6 +33,7 @@ export const plan = (): Command =>
               rotation,
               why: why ?? null,
               nextAt: nextAt === undefined ? null : showTime(nextAt),
+              aheadMs: aheadMs ?? null,
             })),
           },
           rows.length === 0

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
+import { aheadOf } from '../../shared/core/clock.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
@@ -21,7 +22,7 @@ export const status = (): Command =>
 
 /** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for anything unknown. */
 export function statusJson(found: Status, now: number): { readonly [key: string]: Json | undefined } {
-  const { state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced } = found
+  const { state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced, retiring } = found
   const rotation = state.journal?.rotation
   return {
     ref: state.ref.shown,
@@ -31,6 +32,7 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
     version: state.current?.id ?? null,
     previous: state.previous?.id ?? null,
     publishedAt: showTime(state.publishedAt),
+    aheadMs: aheadOf(state.publishedAt, now) ?? null,
     nextAt: nextAt === undefined ? null : showTime(nextAt),
     pending: state.pending?.id ?? null,
     open: isOpen(state),
@@ -40,7 +42,7 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
     graceMs,
     announced,
     consumers: consumers.map((consumer) => consumerJson(consumer, state)),
-    retiring: (state.journal?.retiring ?? []).map(({ id, state: phase, since, notBefore }) => ({
+    retiring: retiring.map(({ id, state: phase, since, notBefore }) => ({
       id,
       state: phase,
       since: showTime(since),
@@ -102,8 +104,7 @@ function consumerLine({ key, required, place }: Consumer, { journal, current }: 
 }
 
 function followLines(found: Status, now: number): readonly string[] {
-  const { state, consumers } = found
-  const retiring = state.journal?.retiring ?? []
+  const { state, consumers, retiring } = found
   const move = moveOf(found)
   return [
     ...consumers.map((consumer) => consumerLine(consumer, state, now)),
@@ -118,12 +119,18 @@ function phaseOf(state: Status['state']): string {
   return rotation && isOpen(state) ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle'
 }
 
+function publishedText(at: number, now: number): string {
+  const aheadMs = aheadOf(at, now)
+  if (aheadMs === undefined) return `${showAge(at, now)} ago`
+  return `${showDuration(aheadMs)} ahead of this clock: keyturn retire counts it from now`
+}
+
 function statusLines(found: Status, now: number): readonly string[] {
   const { state, rotator, type, strategy, next, nextAt } = found
   const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
     strategy === undefined ? title : `${title} · ${strategy}`,
-    `current    ${state.current?.id ?? 'none'}, published ${showAge(state.publishedAt, now)} ago`,
+    `current    ${state.current?.id ?? 'none'}, published ${publishedText(state.publishedAt, now)}`,
     ...(nextAt === undefined ? [] : [`schedule   due ${showTime(nextAt)}`]),
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),

@@ -76,7 +76,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "ignore another holder's lease",
-    edits: [{ file: 'shared/core/claims.ts', from: 'open.leaseUntil > now && question', to: 'open.leaseUntil < 0 && question' }],
+    edits: [
+      { file: 'shared/core/claims.ts', from: 'isLeaseLive(open.leaseUntil, now) && question', to: 'open.leaseUntil < 0 && question' },
+    ],
     tests: ['contract/all.test.ts'],
   },
   {
@@ -103,7 +105,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'start again although a rotation since then answers the request',
-    edits: [{ file: 'shared/lifecycle/decide/rows/idle.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
+    edits: [{ file: 'shared/lifecycle/decide/rows/idle.ts', from: 'state.publishedAt >= request.at', to: 'state.publishedAt < 0' }],
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
   {
@@ -159,7 +161,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'sign with a key before verifiers know it',
-    edits: [{ file: 'shared/rotators/jwt.ts', from: 'if (env.now() < readyAt)', to: 'if (env.now() < next.notBefore - readyAt)' }],
+    edits: [{ file: 'shared/rotators/jwt.ts', from: 'if (now < readyAt)', to: 'if (now < next.notBefore - readyAt)' }],
     tests: ['rotators/jwt.test.ts'],
   },
   {

@@ -34,6 +34,8 @@ export class World {
   readonly rotator: MemoryClass
   configuration: Configuration = noConfiguration
   loadNotifier: Deps['loadNotifier'] = loadNotifier
+  /** How far the clock of every second process is ahead, the first one's included. */
+  aheadMs = 0
   #processes = 0
   #published = 0
   #byHand = 0
@@ -75,6 +77,7 @@ export class World {
   private constructor(rotator: MemoryClass, seed: string) {
     this.rotator = rotator
     this.env = new FakeEnv(seed)
+    this.env.aheadMs = () => currentProcess()?.aheadMs ?? 0
   }
 
   async #firstValue(target: string): Promise<string> {
@@ -123,7 +126,9 @@ export class World {
   }
 
   newProcess(faults: FakeProcess['faults'] = []): FakeProcess {
-    return startProcess(`process-${++this.#processes}`, faults)
+    const process = startProcess(`process-${++this.#processes}`, faults)
+    process.aheadMs = this.#processes % 2 === 1 ? this.aheadMs : 0
+    return process
   }
 
   /** One invocation in a process of its own. */

@@ -86,6 +86,8 @@ export interface Journal {
   readonly code?: Code
   /** Written together with the retiring entry, in one write. */
   readonly announced?: VersionId | null
+  /** The sequence of the publication that was announced last. A later one is higher, whatever the clocks say. */
+  readonly sequence?: number
   readonly retiring: readonly Retiring[]
   /** By consumer. A cache for people; for `manual` ones and callbacks it is the evidence. */
   readonly seen?: Readonly<Record<string, Seen>>
@@ -161,6 +163,10 @@ export interface ClaimWish {
 /** What a note changes. An absent member stays as it is; `retiring` and `seen` are replaced as a whole. */
 export interface NotePatch {
   readonly announced?: VersionId
+  /** Of what is announced. */
+  readonly sequence?: number
+  /** When current became current, where the clock that wrote it was ahead. Epoch milliseconds. */
+  readonly publishedAt?: number
   readonly retiring?: readonly Retiring[]
   readonly seen?: Readonly<Record<string, Seen>>
   readonly checkedAt?: number

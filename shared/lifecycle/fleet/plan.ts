@@ -1,3 +1,4 @@
+import { aheadOf, isLeaseLive } from '../../core/clock.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
@@ -28,6 +29,8 @@ export interface Planned {
   readonly why?: string
   /** When the schedule is due; absent where there is none. */
   readonly nextAt?: number
+  /** By how much the publication is from the future, where a clock was ahead. Milliseconds. */
+  readonly aheadMs?: number
 }
 
 /** Plans the fleet in constant memory; looks only. A secret that cannot be read gets a line, and does not end the plan. */
@@ -55,7 +58,15 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
     const type = typeOf(setup.rotator, setup.policy)
     const nextAt = dueAt(state, setup)
     const due = dueOf(deps, state, setup)
-    const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...optional('nextAt', nextAt) }
+    const line = {
+      ref,
+      publishedAt: state.publishedAt,
+      rotator: kind,
+      type,
+      due,
+      ...optional('nextAt', nextAt),
+      ...optional('aheadMs', aheadOf(state.publishedAt, deps.env.now())),
+    }
     return { ...line, ...expected(state, action, deps.env.now()) }
   } catch (cause) {
     return unreadable(ref, cause)
@@ -65,7 +76,7 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
 function expected({ journal }: SecretView, action: Action, now: number): Pick<Planned, 'rotation' | 'why'> {
   if (action.do === 'refuse') return { rotation: action.code === 'held' ? 'held' : 'refused', why: action.why }
   const rotation = journal?.rotation
-  const isAlive = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil > now
+  const isAlive = rotation !== undefined && rotation.published === undefined && isLeaseLive(rotation.leaseUntil, now)
   if (isAlive) return { rotation: 'held', why: `another process (${rotation.holder}) is at work` }
   if (action.do === 'done') return { rotation: 'done' }
   const starts = action.do === 'go' && action.from === 'create'

@@ -1,11 +1,13 @@
+import { aheadOf, isLeaseLive } from '../../core/clock.js'
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
-import { prefix } from '../../core/policy/index.js'
+import { prefix, showDuration } from '../../core/policy/index.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { OpenRotation, SecretView } from '../../core/ports/store.js'
 import { nextFor } from '../../core/remedies.js'
 import { announce, isProgressing, refusedBefore } from '../consumers/announce.js'
 import { repairCompanions } from '../consumers/companions.js'
 import { preflightPass } from '../consumers/preflight.js'
+import { isAhead } from '../consumers/reckoned.js'
 import { isDue } from '../decide/publication.js'
 import { retirePass } from '../retirement/retire.js'
 import { frozenNow } from '../rotation/facts.js'
@@ -49,12 +51,13 @@ function dueAlways(deps: Deps, state: SecretView): DueAlways {
   const rotation = journal?.rotation
   const leftover = pending?.hasValue === true || loose.length > 0
   const isOver = rotation?.published !== undefined || (rotation && !leftover && isOrphaned(deps, state, rotation))
-  const isFree = (rotation?.leaseUntil ?? 0) <= now
+  const isFree = !isLeaseLive(rotation?.leaseUntil ?? 0, now)
   const open = rotation !== undefined && !isOver && isFree
   const due: SweepAction[] = []
   if (drivenBy === 'engine' && (open || (leftover && isFree))) due.push('resume')
   const mustTell = isDue(state) || refusedBefore(state, now) || isProgressing(state, now)
-  if (deps.journal && mustTell) due.push('announce')
+  // The same pass puts right what a clock that was ahead has written.
+  if (deps.journal && (mustTell || isAhead(state, now))) due.push('announce')
   if ((journal?.retiring ?? []).length > 0) due.push('retire')
   return { due, open }
 }
@@ -121,6 +124,9 @@ async function* actAll(deps: Deps, state: SecretView, due: readonly SweepAction[
   }
 }
 
+/** Says that a publication is from the future. */
+export const aheadText = (aheadMs: number): string => `published ${showDuration(aheadMs)} ahead of this clock`
+
 const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => {
   if (!(cause instanceof RotationError)) throw cause
   return { ref, action, outcome: messageOf(cause), code: codeOf(cause) ?? 'internal' }
@@ -130,7 +136,11 @@ const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => 
 async function act(deps: Deps, listed: SecretView, action: SweepAction, at: number): Promise<string | undefined> {
   const { shown } = listed.ref
   if (action === 'check') return check(deps, shown)
-  if (action === 'announce') return tell(deps, shown, at)
+  if (action === 'announce') {
+    const aheadMs = aheadOf(listed.publishedAt, at)
+    const told = await tell(deps, shown, at)
+    return aheadMs === undefined ? told : listOf([`${aheadText(aheadMs)}; it counts from now`, ...(told === undefined ? [] : [told])])
+  }
   if (action === 'retire') {
     const { entries } = await retirePass(deps, shown)
     return listOf(entries.map(({ id, state, why }) => `${id} ${state}: ${why}`))

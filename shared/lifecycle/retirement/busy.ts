@@ -1,4 +1,5 @@
 import { isEmptyPut } from '../../core/claims.js'
+import { isLeaseLive } from '../../core/clock.js'
 import type { OpenRotation, SecretState } from '../../core/ports/store.js'
 import { isDue } from '../decide/publication.js'
 
@@ -7,7 +8,7 @@ export function busyWith(state: SecretState, now: number): string | undefined {
   const { journal } = state
   if (journal?.code !== undefined) return `it is ${journal.code}: what left may be the only credential that works`
   if (isDue(state)) return 'an announcement is due'
-  const isHeld = (openRotation(state)?.leaseUntil ?? 0) > now
+  const isHeld = isLeaseLive(openRotation(state)?.leaseUntil ?? 0, now)
   return isHeld || mayContinue(state) ? 'a rotation is open' : undefined
 }
 

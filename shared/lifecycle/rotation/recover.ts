@@ -1,3 +1,4 @@
+import { isLeaseLive } from '../../core/clock.js'
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
@@ -209,7 +210,7 @@ async function restore(tools: Tools, setup: Known, state: SecretState, version: 
 }
 
 function assertNoneEnding({ ref, journal }: SecretState, now: number): void {
-  const isEnding = ({ state, leaseUntil = 0 }: Retiring): boolean => state === 'armed' && leaseUntil > now
+  const isEnding = ({ state, leaseUntil = 0 }: Retiring): boolean => state === 'armed' && isLeaseLive(leaseUntil, now)
   const ending = (journal?.retiring ?? []).find(isEnding)
   if (ending === undefined) return
   const until = new Date(ending.leaseUntil ?? 0).toISOString()

@@ -63,11 +63,13 @@ export function notesOf(tags: Policy): Notes | null {
 export function mergeNotes(notes: Notes | null, { publishedAt, current }: SecretState, patch: NotePatch): Notes {
   const isNew = patch.announced !== undefined
   const version = patch.announced ?? notes?.announced?.version
-  const about = isNew ? { publishedAt, ...optional('returned', current?.returned) } : notes?.announced
+  // The sequence stands for the time of what is announced: it is that time, or a moment later where a clock was ahead before.
+  const about = isNew ? { publishedAt: patch.sequence ?? publishedAt, ...optional('returned', current?.returned) } : notes?.announced
+  const corrected = patch.publishedAt !== undefined && current ? { version: current.id, at: patch.publishedAt } : undefined
   const checkedAt = optional('checkedAt', patch.checkedAt ?? notes?.announced?.checkedAt)
   return {
     ...(version === undefined || about === undefined ? {} : { announced: { ...about, version, ...checkedAt } }),
-    ...(isNew ? {} : optional('published', notes?.published)),
+    ...(isNew ? {} : optional('published', corrected ?? notes?.published)),
     retiring: patch.retiring ?? notes?.retiring ?? [],
     seen: patch.seen ?? notes?.seen ?? {},
   }
@@ -215,6 +217,7 @@ export const journalOf = (notes: Notes | null, rest: Pick<Journal, 'rotation' | 
     ...optional('rotation', rest.rotation),
     ...optional('code', rest.code),
     ...optional('announced', notes?.announced?.version),
+    ...optional('sequence', notes?.announced?.publishedAt),
     retiring: notes?.retiring ?? [],
     ...(notes !== null && Object.keys(notes.seen).length > 0 ? { seen: notes.seen } : {}),
     ...optional('checkedAt', notes?.announced?.checkedAt),

@@ -64,6 +64,7 @@ const journal = v.object({
   rotation: v.optional(rotation),
   code: v.optional(code),
   announced: v.optional(v.nullable(id)),
+  sequence: v.optional(time),
   retiring: v.array(retiring),
   seen: v.optional(v.record(v.string(), seen)),
   checkedAt: v.optional(time),

@@ -1,3 +1,4 @@
+import { isFromFuture } from '../../../core/clock.js'
 import { optional } from '../../../core/optional.js'
 import { showDuration } from '../../../core/policy/index.js'
 import type { Retiring, Seen } from '../../../core/ports/store.js'
@@ -85,8 +86,15 @@ export function hold(look: Look): Action | undefined {
       'keyturn doctor says why. Correct it, then run keyturn sweep.',
     )
   }
+  const isAhead = isFromFuture(state.publishedAt, facts.now)
+  if (isAhead && facts.journal && facts.slots !== 1 && state.previous !== undefined)
+    return refuse(
+      'held',
+      'the last publication is from the future: a clock was ahead, and grace counts from when that is noted',
+      'Set the clocks right (keyturn doctor), then run keyturn retire <ref>: grace counts from then.',
+    )
   const graceEnd = state.publishedAt + facts.graceMs
-  if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {
+  if (facts.slots !== 1 && state.previous !== undefined && !isAhead && facts.now < graceEnd) {
     const left = showDuration(Math.max(1000, graceEnd - facts.now))
     return refuse('held', `the outgoing credential stays valid for another ${left}`)
   }
