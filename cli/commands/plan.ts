@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type Planned, plan as planFleet } from '../../shared/lifecycle/fleet/plan.js'
+import { type Planned, plan as planFleet, shownCode } from '../../shared/lifecycle/fleet/plan.js'
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
 
@@ -20,17 +20,18 @@ export const plan = (): Command =>
           line.due.join(', ') || '-',
           line.rotation,
           line.nextAt === undefined ? '-' : showTime(line.nextAt),
-          line.why ?? '',
+          whyOf(line),
         ])
         output.result(
           {
-            secrets: lines.map(({ ref, rotator, type, due, rotation, why, nextAt }) => ({
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, code, nextAt }) => ({
               ref,
               rotator: rotator ?? null,
               type: type ?? null,
               due,
               rotation,
               why: why ?? null,
+              code: code ?? null,
               nextAt: nextAt === undefined ? null : showTime(nextAt),
             })),
           },
@@ -40,3 +41,8 @@ export const plan = (): Command =>
         )
       }),
     )
+
+function whyOf({ why, code }: Planned): string {
+  const look = code === undefined || code === 'stuck' ? undefined : shownCode(code)
+  return [look, why].filter((text) => text !== undefined).join('; ')
+}

@@ -2,7 +2,9 @@ import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
+import { shownCode } from '../../shared/lifecycle/fleet/plan.js'
 import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
+import { lookCode } from '../../shared/lifecycle/secret/last-look.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
 
@@ -36,7 +38,7 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
     open: isOpen(state),
     token: rotation?.token ?? null,
     leaseUntil: rotation && rotation.leaseUntil > now ? showTime(rotation.leaseUntil) : null,
-    code: state.journal?.code ?? null,
+    code: state.journal?.code ?? lookCode(state) ?? null,
     graceMs,
     announced,
     consumers: consumers.map((consumer) => consumerJson(consumer, state)),
@@ -74,6 +76,7 @@ function consumerJson({ key, required, place }: Consumer, { journal, current }: 
 function moveOf({ state, consumers, announced }: Status): string | undefined {
   const { ref, journal, current } = state
   if (journal?.code === 'stuck') return `keyturn recover ${ref.shown}`
+  if (lookCode(state) !== undefined) return `keyturn verify ${ref.shown}`
   if (consumers.length > 0 && !announced) return `keyturn retire ${ref.shown}`
   if ((journal?.retiring ?? []).length === 0) return undefined
   const behind = consumers.find((consumer) => consumer.kind === 'manual' && consumer.required && !isDrained(consumer, state))
@@ -120,6 +123,7 @@ function phaseOf(state: Status['state']): string {
 
 function statusLines(found: Status, now: number): readonly string[] {
   const { state, rotator, type, strategy, next, nextAt } = found
+  const look = lookCode(state)
   const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
     strategy === undefined ? title : `${title} · ${strategy}`,
@@ -128,6 +132,7 @@ function statusLines(found: Status, now: number): readonly string[] {
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),
     `state      ${phaseOf(state)}`,
+    ...(look === undefined ? [] : [`login      ${shownCode(look)}`]),
     ...followLines(found, now),
     `next       ${nextLine(next, state.ref.shown)}`,
   ]

@@ -92,14 +92,14 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
   it('adopts, announces into tags, rolls back, and reads everything again with all tags deleted', async () => {
     world.make('admin', world.adminValue())
     const arn = bare('pair', 'plain', { 'keyturn-strategy': 'alternate', 'keyturn-admin': 'aws:admin', 'keyturn-differences': 'report' })
-    assert.ok((await adopt(world.deps(), world.store, 'aws:pair', {})).accepted)
+    assert.ok((await adopt(world.deps(), world.store, 'aws:pair', {})).logsIn)
     await rotate(world.deps(), request('aws:pair'))
     assert.equal((await announce(world.deps(), 'aws:pair')).outcome, 'announced')
     assert.match(world.double.find({ SecretId: arn }).tags.get('keyturn-retire-1') ?? '', /^plain /)
     const { username } = world.loginOf(arn)
     await rotate(world.deps(), { ...request('aws:pair'), kind: 'rollback', reason: 'test' })
     assert.notEqual(world.loginOf(arn).username, username)
-    assert.ok((await verifyCurrent(world.deps(), 'aws:pair')).accepted)
+    assert.ok((await verifyCurrent(world.deps(), 'aws:pair')).logsIn)
     // The version that is still to be retired was pushed off AWSPREVIOUS: a label keeps the service from dropping it.
     assert.deepEqual(Object.values(world.stagesOf(arn)).flat().sort(), ['AWSCURRENT', 'AWSPREVIOUS', 'KEYTURN_RETIRING_1'])
     for (const key of journalKeys) world.double.find({ SecretId: arn }).tags.delete(key)

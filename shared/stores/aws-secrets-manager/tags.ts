@@ -15,6 +15,8 @@ export interface Notes {
     readonly version: VersionId
     readonly publishedAt: number
     readonly checkedAt?: number
+    /** What the sweep found wrong with this version then. */
+    readonly checkedCode?: Code
     readonly returned?: boolean
   }
   /** A value that was staged long before it is published: the service tells only when it was staged. */
@@ -63,13 +65,20 @@ export function mergeNotes(notes: Notes | null, { publishedAt, current }: Secret
   const isNew = patch.announced !== undefined
   const version = patch.announced ?? notes?.announced?.version
   const about = isNew ? { publishedAt, ...optional('returned', current?.returned) } : notes?.announced
-  const checkedAt = optional('checkedAt', patch.checkedAt ?? notes?.announced?.checkedAt)
   return {
-    ...(version === undefined || about === undefined ? {} : { announced: { ...about, version, ...checkedAt } }),
+    ...(version === undefined || about === undefined ? {} : { announced: { ...about, version, ...checkMerged(notes, patch, version) } }),
     ...(isNew ? {} : optional('published', notes?.published)),
     retiring: patch.retiring ?? notes?.retiring ?? [],
     seen: patch.seen ?? notes?.seen ?? {},
   }
+}
+
+/** The time is kept when another version is announced; what was found of the old version is not. */
+function checkMerged(notes: Notes | null, patch: NotePatch, version: VersionId) {
+  const { announced } = notes ?? {}
+  const known = announced?.version === version ? announced.checkedCode : undefined
+  const found = patch.checked?.version === version ? patch.checked.code : known
+  return { ...optional('checkedAt', patch.checkedAt ?? announced?.checkedAt), ...optional('checkedCode', found) }
 }
 
 /** What changes: tags to write, and keys to take away. */
@@ -115,11 +124,19 @@ const unescapeWord = (text: string): string =>
   ).toString('utf8')
 
 const none = '-'
-/** Version, when it was published, when it was checked, `r` where it had returned; then what is about to be published, and when. What is not there is `-`, at the end nothing. */
+/** When it was checked, and after a colon the code that was found. */
+const checkText = ({ checkedAt, checkedCode }: Partial<NonNullable<Notes['announced']>> = {}): string => {
+  const at = checkedAt === undefined ? '' : time(checkedAt)
+  return checkedCode === undefined ? at || none : `${at}:${checkedCode}`
+}
+const codeNamed = (text: string | undefined): Code | undefined =>
+  text !== undefined && Object.hasOwn(codes, text) ? (text as Code) : undefined
+
+/** Version, when it was published, when it was checked and what was found wrong, `r` where it had returned; then what is about to be published, and when. What is not there is `-`, at the end nothing. */
 function announcedText({ announced, published }: Notes): string {
   const words = [
     ...(announced ? [announced.version, time(announced.publishedAt)] : [none, none]),
-    announced?.checkedAt === undefined ? none : time(announced.checkedAt),
+    checkText(announced),
     announced?.returned ? 'r' : none,
     ...(published ? [published.version, time(published.at)] : []),
   ]
@@ -133,7 +150,8 @@ function announcedOf(text: string | undefined): Pick<Notes, 'announced' | 'publi
   const [publishedAt, at] = [timeOf(publishedText), timeOf(nextText)]
   const announced = {
     version: version as VersionId,
-    ...optional('checkedAt', timeOf(checked)),
+    ...optional('checkedAt', timeOf(checked?.split(':')[0])),
+    ...optional('checkedCode', codeNamed(checked?.split(':')[1])),
     ...(returned === 'r' ? { returned: true } : {}),
   }
   return {
@@ -182,8 +200,13 @@ function seenOf(word: string): [string, Seen] | undefined {
   const known = consumerPhases.find((one) => one === phase)
   const atMs = timeOf(at)
   if (!consumer || !version || known === undefined || atMs === undefined) return undefined
-  const named = code !== undefined && Object.hasOwn(codes, code) ? (code as Code) : undefined
-  const seen = { version: version as VersionId, phase: known, at: atMs, ...optional('again', timeOf(again)), ...optional('code', named) }
+  const seen = {
+    version: version as VersionId,
+    phase: known,
+    at: atMs,
+    ...optional('again', timeOf(again)),
+    ...optional('code', codeNamed(code)),
+  }
   return [unescapeWord(consumer), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
 }
 
@@ -210,6 +233,12 @@ export const journalOf = (notes: Notes | null, rest: Pick<Journal, 'rotation' | 
     ...optional('announced', notes?.announced?.version),
     retiring: notes?.retiring ?? [],
     ...(notes !== null && Object.keys(notes.seen).length > 0 ? { seen: notes.seen } : {}),
-    ...optional('checkedAt', notes?.announced?.checkedAt),
+    ...checkNoted(notes?.announced),
   }
+}
+
+function checkNoted(announced: Notes['announced']): Pick<Journal, 'checkedAt' | 'checked'> {
+  if (announced === undefined) return {}
+  const { version, checkedAt, checkedCode: code } = announced
+  return { ...optional('checkedAt', checkedAt), ...optional('checked', code && { version, code }) }
 }
