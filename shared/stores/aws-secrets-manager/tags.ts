@@ -4,10 +4,12 @@ import { type Code, codes } from '../../core/ports/errors.js'
 import type { Journal, NotePatch, Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
 import { consumerPhases } from '../../core/ports/words.js'
+import { escapeWord, none, time, timeOf, unescapeWord } from './tag-words.js'
 
 /**
- * The journal in at most six tags of 256 legal characters: what was announced, what is to be retired, who was seen. One writer each (the sweep or a
- * person); nobody can write one conditionally. All of them may be lost: then announcements are repeated, and nothing is retired on what was known.
+ * The journal in at most six tags of 256 legal characters: what was announced, what is to be retired, who was seen. Each tag has one writer (the sweep
+ * or a person), and nobody can write one conditionally. All of them may be lost: then announcements are repeated, and nothing is retired on what was
+ * known.
  */
 export interface Notes {
   /** `returned`: it had been current before, and somebody moved AWSCURRENT back to it. */
@@ -19,7 +21,7 @@ export interface Notes {
     readonly checkedCode?: Code
     readonly returned?: boolean
   }
-  /** A value that was staged long before it is published: the service tells only when it was staged. */
+  /** For a value that was staged long before it is published: the service says only when it was staged. */
   readonly published?: Published
   readonly retiring: readonly Retiring[]
   readonly seen: Readonly<Record<string, Seen>>
@@ -42,7 +44,7 @@ export const policyPrefix = prefix
 export const policyOf = (tags: Policy): Policy =>
   Object.fromEntries(Object.entries(tags).filter(([key]) => key.startsWith(prefix) && !journalKeys.includes(key)))
 
-/** null: no tag of ours is there, because they were never written or somebody took them away. */
+/** Reads the notes. null: none of our tags is there, because they were never written or somebody removed them. */
 export function notesOf(tags: Policy): Notes | null {
   const texts = (keys: readonly string[]) => keys.flatMap((key) => tags[key] ?? [])
   if (texts(journalKeys).length === 0) return null
@@ -60,7 +62,7 @@ export function notesOf(tags: Policy): Notes | null {
   }
 }
 
-/** What the notes are with this patch; what was about to be published is forgotten once it is announced. */
+/** The notes with a patch. What was about to be published is forgotten once it is announced. */
 export function mergeNotes(notes: Notes | null, { publishedAt, current }: SecretState, patch: NotePatch): Notes {
   const isNew = patch.announced !== undefined
   const version = patch.announced ?? notes?.announced?.version
@@ -81,7 +83,7 @@ function checkMerged(notes: Notes | null, patch: NotePatch, version: VersionId) 
   return { ...optional('checkedAt', patch.checkedAt ?? announced?.checkedAt), ...optional('checkedCode', found) }
 }
 
-/** What changes: tags to write, and keys to take away. */
+/** What changes: tags to write, and keys to remove. */
 export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy; readonly gone: readonly string[] } {
   const wanted = new Map<string, string>()
   const { retiring } = notes
@@ -98,7 +100,7 @@ export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy
 const tooManyError = (what: string): RotationError =>
   new RotationError('too_large', `${what}; the tags of a secret cannot hold that.`, {
     field: 'keyturn-retire',
-    next: 'Retire what is outgoing first: keyturn status shows who is awaited.',
+    next: 'Retire the outgoing credentials first: keyturn status shows which consumers they wait for.',
   })
 const textMax = 256
 function fits(text: string, what: string): string {
@@ -106,24 +108,6 @@ function fits(text: string, what: string): string {
   return text
 }
 
-const time = (ms: number): string => Math.max(0, Math.round(ms)).toString(36)
-const timeOf = (text: string | undefined): number | undefined => {
-  const ms = text === undefined || !/^[0-9a-z]{1,10}$/.test(text) ? Number.NaN : Number.parseInt(text, 36)
-  return Number.isSafeInteger(ms) ? ms : undefined
-}
-
-/** Legal in a tag of every cloud, without a blank or a slash, which separate: anything else is `=` and two hex digits a byte. */
-const escapeWord = (text: string): string =>
-  text.replace(/[^A-Za-z0-9\-._:@]/gu, (character) =>
-    [...Buffer.from(character)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join(''),
-  )
-const unescapeWord = (text: string): string =>
-  Buffer.from(
-    text.replace(/[^=]|=([0-9a-f]{2})/g, (one, hex?: string) => hex ?? Buffer.from(one).toString('hex')),
-    'hex',
-  ).toString('utf8')
-
-const none = '-'
 /** When it was checked, and after a colon the code that was found. */
 const checkText = ({ checkedAt, checkedCode }: Partial<NonNullable<Notes['announced']>> = {}): string => {
   const at = checkedAt === undefined ? '' : time(checkedAt)
@@ -132,7 +116,10 @@ const checkText = ({ checkedAt, checkedCode }: Partial<NonNullable<Notes['announ
 const codeNamed = (text: string | undefined): Code | undefined =>
   text !== undefined && Object.hasOwn(codes, text) ? (text as Code) : undefined
 
-/** Version, when it was published, when it was checked and what was found wrong, `r` where it had returned; then what is about to be published, and when. What is not there is `-`, at the end nothing. */
+/**
+ * Version, when it was published, when it was checked and what was found wrong, `r` where it had returned; then what is about to be published, and
+ * when. A missing word is `-`, and is omitted at the end.
+ */
 function announcedText({ announced, published }: Notes): string {
   const words = [
     ...(announced ? [announced.version, time(announced.publishedAt)] : [none, none]),
@@ -144,7 +131,7 @@ function announcedText({ announced, published }: Notes): string {
   return words.join(' ')
 }
 
-/** What somebody edited is as if it were not there. */
+/** A text that somebody edited counts as missing. */
 function announcedOf(text: string | undefined): Pick<Notes, 'announced' | 'published'> {
   const [version, publishedText, checked, returned, next, nextText] = (text ?? '').split(' ')
   const [publishedAt, at] = [timeOf(publishedText), timeOf(nextText)]
@@ -210,7 +197,7 @@ function seenOf(word: string): [string, Seen] | undefined {
   return [unescapeWord(consumer), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
 }
 
-/** What came from consumers first: it is the evidence, the rest a cache that may be left away where it does not fit. */
+/** What consumers reported comes first, because it is the evidence. The rest is a cache, and is omitted where it does not fit. */
 function seenTexts(seen: Notes['seen']): readonly string[] {
   const words = Object.entries(seen)
     .sort(([, a], [, b]) => Number(b.received ?? false) - Number(a.received ?? false) || b.at - a.at)
