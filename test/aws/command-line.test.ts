@@ -129,7 +129,7 @@ describe('the journal in tags', () => {
 
   it('is what it was, in legal characters only', () => {
     const notes = {
-      announced: { version: 'v-1' as VersionId, publishedAt: 1_795_000_000_000, checkedAt: 7 },
+      announced: { version: 'v-1' as VersionId, publishedAt: 1_795_000_000_000, checkedAt: 7, checkedCode: 'target_denied' as const },
       retiring: [entry('app'), entry('ü "%/=')],
       seen: { billing: seen },
     }
