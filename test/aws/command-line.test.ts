@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Retiring, Seen } from '../../shared/core/ports/store.js'
 import type { CredentialId, VersionId } from '../../shared/core/ports/words.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { adopt, verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
@@ -71,6 +72,19 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     )
     assert.deepEqual(world.stagesOf(arn)[String(result.version)], ['AWSCURRENT'])
     assert.ok(said.length >= 2)
+    assert.doesNotMatch(JSON.stringify((await statusOf(world.deps(), 'aws:native')).next), /not adopted/)
+  })
+
+  it('one that nothing rotates and nobody adopted is refused before anything is touched', async () => {
+    const arn = world.make('unadopted', world.value('app'))
+    world.double.find({ SecretId: arn }).rotation.enabled = false
+    const before_ = world.loginOf(arn)
+    for (const kind of ['rotate', 'emergency'] as const)
+      await assert.rejects(rotateOrFollow(world.deps(), world.store, { ...request('aws:unadopted'), kind, reason: 'leak' }), {
+        code: 'bad_policy',
+        message: /was not adopted/,
+      })
+    assert.deepEqual(world.loginOf(arn), before_)
   })
 
   it('one look that is of before it began is no end of a rotation', async () => {

@@ -15,7 +15,7 @@ import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { isAdopted, type Known, namesNoRotator, notAdopted, type Setup, type Tools } from '../secret/setup.js'
+import { isAdopted, type Known, mayStart, namesNoRotator, notAdopted, type Setup, type Tools } from '../secret/setup.js'
 
 /** What one look at a secret showed; times in epoch milliseconds. */
 export interface Status {
@@ -71,9 +71,8 @@ async function asTheRun(
   kind: RotationRequest['kind'],
   decided: Status['next'],
 ): Promise<Status['next']> {
-  const isByHand = kind === 'rotate' || kind === 'emergency'
-  if (rotator !== undefined && isByHand && begins(decided) && !isAdopted(tools, state))
-    return { ...refuse('bad_policy', `it ${notAdopted}`), row: decided.row }
+  const mayBegin = kind === 'emergency' ? isAdopted(tools, state) : kind !== 'rotate' || mayStart(tools, state)
+  if (rotator !== undefined && begins(decided) && !mayBegin) return { ...refuse('bad_policy', `it ${notAdopted}`), row: decided.row }
   if (rotator !== undefined) return notTooEarly(tools, { ...setup, rotator }, state, decided)
   if (kind === 'put' || decided.do === 'refuse' || decided.do === 'done') return decided
   return { ...refuse('bad_policy', `it ${namesNoRotator}`), row: decided.row }

@@ -15,7 +15,7 @@ import type { Deps } from '../secret/deps.js'
 import { noteLook } from '../secret/last-look.js'
 import { opened, openSecret } from '../secret/open.js'
 import { isCheckDue, isStartDue } from '../secret/schedule.js'
-import { createTools, isAdopted, type Setup } from '../secret/setup.js'
+import { createTools, mayStart, type Setup } from '../secret/setup.js'
 import { viewOf } from './view.js'
 
 /** What a sweep may do to a secret, in this order. */
@@ -65,7 +65,7 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Swe
   const now = deps.env.now()
   const { due: always, open } = dueAlways(deps, state)
   const { settings, rotator, configuration, companions } = setup
-  if (rotator === undefined || !isAdopted({ deps }, state) || state.journal?.code !== undefined) return always
+  if (rotator === undefined || !mayStart({ deps }, state) || state.journal?.code !== undefined) return always
   const due = [...always]
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
   if (due.includes('resume')) return due
