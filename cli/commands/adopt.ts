@@ -1,10 +1,11 @@
 import { Command } from 'commander'
 import { optional } from '../../shared/core/optional.js'
-import { adopt as adoptSecret } from '../../shared/lifecycle/secret/adopt.js'
+import { adopt as adoptSecret, type Looked, shownLook } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
+import { lookedJson } from './verify.js'
 
-/** Logs in once with the current value, and only then writes the policy. target_auth if the target refuses the login. */
+/** Logs in once with the current value, and only then writes the policy. target_auth if the target refuses it; without a session, the code of the reason. */
 export const adopt = (): Command =>
   new Command('adopt')
     .description('start managing a secret: log in once with its value, then write its policy; nothing changes at the target')
@@ -15,9 +16,19 @@ export const adopt = (): Command =>
     .action(
       action(async ({ app, output }, refText: string, words: readonly string[], options: { readonly rotator?: string }) => {
         const patch = { ...optional('keyturn-rotator', options.rotator), ...keyValues(words) }
-        const { ref, rotator } = await adoptSecret(await app.deps(refText), await app.admin(refText), refText, patch)
-        output.result({ ref: ref.shown, rotator, accepted: true }, [
-          `${ref.shown} holds a ${rotator} credential that works. Next: keyturn rotate ${ref.shown}`,
-        ])
+        const [deps, admin] = [await app.deps(refText), await app.admin(refText)]
+        let seen: Looked | undefined
+        try {
+          const looked = await adoptSecret(deps, admin, refText, patch, (one) => {
+            seen = one
+          })
+          const { ref, rotator } = looked
+          output.result(lookedJson(looked), [
+            `${ref.shown} holds a ${rotator} credential that ${shownLook(looked)}. Next: keyturn rotate ${ref.shown}`,
+          ])
+        } catch (cause) {
+          if (seen === undefined) throw cause
+          output.failure(cause, lookedJson(seen))
+        }
       }),
     )

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type Planned, plan as planFleet } from '../../shared/lifecycle/fleet/plan.js'
+import { type Planned, plan as planFleet, shownCode } from '../../shared/lifecycle/fleet/plan.js'
 import { aheadText } from '../../shared/lifecycle/fleet/sweep.js'
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
@@ -21,17 +21,18 @@ export const plan = (): Command =>
           line.due.join(', ') || '-',
           line.rotation,
           line.nextAt === undefined ? '-' : showTime(line.nextAt),
-          [line.aheadMs === undefined ? undefined : aheadText(line.aheadMs), line.why].filter((text) => text !== undefined).join('; '),
+          whyOf(line),
         ])
         output.result(
           {
-            secrets: lines.map(({ ref, rotator, type, due, rotation, why, nextAt, aheadMs }) => ({
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, code, nextAt, aheadMs }) => ({
               ref,
               rotator: rotator ?? null,
               type: type ?? null,
               due,
               rotation,
               why: why ?? null,
+              code: code ?? null,
               nextAt: nextAt === undefined ? null : showTime(nextAt),
               aheadMs: aheadMs ?? null,
             })),
@@ -42,3 +43,9 @@ export const plan = (): Command =>
         )
       }),
     )
+
+function whyOf({ why, code, aheadMs }: Planned): string {
+  const ahead = aheadMs === undefined ? undefined : aheadText(aheadMs)
+  const look = code === undefined || code === 'stuck' ? undefined : shownCode(code)
+  return [ahead, look, why].filter((text) => text !== undefined).join('; ')
+}

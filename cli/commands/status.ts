@@ -3,7 +3,9 @@ import { isOpen } from '../../shared/core/claims.js'
 import { aheadOf } from '../../shared/core/clock.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
+import { shownCode } from '../../shared/lifecycle/fleet/plan.js'
 import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
+import { lookCode } from '../../shared/lifecycle/secret/last-look.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
 
@@ -38,7 +40,7 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
     open: isOpen(state),
     token: rotation?.token ?? null,
     leaseUntil: rotation && rotation.leaseUntil > now ? showTime(rotation.leaseUntil) : null,
-    code: state.journal?.code ?? null,
+    code: state.journal?.code ?? lookCode(state) ?? null,
     graceMs,
     announced,
     consumers: consumers.map((consumer) => consumerJson(consumer, state)),
@@ -76,6 +78,7 @@ function consumerJson({ key, required, place }: Consumer, { journal, current }: 
 function moveOf({ state, consumers, announced }: Status): string | undefined {
   const { ref, journal, current } = state
   if (journal?.code === 'stuck') return `keyturn recover ${ref.shown}`
+  if (lookCode(state) !== undefined) return `keyturn verify ${ref.shown}`
   if (consumers.length > 0 && !announced) return `keyturn retire ${ref.shown}`
   if ((journal?.retiring ?? []).length === 0) return undefined
   const behind = consumers.find((consumer) => consumer.kind === 'manual' && consumer.required && !isDrained(consumer, state))
@@ -127,6 +130,7 @@ function publishedText(at: number, now: number): string {
 
 function statusLines(found: Status, now: number): readonly string[] {
   const { state, rotator, type, strategy, next, nextAt } = found
+  const look = lookCode(state)
   const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
     strategy === undefined ? title : `${title} · ${strategy}`,
@@ -135,6 +139,7 @@ function statusLines(found: Status, now: number): readonly string[] {
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),
     `state      ${phaseOf(state)}`,
+    ...(look === undefined ? [] : [`login      ${shownCode(look)}`]),
     ...followLines(found, now),
     `next       ${nextLine(next, state.ref.shown)}`,
   ]

@@ -10,6 +10,7 @@ import { classify } from './postgres/errors.js'
 import { loginOnce } from './postgres/logins.js'
 import { policyKeys } from './postgres/policy.js'
 import { endSessions, retire } from './postgres/retire.js'
+import { seeSession } from './postgres/see-session.js'
 import { usage } from './postgres/usage.js'
 import { dialect, type PostgresValue, parsePostgres } from './postgres/value.js'
 import { renderLogin } from './sql/login.js'
@@ -63,6 +64,7 @@ const postgres: Rotator<PostgresValue> = {
   verify,
   retire,
   sessions: { usage, end: endSessions, endOnRetire: sessionsEnd },
+  login: seeSession,
   classify,
 }
 

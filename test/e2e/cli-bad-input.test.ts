@@ -146,7 +146,8 @@ describe('bad values and policies: a code, the field, the next step, and nothing
     const { code, stdout, stderr } = await keyturn.run(['adopt', 'file:closed'])
     assert.deepEqual([code, stdout], [75, ''])
     assert.match(stderr, /trying again.*attempt 3.*keyturn: target_unreachable \(port\): .*ECONNREFUSED/s)
-    await keyturn.fails(['rotate', 'file:closed'], 'target_unreachable', 'port')
+    await keyturn.fails(['rotate', 'file:closed'], 'bad_policy', 'keyturn-rotator') // nobody has adopted it
+    await keyturn.fails(['rotate', 'file:closed', '--rotator', 'postgres'], 'target_unreachable', 'port')
     assert.deepEqual(await keyturn.look('closed'), before_)
     const { open, leaseUntil } = await keyturn.ok(['status', 'file:closed'])
     assert.deepEqual([open, leaseUntil], [true, null])

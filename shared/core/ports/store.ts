@@ -93,6 +93,14 @@ export interface Journal {
   readonly seen?: Readonly<Record<string, Seen>>
   /** When the sweep last looked whether current still logs in. */
   readonly checkedAt?: number
+  /** What the sweep found then. It says nothing of another version. */
+  readonly checked?: Checked
+}
+
+/** Which version the sweep looked at; `code`: why that does not log in. */
+export interface Checked {
+  readonly version: VersionId
+  readonly code?: Code
 }
 
 /** A consumer was seen on a publication. */
@@ -170,6 +178,7 @@ export interface NotePatch {
   readonly retiring?: readonly Retiring[]
   readonly seen?: Readonly<Record<string, Seen>>
   readonly checkedAt?: number
+  readonly checked?: Checked
   /** null removes a durable code. */
   readonly code?: Code | null
 }

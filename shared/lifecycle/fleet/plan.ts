@@ -9,9 +9,10 @@ import { decide } from '../decide/decide.js'
 import { factsOf } from '../rotation/facts.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
+import { lookCode } from '../secret/last-look.js'
 import { opened } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { createTools, namesNoRotator } from '../secret/setup.js'
+import { createTools, mayStart, namesNoRotator, notAdopted } from '../secret/setup.js'
 import { dueOf, type SweepAction } from './sweep.js'
 import { viewOf } from './view.js'
 
@@ -27,6 +28,8 @@ export interface Planned {
   /** What would happen to a rotation if it were asked for now. The same code decides as in the run. */
   readonly rotation: 'would start' | 'would go on' | 'done' | 'held' | 'refused'
   readonly why?: string
+  /** `stuck`, or why the current value did not log in when the sweep last looked. */
+  readonly code?: Code
   /** When the schedule is due; absent where there is none. */
   readonly nextAt?: number
   /** By how much the publication is from the future, where a clock was ahead. Milliseconds. */
@@ -52,7 +55,9 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
   try {
     const state = await viewOf(tools.store, listed)
     const setup = await opened(tools, state).setup()
+    const code = state.journal?.code ?? lookCode(state)
     if (setup.rotator === undefined) return { ref, due: [], rotation: 'refused', why: namesNoRotator }
+    if (!mayStart(tools, state)) return { ref, due: dueOf(deps, state, setup), rotation: 'refused', why: notAdopted }
     const action = decide(state, { kind: 'rotate', ref, at: deps.env.now() }, factsOf(tools, setup, state))
     const { kind } = setup.rotator.about
     const type = typeOf(setup.rotator, setup.policy)
@@ -64,6 +69,7 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
       rotator: kind,
       type,
       due,
+      ...optional('code', code),
       ...optional('nextAt', nextAt),
       ...optional('aheadMs', aheadOf(state.publishedAt, deps.env.now())),
     }
@@ -82,6 +88,9 @@ function expected({ journal }: SecretView, action: Action, now: number): Pick<Pl
   const starts = action.do === 'go' && action.from === 'create'
   return { rotation: starts ? 'would start' : 'would go on' }
 }
+
+/** What the last daily look found wrong, for people. */
+export const shownCode = (code: Code): string => `${code}: the current value did not log in at the daily look`
 
 function unreadable(ref: string, cause: unknown): Planned {
   if (!(cause instanceof RotationError)) throw cause

@@ -9,13 +9,14 @@ import { decide } from '../decide/decide.js'
 import { isDue } from '../decide/publication.js'
 import { refuse } from '../decide/rows/common.js'
 import { factsOf } from '../rotation/facts.js'
+import { begins } from '../rotation/rotate.js'
 import { assertNotTooEarly } from '../rotation/too-early.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dueAt } from '../secret/schedule.js'
-import { type Known, namesNoRotator, type Setup, type Tools } from '../secret/setup.js'
+import { isAdopted, type Known, mayStart, namesNoRotator, notAdopted, type Setup, type Tools } from '../secret/setup.js'
 
 /** What one look at a secret showed; times in epoch milliseconds. */
 export interface Status {
@@ -88,6 +89,8 @@ async function asTheRun(
   kind: RotationRequest['kind'],
   decided: Status['next'],
 ): Promise<Status['next']> {
+  const mayBegin = kind === 'emergency' ? isAdopted(tools, state) : kind !== 'rotate' || mayStart(tools, state)
+  if (rotator !== undefined && begins(decided) && !mayBegin) return { ...refuse('bad_policy', `it ${notAdopted}`), row: decided.row }
   if (rotator !== undefined) return notTooEarly(tools, { ...setup, rotator }, state, decided)
   if (kind === 'put' || decided.do === 'refuse' || decided.do === 'done') return decided
   return { ...refuse('bad_policy', `it ${namesNoRotator}`), row: decided.row }

@@ -16,7 +16,7 @@ import { endLease } from '../secret/lease.js'
 import { lookAgain, opened } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
-import { assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
+import { assertAdopted, assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
 import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
 import { factsOf } from './facts.js'
 import { freeSlot } from './free-slot.js'
@@ -74,6 +74,7 @@ async function once(
   const setup = await opened(tools, state, { ways, wanted: request }).setup()
   const action = await decided(tools, setup, state, request)
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind, version: action.version, steps: [], differences: [] }
+  if (setup.rotator !== undefined && isNew(request) && begins(action)) assertAdopted(tools, state)
   if (kind === 'rotate' && begins(action)) assertConsumers(setup)
   if (action.do === 'refuse') throw refusedError(ref, action)
   const { rotator } = setup
@@ -90,6 +91,10 @@ async function once(
   if (action.do === 'check') throw refusedError(ref, notMade)
   return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, suppliedValue))
 }
+
+/** Whether a rotation is asked for, or its first step. */
+const isNew = ({ kind, step }: RotationRequest): boolean => (kind === 'rotate' || kind === 'emergency') && (step ?? 'create') === 'create'
+
 const notMade = {
   do: 'refuse',
   code: 'bad_event',
