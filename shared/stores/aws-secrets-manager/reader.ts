@@ -39,7 +39,7 @@ const keptMax = 1000
 
 /** The service answers not-found for a while for what was just written (sdk-js-v3 #7701): asked again after these pauses. */
 const staleWaitsMs = [150, 400, 1000]
-/** In testSecret nothing found means that only current is to be tested, and then finish publishes what nobody tested: the more certain it must be. */
+/** In testSecret nothing found means that only current is to be tested: the more certain it must be. */
 const testWaitsMs = [...staleWaitsMs, 2000, 4000]
 
 /** What a Reader works with. `warm` outlives the invocation and holds no value. */
@@ -123,11 +123,12 @@ export class Reader {
     return checked(description, token)
   }
 
-  /** The service calls finish only after testSecret succeeded with this token, so it vouches for the value; a call by hand is looked at. */
+  /** Whatever order the steps were called in: an AWSPENDING without a value has nothing to publish. What is current already is not looked at. */
   async #finishState(ref: SecretRef, token: Token): Promise<SecretState> {
     const description = checked(await this.fresh(ref, token))
-    const vouched = this.#parts.api.byService || description.pending !== (token as string)
-    return stateOf(description, { pendingHasValue: vouched || (await this.hasValue(ref, token as string as VersionId)) })
+    const id = token as string as VersionId
+    const isPending = description.pending === id && description.current !== id
+    return stateOf(description, { pendingHasValue: isPending && (await this.hasValue(ref, id)) })
   }
 
   /** set, test: the labels come with the value; only what the policy says is taken from an earlier step. */
