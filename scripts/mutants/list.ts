@@ -215,4 +215,56 @@ export const mutants: readonly Mutant[] = [
     edits: [{ file: 'shared/stores/aws-secrets-manager/reader.ts', from: 'isPending && (await this.hasValue(ref, id))', to: 'isPending' }],
     tests: ['aws/self-issued.test.ts'],
   },
+  {
+    name: 'rename a draft that was not synced',
+    edits: [{ file: 'shared/stores/file/disk.ts', from: '      await file.sync()\n', to: '' }],
+    tests: ['stores/durable.test.ts'],
+  },
+  {
+    name: 'replace a file and do not sync its folder',
+    edits: [{ file: 'shared/stores/file/disk.ts', from: '  await syncFolder(dirname(path))\n', to: '' }],
+    tests: ['stores/durable.test.ts'],
+  },
+  {
+    name: 'a new key that was not synced',
+    edits: [{ file: 'shared/stores/file/keys.ts', from: '      await file.sync()\n', to: '' }],
+    tests: ['stores/durable.test.ts'],
+  },
+  {
+    name: 'a new key without its name on disk',
+    edits: [{ file: 'shared/stores/file/keys.ts', from: 'await syncFolder(dirname(path))', to: 'void syncFolder' }],
+    tests: ['stores/durable.test.ts'],
+  },
+  {
+    name: 'an audit record that was not synced',
+    edits: [{ file: 'shared/app/audit-file.ts', from: '          await file.datasync()\n', to: '' }],
+    tests: ['stores/durable.test.ts'],
+  },
+  {
+    name: 'a new audit log without its name on disk',
+    edits: [{ file: 'shared/app/audit-file.ts', from: 'if (isNew) await', to: 'if (isNew && torn) await' }],
+    tests: ['stores/durable.test.ts'],
+  },
+  {
+    name: 'an unknown login error counts as refused',
+    edits: [
+      {
+        file: 'shared/rotators/postgres/errors.ts',
+        from: "then run the same command again.']\n  }\n  return ['internal',",
+        to: "then run the same command again.']\n  }\n  return ['target_auth',",
+      },
+    ],
+    tests: ['rotators/postgres-login.test.ts'],
+  },
+  {
+    name: "retire ignores another holder's live lease",
+    edits: [
+      {
+        file: 'shared/lifecycle/retirement/retire.ts',
+        from: 'if (isOthers && leaseUntil > env.now())',
+        to: 'if (isOthers && leaseUntil < 0)',
+      },
+    ],
+    tests: ['lifecycle/retire.test.ts'],
+  },
 ]
