@@ -1,15 +1,8 @@
-/** One edit. Its text must occur exactly once in the file, so that a mutant is never silently the original. */
-export interface Edit {
-  readonly file: string
-  readonly from: string
-  readonly to: string
-}
-export interface Mutant {
-  readonly name: string
-  readonly edits: readonly Edit[]
-  /** Test files to try, in this order; the first red one ends it. */
-  readonly tests: readonly string[]
-}
+import { durabilityMutants } from './durability.js'
+import type { Mutant } from './mutant.js'
+import { platformMutants } from './platform.js'
+
+export type { Mutant }
 
 const lifecycle = ['lifecycle/crash.test.ts', 'contract/all.test.ts']
 const runSteps = 'shared/lifecycle/rotation/run-steps.ts'
@@ -190,62 +183,6 @@ export const mutants: readonly Mutant[] = [
     tests: ['lifecycle/companions.test.ts'],
   },
   {
-    name: 'finish for a platform publishes what nobody here has tested',
-    edits: [{ file: 'shared/lifecycle/service/serve.ts', from: 'await prove(secret', to: 'void (secret' }],
-    tests: ['lifecycle/step-orders.test.ts'],
-  },
-  {
-    name: 'the test of another rotation counts',
-    edits: [
-      {
-        file: 'shared/lifecycle/service/proven.ts',
-        from: 'return last.token === token && last.version',
-        to: 'return token === token || last.version',
-      },
-    ],
-    tests: ['lifecycle/step-orders.test.ts'],
-  },
-  {
-    name: 'a test from before the last setSecret counts',
-    edits: [{ file: 'shared/lifecycle/service/serve.ts', from: "if (request.step !== 'create') proven.forget(ref)", to: 'void proven' }],
-    tests: ['lifecycle/step-orders.test.ts'],
-  },
-  {
-    name: 'an AWSPENDING without a value counts as one in finishSecret',
-    edits: [{ file: 'shared/stores/aws-secrets-manager/reader.ts', from: 'isPending && (await this.hasValue(ref, id))', to: 'isPending' }],
-    tests: ['aws/self-issued.test.ts'],
-  },
-  {
-    name: 'rename a draft that was not synced',
-    edits: [{ file: 'shared/stores/file/disk.ts', from: '      await file.sync()\n', to: '' }],
-    tests: ['stores/durable.test.ts'],
-  },
-  {
-    name: 'replace a file and do not sync its folder',
-    edits: [{ file: 'shared/stores/file/disk.ts', from: '  await syncFolder(dirname(path))\n', to: '' }],
-    tests: ['stores/durable.test.ts'],
-  },
-  {
-    name: 'a new key that was not synced',
-    edits: [{ file: 'shared/stores/file/keys.ts', from: '      await file.sync()\n', to: '' }],
-    tests: ['stores/durable.test.ts'],
-  },
-  {
-    name: 'a new key without its name on disk',
-    edits: [{ file: 'shared/stores/file/keys.ts', from: 'await syncFolder(dirname(path))', to: 'void syncFolder' }],
-    tests: ['stores/durable.test.ts'],
-  },
-  {
-    name: 'an audit record that was not synced',
-    edits: [{ file: 'shared/app/audit-file.ts', from: '          await file.datasync()\n', to: '' }],
-    tests: ['stores/durable.test.ts'],
-  },
-  {
-    name: 'a new audit log without its name on disk',
-    edits: [{ file: 'shared/app/audit-file.ts', from: 'if (isNew) await', to: 'if (isNew && torn) await' }],
-    tests: ['stores/durable.test.ts'],
-  },
-  {
     name: 'an unknown login error counts as refused',
     edits: [
       {
@@ -267,4 +204,6 @@ export const mutants: readonly Mutant[] = [
     ],
     tests: ['lifecycle/retire.test.ts'],
   },
+  ...platformMutants,
+  ...durabilityMutants,
 ]
