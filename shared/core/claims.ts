@@ -67,7 +67,7 @@ export function assertClaim(claim: Claim, journal: Journal | null): OpenRotation
 }
 
 /** A put whose value is gone. Only the holder of that value can continue it, so nobody waits for it. */
-const isEmptyPut = ({ pending, journal }: SecretView): boolean => pending === undefined && journal?.rotation?.kind === 'put'
+export const isEmptyPut = ({ pending, journal }: SecretView): boolean => pending === undefined && journal?.rotation?.kind === 'put'
 
 /** Whether a rotation is under way, or must still be finished. */
 export const isOpen = (state: SecretView): boolean => {

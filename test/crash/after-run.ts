@@ -84,7 +84,7 @@ export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   await plot.run(story, [first, ...second])
   if (setting.serviceDriven) await story.perform(platformGoesOn) // the service calls again with the same token until it is done
   await sweepUntilQuiet(story)
-  if ((plot.mayNeedPerson || ['stripped', 'a person writes'].includes(plan.trouble)) && (await isStuck(story))) {
+  if ((plot.mayNeedPerson || (await needsPerson(story, plan.trouble))) && (await isStuck(story))) {
     await story.perform(recoverNow, { overtakes: await isContested(story) })
     for (let pass = 0; pass < 3; pass++) await story.perform(sweepNow)
   }
@@ -101,6 +101,13 @@ async function sweepUntilQuiet(story: Story): Promise<void> {
     quiet = story.effects === before && story.consumers.every(({ settled }) => settled) ? quiet + 1 : 0
   }
 }
+
+/**
+ * Marks that were taken away, and a person who wrote at the very moment of our own write: with one slot we set our password over theirs, and at a
+ * store without a condition our version stands on theirs.
+ */
+const needsPerson = async (story: Story, trouble: AfterTrouble): Promise<boolean> =>
+  trouble === 'stripped' || (trouble === 'a person writes' && (story.world.rotator === 'a' || (await isContested(story))))
 
 /** We wrote over somebody's value, and what is current then was never told to anybody: the person goes past it. */
 async function isContested({ world }: Story): Promise<boolean> {

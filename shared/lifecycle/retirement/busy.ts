@@ -1,3 +1,4 @@
+import { isEmptyPut } from '../../core/claims.js'
 import type { OpenRotation, SecretState } from '../../core/ports/store.js'
 import { isDue } from '../decide/publication.js'
 
@@ -14,7 +15,9 @@ export function busyWith(state: SecretState, now: number): string | undefined {
 export function mayContinue(state: SecretState): boolean {
   const { pending, loose, current } = state
   const open = openRotation(state)
-  if (open !== undefined && (open.base === current?.id || current?.ours === open.token)) return true
+  // What was claimed only to clear a leftover away is a put without a value: nobody continues it.
+  const mayGoOn = open !== undefined && !isEmptyPut(state)
+  if (mayGoOn && (open.base === current?.id || current?.ours === open.token)) return true
   return pending?.hasValue === true || loose.some(({ base }) => base === current?.id)
 }
 

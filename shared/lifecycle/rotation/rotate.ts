@@ -84,6 +84,7 @@ async function once(
   if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, suppliedValue))
   if (action.do === 'probe') {
     await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
+    if (action.leftover) await endLease(tools, ref) // it was claimed for nothing else
     return 'again'
   }
   if (action.do === 'check') throw refusedError(ref, notMade)
