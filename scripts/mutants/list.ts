@@ -1,15 +1,8 @@
-/** One edit. Its text must occur exactly once in the file, so that a mutant is never silently the original. */
-export interface Edit {
-  readonly file: string
-  readonly from: string
-  readonly to: string
-}
-export interface Mutant {
-  readonly name: string
-  readonly edits: readonly Edit[]
-  /** Test files to try, in this order; the first red one ends it. */
-  readonly tests: readonly string[]
-}
+import { durabilityMutants } from './durability.js'
+import type { Mutant } from './mutant.js'
+import { platformMutants } from './platform.js'
+
+export type { Mutant }
 
 const lifecycle = ['lifecycle/crash.test.ts', 'contract/all.test.ts']
 const runSteps = 'shared/lifecycle/rotation/run-steps.ts'
@@ -191,4 +184,28 @@ export const mutants: readonly Mutant[] = [
     ],
     tests: ['lifecycle/companions.test.ts'],
   },
+  {
+    name: 'an unknown login error counts as refused',
+    edits: [
+      {
+        file: 'shared/rotators/postgres/errors.ts',
+        from: "then run the same command again.']\n  }\n  return ['internal',",
+        to: "then run the same command again.']\n  }\n  return ['target_auth',",
+      },
+    ],
+    tests: ['rotators/postgres-login.test.ts'],
+  },
+  {
+    name: "retire ignores another holder's live lease",
+    edits: [
+      {
+        file: 'shared/lifecycle/retirement/retire.ts',
+        from: 'if (isOthers && leaseUntil > env.now())',
+        to: 'if (isOthers && leaseUntil < 0)',
+      },
+    ],
+    tests: ['lifecycle/retire.test.ts'],
+  },
+  ...platformMutants,
+  ...durabilityMutants,
 ]

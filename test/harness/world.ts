@@ -6,7 +6,7 @@ import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/secret/deps.js'
 import { type Configuration, noConfiguration } from '../../shared/lifecycle/secret/deps.js'
-import { serve } from '../../shared/lifecycle/service/serve.js'
+import { Proven, serve } from '../../shared/lifecycle/service/serve.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
@@ -148,8 +148,12 @@ export class World {
   }
   serve(process: FakeProcess, token: Token, step: Step): Promise<RotationResult> {
     const request = { kind: 'rotate', ref: this.ref.shown, at: this.env.time, token, step } as const
-    return inProcess(process, () => serve(this.deps(process.name), this.steps, request))
+    const proven = this.#proven.get(process) ?? new Proven()
+    this.#proven.set(process, proven)
+    return inProcess(process, () => serve(this.deps(process.name), this.steps, request, proven))
   }
+  /** What each process has tested: it is a warm instance for as long as it lives. */
+  readonly #proven = new WeakMap<FakeProcess, Proven>()
   /** The platform's own look shows everything at once. */
   readonly steps: StepService = { stepState: (ref) => this.store.describe(ref) }
   /** The platform begins a rotation of its own. */

@@ -93,7 +93,11 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
 /** Whether our own rotator has made this value, and no target outside knows it. */
 const isOurOwn = ({ rotator, claim }: Work): boolean => !rotator.traits.outside && claim.kind !== 'put' && claim.kind !== 'rollback'
 
-function fatalStops({ rotator, context }: Work, differences: readonly Difference[]): readonly Difference[] {
+/** verify_failed where a difference is fatal. */
+export function fatalStops(
+  { rotator, context }: Pick<Work, 'rotator' | 'context'>,
+  differences: readonly Difference[],
+): readonly Difference[] {
   const fatal = differences.filter((difference) => difference.fatal)
   if (fatal.length === 0) return differences
   const { shown } = context.ref
