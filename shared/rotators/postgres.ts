@@ -12,6 +12,7 @@ import { policyKeys } from './postgres/policy.js'
 import { endSessions, retire } from './postgres/retire.js'
 import { usage } from './postgres/usage.js'
 import { dialect, type PostgresValue, parsePostgres } from './postgres/value.js'
+import { assertClear } from './sql/clear.js'
 import { renderLogin } from './sql/login.js'
 import { otherOf, strategyOf } from './sql/pair.js'
 import { passwordRule, sessionsEnd } from './sql/policy.js'
@@ -35,6 +36,7 @@ const postgres: Rotator<PostgresValue> = {
     rollback: (policy) => (strategyOf(policy) === 'alternate' ? 'publish' : 'reapply'),
   },
   parse: parsePostgres,
+  assertClear: (value) => assertClear(value, dialect),
   render: (shape, next) => renderLogin(shape, next, dialect),
   identify: ({ user }) => user as CredentialId,
   check,

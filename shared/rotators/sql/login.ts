@@ -4,10 +4,12 @@ import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape, type Shape, writeLogin } from '../../core/shapes/index.js'
 import { looksLikeUrl, parseUrl, type UrlParts } from '../../core/shapes/url.js'
+import { assertClear, assertHost } from './clear.js'
+import type { Dialect } from './dialect.js'
 import { failValue } from './errors.js'
-import { assertName, type NameRule } from './names.js'
+import { assertName } from './names.js'
 import { atKey } from './policy.js'
-import { readTls, type Tls, type TlsWords } from './tls.js'
+import { readTls, type Tls } from './tls.js'
 
 /** One login: fields only, never a connection string, so that nothing is read from a URL or from a driver's variables behind our back. */
 export interface DatabaseLogin {
@@ -20,21 +22,9 @@ export interface DatabaseLogin {
   readonly shape: Shape['kind']
 }
 
-/** What an engine has of its own in how its logins are written. */
-export interface Dialect {
-  /** As people call the engine. */
-  readonly title: string
-  /** Of its connection URLs, the usual one first. */
-  readonly schemes: readonly string[]
-  /** Where a value names none. */
-  readonly port: number
-  readonly database: string
-  readonly names: NameRule
-  readonly tls: TlsWords
-}
-
 /** A login in fields of a JSON value, as a connection URL, or as a bare password. bad_value with the field, bad_policy with keyturn-at for a bare one. */
 export function parseLogin(value: SecretText, policy: Policy, dialect: Dialect): DatabaseLogin {
+  assertClear(value, dialect)
   const shape = readShape(value)
   if (shape.kind === 'bare') return bare(shape.text, policy, dialect)
   if (shape.kind === 'url') return fromUrl(shape.url, dialect)
@@ -149,10 +139,7 @@ function portOf(value: unknown, dialect: Dialect): number {
 }
 
 function checked(login: DatabaseLogin, { names }: Dialect): DatabaseLogin {
-  if (/[,/\s]/.test(login.host)) {
-    const next = 'Name the writable endpoint; lists of hosts and socket folders are not supported.'
-    failValue('host', 'must be one host name or address', next)
-  }
+  assertHost(login.host)
   assertName(login.user, 'username', names)
   return login
 }
