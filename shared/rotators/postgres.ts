@@ -13,6 +13,7 @@ import { endSessions, retire } from './postgres/retire.js'
 import { seeSession } from './postgres/see-session.js'
 import { usage } from './postgres/usage.js'
 import { dialect, type PostgresValue, parsePostgres } from './postgres/value.js'
+import { assertClear } from './sql/clear.js'
 import { renderLogin } from './sql/login.js'
 import { otherOf, strategyOf } from './sql/pair.js'
 import { passwordRule, sessionsEnd } from './sql/policy.js'
@@ -37,6 +38,7 @@ const postgres: Rotator<PostgresValue> = {
     rollback: (policy) => (strategyOf(policy) === 'alternate' ? 'publish' : 'reapply'),
   },
   parse: parsePostgres,
+  assertClear: (value) => assertClear(value, dialect),
   render: (shape, next) => renderLogin(shape, next, dialect),
   identify: ({ user }) => user as CredentialId,
   check,

@@ -56,6 +56,7 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
       const login = inner.parse(value, policy)
       return { login, place: placeOf(value, login.host) }
     },
+    ...optional('assertClear', inner.assertClear),
     render: (shape, next) => inner.render(shape, next.login),
     identify: ({ login }) => inner.identify(login),
     check: (context, pending) => {

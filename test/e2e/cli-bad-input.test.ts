@@ -81,6 +81,8 @@ const policies: readonly (readonly [what: string, words: readonly string[], fiel
   ['a line end', ['owner=a\nb'], 'keyturn-owner'],
   ['a value of 257 characters', [`owner=${'x'.repeat(257)}`], 'keyturn-owner'],
   ['a window in a zone that there is not', ['window=02:00-03:00 Europe/Atlantis'], 'keyturn-window', /Atlantis/],
+  ['a pair with an empty name', ['pair=app_a '], 'keyturn-pair', /empty name/],
+  ['a pair that names one login twice', ['pair=app_a app_a'], 'keyturn-pair', /one login twice/],
   ['a length that is too short', ['length=8'], 'keyturn-length', /22/],
 ]
 

@@ -155,6 +155,11 @@ export interface Rotator<V> {
   readonly traits: RotatorTraits
   /** bad_value with the path. */
   parse(value: SecretText, policy: Policy): V
+  /**
+   * bad_value for a value that clients of its kind read in different ways; `parse` refuses it, too. It needs no policy, so that such a value is refused
+   * before it is stored.
+   */
+  assertClear?(value: SecretText): void
   /** Keeps shape, order and foreign keys of `shape`. */
   render(shape: SecretText, next: V): SecretText
   /** The name of the credential in journal, events and gates: stable and not secret. */

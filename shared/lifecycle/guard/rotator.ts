@@ -76,11 +76,12 @@ const guardSessions = (sessions: Sessions<unknown>, { guard, look, change }: Cal
     endOnRetire: (policy) => sessions.endOnRetire(policy),
   })
 
-type OfTheValue = 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'tooEarly' | 'digests' | 'restore'
+type OfTheValue = 'assertClear' | 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'tooEarly' | 'digests' | 'restore'
 /** The methods that need no target: they read a value, or make something of one. */
 function ofTheValue(rotator: AnyRotator, { learned }: Calls): { readonly [K in OfTheValue]: AnyRotator[K] } {
   const { digests, restore } = rotator
   return {
+    assertClear: rotator.assertClear?.bind(rotator),
     older: rotator.older,
     publicHalf: rotator.publicHalf,
     typeOf: rotator.typeOf?.bind(rotator),

@@ -23,7 +23,7 @@ import { freeSlot } from './free-slot.js'
 import { runSteps } from './run-steps.js'
 import { probe } from './stray-values.js'
 import { assertNotTooEarly } from './too-early.js'
-import { type Manner, openWork, ownManner } from './work.js'
+import { type Manner, openWork, ownManner, readBase } from './work.js'
 
 type Go = Extract<Action, { do: 'go' }>
 
@@ -111,7 +111,12 @@ export async function decided(
   const { rotator } = setup
   const asksPrevious = request.kind === 'rollback' && rotator
   const accepted = asksPrevious ? await previousWorks(tools, { ...setup, rotator }, state) : undefined
-  const facts = { ...factsOf(tools, setup, state), ...optional('previousAccepted', accepted) }
+  const unreadable = request.kind === 'put' && rotator && (await blocksPut(tools, { ...setup, rotator }, state))
+  const facts = {
+    ...factsOf(tools, setup, state),
+    ...optional('previousAccepted', accepted),
+    ...(unreadable ? { unreadable: true as const } : {}),
+  }
   const action = decide(state, request, facts)
   tools.deps.env.log('decided', { ref: state.ref.shown, row: action.row, action: action.do })
   return action
@@ -121,6 +126,19 @@ export async function decided(
 export function begins(action: Action): boolean {
   if (action.do === 'go') return action.from === 'create'
   return action.do === 'refuse' && action.code === 'held'
+}
+
+/** Whether a put meets a rotation that was begun and has no value, and never will have one: the current value cannot be read. The put replaces it. */
+async function blocksPut(tools: Tools, { rotator, policy }: Known, { ref, current, pending, journal }: SecretState): Promise<boolean> {
+  const rotation = journal?.rotation
+  if (current === undefined || pending !== undefined || rotation === undefined || rotation.published !== undefined) return false
+  try {
+    rotator.parse(await tools.store.read(ref, current.id), policy)
+    return false
+  } catch (cause) {
+    if (codeOf(cause) === 'bad_value') return true
+    throw cause
+  }
 }
 
 /** Whether the target still accepts the previous value: a rollback needs that. One login, before anything is claimed. */
@@ -175,6 +193,10 @@ export async function go(
     if (repairs && (await repairPublicSets(tools, state.ref))) return 'again'
     await assertMayCreate(tools, setup, state, action)
   }
+  const needs = manner.needs(setup, asked)
+  // Read before the claim, so that a value that cannot be read leaves no rotation open.
+  const base = needs.base && action.from === 'create' && action.base !== null ? await tools.store.read(state.ref, action.base) : undefined
+  if (base) readBase(setup.rotator, setup.policy, base, action.kind)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.refusals)
   const claim = await tools.store.claim(state, {
     token,
@@ -185,8 +207,7 @@ export async function go(
     ...optional('replaces', action.replaces),
     ...optional('reason', request.reason),
   })
-  const needs = manner.needs(setup, asked)
-  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs })
+  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs, ...optional('baseText', base) })
   if (action.retireFirst !== undefined && asked.includes('create')) await freeSlot(work, action.retireFirst)
   return runSteps(work, state, action, asked, suppliedValue)
 }

@@ -97,6 +97,7 @@ export function composed(parts: readonly Part[], outside: Part | undefined, only
     issuer: undefined,
     older: undefined,
     digests: undefined,
+    assertClear: undefined, // parse asks it of the part with a target
     classify: (cause) => (outside ?? parts[0])?.rotator.classify(cause) ?? 'internal',
   })
   return rotator as AnyRotator
