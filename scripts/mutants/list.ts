@@ -135,7 +135,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/consumers/announce.ts',
-        from: ' || isProgressing(state, deps.env.now())',
+        from: ' || isProgressing(state, now)',
         to: '',
       },
     ],
@@ -200,7 +200,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/retirement/retire.ts',
-        from: 'if (isOthers && leaseUntil > env.now())',
+        from: 'if (isOthers && isLeaseLive(leaseUntil, env.now()))',
         to: 'if (isOthers && leaseUntil < 0)',
       },
     ],

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { codeOf, RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
@@ -9,12 +8,11 @@ import type { SecretText } from '../../core/secret-text.js'
 import { assertPlaces, repairPublicSets } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
-import { isDue } from '../decide/publication.js'
 import { lookContext } from '../secret/context.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
 import { endLease } from '../secret/lease.js'
 import { lookAgain, opened } from '../secret/open.js'
-import { entriesDue, identitiesOf } from '../secret/outgoing.js'
+import { noteOutgoing } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
 import { assertAdopted, assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
 import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
@@ -186,7 +184,8 @@ export async function go(
   const asked = stepsAsked(request, action)
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
   const mayNote = manner.mayNote && tools.deps.journal
-  if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'again'
+  const starts = action.from === 'create' && action.token !== state.journal?.rotation?.token
+  if (mayNote && starts && (await noteOutgoing(tools, setup, state))) return 'again'
   if (action.from === 'create') {
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
     const repairs = mayNote && action.kind === 'rotate' && setup.rotator.publicHalf !== undefined
@@ -215,27 +214,6 @@ export async function go(
 async function assertMayCreate(tools: Tools, setup: Known, state: SecretState, { kind }: Go): Promise<void> {
   if (kind === 'rotate' || kind === 'emergency') await assertNotTooEarly(tools, setup, state, kind)
   if (kind !== 'rollback') await assertPlaces(tools, setup)
-}
-
-/**
- * A new rotation may overtake a publication that is not announced yet (an emergency, a rollback, no consumer named). What that publication had
- * replaced gets its retiring entry first, because nobody will remember it afterwards.
- */
-async function entriesNoted(tools: Tools, setup: Known, state: SecretState, action: Go): Promise<boolean> {
-  const starts = action.from === 'create' && action.token !== state.journal?.rotation?.token
-  if (!starts || !isDue(state) || state.current === undefined) return false
-  const before = state.journal?.retiring ?? []
-  const ids = await identitiesOf(tools, setup, state, state.current.id)
-  const retiring = await entriesDue(tools, setup, state, ids)
-  if (isDeepStrictEqual(retiring, before)) return false
-  try {
-    await tools.store.note(state, { retiring })
-    return true
-  } catch (cause) {
-    // Where this role may not write notes, the outgoing credential stays until somebody retires it by hand.
-    if (codeOf(cause) === 'denied') return false
-    throw cause
-  }
 }
 
 /** All steps from the action's first one on, or exactly the asked step; none where that is done already. bad_event where it comes too early. */

@@ -48,7 +48,7 @@ export interface Wish {
 /** Everything that the policy asks for. bad_policy for a size that its form does not have. */
 export function wishOf(policy: Policy): Wish {
   const name = policyText(policy, formKey) ?? 'token'
-  if (!isForm(name)) throw policyError('form', `There is not a form "${name}"`, `Choose one of ${formNames.join(', ')}.`)
+  if (!isForm(name)) throw policyError('form', `There is no form "${name}"`, `Choose one of ${formNames.join(', ')}.`)
   const form: Form = forms[name]
   const size = sizeOf(name, form, policyText(policy, sizeKey))
   return { form, size, prefix: policyText(policy, prefixKey) ?? 'key' }
