@@ -8,8 +8,7 @@ import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
 import { rotateFleet } from '../../shared/lifecycle/fleet/rotate-all.js'
 import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/secret/deps.js'
-import { openSecret } from '../../shared/lifecycle/secret/open.js'
-import { isAdopted } from '../../shared/lifecycle/secret/setup.js'
+import { namedBy } from '../../shared/lifecycle/secret/open.js'
 import { serve } from '../../shared/lifecycle/service/serve.js'
 import { rotateOrFollow } from '../../shared/lifecycle/service/start.js'
 import { announceAfter, announcedJson, type Pass } from '../announced.js'
@@ -75,18 +74,6 @@ export const rotate = (): Command =>
         output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))
       }),
     )
-
-/** Names the kind of a secret whose policy names none. bad_event where it names one already. */
-async function namedBy(deps: Deps, refText: string, kind: string | undefined): Promise<Deps> {
-  if (kind === undefined) return deps
-  const named = { ...deps, environment: { ...deps.environment, 'keyturn-rotator': kind } }
-  const { tools, state } = await openSecret(deps, refText)
-  if (!isAdopted(tools, state)) return named
-  throw new RotationError('bad_event', `The policy of ${state.ref.shown} says already what it holds.`, {
-    field: 'rotator',
-    next: `Omit --rotator, or change the policy with keyturn adopt ${state.ref.shown} --rotator ${kind}.`,
-  })
-}
 
 function dryRunLine({ state, next }: Status): string {
   const would = `${state.ref.shown}: would ${next.do} (row ${next.row})`

@@ -79,7 +79,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/rotation/stray-values.ts',
-        from: 'if (await rotator.accepted(context, context.current)) return void (await giveUpValue',
+        from: 'if (await acceptsCurrent(work)) return void (await giveUpValue',
         to: 'if (rotator) return void (await giveUpValue',
       },
     ],

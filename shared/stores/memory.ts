@@ -98,7 +98,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
 
   #serviceClaim(cell: Cell, wish: ClaimWish, now: number): Claim {
     const inFlight = cell.label !== undefined && cell.staged.get(cell.label as string as VersionId)?.value !== undefined
-    if (cell.label !== wish.token && wish.kind !== 'rotate' && !inFlight) cell.label = wish.token // a person's own token, beside the service
+    if (cell.label !== wish.token && wish.kind !== 'rotate' && (!inFlight || cell.label === wish.replaces)) cell.label = wish.token // a person's own token, beside the service
     if (cell.label !== wish.token) {
       throw new RotationError('token_spent', `The service did not give this token for ${cell.ref.shown}.`, {
         next: 'Start a new rotation.',

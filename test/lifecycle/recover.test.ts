@@ -151,6 +151,59 @@ describe('what recover tries', () => {
   }
 })
 
+describe('more refused versions in front of a good one than one recovery may try', () => {
+  /** The first value still works; `count` wrong ones were written over it. */
+  async function buried(count: number, rotator: MemoryClass = 'a'): Promise<World> {
+    const world = await open(rotator)
+    const store = world.store as MemoryStore
+    for (let wrong = 0; wrong < count; wrong++)
+      store.writeForeign(world.ref, new SecretText(withPassword(world.firstValue, `wrong-${wrong}-0123456789`)))
+    return world
+  }
+  const recoverAfter = (world: World, yes: boolean, after?: VersionId) =>
+    act(world, (deps) => recover(deps, world.store, world.ref.shown, yes, { ...(after ? { after } : {}) }))
+
+  for (const rotator of ['a', 'b'] as const) {
+    it(`says how many are left, goes on behind the last one, and restores the good one (class ${rotator})`, async () => {
+      const world = await buried(5, rotator)
+      const { current } = await stateOf(world)
+      const first = await recoverAfter(world, true)
+      assert.deepEqual([first.action.do, first.left, first.done], ['by hand', 3, false])
+      const [, , third] = first.tried
+      assert.equal(first.after, third?.version)
+      const second = await recoverAfter(world, true, first.after)
+      assert.deepEqual([second.action.do, second.left, second.after, second.done], ['restore', 0, undefined, true])
+      assert.equal(second.tried[0]?.version, current?.id)
+      assert.ok(world.accepts(await world.currentText()))
+      assert.equal(await world.currentText(), world.firstValue)
+      if (rotator === 'a') assert.equal(refusals(world), 5, 'no refused login was repeated')
+    })
+  }
+  it('never names a version behind --after while current works', async () => {
+    const world = await open('b')
+    await tellAll(world)
+    await run(world) // app_b is current, and app_a still works
+    const { current } = await stateOf(world)
+    const found = await recoverAfter(world, true, current?.id)
+    assert.deepEqual([found.action.do, found.done], ['nothing', false])
+  })
+  it('counts those beyond the twenty of one recovery, and reaches the last one', async () => {
+    const world = await open('a')
+    const store = world.store as MemoryStore
+    for (let count = 0; count < 30; count++) store.writeForeign(world.ref, new SecretText(`oops ${count}`)) // not credentials: no login
+    let found = await recoverAfter(world, true)
+    assert.deepEqual([found.action.do, found.left], ['by hand', 31 - 22])
+    found = await recoverAfter(world, true, found.after)
+    assert.deepEqual([found.action.do, found.left, found.done], ['restore', 0, true])
+    assert.equal(await world.currentText(), world.firstValue)
+  })
+  it('a version that is not there: not_found, and no login', async () => {
+    const world = await open('a')
+    assert.equal(await tried(recoverAfter(world, true, 'nowhere' as VersionId)), 'not_found')
+    assert.equal(world.target.logins.length, 0)
+  })
+})
+
 describe('restore', () => {
   for (const profile of engines) {
     for (const rotator of ['a', 'b'] as const) {

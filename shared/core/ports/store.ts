@@ -152,7 +152,8 @@ export interface SecretStore {
    */
   discard(claim: Claim, version: VersionId): Promise<'again' | 'spent'>
   /**
-   * Makes `version` what consumers read, and what was current the previous version; bookkeeping included; idempotent by token. fenced: conditional on
+   * Makes `version` what consumers read, and what was current the previous version; bookkeeping included, which ends a durable code: the value was
+   * tested. Idempotent by token. fenced: conditional on
    * base. checked: intent first, then write, then check by id what follows base. conflict, foreign_write, ambiguous.
    */
   publish(claim: Claim, version: VersionId): Promise<VersionInfo>

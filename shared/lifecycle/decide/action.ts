@@ -18,6 +18,8 @@ export interface Facts {
   /** Where consumers are, for people. */
   readonly places?: Readonly<Record<string, string>>
   readonly rollback: ReturnType<RotatorTraits['rollback']>
+  /** A rotator can say by one login whether the target accepts a value. */
+  readonly proves?: true
   /** Nobody outside knows the credential. */
   readonly selfIssued?: true
   /** The secret has parts. No note says which parts a rotation is for, so one that has no value yet is begun again. */
@@ -41,6 +43,8 @@ export type Action =
   | { readonly do: 'check' }
   /** Under an exclusive claim, one login each. `leftover`: base ≠ current, so current is asked first. */
   | { readonly do: 'probe'; readonly versions: readonly Staged[]; readonly leftover: boolean; readonly replaces?: Token }
+  /** Under `stuck`: one login with the supplied value before anything is written. Only what the target accepts is begun. */
+  | { readonly do: 'prove'; readonly begin: Extract<Action, { do: 'go' }> }
   /** Drops a value that a person put and puts again: nobody set it at the target, and the person has it. */
   | { readonly do: 'drop'; readonly staged: Staged }
   | {

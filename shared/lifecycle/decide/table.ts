@@ -1,10 +1,20 @@
-import type { Row } from './action.js'
-import { refuse } from './rows/common.js'
+import { optional } from '../../core/optional.js'
+import type { Look, Row } from './action.js'
+import { refuse, tokenOf } from './rows/common.js'
 import { idle, idleRows } from './rows/idle.js'
 import { openRows } from './rows/open.js'
 import { serviceRows } from './rows/service.js'
 
 const stuck = 'in an earlier rotation the target accepted neither the current nor the pending credential, or refused three values'
+
+const isStuck = ({ state }: Look): boolean => state.journal?.code === 'stuck'
+
+/** Whose place a put on a stuck secret takes: the open rotation's, or that of a value which the platform's own rotation has pending. */
+function replacedBy({ state, open, request }: Look) {
+  const pending = state.pending?.hasValue === true ? state.pending.token : undefined
+  const before = open?.token ?? pending
+  return before === request.token ? {} : optional('replaces', before)
+}
 
 /** The table; the numbers are those of docs/design.md. claim answers row 12, another holder's live lease. */
 export const rows: readonly Row[] = [
@@ -16,10 +26,20 @@ export const rows: readonly Row[] = [
     answer: () => refuse('not_found', 'the secret has no current value'),
   },
   {
+    id: '0p',
+    state: 'stuck',
+    request: 'put of a value that one login can prove; also while a platform has a value pending',
+    when: (l) => isStuck(l) && l.request.kind === 'put' && l.request.step === undefined && l.facts.proves === true,
+    answer: (l) => ({
+      do: 'prove',
+      begin: { do: 'go', from: 'create', kind: 'put', ...tokenOf(l), base: l.base, refusals: 0, value: 'supplied', ...replacedBy(l) },
+    }),
+  },
+  {
     id: '0s',
     state: 'stuck',
-    request: 'all',
-    when: (l) => l.state.journal?.code === 'stuck',
+    request: 'all others',
+    when: isStuck,
     answer: () => refuse('stuck', stuck),
   },
   ...serviceRows,

@@ -12,7 +12,8 @@ export async function explainOpenRotation(
   cause: RotationError,
 ): Promise<RotationError> {
   const { pending, journal } = await tools.store.describe(ref)
-  if (pending === undefined || pending.token === token || journal?.rotation?.published !== undefined) return cause
+  if (journal?.code !== undefined || pending === undefined || pending.token === token || journal?.rotation?.published !== undefined)
+    return cause
   const open = 'An older rotation is open and has to be finished first'
   const recover = `keyturn recover ${ref.shown} gives its value up where that is safe`
   return new RotationError(cause.code, cause.message, {

@@ -26,6 +26,7 @@ export function factsOf(
   const thaw = settings.mode === 'paused' ? thawNext : undefined
   return {
     now: env.now(),
+    ...(rotator ? { proves: true as const } : {}),
     slots: slotsOf(rotator, policy, state),
     ...(rotator?.traits.outside === false ? { selfIssued: true as const } : {}),
     ...(rotator?.about.kind === partsKind ? { parts: true as const } : {}),

@@ -1,29 +1,20 @@
 import { isLeaseLive } from '../../core/clock.js'
-import { codeOf, messageOf, RotationError } from '../../core/errors.js'
+import { RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
-import type { Context } from '../../core/ports/rotator.js'
-import type { Retiring, SecretState, SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
-import type { CredentialId, SecretRef, Token, VersionId } from '../../core/ports/words.js'
-import type { SecretText } from '../../core/secret-text.js'
-import { lookContext } from '../secret/context.js'
+import type { Retiring } from '../../core/ports/journal.js'
+import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
+import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { Deps } from '../secret/deps.js'
 import { endLease } from '../secret/lease.js'
 import { openSecret } from '../secret/open.js'
 import type { Known, Tools } from '../secret/setup.js'
 import { giveUpValue } from './refused-value.js'
 import { readPending } from './steps.js'
+import { type Tried, tryVersions } from './try-versions.js'
 import { openWork } from './work.js'
 
-/** One stored version and what the target answered. unknown: it was not tried, or the target could not be asked. */
-export interface Tried {
-  readonly version: VersionId
-  readonly stage: 'current' | 'pending' | 'previous' | 'staged' | 'other'
-  readonly id?: CredentialId
-  readonly createdAt: number
-  readonly works: 'works' | 'refused' | 'unknown'
-  readonly why?: string
-}
+export type { Tried }
 
 /**
  * nothing: all is well · unstick: current works · discard: current works, and the target refuses the pending value, which is given up · resume: the
@@ -40,99 +31,40 @@ export interface Recovery {
   readonly action: SafeAction
   /** Whether the action was carried out. */
   readonly done: boolean
+  /** How many versions were not tried, because a limit was reached. */
+  readonly left: number
+  /** Where to continue with those: the last version before the first of them. */
+  readonly after?: VersionId
 }
 
-/** Targets lock accounts after a few refused logins. One recovery makes at most this many per account, and tries the likeliest value first. */
-const refusedMax = 3
-const othersMax = 20
+/** What a person asks of recover besides. */
+export interface Asked {
+  /** Continue behind this version: an earlier recovery stopped there. */
+  readonly after?: VersionId
+}
 
 /**
  * Tries every version that is still stored, even without a stage: one login each, and at most three refused ones per account. It names the one safe
  * action, and carries it out with `yes`. It does not pass through decide, because it gets a secret out of `stuck`.
  */
-export async function recover(deps: Deps, admin: SecretStoreAdmin, refText: string, yes: boolean): Promise<Recovery> {
-  const { tools, ref, state, known: loadKnown } = await openSecret(deps, refText, { ways: 'back' })
+export async function recover(
+  deps: Deps,
+  admin: SecretStoreAdmin,
+  refText: string,
+  yes: boolean,
+  { after }: Asked = {},
+): Promise<Recovery> {
+  const versions = (ref: SecretRef) => admin.history(ref)
+  const { tools, ref, state, known: loadKnown } = await openSecret(deps, refText, { ways: 'back', versions })
   const known = await loadKnown()
-  const tried = await tryAll(tools, known, state, await candidates(state, admin))
+  const { tried, left, stoppedAt } = await tryVersions(tools, known, state, admin, after)
   const action = safeAction(state, tried)
-  if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ref, tried, action, done: false }
+  const found = { ref, tried, action, left, ...optional('after', stoppedAt) }
+  if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ...found, done: false }
   if (action.do === 'restore') await restore(tools, known, state, action.version)
   else if (action.do === 'discard') await discard(tools, known, state)
   else if (state.journal?.code !== undefined) await tools.store.note(state, { code: null })
-  return { ref, tried, action, done: true }
-}
-
-type Candidate<Info = VersionInfo> = [stage: Tried['stage'], info: Info]
-
-async function candidates(state: SecretState, admin: SecretStoreAdmin): Promise<readonly Candidate[]> {
-  const { current, pending, previous, loose } = state
-  const staged: Candidate<VersionInfo | undefined>[] = [
-    ['current', current],
-    ['pending', pending],
-    ['previous', previous],
-    ...loose.map((info): Candidate => ['staged', info]),
-  ]
-  const known = new Set(staged.map(([, info]) => info?.id))
-  const others: Candidate[] = []
-  for await (const info of admin.history(state.ref)) {
-    if (!known.has(info.id) && others.length < othersMax) others.push(['other', info])
-  }
-  const hasValue = (one: Candidate<VersionInfo | undefined>): one is Candidate => one[1]?.hasValue === true
-  return [...staged, ...others].filter(hasValue)
-}
-
-async function tryAll(tools: Tools, setup: Known, state: SecretState, versions: readonly Candidate[]): Promise<readonly Tried[]> {
-  const context = await lookContext(tools, setup, state)
-  const refused = new Map<CredentialId, number>()
-  const answers: { readonly text: SecretText; readonly tried: Tried }[] = []
-  for (const [stage, { id: version, createdAt }] of versions) {
-    const text = await readIfThere(tools, state, version)
-    if (text === undefined) continue
-    const same = answers.find((answer) => answer.text.equals(text))?.tried // the same value is not tried twice
-    const here = { stage, version, createdAt }
-    const tried = same ? { ...same, ...here } : await tryOne(setup, context, refused, { ...here, text })
-    answers.push({ text, tried })
-  }
-  return answers.map(({ tried }) => tried)
-}
-
-/** undefined for a placeholder that a service left: it has no value to try. */
-async function readIfThere({ store }: Tools, { ref }: SecretState, version: VersionId): Promise<SecretText | undefined> {
-  try {
-    return await store.read(ref, version)
-  } catch (cause) {
-    if (codeOf(cause) === 'not_found') return undefined
-    throw cause
-  }
-}
-
-async function tryOne(
-  { rotator, policy }: Known,
-  context: Context<unknown>,
-  refused: Map<CredentialId, number>,
-  { text, ...rest }: Pick<Tried, 'stage' | 'version' | 'createdAt'> & { readonly text: SecretText },
-): Promise<Tried> {
-  let value: unknown
-  try {
-    value = rotator.parse(text, policy)
-  } catch (cause) {
-    if (codeOf(cause) !== 'bad_value') throw cause
-    return { ...rest, works: 'refused', why: messageOf(cause) } // it is not a credential at all
-  }
-  const id = rotator.identify(value)
-  const unknown = (why: string): Tried => ({ ...rest, id, works: 'unknown', why })
-  try {
-    const before = refused.get(id) ?? 0
-    if (before >= refusedMax) return unknown(`not tried: ${refusedMax} values of ${id} were refused already`)
-    if (await rotator.accepted(context, value)) return { ...rest, id, works: 'works' }
-    const appliesLater = rotator.traits.asynchronous === true || context.admin?.hosts !== undefined
-    if (rest.stage === 'pending' && appliesLater) return unknown('refused for now, which proves nothing: it may take effect later')
-    refused.set(id, before + 1)
-    return { ...rest, id, works: 'refused' }
-  } catch (cause) {
-    if (!(cause instanceof RotationError) || cause.code === 'internal') throw cause
-    return unknown(cause.message)
-  }
+  return { ...found, done: true }
 }
 
 /** Chooses the one action that can do no harm, from what the target answered. Pure. */
@@ -203,8 +135,8 @@ async function restore(tools: Tools, setup: Known, state: SecretState, version: 
       next: `Run keyturn recover ${state.ref.shown} again.`,
     })
   }
+  // The publication ends stuck: a process that dies earlier leaves it, so that nothing logs in before a person has looked again.
   await store.publish(claim, staged.version)
-  // Only now: a process that dies earlier leaves the secret stuck, so that nothing logs in before a person has looked again.
   const after = await store.describe(state.ref)
   if (after.journal?.code !== undefined) await store.note(after, { code: null })
 }

@@ -19,7 +19,7 @@ export async function resolveRefusal(asked: Work, version: VersionId, pending: u
   const work = await asked.loadEverything()
   const { rotator, context } = work
   if (proof.pending === 'unknown' && (await rotator.accepted(context, pending))) return
-  if (!(await rotator.accepted(context, context.current))) {
+  if (context.current === undefined || !(await rotator.accepted(context, context.current))) {
     return markStuck(work, 'The target accepts neither the current nor the pending credential.')
   }
   const { shown } = context.ref

@@ -2,13 +2,12 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { SecretState } from '../../core/ports/store.js'
-import { type RotationRequest, type SecretRef, type Step, steps, type VersionId } from '../../core/ports/words.js'
+import { type RotationRequest, type SecretRef, type Step, steps } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { assertPlaces, repairPublicSets } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
-import { lookContext } from '../secret/context.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
 import { endLease } from '../secret/lease.js'
 import { lookAgain, opened } from '../secret/open.js'
@@ -17,7 +16,9 @@ import { dropPut, putUntested } from '../secret/plain-put.js'
 import { assertAdopted, assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
 import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
 import { factsOf } from './facts.js'
+import { blocks, previousWorks } from './first-look.js'
 import { freeSlot } from './free-slot.js'
+import { provePut } from './put-on-stuck.js'
 import { runSteps } from './run-steps.js'
 import { probe } from './stray-values.js'
 import { assertNotTooEarly } from './too-early.js'
@@ -69,7 +70,9 @@ async function once(
   const { kind } = request
   const state = await tools.store.describe(ref)
   const ways = kind === 'rotate' ? 'forward' : 'back'
-  const setup = await opened(tools, state, { ways, wanted: request }).setup()
+  // A placeholder may have taken the place of what said what the secret holds; the other versions of the state still say it.
+  const versions = kind === 'rollback' ? none : undefined
+  const setup = await opened(tools, state, { ways, wanted: request, ...optional('versions', versions) }).setup()
   const action = await decided(tools, setup, state, request)
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind, version: action.version, steps: [], differences: [] }
   if (setup.rotator !== undefined && isNew(request) && begins(action)) assertAdopted(tools, state)
@@ -86,9 +89,16 @@ async function once(
     if (action.leftover) await endLease(tools, ref) // it was claimed for nothing else
     return 'again'
   }
+  if (action.do === 'prove') {
+    const begin = await provePut(tools, { ...setup, rotator }, state, action.begin, suppliedValue)
+    return begin === 'again' ? begin : leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, begin, suppliedValue))
+  }
   if (action.do === 'check') throw refusedError(ref, notMade)
   return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, suppliedValue))
 }
+
+/** No versions beside those of the state. */
+async function* none(): AsyncIterable<never> {}
 
 /** Whether a rotation is asked for, or its first step. */
 const isNew = ({ kind, step }: RotationRequest): boolean => (kind === 'rotate' || kind === 'emergency') && (step ?? 'create') === 'create'
@@ -108,8 +118,9 @@ export async function decided(
 ): Promise<Action & { readonly row: string }> {
   const { rotator } = setup
   const asksPrevious = request.kind === 'rollback' && rotator
-  const accepted = asksPrevious ? await previousWorks(tools, { ...setup, rotator }, state) : undefined
-  const unreadable = request.kind === 'put' && rotator && (await blocksPut(tools, { ...setup, rotator }, state))
+  const asksCurrent = ['put', 'rollback'].includes(request.kind) && rotator
+  const unreadable = asksCurrent ? await blocks(tools, { ...setup, rotator }, state, request.kind) : false
+  const accepted = asksPrevious ? await previousWorks(tools, { ...setup, rotator }, state, unreadable) : undefined
   const facts = {
     ...factsOf(tools, setup, state),
     ...optional('previousAccepted', accepted),
@@ -124,33 +135,6 @@ export async function decided(
 export function begins(action: Action): boolean {
   if (action.do === 'go') return action.from === 'create'
   return action.do === 'refuse' && action.code === 'held'
-}
-
-/** Whether a put meets a rotation that was begun and has no value, and never will have one: the current value cannot be read. The put replaces it. */
-async function blocksPut(tools: Tools, { rotator, policy }: Known, { ref, current, pending, journal }: SecretState): Promise<boolean> {
-  const rotation = journal?.rotation
-  if (current === undefined || pending !== undefined || rotation === undefined || rotation.published !== undefined) return false
-  try {
-    rotator.parse(await tools.store.read(ref, current.id), policy)
-    return false
-  } catch (cause) {
-    if (codeOf(cause) === 'bad_value') return true
-    throw cause
-  }
-}
-
-/** Whether the target still accepts the previous value: a rollback needs that. One login, before anything is claimed. */
-async function previousWorks(tools: Tools, setup: Known, state: SecretState): Promise<boolean | undefined> {
-  const { rotator, policy } = setup
-  const { ref, journal, current, previous } = state
-  const open = journal?.rotation !== undefined && journal.rotation.published === undefined
-  const ending = (journal?.retiring ?? []).some((entry) => entry.state === 'armed' || entry.state === 'disabled')
-  if (open || ending || journal?.code !== undefined || previous === undefined) return undefined
-  if (rotator.traits.rollback(policy) !== 'publish') return undefined // it is set again, whatever the target says about it now
-  const parsedOf = async (id: VersionId) => rotator.parse(await tools.store.read(ref, id), policy)
-  const own = !rotator.traits.outside && current ? { current: await parsedOf(current.id) } : {}
-  const context = { ...(await lookContext(tools, setup, state)), ...own }
-  return rotator.accepted(context, await parsedOf(previous.id))
 }
 
 /** The table's own refusal as an error, with its next step. */

@@ -72,9 +72,13 @@ export async function runSteps(
 /** Whether setting the new credential ends the old one at the target. */
 const hasOneSlot = ({ rotator, context }: Work): boolean => rotator.traits.slots(context.policy) === 1 && rotator.traits.outside
 
-/** A put tests the value that a person set at the target. A rollback sets nothing where the previous credential is still valid. */
+/**
+ * A put tests the value that a person set at the target. A rollback sets nothing where the previous credential is still valid, nor where current
+ * cannot be read: the target has accepted the previous one then.
+ */
 function mustSet({ rotator, context }: Work, { kind }: Go): boolean {
   if (kind === 'put') return false
+  if (kind === 'rollback' && rotator.traits.outside && context.current === undefined) return false
   return kind !== 'rollback' || rotator.traits.rollback(context.policy) !== 'publish'
 }
 

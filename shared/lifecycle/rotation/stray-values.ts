@@ -53,14 +53,18 @@ async function chooseOne(work: Work, versions: readonly Staged[], newest: Staged
     const { value } = await readPending(work, staged.id)
     if (await rotator.accepted(context, value)) return staged
   }
-  if (await rotator.accepted(context, context.current)) return newest
+  if (await acceptsCurrent(work)) return newest
   return markStuck(work, 'The target accepts neither the current credential nor any staged one that was found.')
 }
 
 async function dropLeftover(work: Work, version: Staged['id'], pending: unknown): Promise<void> {
   const { rotator, context } = work
-  if (await rotator.accepted(context, context.current)) return void (await giveUpValue(work, version, pending))
+  if (await acceptsCurrent(work)) return void (await giveUpValue(work, version, pending))
   const alive = await rotator.accepted(context, pending)
   const what = alive ? 'only the pending one' : 'neither that nor the pending one'
   return markStuck(work, `Somebody published another value while a rotation was open, and the target accepts ${what}.`)
 }
+
+/** False where current is not a credential at all, such as a placeholder that somebody wrote past us. */
+const acceptsCurrent = async ({ rotator, context }: Work): Promise<boolean> =>
+  context.current !== undefined && rotator.accepted(context, context.current)

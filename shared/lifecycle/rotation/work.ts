@@ -100,9 +100,9 @@ export async function openWork(
   return { ...work, loadEverything: once(openAll) }
 }
 
-/** A put replaces whatever is there, even a value that somebody wrote past us and that cannot be read. bad_value for other kinds. */
+/** A put or a rollback replaces whatever is there, even a value that somebody wrote past us and that cannot be read. bad_value for other kinds. */
 export const readBase = (rotator: AnyRotator, policy: Policy, text: SecretText, kind: Claim['kind']): unknown =>
-  kind === 'put' ? readOrNot(rotator, policy, text) : rotator.parse(text, policy)
+  kind === 'put' || kind === 'rollback' ? readOrNot(rotator, policy, text) : rotator.parse(text, policy)
 
 function readOrNot(rotator: AnyRotator, policy: Policy, text: SecretText): unknown {
   try {

@@ -1,4 +1,4 @@
-import { RotationError } from '../../core/errors.js'
+import { codeOf, RotationError } from '../../core/errors.js'
 import { seeLogin } from '../../core/login-seen.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix } from '../../core/policy/index.js'
@@ -9,7 +9,7 @@ import { nextFor } from '../../core/remedies.js'
 import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
 import { opened, openSecret } from './open.js'
-import { assertConsumers, inferred, type Known, type Tools } from './setup.js'
+import { assertConsumers, inferred, isAdopted, type Known, type Tools } from './setup.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -88,18 +88,32 @@ export async function adopt(
 ): Promise<Looked> {
   const { tools, ref, state: before } = await openSecret(deps, refText)
   const state = patched(before, patch)
-  const setup = await opened(tools, state).known()
+  const versions = (one: SecretRef) => admin.history(one)
+  const setup = await opened(tools, state, { versions }).known()
   assertConsumers(setup)
-  const looked = await look(tools, setup, state)
+  const looked = await look(tools, setup, state).catch((cause: unknown) => {
+    throw codeOf(cause) === 'bad_value' ? unreadableError(tools, setup, before, cause as RotationError) : cause
+  })
   onLook?.(looked)
   const wrong = lookError(looked, '; nothing was changed')
   if (wrong !== undefined) throw wrong
   // The policy names the rotator from now on, even where it was inferred. That makes the secret a managed one, and saves reading the value to find out.
-  const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state) : {}
+  const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state, versions) : {}
   const missing = withoutKeys(implied, state.policy)
   await admin.setPolicy(ref, { ...missing, ...patch, [`${prefix}rotator`]: setup.rotator.about.kind })
   await noteAdopted(tools, before)
   return looked
+}
+
+/** A placeholder took the place of the value, or somebody mistyped it: an older version may be the right one. */
+function unreadableError(tools: Tools, { rotator }: Known, state: SecretState, cause: RotationError): RotationError {
+  const { shown } = state.ref
+  const named = isAdopted(tools, state) ? '' : ` --rotator ${rotator.about.kind}`
+  return new RotationError('bad_value', cause.message, {
+    cause,
+    next: `keyturn recover ${shown}${named} tries the older versions and names the one safe thing to do. Or put the right value: keyturn put ${shown}.`,
+    ...optional('field', cause.field),
+  })
 }
 
 const withoutKeys = (policy: Policy, there: Policy): Policy =>

@@ -1,10 +1,10 @@
 import { codeOf, RotationError } from '../../core/errors.js'
-import type { SecretState, SecretView } from '../../core/ports/store.js'
+import type { SecretState, SecretView, VersionInfo } from '../../core/ports/store.js'
 import type { SecretRef } from '../../core/ports/words.js'
 import { remedies } from '../../core/remedies.js'
 import type { Deps } from './deps.js'
 import type { Wanted } from './parts/schedule.js'
-import { createTools, type Known, noRotatorError, readSetup, type Setup, type Tools } from './setup.js'
+import { createTools, isAdopted, type Known, noRotatorError, readSetup, type Setup, type Tools } from './setup.js'
 
 /** A secret that was looked at once, through the guard. Its setup is read when it is first asked for, and only once. */
 export interface Opened<S extends SecretView = SecretState> {
@@ -23,6 +23,8 @@ export interface Purpose {
   readonly ways?: 'forward' | 'back'
   /** What is to change, where the secret holds several credentials. */
   readonly wanted?: Wanted
+  /** The versions, newest first, that say what the secret holds where neither the policy nor the current value does. */
+  readonly versions?: (ref: SecretRef) => AsyncIterable<VersionInfo>
 }
 
 /** Looks at a secret. not_found, bad_event, and what the store says of itself. */
@@ -35,10 +37,10 @@ const openRef = async (tools: Tools, ref: SecretRef, purpose: Purpose): Promise<
   opened(tools, await tools.store.describe(ref), purpose)
 
 /** Opens a secret whose state was looked at already. */
-export function opened<S extends SecretView>(tools: Tools, state: S, { ways, wanted }: Purpose = {}): Opened<S> {
+export function opened<S extends SecretView>(tools: Tools, state: S, { ways, wanted, versions }: Purpose = {}): Opened<S> {
   let read: Promise<Setup> | undefined
   const setup = (): Promise<Setup> => {
-    read ??= readSetup(tools, state, ways, wanted)
+    read ??= readSetup(tools, state, ways, wanted, versions)
     return read
   }
   const known = async (): Promise<Known> => {
@@ -80,4 +82,16 @@ export async function lookAgain<T>(shown: string, act: () => Promise<T | 'again'
   }
   const why = `${shown} did not settle after ${attemptsMax} attempts.`
   throw lost ?? new RotationError('conflict', why, { next: remedies.conflict })
+}
+
+/** Names the kind of a secret whose policy names none, for this process. bad_event where it names one already. */
+export async function namedBy(deps: Deps, refText: string, kind: string | undefined): Promise<Deps> {
+  if (kind === undefined) return deps
+  const { tools, state } = await openSecret(deps, refText)
+  if (state.policy['keyturn-rotator'] === kind) return deps
+  if (!isAdopted(tools, state)) return { ...deps, environment: { ...deps.environment, 'keyturn-rotator': kind } }
+  throw new RotationError('bad_event', `The policy of ${state.ref.shown} says already what it holds.`, {
+    field: 'rotator',
+    next: `Omit --rotator, or change the policy with keyturn adopt ${state.ref.shown} --rotator ${kind}.`,
+  })
 }

@@ -1,9 +1,9 @@
-import { RotationError } from '../../core/errors.js'
+import { codeOf, RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix, type Settings } from '../../core/policy/index.js'
 import type { Consumer } from '../../core/ports/notifier.js'
 import type { AnyRotator, CredentialType } from '../../core/ports/rotator.js'
-import type { SecretStore, SecretView } from '../../core/ports/store.js'
+import type { SecretStore, SecretView, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
 import { createGuard, createRedactor, type Guard, guardRotator, guardStore } from '../guard/index.js'
 import { scheduled, typeOf } from './defaults.js'
@@ -93,10 +93,11 @@ export async function readSetup(
   state: SecretView,
   ways: 'forward' | 'back' = 'forward',
   wanted: Wanted = { kind: 'rotate', at: 0 },
+  versions?: (ref: SecretRef) => AsyncIterable<VersionInfo>,
 ): Promise<Setup> {
   const { shortGrace, env } = tools.deps
   const loadRotator = (name: string) => tools.deps.loadRotator(name)
-  const said = await policyOf(tools, state)
+  const said = await policyOf(tools, state, versions)
   const kind = kindOf(said)
   const configuration = await configurationFor(tools, ways)
   if (kind === undefined) {
@@ -126,10 +127,10 @@ export async function readSetup(
 const rotatorKey = `${prefix}rotator`
 const partsKey = `${prefix}parts`
 
-async function policyOf(tools: Tools, state: SecretView): Promise<Policy> {
+async function policyOf(tools: Tools, state: SecretView, versions?: (ref: SecretRef) => AsyncIterable<VersionInfo>): Promise<Policy> {
   const own = { ...tools.deps.environment, ...state.policy }
   if (own[rotatorKey] !== undefined || own[partsKey] !== undefined) return own
-  return { ...(await inferred(tools, state)), ...own }
+  return { ...(await inferred(tools, state, versions)), ...own }
 }
 
 function kindOf(policy: Policy): string | undefined {
@@ -202,8 +203,46 @@ export function assertAdopted(tools: Tools, state: SecretView): void {
   })
 }
 
-/** The policy that the value implies. A platform's step reads either current or pending anyway, and both have the same shape. */
-export async function inferred({ deps, store }: Tools, { ref, drivenBy, current, pending }: SecretView): Promise<Policy> {
+const inferredFromMax = 20
+
+/**
+ * The policy that the value implies. A platform's step reads either current or pending anyway, and both have the same shape. `versions`: these are
+ * asked too, newest first, where that value says nothing, because a placeholder may have taken its place.
+ */
+export async function inferred(
+  tools: Tools,
+  state: SecretView,
+  versions?: (ref: SecretRef) => AsyncIterable<VersionInfo>,
+): Promise<Policy> {
+  const { ref, drivenBy, current, pending, previous, loose } = state
   const from = drivenBy === 'service' && pending?.hasValue ? pending : current
-  return from?.hasValue ? deps.infer(await store.read(ref, from.id)) : {}
+  const first = await impliedBy(tools, ref, from)
+  if (versions === undefined || isSaid(first)) return first
+  const asked = new Set([from?.id])
+  for (const info of [pending, previous, ...loose]) {
+    if (info === undefined || asked.has(info.id)) continue
+    asked.add(info.id)
+    const found = await impliedBy(tools, ref, info)
+    if (isSaid(found)) return found
+  }
+  for await (const info of versions(ref)) {
+    if (asked.has(info.id)) continue
+    asked.add(info.id)
+    const found = await impliedBy(tools, ref, info)
+    if (isSaid(found) || asked.size > inferredFromMax) return found
+  }
+  return first
+}
+
+const isSaid = (policy: Policy): boolean => policy[rotatorKey] !== undefined
+
+/** Nothing where the version has no value, or none any more. */
+async function impliedBy({ deps, store }: Tools, ref: SecretRef, info: VersionInfo | undefined): Promise<Policy> {
+  if (!info?.hasValue) return {}
+  try {
+    return deps.infer(await store.read(ref, info.id))
+  } catch (cause) {
+    if (codeOf(cause) === 'not_found') return {}
+    throw cause
+  }
 }

@@ -130,6 +130,8 @@ export async function publish(parts: WriterParts, claimed: Claim, version: Versi
   }
   if (before && drivenBy === 'engine')
     for (const one of [label.pending, label.staged]) if (before.stages.get(version)?.includes(one)) await takeAway(api, ref, one, version)
+  const stuck = before && drivenBy === 'engine' ? holderOf(before.stages, label.stuck) : undefined
+  if (stuck !== undefined) await takeAway(api, ref, label.stuck, stuck) // what is current now was tested
 }
 
 const lateMs = 60_000

@@ -29,7 +29,8 @@ export function withCurrent(document: FileDocument, claim: Claim, version: Versi
   if (found === undefined) throw conflictError(claim.ref)
   const { staged: __, ...rest } = found
   const published = { ...rest, ours: claim.token }
-  const journal = { ...(document.journal ?? { retiring: [] }), rotation: { ...rotation, published: published.id, leaseUntil: 0 } }
+  const { code: ___, ...notes } = document.journal ?? { retiring: [] }
+  const journal = { ...notes, rotation: { ...rotation, published: published.id, leaseUntil: 0 } }
   const versions = document.versions.map((one) => (one === found ? published : one))
   const next = { ...document, versions, journal, current: published.id, previous: document.current, publishedAt: now }
   return [dropOldest(next), infoOf(published)]

@@ -1,6 +1,7 @@
 import { assertClaim } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import { newVersionId } from '../../core/ids.js'
+import { optional } from '../../core/optional.js'
 import type { Journal, VersionInfo } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import { checkRight, type Parts, writeJournal } from './parts.js'
@@ -96,8 +97,14 @@ function makeCurrent(parts: Publishing): VersionInfo {
 function close({ cell, profile, claim, version }: Publishing, contested = false): void {
   if (!profile.publishesCopy) cell.staged.delete(version)
   const rotation = cell.journal?.rotation
+  if (profile.serviceDriven && cell.journal?.code !== undefined) {
+    const { code: _, ...journal } = cell.journal
+    writeJournal(cell, journal)
+  }
   if (profile.serviceDriven || rotation?.token !== claim.token || cell.current === null) return
   const { staged: _, intent: __, minting: ___, ...rest } = rotation
   const published = [...cell.versions.values()].find(({ ours }) => ours === claim.token)?.id ?? cell.current
-  writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rest, published, leaseUntil: 0, ...(contested ? { contested } : {}) } })
+  const { code, ...journal } = cell.journal as Journal
+  const kept = contested ? optional('code', code) : {} // what is current then was not proven
+  writeJournal(cell, { ...journal, ...kept, rotation: { ...rest, published, leaseUntil: 0, ...(contested ? { contested } : {}) } })
 }

@@ -27,6 +27,36 @@ export const rotationCases: readonly RowCase[] = [
     ['it has one', {}, '28'],
   ],
   [
+    '0p a put on a stuck secret takes the place of what is open, once it is proven',
+    {
+      state: { journal: { ...rotation({ staged: kept }), code: 'stuck' }, pending: staged() },
+      request: { kind: 'put', token: theirs },
+      facts: { proves: true },
+    },
+    { do: 'prove', begin: { ...begin, kind: 'put', token: theirs, value: 'supplied', replaces: mine } },
+    ['nothing can log in with it', { state: { journal: journal({ code: 'stuck' }) }, request: { kind: 'put', token: theirs } }, '0s'],
+    [
+      'it is an emergency',
+      { state: { journal: journal({ code: 'stuck' }) }, request: { kind: 'emergency' }, facts: { proves: true } },
+      '0s',
+    ],
+    ['not stuck', { request: { kind: 'put', token: theirs }, facts: { proves: true } }, '28'],
+  ],
+  [
+    "0p a put while the platform's own rotation has a value pending",
+    {
+      state: { drivenBy: 'service', pending: staged(), journal: journal({ code: 'stuck' }) },
+      request: { kind: 'put', token: theirs },
+      facts: { proves: true },
+    },
+    { do: 'prove', begin: { ...begin, kind: 'put', token: theirs, value: 'supplied', replaces: mine } },
+    [
+      'not stuck',
+      { state: { drivenBy: 'service', pending: staged() }, request: { kind: 'put', token: theirs }, facts: { proves: true } },
+      '7p',
+    ],
+  ],
+  [
     '0s stuck, even for an emergency and with a value that waits',
     { state: { journal: { ...rotation({ staged: kept }), code: 'stuck' }, pending: staged() }, request: { kind: 'emergency' } },
     refuse('stuck', /neither/),

@@ -100,7 +100,13 @@ export const idleRows: readonly Row[] = [
         (entry) => entry.state === 'armed' || (entry.state === 'disabled' && entry.version === state.previous?.id),
       )
       if (ending) return refuse('held', 'the previous credential is being retired')
-      if (facts.previousAccepted !== false || facts.rollback === 'reapply') return undefined
+      if (facts.previousAccepted !== false || (facts.rollback === 'reapply' && facts.unreadable !== true)) return undefined
+      if (facts.unreadable === true)
+        return refuse(
+          'bad_event',
+          'the current value cannot be read, and the target no longer accepts the previous one',
+          'keyturn recover <ref> tries every stored value once and names the one safe thing to do.',
+        )
       return refuse('bad_event', 'the target no longer accepts the previous credential')
     },
   },
