@@ -20,17 +20,18 @@ export const plan = (): Command =>
           line.due.join(', ') || '-',
           line.rotation,
           line.nextAt === undefined ? '-' : showTime(line.nextAt),
-          line.why ?? '',
+          line.why ?? (line.rewrites === undefined ? '' : `rewrites ${line.rewrites.join(', ')}`),
         ])
         output.result(
           {
-            secrets: lines.map(({ ref, rotator, type, due, rotation, why, nextAt }) => ({
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, rewrites, nextAt }) => ({
               ref,
               rotator: rotator ?? null,
               type: type ?? null,
               due,
               rotation,
               why: why ?? null,
+              rewrites: rewrites ?? null,
               nextAt: nextAt === undefined ? null : showTime(nextAt),
             })),
           },

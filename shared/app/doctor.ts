@@ -2,12 +2,14 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RotationError, systemCodeOf } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import type { Preflight } from '../core/ports/notifier.js'
 import type { Listed } from '../core/ports/store.js'
 import { inspectCompanions } from '../lifecycle/consumers/companions.js'
 import { statusOf } from '../lifecycle/fleet/status.js'
 import { verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
+import { sharedNext, sharedWarning, type Trial } from '../lifecycle/secret/trial.js'
 import { checkAudit } from './audit-file.js'
 import type { Config } from './config.js'
 
@@ -137,17 +139,24 @@ function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Findi
     }
 }
 
+/** Says what a rotation rewrites. Fields with one text are a warning: only a person knows which systems they are for. */
+function tried(what: string, trial: Trial): Finding {
+  const says = `logs in; a rotation rewrites ${trial.rewrites.join(', ')}`
+  const shared = sharedWarning(trial)
+  return shared === undefined ? good(what, says) : { what, level: 'warning', says: `${says}. ${shared}`, next: sharedNext }
+}
+
 async function secret(deps: Deps, shown: string): Promise<Finding> {
   const bad = (says: string, command: 'recover' | 'status'): Finding => {
     return { what: shown, level: 'wrong', says, next: `Run keyturn ${command} ${shown}.` }
   }
   try {
-    const { next, state } = await statusOf(deps, shown)
+    const { next, state, trial } = await statusOf(deps, shown)
     if (state.journal?.code !== undefined) return bad(`it is ${state.journal.code}`, 'recover')
     const { accepted } = await verifyCurrent(deps, shown)
     if (!accepted) return bad('the target refuses the current value', 'recover')
-    if (next.do !== 'refuse') return good(shown, 'logs in')
-    if (next.code !== 'held') return bad(`a rotation would be refused: ${next.why}`, 'status')
+    if (next.do !== 'refuse') return trial === undefined ? good(shown, 'logs in') : tried(shown, trial)
+    if (next.code !== 'held') return { ...bad(`a rotation would be refused: ${next.why}`, 'status'), ...optional('next', next.next) }
     return good(shown, `logs in; a rotation is held: ${next.why}`)
   } catch (cause) {
     return wrong(shown, cause)

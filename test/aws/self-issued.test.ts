@@ -78,7 +78,7 @@ describe('self-issued credentials in AWS', () => {
 
   it('random, secret-list and keyring rotate, too', async () => {
     const kinds = {
-      api: [{ api_key: 'first' }, { rotator: 'random', form: 'api-key', strategy: 'overlap' }],
+      api: [{ api_key: 'first' }, { rotator: 'random', form: 'api-key', spelling: 'change', strategy: 'overlap' }],
       cookies: [{ cookie: ['a'.repeat(32)] }, { rotator: 'secret-list' }],
       data: [{ key: 'ab'.repeat(32) }, { rotator: 'keyring' }],
     } as const

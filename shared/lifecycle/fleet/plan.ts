@@ -10,7 +10,8 @@ import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
 import { opened } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { createTools, namesNoRotator } from '../secret/setup.js'
+import { createTools, type Known, namesNoRotator, type Tools } from '../secret/setup.js'
+import { sharedWarning, trialOfCurrent } from '../secret/trial.js'
 import { dueOf, type SweepAction } from './sweep.js'
 import { viewOf } from './view.js'
 
@@ -26,24 +27,26 @@ export interface Planned {
   /** What would happen to a rotation if it were asked for now. The same code decides as in the run. */
   readonly rotation: 'would start' | 'would go on' | 'done' | 'held' | 'refused'
   readonly why?: string
+  /** The fields that a rotation would rewrite; absent where none would start now, or where this role may not read the value. */
+  readonly rewrites?: readonly string[]
   /** When the schedule is due; absent where there is none. */
   readonly nextAt?: number
 }
 
-/** Plans the fleet in constant memory; looks only. A secret that cannot be read gets a line, and does not end the plan. */
-export async function* plan(deps: Deps): AsyncIterable<Planned> {
+/** Plans the fleet in constant memory; looks only. `tries`: where a rotation would start, the value is read and a sample is written into it. A secret that cannot be read gets a line, and does not end the plan. */
+export async function* plan(deps: Deps, { tries = true } = {}): AsyncIterable<Planned> {
   const tools = createTools(deps)
   const unread: Planned[] = []
   const failed = (ref: string, cause: unknown): void => void unread.push(unreadable(ref, cause))
   for await (const listed of tools.store.list({ managed: true }, failed)) {
     yield* unread.splice(0)
-    yield planned(deps, listed)
+    yield planned(deps, listed, tries)
   }
   yield* unread
 }
 
 /** Each secret has tools of its own: what they learn about it is forgotten with them. */
-async function planned(deps: Deps, listed: Listed): Promise<Planned> {
+async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Planned> {
   const ref = listed.ref.shown
   const tools = createTools(deps)
   try {
@@ -56,9 +59,22 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
     const nextAt = dueAt(state, setup)
     const due = dueOf(deps, state, setup)
     const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...optional('nextAt', nextAt) }
-    return { ...line, ...expected(state, action, deps.env.now()) }
+    const rotation = expected(state, action, deps.env.now())
+    if (!tries || rotation.rotation !== 'would start') return { ...line, ...rotation }
+    return { ...line, ...rotation, ...(await tried(tools, { ...setup, rotator: setup.rotator }, state)) }
   } catch (cause) {
     return unreadable(ref, cause)
+  }
+}
+
+/** What the run would refuse of the value, and what it would rewrite. */
+async function tried(tools: Tools, setup: Known, state: SecretView): Promise<Partial<Planned>> {
+  try {
+    const trial = await trialOfCurrent(tools, setup, state)
+    return trial === undefined ? {} : { rewrites: trial.rewrites, ...optional('why', sharedWarning(trial)) }
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+    return { rotation: 'refused', why: cause.message }
   }
 }
 

@@ -15,6 +15,7 @@ import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
 import { type Known, namesNoRotator, type Setup, type Tools } from '../secret/setup.js'
+import { named, type Trial, trialOfCurrent } from '../secret/trial.js'
 
 /** What one look at a secret showed; times in epoch milliseconds. */
 export interface Status {
@@ -31,6 +32,8 @@ export interface Status {
   readonly announced: boolean
   /** What a rotation would do if it were asked for now. The same code decides as in the run. */
   readonly next: Action & { readonly row: string }
+  /** What that rotation would write; absent where none would start now, or where this role may not read the value. */
+  readonly trial?: Trial
 }
 
 /** The status of a secret. It looks only: no login, no write. */
@@ -39,7 +42,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const setup = await loadSetup()
   const request = { kind, ref: ref.shown, at: deps.env.now() }
   const decided = decide(state, request, factsOf(tools, setup, state))
-  const next = await asTheRun(tools, setup, state, kind, decided)
+  const { next, trial } = await tried(tools, setup, state, await asTheRun(tools, setup, state, kind, decided))
   const nextAt = setup.rotator && dueAt(state, setup)
   return {
     state,
@@ -48,6 +51,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
     announced: !isDue(state),
     graceMs: setup.settings.graceMs,
     next,
+    ...optional('trial', trial),
     ...kindOf(setup),
   }
 }
@@ -83,8 +87,29 @@ async function notTooEarly(tools: Tools, setup: Known, state: SecretState, decid
     await assertNotTooEarly(tools, setup, state, decided.kind)
     return decided
   } catch (cause) {
-    if (!(cause instanceof RotationError) || cause.code !== 'held') throw cause
-    const why = cause.message.replace(`${state.ref.shown}: `, '').replace(/\.$/, '')
-    return { ...refuse('held', why), row: decided.row }
+    return refused(cause, state, decided)
+  }
+}
+
+/** What the run would refuse, as the table says it. Anything that is not one of our own errors is thrown. */
+function refused(cause: unknown, { ref }: SecretState, { row }: Status['next']): Status['next'] {
+  if (!(cause instanceof RotationError)) throw cause
+  const why = cause.message.replace(`${ref.shown}: `, '').replace(/\.$/, '')
+  return { ...refuse(cause.code, why, named(cause, ref.shown).next), row }
+}
+
+/** Tries what a rotation that would start now would write. */
+async function tried(
+  tools: Tools,
+  { rotator, ...setup }: Setup,
+  state: SecretState,
+  next: Status['next'],
+): Promise<Pick<Status, 'next' | 'trial'>> {
+  const makes = next.do === 'go' && next.from === 'create' && (next.kind === 'rotate' || next.kind === 'emergency')
+  if (!makes || rotator === undefined) return { next }
+  try {
+    return { next, ...optional('trial', await trialOfCurrent(tools, { ...setup, rotator }, state)) }
+  } catch (cause) {
+    return { next: refused(cause, state, next) }
   }
 }

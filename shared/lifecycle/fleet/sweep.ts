@@ -1,4 +1,5 @@
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import { prefix } from '../../core/policy/index.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { OpenRotation, SecretView } from '../../core/ports/store.js'
@@ -28,6 +29,8 @@ export interface Swept {
   readonly action: SweepAction | 'look'
   readonly outcome: string
   readonly code?: Code
+  /** The names of the fields that a rotation has rewritten. */
+  readonly rewrote?: readonly string[]
 }
 
 /** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
@@ -114,7 +117,7 @@ async function* actAll(deps: Deps, state: SecretView, due: readonly SweepAction[
   for (const action of due) {
     try {
       const outcome = await act(deps, state, action, lookedAt)
-      if (outcome !== undefined) yield { ref, action, outcome }
+      if (outcome !== undefined) yield { ref, action, ...(typeof outcome === 'string' ? { outcome } : outcome) }
     } catch (cause) {
       yield failed(ref, action, cause)
     }
@@ -127,7 +130,12 @@ const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => 
 }
 
 /** `at`: the time of the look; a later publication answers it. undefined: there was nothing to do after all. */
-async function act(deps: Deps, listed: SecretView, action: SweepAction, at: number): Promise<string | undefined> {
+async function act(
+  deps: Deps,
+  listed: SecretView,
+  action: SweepAction,
+  at: number,
+): Promise<string | Pick<Swept, 'outcome' | 'rewrote'> | undefined> {
   const { shown } = listed.ref
   if (action === 'check') return check(deps, shown)
   if (action === 'announce') return tell(deps, shown, at)
@@ -141,9 +149,9 @@ async function act(deps: Deps, listed: SecretView, action: SweepAction, at: numb
   }
   if (action === 'start') await preflightPass(deps, shown)
   const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
-  const { outcome, version } = await rotate(deps, { ...asked, ref: shown, at })
+  const { outcome, version, rewrote } = await rotate(deps, { ...asked, ref: shown, at })
   if (outcome === 'published') await announce(deps, shown)
-  return version === undefined ? outcome : `${outcome} ${version}`
+  return { outcome: version === undefined ? outcome : `${outcome} ${version}`, ...optional('rewrote', rewrote) }
 }
 
 const listOf = (parts: readonly string[]): string | undefined => (parts.length === 0 ? undefined : parts.join('; '))

@@ -67,7 +67,7 @@ const guardSessions = (sessions: Sessions<unknown>, { guard, look, change }: Cal
     endOnRetire: (policy) => sessions.endOnRetire(policy),
   })
 
-type OfTheValue = 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'tooEarly' | 'digests' | 'restore'
+type OfTheValue = 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'outlook' | 'tooEarly' | 'digests' | 'restore'
 /** The methods that need no target: they read a value, or make something of one. */
 function ofTheValue(rotator: AnyRotator, { learned }: Calls): { readonly [K in OfTheValue]: AnyRotator[K] } {
   const { digests, restore } = rotator
@@ -76,6 +76,7 @@ function ofTheValue(rotator: AnyRotator, { learned }: Calls): { readonly [K in O
     publicHalf: rotator.publicHalf,
     typeOf: rotator.typeOf?.bind(rotator),
     identities: rotator.identities?.bind(rotator),
+    outlook: rotator.outlook?.bind(rotator),
     tooEarly: rotator.tooEarly?.bind(rotator),
     digests: digests && ((value, policy) => learned(digests.call(rotator, value, policy))),
     restore: restore && ((now, back, policy) => learned(restore.call(rotator, now, back, policy))),

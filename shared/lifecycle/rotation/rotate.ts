@@ -17,6 +17,7 @@ import { lookAgain, opened } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
 import { assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
+import { named } from '../secret/trial.js'
 import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
 import { factsOf } from './facts.js'
 import { freeSlot } from './free-slot.js'
@@ -48,7 +49,8 @@ export async function rotate(deps: Deps, request: RotationRequest, suppliedValue
         finished = result
         return 'again'
       } catch (cause) {
-        if (request.kind !== 'put' || !(cause instanceof RotationError) || isOld(cause, request)) throw cause
+        if (!(cause instanceof RotationError)) throw cause
+        if (request.kind !== 'put' || isOld(cause, request)) throw named(cause, ref.shown)
         throw await explainOpenRotation(tools, ref, request, cause)
       }
     },

@@ -106,7 +106,7 @@ function typeOfFirst(part: Part | undefined) {
   return rotator.typeOf?.(policy) ?? rotator.about.type
 }
 
-type Reading = 'typeOf' | 'parse' | 'render' | 'identify' | 'identities' | 'restore' | 'publicHalf'
+type Reading = 'outlook' | 'typeOf' | 'parse' | 'render' | 'identify' | 'identities' | 'restore' | 'publicHalf'
 /** The methods that read a value, or make something of one. */
 function readingOf(parts: readonly Part[], outside: Part | undefined): { readonly [K in Reading]: Rotator<Pieces>[K] } {
   const noted = parts.filter((part) => part !== outside && slotsOf(part) !== null)
@@ -121,6 +121,7 @@ function readingOf(parts: readonly Part[], outside: Part | undefined): { readonl
     render: (shape, next) => parts.reduce((text, part) => render(text, part, of(next, part)), shape),
     identify: (pieces) => idsOf(pieces)[0] ?? ('none' as CredentialId),
     identities: idsOf,
+    outlook: (pieces) => parts.flatMap((part) => part.rotator.outlook?.(of(pieces, part), part.policy) ?? []).join('. '),
     restore: (now, back) => restored(parts, now, back),
     publicHalf: publicHalfOf(parts),
   }
