@@ -28,12 +28,12 @@ import { revOf, stateOf } from './aws-secrets-manager/state.js'
 import { mergeNotes, notesOf, policyPrefix, writeNotes } from './aws-secrets-manager/tags.js'
 import { claim, dropStrayLabels, publish, stage, takeAway, type WriterParts } from './aws-secrets-manager/writer.js'
 
-/** With the six random characters that the service adds: the whole ARN, which names one secret for ever. */
+/** The form of a whole ARN, with the six random characters that the service adds. It names one secret for ever. */
 const wholeArn = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)-[A-Za-z0-9]{6}$/
 
 /**
- * AWS Secrets Manager: labels are the stages, a version's id is the token that made it. Where RotateSecret is set up the service drives and names one
- * step a call; else our own engine does, and leaves no mark behind. Writes no tag but in `note`, which a deployed function never calls.
+ * AWS Secrets Manager: labels are the stages, and a version's id is the token that made it. Where RotateSecret is set up, the service drives and names
+ * one step in each call. Otherwise our own engine drives, and leaves no mark. Only `note` writes tags, and a deployed function never calls it.
  */
 export class AwsSecretsManager implements SecretStore, StepService {
   readonly traits: StoreTraits = { journalCas: false, valueBytesMax: 65_536 }
@@ -41,7 +41,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
   protected readonly env: Env
   readonly #warm: Warm
   readonly #reader: Reader
-  /** One call of the service: what an earlier call kept may have become old. */
+  /** For one call of the service: what an earlier call kept may be old by now. */
   readonly #stepwise: boolean
 
   constructor(api: Api, env: Env, warm = new Warm(), values?: Map<string, Value>) {
@@ -54,12 +54,12 @@ export class AwsSecretsManager implements SecretStore, StepService {
 
   static open = (options: ClientOptions, env: Env): AwsSecretsManager => new AwsSecretsManager(new Api(createClient(options)), env)
 
-  /** The same client and what it keeps, for one call of the service; values are read once in it, and forgotten with it. */
+  /** The same client and what it keeps, for one call of the service. Values are read once in the call, and forgotten with it. */
   forInvocation(env: Env, rotationToken?: SecretText): AwsSecretsManager {
     return new AwsSecretsManager(this.api.forRotation(rotationToken), env, this.#warm, new Map())
   }
 
-  /** A whole ARN is taken as it is; a name, or a part of an ARN, costs a call. */
+  /** Takes a whole ARN as it is. A name, or a part of an ARN, costs a call. */
   async resolve(text: string): Promise<SecretRef> {
     const name = text.startsWith('arn:') ? text : awsName(text)
     const whole = wholeArn.exec(name)
@@ -78,7 +78,8 @@ export class AwsSecretsManager implements SecretStore, StepService {
           next: 'Set AWS_REGION, or a region in your AWS profile.',
         })
       if (!isNotFound(cause)) throw cause
-      throw new RotationError('not_found', `There is no secret ${id.startsWith('arn:') ? id : `aws:${id}`} in this account and region.`, {
+      const shown = id.startsWith('arn:') ? id : `aws:${id}`
+      throw new RotationError('not_found', `There is no secret ${shown} in this account and region.`, {
         field: 'ref',
         cause,
         next: 'Check the name, the region (AWS_REGION) and the account; keyturn list --store aws shows what is there.',
@@ -86,7 +87,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
     }
   }
 
-  /** The service tells no dates of versions here; `datesOf` adds them where this role may list versions. */
+  /** The service gives no dates of versions here; `datesOf` adds them where this role may list versions. */
   async describe(ref: SecretRef): Promise<SecretState> {
     return this.stateOf(await this.#described(ref.key))
   }
@@ -97,7 +98,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
     return stateOf(description, { pendingHasValue, ...optional('currentCreatedAt', await this.dateOf(description)) })
   }
 
-  /** When current was made: a function may not list versions, and needs no more than the last change. */
+  /** When current was made. A function may not list versions, and the last change suffices for it. */
   protected async dateOf(_: Description): Promise<number | undefined> {
     return undefined
   }
@@ -120,7 +121,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
     }
   }
 
-  /** The current value of another secret (an administrator's, a configuration) in one call, which is all that a function is granted there. */
+  /** The current value of another secret (an administrator's, a configuration), in one call: a function is granted no other call there. */
   async readCurrent(text: string): Promise<CurrentValue> {
     const name = text.startsWith('arn:') ? text : awsName(text)
     try {
@@ -139,7 +140,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
     }
   }
 
-  /** All of them, also those that others wrote. */
+  /** All tags, including those that others wrote. */
   async tags(ref: SecretRef): Promise<Policy> {
     return (await this.api.describe(ref.key)).tags
   }
@@ -156,7 +157,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
     return stage(this.#parts, claimed, value)
   }
 
-  /** The labels go; the token keeps its value for ever. */
+  /** Removes the labels. The token keeps its value for ever. */
   async discard({ ref, drivenBy }: Claim, version: VersionId): Promise<'spent'> {
     await takeAway(this.api, ref, label.pending, version)
     this.#warm.forget(ref)
@@ -170,7 +171,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
     return { id: version, createdAt: this.env.now(), hasValue: true, ours: version as string as Token }
   }
 
-  /** Labels for `stuck`, tags for the rest. There is no conditional write: the look right before it narrows the race, nothing closes it. */
+  /** Writes labels for `stuck`, and tags for the rest. There is no conditional write: the look right before it narrows the race, and nothing closes it. */
   async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
     const { ref } = state
     const before = await this.api.describe(ref.key)
@@ -202,12 +203,13 @@ export class AwsSecretsManager implements SecretStore, StepService {
     }
   }
 
-  /** Takes the labels away that keep it: without one it is deprecated, and the service drops it in time. */
+  /** Removes the labels that keep a version: without a label it is deprecated, and the service drops it in time. */
   async dispose(ref: SecretRef, version: VersionId): Promise<void> {
     const { stages, current, pending } = await this.#described(ref.key)
     if (version === current || version === pending) throw changedError(ref)
     const kept: readonly string[] = [label.previous, ...retiringLabels]
-    for (const name of stages.get(version) ?? []) if (kept.includes(name)) await takeAway(this.api, ref, name, version)
+    const names = (stages.get(version) ?? []).filter((name) => kept.includes(name))
+    for (const name of names) await takeAway(this.api, ref, name, version)
   }
 
   classify(cause: unknown): Code {
@@ -218,7 +220,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
 function awsName(text: string): string {
   const { store, name } = splitRef(text, kind)
   if (store === kind && /^[A-Za-z0-9/_+=.@:!-]{1,2048}$/.test(name)) return name
-  throw new RotationError('bad_event', `"${text}" is no secret of AWS Secrets Manager.`, {
+  throw new RotationError('bad_event', `"${text}" is not a secret of AWS Secrets Manager.`, {
     field: 'ref',
     next: 'Write aws:name or aws:arn:…, with A-Z a-z 0-9 / _ + = . @ -.',
   })

@@ -37,8 +37,8 @@ import { infoOf, isOver, stateOf } from './file/state.js'
 const kind = storeKind('file')
 const namesAllowed = /^[a-z0-9][a-z0-9._/-]{0,99}$/
 /**
- * The embedded store: one encrypted, authenticated file a secret, written whole under one lock, so that value, journal and stage change
- * together. For one machine; the folder is not to be shared between machines.
+ * The embedded store: one encrypted and authenticated file for each secret. A file is written whole under one lock, so that value, journal and stage
+ * change together. It is for one machine; do not share the folder between machines.
  */
 export class FileStore implements SecretStore, SecretStoreAdmin {
   readonly traits: StoreTraits = { journalCas: true, valueBytesMax: 65_536 }
@@ -55,7 +55,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   async resolve(text: string): Promise<SecretRef> {
     const { store, name } = splitRef(text, kind)
     if (store !== kind || !namesAllowed.test(name)) {
-      throw new RotationError('bad_event', `"${text}" is no name of the file store.`, {
+      throw new RotationError('bad_event', `"${text}" is not a name of the file store.`, {
         field: 'ref',
         next: 'Use a-z 0-9 . _ - /, beginning with a letter or digit, at most 100 characters. Example: file:db.',
       })
@@ -220,13 +220,13 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     const path = pathOf(this.#home, ref.key)
     const text = await readIfThere(path)
     if (text === undefined)
-      throw new RotationError('not_found', `There is no secret ${ref.shown}.`, { field: 'ref', next: 'See keyturn list, or put it.' })
+      throw new RotationError('not_found', `There is no secret ${ref.shown}.`, { field: 'ref', next: 'Look at keyturn list, or put it.' })
     const document = readDocument(this.#keys, text, path)
     if (document.ref !== ref.key) throw damagedError(path, `belongs to the secret ${document.ref}`)
     return document
   }
 
-  /** Read, change, write as one: nobody else writes meanwhile, and a killed process leaves the old file. Unchanged documents are not written. */
+  /** Reads, changes and writes as one: nobody else writes meanwhile, and a killed process leaves the old file. An unchanged document is not written. */
   async #change<T>(ref: SecretRef, change: (document: FileDocument) => [FileDocument, T]): Promise<T> {
     return withLock(lockFolder(this.#home), this.#env, async () => {
       const before = await this.#load(ref)

@@ -32,7 +32,7 @@ import { discardValue, stageValue } from './memory/stage.js'
 const kind = storeKind('memory')
 const straight: Effects = async (_name, write) => write()
 
-/** Versions in a Map, with one platform's way of staging, publishing and remembering. For tests and trials: nothing survives the process. */
+/** Versions in a Map. It stages, publishes and remembers as one platform does. For tests and trials: nothing survives the process. */
 export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, RotationStarter {
   readonly traits: StoreTraits
   readonly #cells = new Map<string, Cell>()
@@ -90,7 +90,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
       writeJournal(cell, { ...(cell.journal ?? { retiring: [] }), rotation: claimed })
       return claimed
     })
-    // Nobody else publishes while the claim stands; what happened before it shows now.
+    // Nobody else publishes while the claim lasts. What happened before it shows now.
     if (cell.current !== (state.current?.id ?? null)) throw conflictError(state.ref)
     const { token, kind, holder, attempt, base, leaseUntil } = rotation
     return { ref: state.ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }
@@ -112,7 +112,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
       attempt: 0,
       base: cell.current,
       leaseUntil: now + wish.leaseMs,
-      drivenBy: wish.kind === 'rotate' ? 'service' : 'engine', // a person's own stands beside the service's
+      drivenBy: wish.kind === 'rotate' ? 'service' : 'engine', // a person's own rotation runs beside the service's
     }
   }
 
@@ -194,7 +194,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
   async *history(ref: SecretRef): AsyncIterable<VersionInfo> {
     const cell = this.#cell(ref)
     const published = new Set([...cell.versions.values()].map(({ ours }) => ours))
-    // A value whose mark somebody took away is still there, without any stage.
+    // A value whose mark somebody removed is still there, without a stage.
     const unmarked = [...cell.staged.values()].filter(
       ({ token, value }) => this.#profile.serviceDriven && value !== undefined && token !== cell.label && !published.has(token),
     )
@@ -226,7 +226,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     writeJournal(this.#cell(ref), null)
   }
 
-  /** For tests: an operator takes the pending mark away, as the usual advice for a rotation that "is not complete" says. */
+  /** For tests: an operator removes the pending mark, as the usual advice for a rotation that "is not complete" says. */
   stripPending(ref: SecretRef): void {
     strip(this.#cell(ref))
   }

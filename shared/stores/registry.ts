@@ -4,26 +4,26 @@ import type { RotationStarter, StepService } from '../core/ports/service.js'
 import type { SecretStore, SecretStoreAdmin } from '../core/ports/store.js'
 import type { StoreKind } from '../core/ports/words.js'
 
-/** What is known when a store is opened from the command line; each takes what it needs. A function's handler imports its own store directly instead. */
+/** What is known when the command line opens a store; each store takes what it needs. A function's handler imports its own store directly instead. */
 export interface StoreOptions {
   readonly env: Env
-  /** Where each store finds its own settings. */
+  /** The variables in which each store finds its own settings. */
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** The folder for what is kept on this machine. */
+  /** The folder of stores on this machine. */
   readonly home: string
-  /** The master key of what is kept on this machine; asked for on first use. */
+  /** The master key of stores on this machine; asked for on first use. */
   readonly key: () => Promise<Buffer>
 }
-/** With what a platform that drives rotations itself offers besides. */
+/** An opened store. A platform that drives rotations itself offers more. */
 export type OpenedStore = SecretStore & SecretStoreAdmin & Partial<StepService & RotationStarter>
-/** How a store is opened, by whoever first needs it. */
+/** How a store is opened. */
 export interface StoreRow {
   open(options: StoreOptions): Promise<OpenedStore>
-  /** For trials and tests: what is put there is gone with the process. */
+  /** For trials and tests: its secrets are gone with the process. */
   readonly trial?: true
 }
 
-/** One row a store; loaded only when a ref names it. */
+/** One row for each store. A store is loaded only when a ref names it. */
 export const stores = {
   file: { open: async ({ env, home, key }) => (await import('./file/open.js')).openFileStore(home, await key(), env) },
   aws: {
@@ -32,13 +32,13 @@ export const stores = {
   },
   memory: { open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env), trial: true },
 } satisfies Record<string, StoreRow>
-/** Every store that has a row, those for trials included, which storeRow refuses. */
+/** Every store that has a row, including those for trials, which storeRow refuses. */
 export type OpenableStore = keyof typeof stores
 
-/** Those that a person may name. */
+/** The stores that a person may name. */
 export const storeKinds: readonly string[] = Object.entries<StoreRow>(stores).flatMap(([kind, { trial }]) => (trial ? [] : [kind]))
 
-/** bad_event for a ref whose store nobody registered. */
+/** The row of a store. bad_event for a ref whose store has no row. */
 export function storeRow(kind: StoreKind): StoreRow {
   const row = Object.entries<StoreRow>(stores).find(([name]) => name === kind)?.[1]
   if (row !== undefined && !row.trial) return row

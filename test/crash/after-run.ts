@@ -17,6 +17,7 @@ export const afterTroubles = [
   'wiped',
   'wiped and crashed',
   'stripped',
+  'a person writes',
 ] as const
 export type AfterTrouble = (typeof afterTroubles)[number]
 
@@ -67,6 +68,7 @@ function faultOf(story: Story, { at, trouble, setting }: Omit<AfterPlan, 'plot' 
   if (trouble === 'wiped') return { at, mode: 'act', act: wipe }
   if (trouble === 'wiped and crashed') return { at, mode: 'after', act: wipe }
   if (trouble === 'stripped') return { at, mode: 'act', act: async () => (world.store as MemoryStore).stripPending(world.ref) }
+  if (trouble === 'a person writes') return { at, mode: 'act', act: () => story.byHand() }
   return { at, mode: trouble }
 }
 
@@ -82,8 +84,8 @@ export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   await plot.run(story, [first, ...second])
   if (setting.serviceDriven) await story.perform(platformGoesOn) // the service calls again with the same token until it is done
   await sweepUntilQuiet(story)
-  if ((plot.mayNeedPerson || plan.trouble === 'stripped') && (await isStuck(story))) {
-    await story.perform(recoverNow)
+  if ((plot.mayNeedPerson || ['stripped', 'a person writes'].includes(plan.trouble)) && (await isStuck(story))) {
+    await story.perform(recoverNow, { overtakes: await isContested(story) })
     for (let pass = 0; pass < 3; pass++) await story.perform(sweepNow)
   }
   await checkStory(story)
@@ -98,6 +100,12 @@ async function sweepUntilQuiet(story: Story): Promise<void> {
     await story.perform(sweepNow, { afterMs: pass === 4 ? weekMs : laterMs })
     quiet = story.effects === before && story.consumers.every(({ settled }) => settled) ? quiet + 1 : 0
   }
+}
+
+/** We wrote over somebody's value, and what is current then was never told to anybody: the person goes past it. */
+async function isContested({ world }: Story): Promise<boolean> {
+  const { journal } = await world.store.describe(world.ref)
+  return journal?.rotation?.contested === true && journal.code === 'stuck'
 }
 
 async function isStuck({ world }: Story): Promise<boolean> {
@@ -134,7 +142,7 @@ export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<
 
 function possible(setting: Setting, trouble: AfterTrouble): boolean {
   if (trouble.startsWith('wiped')) return setting.wipe !== undefined
-  return trouble !== 'stripped' || setting.memory
+  return (trouble !== 'stripped' && trouble !== 'a person writes') || setting.memory
 }
 
 /** What the pairs leave out: for each effect with another one behind it in its invocation, what both crashes leave behind. */

@@ -105,6 +105,12 @@ export class Story {
       const replaced = this.publications.at(-2)
       const silent = this.setting.serviceDriven && this.consumers.length === 0 && state.journal?.announced !== last?.version
       if (silent && replaced) this.unknown.add(replaced.user)
+      // Between the look at what follows base and the write nobody can see it: we wrote over it, and say so.
+      const { base } = state.journal?.rotation ?? {}
+      if (last && state.current.ours !== undefined && base !== undefined && base !== last.version) {
+        last.overtaken = true
+        this.unknown.add(last.user)
+      }
       this.publications.push({ version: state.current.id, user: this.#userOf(text), overtaken: false })
     }
     if (world.rotator !== 'a' && !world.accepts(text)) this.broken.lockouts.push(`current is refused after ${name}`)
@@ -144,6 +150,17 @@ export class Story {
       if (cause instanceof RotationError) return cause.code
       throw cause
     }
+  }
+
+  /** Somebody sets another credential and stores it, past us. */
+  async byHand(): Promise<void> {
+    const last = this.publications.at(-1)
+    if (last) last.overtaken = true
+    const { journal } = await this.world.store.describe(this.world.ref)
+    // adopt notes what is current; here nobody adopted, and nothing was announced yet.
+    if (journal?.announced === undefined) for (const { user } of this.publications) this.unknown.add(user)
+    await this.world.writeByHand()
+    await this.#look('a write by hand')
   }
 
   act<T>(process: FakeProcess, act: (deps: Deps) => Promise<T>): Promise<T> {

@@ -10,6 +10,7 @@ import { serve } from '../../shared/lifecycle/service/serve.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
+import { MemoryStore } from '../../shared/stores/memory.js'
 import { FakeEnv } from './fake-env.js'
 import { currentProcess, effect, type FakeProcess, inProcess, startProcess } from './faults.js'
 
@@ -35,6 +36,7 @@ export class World {
   loadNotifier: Deps['loadNotifier'] = loadNotifier
   #processes = 0
   #published = 0
+  #byHand = 0
   #lastCurrent: string | undefined
   watch: (name: string) => Promise<void> = async () => {}
   /** Which process made which of the target's logins. */
@@ -161,6 +163,27 @@ export class World {
     const { username, password, ring } = JSON.parse(text) as { username: string; password: string; ring?: { kid: string }[] }
     if (this.rotator === 'f') return ring?.some(({ kid }) => kid === username) === true
     return this.target.accounts.get(username) === password || this.target.keys.get(username)?.secret === password
+  }
+
+  /** Somebody sets a password of their own at the target, and stores it past the engine; on the memory store. */
+  async writeByHand(): Promise<void> {
+    if (!(this.store instanceof MemoryStore)) throw new Error('Only the memory store can be written past the engine.')
+    const before = JSON.parse(await this.currentText()) as { username: string; ring?: readonly { kid: string; key: string }[] }
+    const password = `by-hand-${++this.#byHand}-0123456789`
+    this.store.writeForeign(this.ref, new SecretText(JSON.stringify({ ...before, ...this.#setByHand(before, password) })))
+  }
+  #setByHand(before: { username: string; ring?: readonly { kid: string; key: string }[] }, password: string): object {
+    if (this.rotator === 'f') {
+      const key = { kid: `kid-hand-${this.#byHand}`, key: password }
+      return { username: key.kid, password, ring: [key, ...(before.ring ?? [])].slice(0, 2) }
+    }
+    if (this.rotator !== 'c') {
+      this.target.accounts.set(before.username, password)
+      return { password }
+    }
+    const id = `key-hand-${this.#byHand}`
+    this.target.keys.set(id, { id, secret: password, tag: 'by hand', createdAt: this.env.time })
+    return { username: id, password }
   }
 
   /** How often what consumers read changed. */

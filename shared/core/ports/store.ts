@@ -70,6 +70,8 @@ export interface OpenRotation {
   /** Checked publish: noted before the write. From here on only finish may run. */
   readonly intent?: true
   readonly published?: VersionId
+  /** Checked publish: somebody else wrote at the same time. What is current then is proven before anybody is told. */
+  readonly contested?: true
   readonly holder: string
   readonly attempt: number
   readonly leaseUntil: number

@@ -7,6 +7,7 @@ import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
+import { assertCurrentWorks, isContested } from './contested.js'
 import { type Delivery, deliver, seenBy, wasTold } from './deliver.js'
 
 /** How one announce pass ended; `told` also lists who was told before. */
@@ -33,6 +34,10 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
     if (!due && overtaken.length === 0) return { ref, outcome: 'none', told: [] }
     const setup = await loadSetup()
     assertConsumers(setup)
+    if (isContested(state)) {
+      if (journal?.code !== undefined) return { ref, outcome: 'waiting', told: [] } // no login before a person has looked
+      await assertCurrentWorks(tools, setup, state)
+    }
     const change = changeOf(state, current)
     const told = await tellAll(tools, setup, state, change, overtaken)
     if (!due) return { ref, change, told, outcome: 'announced' } // another pass has noted it

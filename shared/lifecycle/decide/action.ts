@@ -11,7 +11,7 @@ export interface Facts {
   readonly mints: boolean
   /** False where notes are denied: then a due announcement holds nothing. */
   readonly journal: boolean
-  /** Whether anybody has to be told of a publication. */
+  /** Whether anybody has to be notified of a publication. */
   readonly consumers: boolean
   /** Required consumers that refuse the publication, or whose last preflight found them misconfigured. */
   readonly refused?: readonly string[]

@@ -5,6 +5,13 @@ import { type Delivery, deliver } from '../consumers/deliver.js'
 import { changeOf } from '../decide/publication.js'
 import { companionKind, type Known, type Setup, type Tools } from '../secret/setup.js'
 
+/** One look at a secret, with what acts on it. */
+export interface Looked {
+  readonly tools: Tools
+  readonly setup: Known
+  readonly state: SecretState
+}
+
 /** Whether a credential that left may be retired, and what was found out about it. `entry` keeps the evidence for the next look. */
 export interface Verdict {
   readonly open: boolean
@@ -19,13 +26,8 @@ export interface Verdict {
  * The gate is open only when every required consumer, asked again now, is drained. Where no consumer is named, it is open only when the target
  * itself shows that nobody uses the credential any more. An empty list of consumers proves nothing, and arms nothing.
  */
-export async function askGate(
-  tools: Tools,
-  setup: Known,
-  state: SecretState,
-  entry: Retiring,
-  context: Context<unknown>,
-): Promise<Verdict> {
+export async function askGate(looked: Looked, entry: Retiring, context: Context<unknown>): Promise<Verdict> {
+  const { tools, setup, state } = looked
   const now = tools.deps.env.now()
   const told = await askConsumers(tools, setup, state)
   const required = told.filter(({ consumer }) => consumer.required)

@@ -42,7 +42,7 @@ export async function reencrypted(deps: Deps, refText: string, id: string): Prom
 }
 
 async function assertFollowed(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<void> {
-  const { told } = await askGate(tools, setup, state, entry, await lookContext(tools, setup, state))
+  const { told } = await askGate({ tools, setup, state }, entry, await lookContext(tools, setup, state))
   const behind = told.filter(({ seen }) => seen.phase !== 'drained').map(({ consumer }) => consumer.key)
   if (behind.length === 0) return
   const { shown } = state.ref

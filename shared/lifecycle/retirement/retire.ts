@@ -9,9 +9,9 @@ import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
 import { isLostRace, lookAgain, type Opened, opened } from '../secret/open.js'
 import { identitiesOf, retainedIds } from '../secret/outgoing.js'
-import { assertConsumers, createTools, type Known, type Tools } from '../secret/setup.js'
+import { assertConsumers, createTools, type Tools } from '../secret/setup.js'
 import { busyWith } from './busy.js'
-import { askGate, type Verdict } from './gate.js'
+import { askGate, type Looked, type Verdict } from './gate.js'
 
 /** What a pass did with one outgoing credential; `again` in epoch milliseconds. */
 export interface Retired {
@@ -61,17 +61,18 @@ async function settleNext(
   const entry = (state.journal?.retiring ?? []).find(({ id }) => !done.has(id))
   if (entry === undefined) return undefined
   const { rotator, ...setup } = await loadSetup()
-  return rotator && settle(tools, { ...setup, rotator }, state, entry)
+  return rotator && settle({ tools, setup: { ...setup, rotator }, state }, entry)
 }
 
-async function settle(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<Retired> {
+async function settle(looked: Looked, entry: Retiring): Promise<Retired> {
+  const { tools, setup, state } = looked
   const { env, holder } = tools.deps
   const { id, notBefore, leaseUntil = 0 } = entry
   const retained = await retainedIds(tools, setup, state)
-  if (retained !== undefined) return settleRetained(tools, state, entry, retained)
+  if (retained !== undefined) return settleRetained(looked, entry, retained)
   const isOthers = entry.holder !== undefined && entry.holder !== holder
   if (isOthers && leaseUntil > env.now()) return { id, state: entry.state, why: 'another process retires it', again: leaseUntil }
-  const live = await liveAs(tools, setup, state, entry)
+  const live = await liveAs(looked, entry)
   if (live === 'current') {
     await removeEntry(tools, state, entry)
     return { id, state: 'current again', why: 'it is current, so nothing is retired' }
@@ -80,24 +81,26 @@ async function settle(tools: Tools, setup: Known, state: SecretState, entry: Ret
   if (busy !== undefined && entry.state !== 'armed') return { id, state: entry.state, why: busy }
   if (entry.state === 'disabled' && env.now() < notBefore)
     return { id, state: 'disabled', why: 'it is disabled and ends later', again: notBefore }
-  if (entry.state === 'armed' || entry.state === 'disabled') return carryOut(tools, setup, state, entry, undefined)
-  return settleAtGate(tools, setup, state, entry)
+  if (entry.state === 'armed' || entry.state === 'disabled') return carryOut(looked, entry, undefined)
+  return settleAtGate(looked, entry)
 }
 
-async function settleAtGate(tools: Tools, setup: Known, state: SecretState, entry: Retiring): Promise<Retired> {
+async function settleAtGate(looked: Looked, entry: Retiring): Promise<Retired> {
+  const { tools, setup, state } = looked
   const { env } = tools.deps
   assertConsumers(setup)
-  const verdict = await askGate(tools, setup, state, entry, await retireContext(tools, setup, state))
-  if (!verdict.open) return keep(tools, state, entry, verdict)
+  const verdict = await askGate(looked, entry, await retireContext(looked))
+  if (!verdict.open) return keep(looked, entry, verdict)
   if (env.now() < entry.notBefore) {
-    const kept = await keep(tools, state, entry, verdict)
+    const kept = await keep(looked, entry, verdict)
     return { ...kept, why: `${verdict.why}; grace is not over`, again: entry.notBefore }
   }
-  return carryOut(tools, setup, withSeen(state, verdict), verdict.entry, verdict)
+  return carryOut({ tools, setup, state: withSeen(state, verdict) }, verdict.entry, verdict)
 }
 
 /** Of a secret that keeps its older keys. Nothing is ended here: the next rotation leaves out an armed key, and then its entry goes. */
-async function settleRetained(tools: Tools, state: SecretState, entry: Retiring, retained: readonly CredentialId[]): Promise<Retired> {
+async function settleRetained(looked: Looked, entry: Retiring, retained: readonly CredentialId[]): Promise<Retired> {
+  const { tools, state } = looked
   const { id } = entry
   if (!retained.includes(id)) {
     await removeEntry(tools, state, entry)
@@ -115,7 +118,7 @@ function withSeen(state: SecretState, { told }: Verdict): SecretState {
 }
 
 /** Whether the credential is current, or in a value that may still become current: then it must not be retired. */
-export async function liveAs(tools: Tools, setup: Known, state: SecretState, { id }: Retiring): Promise<'current' | 'coming' | undefined> {
+export async function liveAs({ tools, setup, state }: Looked, { id }: Retiring): Promise<'current' | 'coming' | undefined> {
   const { current, pending, loose } = state
   const has = async (info: Pick<VersionInfo, 'id' | 'hasValue'> | undefined): Promise<boolean> => {
     if (!info?.hasValue) return false
@@ -129,7 +132,7 @@ export async function liveAs(tools: Tools, setup: Known, state: SecretState, { i
 }
 
 /** Makes the context for retiring: reads the current value, and holds no claim. */
-export async function retireContext(tools: Tools, setup: Known, state: SecretState): Promise<Context<unknown>> {
+export async function retireContext({ tools, setup, state }: Looked): Promise<Context<unknown>> {
   const context = await lookContext(tools, setup, state)
   const { rotator, policy } = setup
   const { current: info } = state
@@ -147,13 +150,12 @@ export async function retireContext(tools: Tools, setup: Known, state: SecretSta
  * removed. Where it is forced, the audit log records why.
  */
 export async function carryOut(
-  tools: Tools,
-  setup: Known,
-  state: SecretState,
+  looked: Looked,
   entry: Retiring,
   verdict: Pick<Verdict, 'why' | 'forced'> | undefined,
   more: Pick<Context<unknown>, 'endSessions'> = {},
 ): Promise<Retired> {
+  const { tools, setup, state } = looked
   const { env, holder } = tools.deps
   const { id } = entry
   const leaseUntil = env.now() + retireLeaseMs
@@ -163,11 +165,12 @@ export async function carryOut(
   await tools.store.note(state, { retiring: [...others, armed], ...optional('seen', state.journal?.seen) })
   const after = await tools.store.describe(state.ref)
   // Where the store keeps the journal apart from the value, its revision does not cover a value that somebody wrote since the gate looked.
-  if ((await liveAs(tools, setup, after, entry)) === 'current') {
+  const live = await liveAs({ tools, setup, state: after }, entry)
+  if (live === 'current') {
     await removeEntry(tools, after, armed)
     return { id, state: 'current again', why: 'somebody made it current again' }
   }
-  const context = { ...(await retireContext(tools, setup, state)), ...more, deadline: leaseUntil - marginMs }
+  const context = { ...(await retireContext(looked)), ...more, deadline: leaseUntil - marginMs }
   const reason = verdict?.forced ? { reason: verdict.why } : {}
   const progress = await setup.rotator.retire({ ...context, ...reason }, id)
   if (!progress.done) {
@@ -198,7 +201,7 @@ async function removeEntry(tools: Tools, state: SecretState, { id, version, hold
 }
 
 /** Notes what was found out: without it the next look would begin again. */
-async function keep(tools: Tools, state: SecretState, entry: Retiring, verdict: Verdict): Promise<Retired> {
+async function keep({ tools, state }: Looked, entry: Retiring, verdict: Verdict): Promise<Retired> {
   const { entry: found, told, why } = verdict
   const { journal } = state
   const retiring = (journal?.retiring ?? []).map((one) => (one.id === entry.id ? found : one))

@@ -3,8 +3,9 @@ import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
-import type { Known, Tools } from '../secret/setup.js'
+import type { Known } from '../secret/setup.js'
 import { mayContinue } from './busy.js'
+import type { Looked } from './gate.js'
 import { carryOut, liveAs, type Retired, retireContext } from './retire.js'
 
 /**
@@ -12,10 +13,13 @@ import { carryOut, liveAs, type Retired, retireContext } from './retire.js'
  * records the reason. bad_event where there is nothing left to revoke; held while an open rotation may be about to use the account again.
  */
 export async function revoke(deps: Deps, refText: string, reason: string): Promise<Retired> {
-  return withSecret(deps, refText, { ways: 'back' }, async ({ tools, state, known }) => revokePrevious(tools, await known(), state, reason))
+  return withSecret(deps, refText, { ways: 'back' }, async ({ tools, state, known }) =>
+    revokePrevious({ tools, setup: await known(), state }, reason),
+  )
 }
 
-async function revokePrevious(tools: Tools, setup: Known, state: SecretState, reason: string): Promise<Retired> {
+async function revokePrevious(looked: Looked, reason: string): Promise<Retired> {
+  const { tools, setup, state } = looked
   const { rotator } = setup
   const { shown } = state.ref
   assertRevocable(setup, state)
@@ -24,8 +28,8 @@ async function revokePrevious(tools: Tools, setup: Known, state: SecretState, re
   if (currentId === undefined) throw nothingError(state)
   const entries = await entriesDue(tools, setup, state, currentIds)
   const entry = previousOf(entries, state)
-  if (entry === undefined) return endOldSessions(tools, setup, state, currentId, reason)
-  const isNeeded = mayContinue(state) || (await liveAs(tools, setup, state, entry)) !== undefined
+  if (entry === undefined) return endOldSessions(looked, currentId, reason)
+  const isNeeded = mayContinue(state) || (await liveAs(looked, entry)) !== undefined
   if (isNeeded) {
     const why = `A rotation of ${shown} is open and may be about to use ${entry.id} again.`
     throw new RotationError('held', why, { next: `Finish it first: keyturn rotate ${shown} --resume.` })
@@ -33,7 +37,7 @@ async function revokePrevious(tools: Tools, setup: Known, state: SecretState, re
   const noted = { ...state, journal: { ...state.journal, retiring: entries } }
   const end = rotator.sessions === undefined ? {} : { endSessions: true }
   const verdict = { forced: true, why: `revoked: ${reason}` }
-  return carryOut(tools, setup, noted, entry, verdict, end)
+  return carryOut({ tools, setup, state: noted }, entry, verdict, end)
 }
 
 function assertRevocable({ rotator }: Known, { journal, ref: { shown } }: SecretState): void {
@@ -55,16 +59,12 @@ function previousOf(entries: readonly Retiring[], { previous }: SecretState): Re
 }
 
 /** Of a target with one slot. The rotation ended the outgoing credential; only sessions that were opened before are left. */
-async function endOldSessions(
-  tools: Tools,
-  { rotator, ...setup }: Known,
-  state: SecretState,
-  currentId: Retired['id'],
-  reason: string,
-): Promise<Retired> {
-  if (state.previous === undefined || rotator.sessions === undefined) throw nothingError(state)
-  const context = await retireContext(tools, { ...setup, rotator }, state)
-  await rotator.sessions.end({ ...context, reason: `revoked: ${reason}` }, currentId)
+async function endOldSessions(looked: Looked, currentId: Retired['id'], reason: string): Promise<Retired> {
+  const { setup, state } = looked
+  const { sessions } = setup.rotator
+  if (state.previous === undefined || sessions === undefined) throw nothingError(state)
+  const context = await retireContext(looked)
+  await sessions.end({ ...context, reason: `revoked: ${reason}` }, currentId)
   const why = 'the rotation replaced its outgoing password; older sessions are ended'
   return { id: currentId, state: 'retired', why }
 }

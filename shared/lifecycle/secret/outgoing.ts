@@ -4,7 +4,10 @@ import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, VersionId } from '../../core/ports/words.js'
 import { companionKind, type Known, type Setup, type Tools } from './setup.js'
 
-/** The versions that left current and have no retiring entry: previous, and those that a rotation had replaced before somebody else overtook it. */
+/**
+ * The versions that left current and have no retiring entry: previous, the one that was announced last, and those that a rotation had replaced before
+ * somebody else overtook it.
+ */
 function leftVersions({ current, previous, journal }: SecretState): readonly VersionId[] {
   const rotation = journal?.rotation
   // What was published and is not current any more, even where a crash came before the publication was noted.
@@ -13,7 +16,7 @@ function leftVersions({ current, previous, journal }: SecretState): readonly Ver
   const isOvertaken = published !== undefined && published !== current?.id
   const overtaken = isOvertaken ? [published, rotation?.base] : []
   const noted = new Set((journal?.retiring ?? []).map(({ version }) => version))
-  const left = [previous?.id, ...overtaken].filter((id): id is VersionId => id !== undefined && id !== null)
+  const left = [previous?.id, journal?.announced, ...overtaken].filter((id): id is VersionId => id !== undefined && id !== null)
   return [...new Set(left)].filter((id) => id !== current?.id && !noted.has(id))
 }
 

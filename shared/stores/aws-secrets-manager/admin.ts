@@ -18,14 +18,14 @@ import { takeAway } from './writer.js'
 
 const namesAllowed = /^[A-Za-z0-9/_+=.@-]{1,512}$/
 
-/** With a person's rights: lists versions, writes tags and policy, starts the service's own rotation. */
+/** The store with a person's rights: it lists versions, writes tags and policy, and starts the service's own rotation. */
 export class AwsSecretsManagerAdmin extends AwsSecretsManager implements SecretStoreAdmin, RotationStarter {
   static override open = (options: ClientOptions, env: Env): AwsSecretsManagerAdmin =>
     new AwsSecretsManagerAdmin(new Api(createClient(options)), env)
   static openFrom = (environment: Environment, env: Env): AwsSecretsManagerAdmin =>
     AwsSecretsManagerAdmin.open(clientOptionsOf(environment), env)
 
-  /** The note of the announcement knows better; and who may not list versions gets the last change instead. */
+  /** When current was made, unless the note of its announcement knows better. A role that may not list versions uses the last change instead. */
   protected override async dateOf({ ref, current, tags }: Description): Promise<number | undefined> {
     if (current === undefined || notesOf(tags)?.announced?.version === current) return undefined
     try {
@@ -39,7 +39,7 @@ export class AwsSecretsManagerAdmin extends AwsSecretsManager implements SecretS
   async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {
     const { store, name: bare } = splitRef(name, kind)
     if (store !== kind || !namesAllowed.test(bare)) {
-      throw new RotationError('bad_event', `"${name}" is no name of AWS Secrets Manager.`, {
+      throw new RotationError('bad_event', `"${name}" is not a name of AWS Secrets Manager.`, {
         field: 'ref',
         next: 'Use A-Z a-z 0-9 / _ + = . @ -, up to 512 characters.',
       })
@@ -64,24 +64,26 @@ export class AwsSecretsManagerAdmin extends AwsSecretsManager implements SecretS
 
   async setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void> {
     const entries = Object.entries(patch)
-    await this.api.tag(ref.key, Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null)))
+    const kept = entries.filter((entry): entry is [string, string] => entry[1] !== null)
+    await this.api.tag(ref.key, Object.fromEntries(kept))
     await this.api.untag(
       ref.key,
       entries.filter(([, value]) => value === null).map(([key]) => key),
     )
   }
 
-  /** Label-less versions too, newest first. Whether one has a value shows when it is read: only a placeholder has none. */
+  /** All versions, even those without a label, newest first. A read shows whether one has a value: only a placeholder has none. */
   async *history(ref: SecretRef): AsyncIterable<VersionInfo> {
     const all: VersionInfo[] = []
     for await (const { id, createdAt, stages } of this.api.versions(ref.key)) {
-      const staged = stages.includes(label.staged) || (stages.includes(label.pending) && !stages.includes(label.current))
+      const isPending = stages.includes(label.pending) && !stages.includes(label.current)
+      const staged = isPending || stages.includes(label.staged)
       if (!staged) all.push({ id, createdAt, hasValue: true, ours: id as string as Token })
     }
     yield* all.reverse().sort((a, b) => b.createdAt - a.createdAt)
   }
 
-  /** Asynchronous: the service calls its function step by step. A rotation that is not finished is gone on with, under its own token. */
+  /** Asynchronous: the service calls its function step by step. It continues a rotation that is not finished, under that rotation's own token. */
   async startNative(ref: SecretRef): Promise<Token> {
     try {
       return await this.api.rotate(ref.key, nativeToken(this.env.random(16)))
@@ -100,13 +102,14 @@ export class AwsSecretsManagerAdmin extends AwsSecretsManager implements SecretS
       ref.key,
       Object.keys(tags).filter((key) => key.startsWith('keyturn-')),
     )
-    const marks: readonly string[] = [label.stuck, label.staged, ...retiringLabels, ...(state.drivenBy === 'engine' ? [label.pending] : [])]
+    const ours = state.drivenBy === 'engine' ? [label.pending] : []
+    const marks: readonly string[] = [label.stuck, label.staged, ...retiringLabels, ...ours]
     for (const [id, names] of stages)
       for (const name of names) if (marks.includes(name)) await takeAway(this.api, ref, name, id as VersionId)
   }
 }
 
-/** A random UUID (version 4), as the service's own tokens are: not to be taken for one of our engine's. */
+/** A random UUID (version 4), like the service's own tokens, so that it does not look like a token of our engine. */
 function nativeToken(random: Uint8Array): Token {
   const hex = Buffer.from(random).toString('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-') as Token

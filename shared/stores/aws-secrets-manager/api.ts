@@ -18,20 +18,20 @@ import type { Policy, Token, VersionId } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { type Description, readDescription } from './description.js'
 
-/** How the service is reached. What is absent is found by the SDK's own rules. */
+/** How the service is reached. The SDK's own rules find what is absent. */
 export interface ClientOptions {
   readonly region?: string
   /** SECRETS_MANAGER_ENDPOINT, as the vendor's templates have it; else the SDK's own rules. */
   readonly endpoint?: string
 }
 
-/** The variables of a process, handed in by whoever opens the store. */
+/** The variables of a process, which the opener of the store hands in. */
 export type Environment = Readonly<Record<string, string | undefined>>
-/** What the environment of a process says of it: SECRETS_MANAGER_ENDPOINT alone; the rest is read by the SDK. */
+/** Reads SECRETS_MANAGER_ENDPOINT from the environment of a process. The SDK reads the rest. */
 export const clientOptionsOf = ({ SECRETS_MANAGER_ENDPOINT: endpoint }: Environment): ClientOptions =>
   optional('endpoint', endpoint || undefined)
 
-/** Makes a client with one attempt per call and a limit of ten seconds: retries are the guard's. */
+/** Makes a client with one attempt for each call and a limit of ten seconds: the guard makes the retries. */
 export const createClient = ({ region, endpoint }: ClientOptions): SecretsManagerClient =>
   new SecretsManagerClient({
     ...optional('region', region),
@@ -39,7 +39,7 @@ export const createClient = ({ region, endpoint }: ClientOptions): SecretsManage
     ...clientDefaults,
   })
 
-/** One version with its text and the labels that it had when it was read. `createdAt` in epoch milliseconds; 0: the service did not say. */
+/** One version with its text and the labels that it had when it was read. `createdAt` in epoch milliseconds; 0 where the service did not give it. */
 export interface Value {
   readonly id: VersionId
   readonly text: SecretText
@@ -48,7 +48,7 @@ export interface Value {
   readonly arn: string
   readonly name: string
 }
-/** One version as a listing shows it, without its text. `createdAt` in epoch milliseconds; 0: the service did not say. */
+/** One version as a listing shows it, without its text. `createdAt` in epoch milliseconds; 0 where the service did not give it. */
 export interface ListedVersion {
   readonly id: VersionId
   readonly stages: readonly string[]
@@ -56,7 +56,7 @@ export interface ListedVersion {
 }
 const pageSize = 100
 
-/** The calls that are made, in our own words; errors are the SDK's. */
+/** The calls that we make, with names of our own. Errors are the SDK's. */
 export class Api {
   readonly #client: SecretsManagerClient
   readonly #rotationToken: SecretText | undefined
@@ -65,7 +65,7 @@ export class Api {
     this.#rotationToken = rotationToken
   }
 
-  /** The same client, for one rotation that the service called for: its own token travels with the one call that takes it. */
+  /** The same client, for one rotation that the service asked for: its own token travels with the one call that takes it. */
   forRotation = (rotationToken: SecretText | undefined): Api => new Api(this.#client, rotationToken)
   get byService(): boolean {
     return this.#rotationToken !== undefined
@@ -97,7 +97,7 @@ export class Api {
     await this.#client.send(new PutSecretValueCommand(given))
   }
 
-  /** `from` must hold the label where any version does: that is what fences a move. Without `to` it is only taken away. */
+  /** Moves a label. `from` must hold it where any version does: that fences the move. Without `to` the label is only removed. */
   async moveStage(id: string, stage: string, move: { readonly to?: VersionId; readonly from?: VersionId }): Promise<void> {
     const given = {
       SecretId: id,
@@ -108,7 +108,7 @@ export class Api {
     await this.#client.send(new UpdateSecretVersionStageCommand(given))
   }
 
-  /** Those without a label too; in the service's order. */
+  /** All versions, even those without a label, in the service's order. */
   async *versions(id: string): AsyncIterable<ListedVersion> {
     for (let next: string | undefined; ; ) {
       const given = { SecretId: id, IncludeDeprecated: true, MaxResults: pageSize, ...optional('NextToken', next) }
@@ -120,7 +120,7 @@ export class Api {
     }
   }
 
-  /** `tagged`: only those with a tag that begins so. */
+  /** `tagged`: only secrets with a tag that begins so. */
   async *list(tagged: string | undefined): AsyncIterable<Description> {
     for (let next: string | undefined; ; ) {
       const filters = tagged === undefined ? {} : { Filters: [{ Key: 'tag-key' as const, Values: [tagged] }] }

@@ -7,7 +7,7 @@ import { holderOf, label, type Stages } from './labels.js'
 
 export const kind = storeKind('aws')
 
-/** DescribeSecret, or one entry of ListSecrets, in our own words. */
+/** What DescribeSecret or one entry of ListSecrets says, with names of our own. */
 export interface Description {
   readonly ref: SecretRef
   readonly stages: Stages
@@ -18,19 +18,21 @@ export interface Description {
   readonly native: Native
   readonly changedAt: number
   readonly rotatedAt?: number
-  /** Why nobody but the named one may rotate it. */
+  /** Why it cannot be rotated here. */
   readonly foreign?: string
 }
 
-/** RotateSecret is set up: the service drives. */
+/** Whether RotateSecret is set up, so that the service drives. */
 export const isDriven = ({ native }: Pick<Description, 'native'>): boolean => native.does === 'starts'
-/** A secret by its whole ARN, and as people and other tools call it. */
+/** A secret by its whole ARN, with the names that people and other tools use. */
 export const refOf = (arn: string, name: string): SecretRef => ({ store: kind, key: arn, shown: `aws:${name}`, name })
 
 const ms = (date: Date | undefined): number | undefined => date?.getTime()
 
+type Answer = DescribeSecretCommandOutput | (SecretListEntry & { readonly $metadata?: unknown })
+
 /** Translates DescribeSecret or an entry of ListSecrets; times in epoch milliseconds. not_found for a secret that is marked for deletion. */
-export function readDescription(answer: DescribeSecretCommandOutput | (SecretListEntry & { readonly $metadata?: unknown })): Description {
+export function readDescription(answer: Answer): Description {
   const { ARN: arn = '', Name: name = arn } = answer
   const ref = refOf(arn, name)
   if (answer.DeletedDate !== undefined) {
@@ -39,18 +41,13 @@ export function readDescription(answer: DescribeSecretCommandOutput | (SecretLis
       next: 'Restore it (aws secretsmanager restore-secret), or name another one.',
     })
   }
-  const found =
-    ('VersionIdsToStages' in answer
-      ? answer.VersionIdsToStages
-      : 'SecretVersionsToStages' in answer
-        ? answer.SecretVersionsToStages
-        : undefined) ?? {}
-  const stages: Stages = new Map(Object.entries(found).map(([id, names]) => [id as VersionId, names]))
+  const stages = stagesOf(answer)
   const region = arn.split(':')[3]
+  const tags = (answer.Tags ?? []).flatMap(({ Key, Value = '' }) => (Key === undefined ? [] : [[Key, Value] as const]))
   return {
     ref,
     stages,
-    tags: Object.fromEntries((answer.Tags ?? []).flatMap(({ Key, Value }) => (Key === undefined ? [] : [[Key, Value ?? '']]))),
+    tags: Object.fromEntries(tags),
     ...optional('current', holderOf(stages, label.current)),
     ...optional('previous', holderOf(stages, label.previous)),
     ...optional('pending', holderOf(stages, label.pending)),
@@ -61,14 +58,19 @@ export function readDescription(answer: DescribeSecretCommandOutput | (SecretLis
   }
 }
 
-function nativeOf(answer: Parameters<typeof readDescription>[0]): Native {
-  const rules = answer.RotationRules
-  const schedule =
-    rules?.ScheduleExpression ?? (rules?.AutomaticallyAfterDays === undefined ? undefined : `every ${rules.AutomaticallyAfterDays} days`)
-  const replicas = ('ReplicationStatus' in answer ? (answer.ReplicationStatus ?? []) : []).map(({ Region, Status }) => ({
-    at: Region ?? 'unknown',
-    inSync: Status === 'InSync',
-  }))
+/** The two answers have the labels under different names. */
+function stagesOf(answer: Answer): Stages {
+  const described = 'VersionIdsToStages' in answer ? answer.VersionIdsToStages : undefined
+  const listed = 'SecretVersionsToStages' in answer ? answer.SecretVersionsToStages : undefined
+  const entries = Object.entries(described ?? listed ?? {})
+  return new Map(entries.map(([id, names]) => [id as VersionId, names]))
+}
+
+function nativeOf(answer: Answer): Native {
+  const { ScheduleExpression: expression, AutomaticallyAfterDays: days } = answer.RotationRules ?? {}
+  const schedule = expression ?? (days === undefined ? undefined : `every ${days} days`)
+  const found = 'ReplicationStatus' in answer ? (answer.ReplicationStatus ?? []) : []
+  const replicas = found.map(({ Region = 'unknown', Status }) => ({ at: Region, inSync: Status === 'InSync' }))
   return {
     does: answer.RotationEnabled === true ? 'starts' : 'off',
     ...optional('schedule', schedule),

@@ -8,12 +8,12 @@ import { isNotFound } from './errors.js'
 import { label } from './labels.js'
 import { stateOf } from './state.js'
 
-/** What a warm instance keeps from call to call: no value, only descriptions and which tokens were seen to have one. */
+/** What a warm instance keeps from call to call: descriptions, and which tokens were seen to have a value. It keeps no value. */
 export class Warm {
   readonly #descriptions = new Map<string, { readonly token: Token; readonly description: Description; readonly at: number }>()
   readonly #filled = new Map<string, number | undefined>()
 
-  /** Of the same rotation, and not older than a quarter of an hour. */
+  /** The description from the same rotation, where it is not older than a quarter of an hour. */
   descriptionOf(ref: SecretRef, token: Token, now: number): Description | undefined {
     const kept = this.#descriptions.get(ref.key)
     return kept?.token === token && now - kept.at < keptMsMax ? kept.description : undefined
@@ -28,7 +28,7 @@ export class Warm {
   }
   isFilled = (ref: SecretRef, version: string): boolean => this.#filled.has(`${ref.key} ${version}`)
   filledAt = (ref: SecretRef, version: string): number | undefined => this.#filled.get(`${ref.key} ${version}`)
-  /** `at`: when this process wrote it, or the service said that it was made. */
+  /** `at`: when this process wrote it, or when the service says that it was made. */
   fill(ref: SecretRef, version: string, at: number | undefined): void {
     if (this.#filled.size >= keptMax) this.#filled.clear()
     this.#filled.set(`${ref.key} ${version}`, this.filledAt(ref, version) ?? at)
@@ -37,9 +37,9 @@ export class Warm {
 const keptMsMax = 15 * 60_000
 const keptMax = 1000
 
-/** The service answers not-found for a while for what was just written (sdk-js-v3 #7701): asked again after these pauses. */
+/** For a while the service answers not-found for what was just written (sdk-js-v3 #7701). It is asked again after these pauses. */
 const staleWaitsMs = [150, 400, 1000]
-/** In testSecret nothing found means that only current is to be tested, and then finish publishes what nobody tested: the more certain it must be. */
+/** In testSecret not-found means that only current is tested, and finish then publishes what nobody tested. So it must be more certain. */
 const testWaitsMs = [...staleWaitsMs, 2000, 4000]
 
 /** What a Reader works with. `warm` outlives the invocation and holds no value. */
@@ -51,7 +51,7 @@ export interface ReaderParts {
   readonly values: Map<string, Value> | undefined
 }
 
-/** Reads of values and of what one step needs. */
+/** Reads values, and the state that one step needs. */
 export class Reader {
   readonly #parts: ReaderParts
   constructor(parts: ReaderParts) {
@@ -67,7 +67,7 @@ export class Reader {
         return this.#remember(ref, await this.#parts.api.get(ref.key, { version }))
       } catch (cause) {
         if (!isNotFound(cause) || waitMs === undefined) throw cause
-        // What was written a moment ago is worth a wait; what nobody is known to have written gets one more look.
+        // A value that was written a moment ago is worth a wait. A value that nobody is known to have written gets one more look.
         if (waits === 'usual' && !warm.isFilled(ref, version) && waitMs !== staleWaitsMs[0]) throw cause
         await env.sleep(waitMs)
       }
@@ -81,7 +81,7 @@ export class Reader {
     return value
   }
 
-  /** undefined where no version has a value under this label. */
+  /** The value under a label; undefined where no version has one. */
   async staged(ref: SecretRef, stage: string): Promise<Value | undefined> {
     return absentIs(undefined, async () => this.#remember(ref, await this.#parts.api.get(ref.key, { stage })))
   }
@@ -103,7 +103,7 @@ export class Reader {
     return this.#valueState(ref, token, step)
   }
 
-  /** Whether the placeholder is filled nobody asks: a value that is there shows when another one is put. */
+  /** The state for create. It does not ask whether the placeholder is filled: an existing value shows when another one is put. */
   async #createState(ref: SecretRef, token: Token): Promise<SecretState> {
     const value = await this.staged(ref, label.current)
     const description = await this.#known(ref, token)
@@ -112,7 +112,7 @@ export class Reader {
     return stateOf(description, { ...known, pendingHasValue: this.#parts.warm.isFilled(ref, token) })
   }
 
-  /** A token whose value was given up has no label any more; one that the service never gave has no value either. */
+  /** Tells a token whose value was given up, which has no label any more, from one that the service never gave, which has no value either. */
   async #known(ref: SecretRef, token: Token): Promise<Description> {
     const description = await this.fresh(ref, token)
     const id = token as string as VersionId
@@ -123,14 +123,14 @@ export class Reader {
     return checked(description, token)
   }
 
-  /** The service calls finish only after testSecret succeeded with this token, so it vouches for the value; a call by hand is looked at. */
+  /** The service calls finish only after testSecret succeeded with this token, so it vouches for the value. A call by hand is checked. */
   async #finishState(ref: SecretRef, token: Token): Promise<SecretState> {
     const description = checked(await this.fresh(ref, token))
     const vouched = this.#parts.api.byService || description.pending !== (token as string)
     return stateOf(description, { pendingHasValue: vouched || (await this.hasValue(ref, token as string as VersionId)) })
   }
 
-  /** set, test: the labels come with the value; only what the policy says is taken from an earlier step. */
+  /** The state for set and test. The labels come with the value; only the policy comes from an earlier step. */
   async #valueState(ref: SecretRef, token: Token, step: Step): Promise<SecretState> {
     const id = token as string as VersionId
     const value = await absentIs(undefined, () => this.value(ref, id, step === 'test' ? 'test' : 'usual'))
@@ -143,7 +143,7 @@ export class Reader {
     return stateOf({ ...rest, ...marked, ...moved }, { pendingHasValue: true })
   }
 
-  /** A description that is kept names this version as current: is it still? conflict where it is not, and then it is asked for again. */
+  /** Checks that the version which a kept description names as current still is. conflict where it is not; then the description is asked for again. */
   assertFresh(ref: SecretRef, value: Value): void {
     const { warm } = this.#parts
     if (warm.currentOf(ref) !== value.id || value.stages.includes(label.current)) return
@@ -151,7 +151,7 @@ export class Reader {
     throw changedError(ref)
   }
 
-  /** When this version was made: of what this process wrote it is known, of anything else the service is asked. */
+  /** When this version was made. It is known for versions that this process wrote; for all others the service is asked. */
   async createdAt(ref: SecretRef, version: VersionId): Promise<number> {
     return this.#parts.warm.filledAt(ref, version) ?? (await this.value(ref, version)).createdAt
   }
@@ -166,11 +166,11 @@ async function absentIs<T>(instead: T, read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Makes a conflict error: the state that was read is not the present one any more. */
+/** Makes a conflict error: the state that was read is old. */
 export const changedError = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `${ref.shown} was changed meanwhile.`, { next: 'The state is read again.' })
 
-/** What the vendor's own functions refuse, too: rotation is off; and, asked for a value, a token that the service does not know. */
+/** Refuses what the vendor's own functions refuse, too: a secret whose rotation is off and, where a value is asked for, a token that the service does not know. */
 function checked(description: Description, token?: Token): Description {
   const { ref, stages } = description
   const failRef = (why: string, next: string): never => {

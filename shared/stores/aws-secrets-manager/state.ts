@@ -7,7 +7,7 @@ import { type Description, isDriven } from './description.js'
 import { holderOf, label, type Stages } from './labels.js'
 import { journalOf, notesOf, policyOf } from './tags.js'
 
-/** What is known beside the description; DescribeSecret names neither dates nor whether a version has a value. */
+/** What is known beside the description. DescribeSecret names neither dates nor whether a version has a value. */
 export interface Known {
   readonly currentCreatedAt?: number
   readonly pendingHasValue: boolean
@@ -26,9 +26,10 @@ interface Publication {
 }
 
 /**
- * When current became current. The service says when a rotation ended, and each version when it was made; a version made by hand is current from
- * then on; what was staged long before is noted. A version older than what was announced last had been current before and was moved back by hand:
- * that is another publication, after the announced one. Where nothing is known the last change of any kind stands for it, which is never too early.
+ * When current became current. The service says when a rotation ended, and when each version was made. A version made by hand is current from then on.
+ * A note says when a value that was staged long before was published. A version older than the one announced last was current before and was moved
+ * back by hand: that is another publication, after the announced one. Where nothing is known, the last change of any kind counts, which is never too
+ * early.
  */
 function publicationOf({ current, tags, rotatedAt, changedAt }: Description, createdAt: number | undefined): Publication {
   const { announced, published } = notesOf(tags) ?? {}
@@ -41,7 +42,7 @@ function publicationOf({ current, tags, rotatedAt, changedAt }: Description, cre
   return { publishedAt: returned ? Math.max(made, announced.publishedAt + 1) : made, returned }
 }
 
-/** A version is ours as far as anybody can tell: its id is the token that made it. */
+/** The token of a version that is ours, as far as anybody can tell: its id is the token that made it. */
 export function stateOf(description: Description, known: Known): SecretState {
   const { ref, stages, tags, current, previous, pending, native } = description
   const { publishedAt, returned } = publicationOf(description, known.currentCreatedAt)
@@ -55,7 +56,9 @@ export function stateOf(description: Description, known: Known): SecretState {
     kind: kindOfToken(id) ?? 'rotate',
   })
   const named = pending !== undefined && pending !== current ? staged(pending, known.pendingHasValue) : undefined
-  const rotation = named?.hasValue && (!isDriven(description) || kindOfToken(named.id) !== undefined) ? openOf(named) : undefined
+  const isOurs = named !== undefined && (!isDriven(description) || kindOfToken(named.id) !== undefined)
+  const rotation = isOurs && named.hasValue ? openOf(named) : undefined
+  const isLoose = loose !== undefined && ![pending, current, previous].includes(loose)
   const code = holderOf(stages, label.stuck) === undefined ? {} : { code: 'stuck' as const }
   return {
     ref,
@@ -63,7 +66,7 @@ export function stateOf(description: Description, known: Known): SecretState {
     ...optional('previous', previous === undefined ? undefined : infoOf(previous, publishedAt)),
     publishedAt,
     ...optional('pending', named),
-    loose: loose === undefined || loose === pending || loose === current || loose === previous ? [] : [staged(loose, true)],
+    loose: isLoose ? [staged(loose, true)] : [],
     drivenBy: isDriven(description) ? 'service' : 'engine',
     policy: policyOf(tags),
     journal: journalOf(notesOf(tags), { ...optional('rotation', rotation), ...code }),
@@ -72,7 +75,7 @@ export function stateOf(description: Description, known: Known): SecretState {
   }
 }
 
-/** No journal says that a rotation of our own engine is open: its mark does. Nobody holds a lease. */
+/** The open rotation of our own engine. No journal shows it; its mark does. Nobody holds a lease. */
 const openOf = ({ token, base, id, kind }: Staged): OpenRotation => ({
   token,
   kind: kind ?? 'rotate',
@@ -84,7 +87,7 @@ const openOf = ({ token, base, id, kind }: Staged): OpenRotation => ({
   refusals: 0,
 })
 
-/** Of labels and our own tags: what a note checks right before it writes, since the service has no conditional write. */
+/** The revision of labels and our own tags. A note checks it right before it writes, because the service has no conditional write. */
 export function revOf(stages: Stages, tags: Description['tags']): string {
   const known = [...stages].map(([id, names]) => [id, [...names].sort()]).sort()
   const ours = Object.entries(tags)

@@ -6,8 +6,9 @@ import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
 import { consumerPhases } from '../../core/ports/words.js'
 
 /**
- * The journal in at most six tags of 256 legal characters: what was announced, what is to be retired, who was seen. One writer each (the sweep or a
- * person); nobody can write one conditionally. All of them may be lost: then announcements are repeated, and nothing is retired on what was known.
+ * The journal in at most six tags of 256 legal characters: what was announced, what is to be retired, who was seen. Each tag has one writer (the sweep
+ * or a person), and nobody can write one conditionally. All of them may be lost: then announcements are repeated, and nothing is retired on what was
+ * known.
  */
 export interface Notes {
   /** `returned`: it had been current before, and somebody moved AWSCURRENT back to it. */
@@ -17,7 +18,7 @@ export interface Notes {
     readonly checkedAt?: number
     readonly returned?: boolean
   }
-  /** A value that was staged long before it is published: the service tells only when it was staged. */
+  /** For a value that was staged long before it is published: the service says only when it was staged. */
   readonly published?: Published
   readonly retiring: readonly Retiring[]
   readonly seen: Readonly<Record<string, Seen>>
@@ -40,7 +41,7 @@ export const policyPrefix = prefix
 export const policyOf = (tags: Policy): Policy =>
   Object.fromEntries(Object.entries(tags).filter(([key]) => key.startsWith(prefix) && !journalKeys.includes(key)))
 
-/** null: no tag of ours is there, because they were never written or somebody took them away. */
+/** Reads the notes. null: none of our tags is there, because they were never written or somebody removed them. */
 export function notesOf(tags: Policy): Notes | null {
   const texts = (keys: readonly string[]) => keys.flatMap((key) => tags[key] ?? [])
   if (texts(journalKeys).length === 0) return null
@@ -58,7 +59,7 @@ export function notesOf(tags: Policy): Notes | null {
   }
 }
 
-/** What the notes are with this patch; what was about to be published is forgotten once it is announced. */
+/** The notes with a patch. What was about to be published is forgotten once it is announced. */
 export function mergeNotes(notes: Notes | null, { publishedAt, current }: SecretState, patch: NotePatch): Notes {
   const isNew = patch.announced !== undefined
   const version = patch.announced ?? notes?.announced?.version
@@ -72,7 +73,7 @@ export function mergeNotes(notes: Notes | null, { publishedAt, current }: Secret
   }
 }
 
-/** What changes: tags to write, and keys to take away. */
+/** What changes: tags to write, and keys to remove. */
 export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy; readonly gone: readonly string[] } {
   const wanted = new Map<string, string>()
   const { retiring } = notes
@@ -89,7 +90,7 @@ export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy
 const tooManyError = (what: string): RotationError =>
   new RotationError('too_large', `${what}; the tags of a secret cannot hold that.`, {
     field: 'keyturn-retire',
-    next: 'Retire what is outgoing first: keyturn status shows who is awaited.',
+    next: 'Retire the outgoing credentials first: keyturn status shows which consumers they wait for.',
   })
 const textMax = 256
 function fits(text: string, what: string): string {
@@ -103,7 +104,10 @@ const timeOf = (text: string | undefined): number | undefined => {
   return Number.isSafeInteger(ms) ? ms : undefined
 }
 
-/** Legal in a tag of every cloud, without a blank or a slash, which separate: anything else is `=` and two hex digits a byte. */
+/**
+ * Escapes a word. Characters that are legal in a tag of every cloud stay, except blank and slash, which separate. All others become `=` and two hex
+ * digits for each byte.
+ */
 const escapeWord = (text: string): string =>
   text.replace(/[^A-Za-z0-9\-._:@]/gu, (character) =>
     [...Buffer.from(character)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join(''),
@@ -115,7 +119,10 @@ const unescapeWord = (text: string): string =>
   ).toString('utf8')
 
 const none = '-'
-/** Version, when it was published, when it was checked, `r` where it had returned; then what is about to be published, and when. What is not there is `-`, at the end nothing. */
+/**
+ * Version, when it was published, when it was checked, `r` where it had returned; then what is about to be published, and when. A missing word is `-`,
+ * and is omitted at the end.
+ */
 function announcedText({ announced, published }: Notes): string {
   const words = [
     ...(announced ? [announced.version, time(announced.publishedAt)] : [none, none]),
@@ -127,7 +134,7 @@ function announcedText({ announced, published }: Notes): string {
   return words.join(' ')
 }
 
-/** What somebody edited is as if it were not there. */
+/** A text that somebody edited counts as missing. */
 function announcedOf(text: string | undefined): Pick<Notes, 'announced' | 'published'> {
   const [version, publishedText, checked, returned, next, nextText] = (text ?? '').split(' ')
   const [publishedAt, at] = [timeOf(publishedText), timeOf(nextText)]
@@ -187,7 +194,7 @@ function seenOf(word: string): [string, Seen] | undefined {
   return [unescapeWord(consumer), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
 }
 
-/** What came from consumers first: it is the evidence, the rest a cache that may be left away where it does not fit. */
+/** What consumers reported comes first, because it is the evidence. The rest is a cache, and is omitted where it does not fit. */
 function seenTexts(seen: Notes['seen']): readonly string[] {
   const words = Object.entries(seen)
     .sort(([, a], [, b]) => Number(b.received ?? false) - Number(a.received ?? false) || b.at - a.at)

@@ -7,9 +7,9 @@ import { spentError } from './errors.js'
 const refusedMax = 20
 
 /**
- * A token holds one value for ever, also one that the target refused. A token that was derived from the state gives way to the next of its row; one
- * that somebody gave is spent. Asked only by our own engine: under a person's rights, or for a companion, which a function publishes
- * itself; a rotation by the service never lists versions.
+ * A token holds one value for ever, even one that the target refused. A token that was derived from the state gives way to the next of its row; a
+ * token that somebody gave is spent. Only our own engine asks this: with a person's rights, or for a companion, which a function publishes itself. A
+ * rotation by the service never lists versions.
  */
 export async function substituteToken(api: Api, ref: SecretRef, wish: ClaimWish): Promise<Token> {
   const known = new Set<string>()

@@ -21,13 +21,15 @@ export interface WriterParts {
 }
 const idOf = (token: Token): VersionId => token as string as VersionId
 
-/** The service serialises the steps of its own rotations: its token, under its own mark, is the right to act. */
-const isServices = (state: SecretState, wish: Pick<ClaimWish, 'kind' | 'token'>): boolean =>
-  state.drivenBy === 'service' && wish.kind === 'rotate' && state.pending?.token === wish.token && kindOfToken(wish.token) === undefined
+/** Whether the service's token, under its own mark, gives the right to act: the service serialises the steps of its own rotations. */
+function isServices({ drivenBy, pending }: SecretState, { kind, token }: Pick<ClaimWish, 'kind' | 'token'>): boolean {
+  if (drivenBy !== 'service' || kind !== 'rotate') return false
+  return pending?.token === token && kindOfToken(token) === undefined
+}
 
 /**
- * Nothing is written to claim: a label that only one version can hold fences what follows. Our own engine stages under a label of its own and moves
- * AWSPENDING only from where nobody, or a placeholder, holds it. Two processes with one token keep one value.
+ * Claims without a write: a label that only one version can hold fences what follows. Our own engine stages under its own label, and moves AWSPENDING
+ * only where nobody, or a placeholder, holds it. Two processes with one token keep one value.
  */
 export async function claim({ api, now }: WriterParts, state: SecretState, wish: ClaimWish): Promise<Claim> {
   const { ref } = state
@@ -52,7 +54,7 @@ export async function claim({ api, now }: WriterParts, state: SecretState, wish:
   return { ...given, token: await substituteToken(api, ref, wish) }
 }
 
-/** Publishing takes AWSPREVIOUS from it, and without a label the service may drop it. */
+/** The version that is to be retired and loses AWSPREVIOUS by the publication. It needs another label: without one the service may drop it. */
 const keptOf = ({ previous, journal }: SecretState): VersionId | undefined =>
   (journal?.retiring ?? []).some(({ version }) => version === previous?.id) ? previous?.id : undefined
 
@@ -60,7 +62,7 @@ async function dropMark(api: Api, { ref, stages }: Description, version: Version
   if (stages.get(version)?.includes(label.pending)) await api.moveStage(ref.key, label.pending, { from: version })
 }
 
-/** Fails where another version holds the mark. */
+/** Marks a version as pending. Fails where another version holds the mark. */
 async function nameAsPending(api: Api, ref: SecretRef, to: VersionId, from: VersionId | undefined): Promise<void> {
   try {
     await api.moveStage(ref.key, label.pending, { to, ...optional('from', from) })
@@ -89,7 +91,7 @@ export async function stage(parts: WriterParts, claimed: Claim, value: SecretTex
   return { version, stored: 'supplied' }
 }
 
-/** The token keeps another value: that one wins, unless it was given up or published. */
+/** Where the token keeps another value, that one wins, unless it was given up or published. */
 async function stagedBefore(parts: WriterParts, { ref, token, drivenBy }: Claim, value: SecretText): Promise<StagedValue> {
   const version = idOf(token)
   const there = await parts.reader.value(ref, version)
@@ -100,16 +102,20 @@ async function stagedBefore(parts: WriterParts, { ref, token, drivenBy }: Claim,
   return { version, stored: there.text.equals(value) ? 'supplied' : 'other' }
 }
 
-/** The mark of a placeholder that the service left is taken over; the mark of another value is not. */
+/** Marks a version as pending. It takes over the mark of a placeholder that the service left, and not the mark of another value. */
 async function name({ api, reader }: WriterParts, ref: SecretRef, version: VersionId): Promise<void> {
   const description = await api.describe(ref.key)
   const holder = description.pending
-  const published = holder !== undefined && holder === description.current // a mark that was left behind means nothing
-  if (holder !== undefined && holder !== version && !published && (await reader.hasValue(ref, holder))) throw changedError(ref)
-  if (holder !== version) await nameAsPending(api, ref, version, holder)
+  if (holder === version) return
+  const isLeftover = holder === description.current // a mark that was left behind means nothing
+  if (holder !== undefined && !isLeftover && (await reader.hasValue(ref, holder))) throw changedError(ref)
+  await nameAsPending(api, ref, version, holder)
 }
 
-/** One label, moved from base: fenced. What comes before and after it may be repeated. Our own engine leaves no mark behind; the service takes its own away. */
+/**
+ * Publishes by moving one label from base, which fences it. What comes before and after may be repeated. Our own engine removes its mark; the service
+ * removes its own.
+ */
 export async function publish(parts: WriterParts, claimed: Claim, version: VersionId): Promise<void> {
   const { api } = parts
   const { ref, base, keeps, drivenBy } = claimed
@@ -128,8 +134,8 @@ export async function publish(parts: WriterParts, claimed: Claim, version: Versi
 
 const lateMs = 60_000
 /**
- * The service tells when a version was made, not when it became current. What was staged more than a minute ago gets a note of when it was about to be
- * published; announce times and lifetimes count from there. Who may not write tags counts from the staging.
+ * The service says when a version was made, and not when it became current. A value that was staged more than a minute ago gets a note of when it was
+ * about to be published; announce times and lifetimes count from there. Where the role may not write tags, they count from the staging.
  */
 async function noteLate({ api, reader, now }: WriterParts, { ref, tags }: Description, version: VersionId): Promise<void> {
   const at = now()
@@ -148,7 +154,7 @@ async function keepRetiring(api: Api, { ref, stages }: Description, keeps: Versi
   if (free !== undefined) await api.moveStage(ref.key, free, { to: keeps })
 }
 
-/** A label whose entry is over, or whose tag somebody deleted, would keep its version for ever, and its place from the next one. */
+/** Removes labels whose entry is over, or whose tag somebody deleted. They would keep their version for ever, and block a place for the next one. */
 export async function dropStrayLabels(api: Api, { ref, stages }: Description, wanted: ReadonlySet<VersionId>): Promise<void> {
   for (const name of retiringLabels) {
     const holder = holderOf(stages, name)
@@ -156,11 +162,11 @@ export async function dropStrayLabels(api: Api, { ref, stages }: Description, wa
   }
 }
 
-/** Removes a label from a version. May be repeated: a label that is not there any more is no error. */
+/** Removes a label from a version. May be repeated: a label that is gone already is not an error. */
 export async function takeAway(api: Api, ref: SecretRef, name: string, from: VersionId): Promise<void> {
   try {
     await api.moveStage(ref.key, name, { from })
   } catch (cause) {
-    if (!isMoved(cause)) throw cause // it is not there any more
+    if (!isMoved(cause)) throw cause // otherwise it is gone already
   }
 }

@@ -5,11 +5,11 @@ import type { Claim, SecretRef, VersionId, VersionInfo } from '../../core/ports/
 import { dropOldest, type FileDocument } from './document.js'
 import { infoOf } from './state.js'
 
-/** Makes a conflict error: what the write was based on is not there any more. */
+/** Makes a conflict error: the state that the write was based on is gone. */
 export const conflictError = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
 
-/** Without a staged value; the named one counts as refused. conflict. */
+/** The document without a staged value, which counts as refused. conflict. */
 export function without(document: FileDocument, claim: Claim, version: VersionId): FileDocument {
   const { staged, intent: _, ...rotation } = assertClaim(claim, document.journal)
   const refusals = rotation.refusals + (staged === version && rotation.base === document.current ? 1 : 0)
@@ -19,7 +19,7 @@ export function without(document: FileDocument, claim: Claim, version: VersionId
   return { ...document, versions, journal }
 }
 
-/** With a staged value as current, and the rotation closed; unchanged where this token has published already. conflict. */
+/** The document with a staged value as current, and the rotation closed; unchanged where this token has published already. conflict. */
 export function withCurrent(document: FileDocument, claim: Claim, version: VersionId, now: number): [FileDocument, VersionInfo] {
   const before = document.versions.find(({ ours }) => ours === claim.token)
   if (before && document.current === before.id) return [document, infoOf(before)]

@@ -2,13 +2,13 @@ import { chmod, mkdir, open, opendir, readFile, rename, unlink } from 'node:fs/p
 import { dirname, join } from 'node:path'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 
-/** Where the secrets are, one file each. */
+/** The folder of the secrets, one file for each. */
 export const secretsFolder = (home: string): string => join(home, 'secrets')
-/** Where the numbered files of the lock are. */
+/** The folder of the lock's numbered files. */
 export const lockFolder = (home: string): string => join(home, 'lock')
-/** `temporal/pg` → `temporal%2Fpg.json`. */
+/** The file of a secret: `temporal/pg` → `temporal%2Fpg.json`. */
 export const pathOf = (home: string, key: string): string => join(secretsFolder(home), `${encodeURIComponent(key)}.json`)
-/** undefined for a file that no secret of ours is kept in. */
+/** The secret that a file holds; undefined for a file that holds none of ours. */
 export function keyOf(file: string): string | undefined {
   const name = /^([a-z0-9].*)\.json$/.exec(file)?.[1]
   if (name === undefined) return undefined
@@ -20,7 +20,7 @@ export function keyOf(file: string): string | undefined {
   }
 }
 
-/** Any secret of the store, as its file; undefined in an empty one. */
+/** The file of any secret of the store; undefined in an empty store. */
 export async function anyFile(home: string): Promise<{ readonly path: string; readonly text: string } | undefined> {
   for await (const { name } of await opendir(secretsFolder(home))) {
     const key = keyOf(name)
@@ -30,7 +30,7 @@ export async function anyFile(home: string): Promise<{ readonly path: string; re
   return undefined
 }
 
-/** bad_config when the home or a part of its path is a file. */
+/** Makes the folders. bad_config when the home or a part of its path is a file. */
 export async function makeFolders(home: string): Promise<void> {
   try {
     await mkdir(secretsFolder(home), { recursive: true, mode: 0o700 })
@@ -44,12 +44,12 @@ export async function makeFolders(home: string): Promise<void> {
 
 /** Makes a bad_config error: the home, or a part of its path, is a file. */
 export const folderError = (home: string): RotationError =>
-  new RotationError('bad_config', `${home} is no folder.`, {
+  new RotationError('bad_config', `${home} is not a folder.`, {
     field: 'KEYTURN_HOME',
     next: 'Name another folder with --home or KEYTURN_HOME.',
   })
 
-/** undefined when there is no such file; every other failure is thrown: only ENOENT means absent. */
+/** The text of a file; undefined where the file does not exist. Only ENOENT means absent: every other failure is thrown. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
@@ -59,7 +59,10 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** Old or new, never half: a draft beside it, synced, renamed over it, and the folder synced. Under the lock, so one draft name is enough. */
+/**
+ * Writes a file so that it is the old one or the new one, and never a half: a draft beside it is synced and renamed over it, and the folder is synced.
+ * The lock is held, so one name for drafts is enough.
+ */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const draft = join(dirname(path), `.draft-${path.slice(dirname(path).length + 1)}`)
   try {
@@ -78,7 +81,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path))
 }
 
-/** Makes the names in a folder durable: without it a power cut can undo a rename. */
+/** Makes the names in a folder durable: without this a power cut can undo a rename. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   try {
@@ -92,21 +95,21 @@ async function dropDraft(draft: string): Promise<void> {
   try {
     await unlink(draft)
   } catch (cause) {
-    if (!['ENOENT', 'EROFS', 'EACCES', 'EPERM'].includes(systemCodeOf(cause) ?? '')) throw cause // the first error is the one to tell
+    if (!['ENOENT', 'EROFS', 'EACCES', 'EPERM'].includes(systemCodeOf(cause) ?? '')) throw cause // otherwise the first error is the one to report
   }
 }
 
 function explained(cause: unknown, path: string): unknown {
   const code = systemCodeOf(cause)
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new RotationError('unavailable', `The disk is full: ${path} was not written and is as it was.`, {
+    return new RotationError('unavailable', `The disk is full: ${path} was not written and is unchanged.`, {
       cause,
       next: 'Make room, then run the same command again.',
     })
   }
   if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM') {
-    const next = 'Mount it writable, or run as the user who owns it; then run the same command again.'
-    return new RotationError('denied', `${path} cannot be written (${code}); it is as it was.`, { cause, next })
+    const next = 'Mount it writable, or run as the user that owns it; then run the same command again.'
+    return new RotationError('denied', `${path} cannot be written (${code}); it is unchanged.`, { cause, next })
   }
   return cause
 }

@@ -85,39 +85,41 @@ const form = v.object({
   versions: v.array(version),
 })
 
-/** One secret as its file holds it: all but the sealed values is readable, and all of it is authenticated. */
+/** One version of a secret in its file. Its value is sealed. */
 export type FileVersion = v.InferOutput<typeof version>
-/** A file as it is read and written, without its seal. */
+/** One secret as its file holds it, without the seal. Everything except the sealed values is readable, and all of it is authenticated. */
 export type FileDocument = Omit<v.InferOutput<typeof form>, 'journal'> & { readonly journal: Journal | null }
 
 const macOf = (keys: StoreKeys, body: string): Buffer => createHmac('sha256', keys.mac).update(body).digest()
 
-/** Seals a document with the store's key. internal for one that readDocument would refuse: nothing is written that cannot be read again. */
+/** Seals a document with the store's key. internal for a document that readDocument would refuse: nothing is written that cannot be read again. */
 export function writeDocument(keys: StoreKeys, document: FileDocument): string {
   const body = { ...document, keyId: keys.id }
   const result = v.safeParse(form, body)
   if (!result.success) {
     const where = v.getDotPath(result.issues[0]) ?? 'its top'
     throw new RotationError('internal', `A document would not be readable again at ${where}; it was not written.`, {
-      next: 'Report it; the file is as it was.',
+      next: 'Report it; the file is unchanged.',
     })
   }
   return `${JSON.stringify({ ...body, mac: macOf(keys, JSON.stringify(body)).toString('base64') }, null, 1)}\n`
 }
 
-/** bad_config for another store's key; damaged for anything cut off or edited. The file is only read. */
+/** Reads a document. bad_config for another store's key; damaged for a file that was cut off or edited. It changes nothing. */
 export function readDocument(keys: StoreKeys, text: string, path: string): FileDocument {
   assertKey(keys, text, path)
   const { mac, ...body } = parse(text, path)
   const given = Buffer.from(typeof mac === 'string' ? mac : '', 'base64')
   const expected = macOf(keys, JSON.stringify(body))
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw damagedError(path, 'was edited: its seal does not fit')
+  const fits = given.length === expected.length && timingSafeEqual(given, expected)
+  if (!fits) throw damagedError(path, 'was edited: its seal does not fit')
   const result = v.safeParse(form, body)
-  if (!result.success) throw damagedError(path, `does not have the form of this version at ${v.getDotPath(result.issues[0]) ?? 'its top'}`)
-  return result.output as FileDocument
+  if (result.success) return result.output as FileDocument
+  const where = v.getDotPath(result.issues[0]) ?? 'its top'
+  throw damagedError(path, `does not have the form of this version at ${where}`)
 }
 
-/** bad_config when the file was written with another key, whatever else may be wrong with it. */
+/** bad_config for a file that was written with another key, whatever else may be wrong with it. */
 export function assertKey(keys: StoreKeys, text: string, path: string): void {
   const { keyId } = parse(text, path)
   if (typeof keyId !== 'string' || keyId === keys.id) return
@@ -134,19 +136,23 @@ function parse(text: string, path: string): Record<string, unknown> {
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
   }
-  throw damagedError(path, 'is cut off or no JSON')
+  throw damagedError(path, 'is cut off or not JSON')
 }
 
-/** Makes a damaged error for a file that was cut off or edited; nobody writes over it. */
+/** Makes a damaged error for a file that was cut off or edited. Keyturn does not overwrite such a file. */
 export const damagedError = (path: string, why: string): RotationError =>
-  new RotationError('damaged', `The file ${path} ${why}.`, { next: 'Bring it back from a backup. Keyturn left it as it is.' })
+  new RotationError('damaged', `The file ${path} ${why}.`, {
+    next: 'Restore it from a backup. Keyturn left it as it is.',
+  })
 
-/** Versions without a stage that are kept for a person who must look back after an accident. */
+/** How many versions without a stage are kept, for a person who has to look back after an accident. */
 const looseVersionsMax = 8
 
-/** Drops the oldest of the versions without a stage, until eight are left. Current, previous and what is staged stay. */
+/** Drops the oldest of the versions without a stage, until eight are left. Current, previous and staged versions stay. */
 export function dropOldest(document: FileDocument): FileDocument {
-  const bare = document.versions.filter(({ id, staged }) => staged === undefined && id !== document.current && id !== document.previous)
-  const gone = new Set(bare.slice(0, Math.max(0, bare.length - looseVersionsMax)).map(({ id }) => id))
-  return { ...document, versions: document.versions.filter(({ id }) => !gone.has(id)) }
+  const { versions, current, previous } = document
+  const bare = versions.filter(({ id, staged }) => staged === undefined && id !== current && id !== previous)
+  const oldest = bare.slice(0, Math.max(0, bare.length - looseVersionsMax))
+  const gone = new Set(oldest.map(({ id }) => id))
+  return { ...document, versions: versions.filter(({ id }) => !gone.has(id)) }
 }

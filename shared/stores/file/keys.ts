@@ -6,9 +6,9 @@ import type { Env } from '../../core/ports/env.js'
 import { SecretText } from '../../core/secret-text.js'
 import { syncFolder } from './disk.js'
 
-/** What one master key gives: nothing is ever encrypted with the master itself. */
+/** The keys that are derived from a master key. Nothing is ever encrypted with the master key itself. */
 export interface StoreKeys {
-  /** Not secret: tells a wrong key from a damaged file. */
+  /** Not secret. It tells a wrong key from a damaged file. */
   readonly id: string
   readonly wrap: Buffer
   readonly mac: Buffer
@@ -16,14 +16,14 @@ export interface StoreKeys {
 
 const bytesOfKey = 32
 
-/** HKDF-SHA256 (RFC 5869) with one label a purpose. */
+/** Derives the keys by HKDF-SHA256 (RFC 5869), with one label for each purpose. */
 export function deriveKeys(master: Buffer): StoreKeys {
   const part = (label: string, bytes: number): Buffer =>
     Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), `keyturn file store ${label}`, bytes))
   return { id: part('id', 8).toString('hex'), wrap: part('wrap', 32), mac: part('mac', 32) }
 }
 
-/** 32 bytes as base64 or as 64 hex digits. bad_config naming where it came from. */
+/** Reads a key of 32 bytes, as base64 or as 64 hex digits. bad_config with the place that it came from. */
 export function parseKey(text: SecretText, from: string): Buffer {
   const trimmed = text.reveal().trim()
   const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, 'hex') : Buffer.from(trimmed, 'base64')
@@ -35,13 +35,13 @@ export function parseKey(text: SecretText, from: string): Buffer {
   })
 }
 
-/** bad_config when others than its owner may read it, or when it is not there. */
+/** Reads a key file. bad_config when others than its owner may read it, or when it does not exist. */
 export async function readKeyFile(path: string): Promise<Buffer> {
   try {
     const { mode } = await stat(path)
     if ((mode & 0o077) !== 0) {
-      const next = `Run chmod 600 on it; whoever could read it could read every secret of this store, so rotate them too.`
-      throw new RotationError('bad_config', `The key file ${path} may be read by others (mode ${(mode & 0o777).toString(8)}).`, {
+      const next = `Run chmod 600 on it. Everybody who could read it could read every secret of this store, so rotate them, too.`
+      throw new RotationError('bad_config', `Others may read the key file ${path} (mode ${(mode & 0o777).toString(8)}).`, {
         field: 'key file',
         next,
       })
@@ -60,7 +60,7 @@ export async function readKeyFile(path: string): Promise<Buffer> {
   }
 }
 
-/** A new random key, readable by its owner only. exists: an old key is never overwritten, since the values would be lost with it. */
+/** Writes a new random key that only its owner may read. exists: an old key is never overwritten, because the values would be lost with it. */
 export async function createKeyFile(path: string, random: Env['random']): Promise<void> {
   try {
     const file = await open(path, 'wx', 0o600)
@@ -70,7 +70,7 @@ export async function createKeyFile(path: string, random: Env['random']): Promis
     } finally {
       await file.close()
     }
-    await syncFolder(dirname(path)) // the only key: its name has to survive a power cut, too
+    await syncFolder(dirname(path)) // it is the only key, so its name must survive a power cut, too
   } catch (cause) {
     const code = systemCodeOf(cause)
     if (code === 'EEXIST')

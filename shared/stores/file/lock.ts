@@ -5,10 +5,10 @@ import type { Env } from '../../core/ports/env.js'
 import { lifeOf, type ProcessIdentity, thisProcess } from './process.js'
 
 /**
- * Mutual exclusion on one machine without a lock call of the system, which Node does not offer. The lock is a folder of numbered files; the
- * highest number counts. Who wants it makes the next number by link(2), which only one process can do; a dead owner's number is succeeded,
- * never removed, so two who both saw it dead cannot both win. A number is deleted only when two higher ones exist, so a listing that was made
- * while numbers changed never looks empty.
+ * Mutual exclusion on one machine. Node offers no lock call of the system, so the lock is a folder of numbered files, and the highest number counts.
+ * A process that wants the lock makes the next number by link(2), which only one process can do. The number of a dead owner is followed by the next
+ * one and never removed, so two processes that both saw it dead cannot both win. A number is deleted only when two higher ones exist, so a listing
+ * that was made while numbers changed never looks empty.
  */
 const waitMsMax = 30_000
 const litterMsMin = 60_000
@@ -18,7 +18,7 @@ interface Entry {
   readonly owner?: ProcessIdentity // absent: given back
 }
 
-/** Runs `act` while no other process holds the lock, and gives it back. locked after 30 seconds of waiting, held where the wait is interrupted. */
+/** Runs `act` while no other process holds the lock, and gives the lock back. locked after 30 seconds of waiting; held where the wait is interrupted. */
 export async function withLock<T>(folder: string, env: Env, act: () => Promise<T>): Promise<T> {
   const generation = await acquire(folder, env)
   try {
@@ -49,7 +49,10 @@ async function acquire(folder: string, env: Env): Promise<number> {
 const generations = async (folder: string): Promise<readonly number[]> =>
   (await readdir(folder)).filter((file) => /^\d{12}$/.test(file)).map(Number)
 
-/** undefined: it was succeeded and deleted meanwhile. Content precedes the name, so that only a machine that lost power leaves half an entry: nobody holds it. */
+/**
+ * Reads an entry; undefined where it was followed by others and deleted meanwhile. The content is written before the name, so only a machine that lost
+ * power leaves half an entry, and nobody holds that.
+ */
 async function readEntry(path: string): Promise<Entry | undefined> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as Entry
@@ -67,10 +70,10 @@ async function take(folder: string, generation: number, env: Env): Promise<boole
     if (systemCodeOf(cause) === 'EEXIST') return false
     throw cause
   }
-  return Math.max(...(await generations(folder))) === generation // a slow process may have made a number that was long passed
+  return Math.max(...(await generations(folder))) === generation // a slow process may have made a number that others had passed long ago
 }
 
-/** Content first, name after: nobody ever reads half an entry. */
+/** Makes an entry: its content first, its name after, so that nobody ever reads half an entry. */
 async function put(folder: string, env: Env, entry: Entry, into: (from: string) => Promise<void>): Promise<void> {
   const draft = join(folder, `draft-${process.pid}-${Buffer.from(env.random(6)).toString('hex')}`)
   try {
@@ -89,7 +92,7 @@ async function tidy(folder: string, generation: number, env: Env): Promise<void>
   }
 }
 
-/** Left by a process that was killed between the draft and its name. */
+/** Whether a draft is litter: a process left it that was killed between the draft and its name. */
 async function isLitter(path: string, env: Env): Promise<boolean> {
   try {
     return env.now() - (await stat(path)).mtimeMs > litterMsMin
@@ -111,7 +114,7 @@ function lockError(folder: string, top: number, entry: Entry | undefined, life: 
   const who = entry?.owner ? `process ${entry.owner.pid} on ${entry.owner.host}` : 'another process'
   const next =
     life === 'unknown'
-      ? `It runs on another machine or in another container, so nobody here can tell whether it lives. When you know that it does not, delete ${join(folder, name(top))}.`
+      ? `It runs on another machine or in another container, so nobody here can tell whether it is alive. If you know that it is not, delete ${join(folder, name(top))}.`
       : 'Wait until it is done, then run the same command again.'
   return new RotationError('locked', `The file store is locked by ${who}.`, { next })
 }

@@ -6,7 +6,7 @@ import { FileStore } from '../file.js'
 import { folderError, secretsFolder } from './disk.js'
 import { deriveKeys } from './keys.js'
 
-/** bad_config when nobody ran init there. */
+/** Opens a file store. bad_config when nobody ran init there. */
 export async function openFileStore(home: string, master: Buffer, env: Env): Promise<FileStore> {
   if (!(await isFolder(secretsFolder(home)))) {
     throw new RotationError('bad_config', `There is no file store in ${home}.`, {

@@ -3,10 +3,10 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { systemCodeOf } from '../../core/errors.js'
 
-/** Which process on which machine, so that a later process with the same number is not taken for it. */
+/** One process on one machine. A later process with the same number is not mistaken for it. */
 export interface ProcessIdentity {
   readonly host: string
-  /** The boot and the namespace in which `pid` counts; empty where the system has no such thing. */
+  /** The boot and the namespace to which `pid` belongs; empty where the system does not tell them. */
   readonly space: string
   readonly pid: number
   readonly startedAt: string
@@ -16,7 +16,7 @@ const readText = (path: string): string => {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch (cause) {
-    if (systemCodeOf(cause) !== undefined) return '' // not there, or not ours to read: the other checks decide
+    if (systemCodeOf(cause) !== undefined) return '' // missing, or not readable for us: the other checks decide
     throw cause
   }
 }
@@ -31,7 +31,7 @@ function namespace(): string {
   }
 }
 
-/** State letter and start time, as the system tells them; undefined when it tells nothing. */
+/** State letter and start time, as the system gives them; undefined where it gives none. */
 function lookUp(pid: number): { readonly state: string; readonly startedAt: string } | undefined {
   if (process.platform === 'linux') {
     const stat = readText(`/proc/${pid}/stat`) // 4242 (a name with ) and blanks) S 1 … ; field 22 is the start in ticks since boot
@@ -52,13 +52,13 @@ function lookUp(pid: number): { readonly state: string; readonly startedAt: stri
 }
 
 let own: ProcessIdentity | undefined
-/** Looks this process up on the first call, and returns the same from then on. */
+/** Looks up this process on the first call, and returns the same from then on. */
 export function thisProcess(): ProcessIdentity {
   own ??= { host: hostname(), space: namespace(), pid: process.pid, startedAt: lookUp(process.pid)?.startedAt ?? '' }
   return own
 }
 
-/** unknown: another machine or another process namespace, where our numbers mean nothing. */
+/** Whether a process is alive. unknown: it is on another machine or in another process namespace, where our numbers mean nothing. */
 export function lifeOf(other: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
   const self = thisProcess()
   if (other.host !== self.host) return 'unknown'
@@ -67,12 +67,12 @@ export function lifeOf(other: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
     process.kill(other.pid, 0)
   } catch (cause) {
     if (systemCodeOf(cause) === 'ESRCH') return 'dead'
-    if (systemCodeOf(cause) !== 'EPERM') throw cause // EPERM: it is there, of another user
+    if (systemCodeOf(cause) !== 'EPERM') throw cause // EPERM: the process exists, and belongs to another user
   }
   const there = lookUp(other.pid)
   if (there === undefined) return 'alive'
   return there.startedAt !== other.startedAt || /^[ZX]/.test(there.state) ? 'dead' : 'alive'
 }
 
-/** The machine was started again since: whatever ran then is gone. */
+/** The boot in which a process ran. After a restart of the machine all earlier processes are gone. */
 const bootOf = ({ space }: ProcessIdentity): string => space.split(' ')[0] ?? ''

@@ -3,7 +3,7 @@ import type { Env } from '../../core/ports/env.js'
 import { SecretText } from '../../core/secret-text.js'
 import type { StoreKeys } from './keys.js'
 
-/** One value: AES-256-GCM with a data key of its own, which is wrapped by the store's key; all parts base64 of nonce, tag and ciphertext. */
+/** One sealed value: AES-256-GCM with its own data key, which the store's key wraps. Each part is base64 of nonce, tag and ciphertext. */
 export interface Sealed {
   readonly key: string
   readonly value: string
@@ -12,10 +12,10 @@ export interface Sealed {
 const nonceBytes = 12
 const tagBytes = 16
 
-/** Bound to secret and version by the additional data: a sealed value moved elsewhere does not open. */
+/** Additional data that bind a value to its secret and version: a sealed value that is moved elsewhere does not open. */
 const bind = (ref: string, version: string, purpose: string): Buffer => Buffer.from(JSON.stringify(['keyturn', purpose, ref, version]))
 
-/** Encrypts a value for one secret and one version, with a data key of its own; it opens nowhere else. */
+/** Encrypts a value for one secret and one version, with its own data key. It opens nowhere else. */
 export function seal(keys: StoreKeys, ref: string, version: string, value: SecretText, random: Env['random']): Sealed {
   const dataKey = Buffer.from(random(32))
   return {
@@ -24,7 +24,7 @@ export function seal(keys: StoreKeys, ref: string, version: string, value: Secre
   }
 }
 
-/** Throws the cipher's own error when key, place or text do not fit. */
+/** Decrypts a value. Throws the cipher's own error when key, place or text do not fit. */
 export function unseal(keys: StoreKeys, ref: string, version: string, sealed: Sealed): SecretText {
   const dataKey = decrypt(keys.wrap, sealed.key, bind(ref, version, 'key'))
   return new SecretText(decrypt(dataKey, sealed.value, bind(ref, version, 'value')).toString('utf8'))

@@ -7,7 +7,7 @@ import { lifeOf } from './process.js'
 export const infoOf = ({ id, createdAt, ours }: FileVersion): VersionInfo => ({ id, createdAt, hasValue: true, ...optional('ours', ours) })
 const stagedOf = (version: FileVersion): Staged[] => (version.staged ? [{ ...infoOf(version), ...version.staged }] : [])
 
-/** What a document says, as the lifecycle sees it. The lease of a process that is known to be dead is over. */
+/** The state of a document for the lifecycle. The lease of a process that is known to be dead is over. */
 export function stateOf(ref: SecretRef, document: FileDocument): SecretState {
   const find = (id: string | null) => document.versions.find((version) => version.id === id)
   const [current, previous] = [find(document.current), find(document.previous)]
@@ -31,5 +31,5 @@ export function stateOf(ref: SecretRef, document: FileDocument): SecretState {
   }
 }
 
-/** Whether the process with the claim is known to be dead. false where nobody here can tell. */
+/** Whether the process with the claim is known to be dead; false where nobody here can tell. */
 export const isOver = ({ owner }: FileDocument): boolean => owner !== undefined && lifeOf(owner) === 'dead'

@@ -4,7 +4,7 @@ import type { Policy, SecretRef, Token, VersionId } from '../../core/ports/words
 import type { SecretText } from '../../core/secret-text.js'
 import type { Profile } from './profiles.js'
 
-/** One secret as the memory store keeps it. */
+/** One secret in the memory store. */
 export interface Cell {
   readonly ref: SecretRef
   /** In the order in which they were written. */
@@ -14,14 +14,14 @@ export interface Cell {
   previous: VersionId | null
   publishedAt: number
   journal: Journal | null
-  /** Counts every write to the journal, also the one that loses it. */
+  /** Counts every write to the journal, including the one that loses it. */
   journalRev: number
   /** The service's pending mark. */
   label?: Token
   policy: Policy
 }
 
-/** Changes with every write to the journal; with `blindAbsence` one absent journal looks like any other. */
+/** The revision, which changes with every write to the journal. With `blindAbsence` one absent journal looks like any other. */
 export const revOf = (cell: Cell, profile: Profile): string =>
   cell.journal === null && profile.blindAbsence ? 'absent' : `${cell.journal === null ? 'absent' : 'rev'}-${cell.journalRev}`
 

@@ -6,7 +6,7 @@ import { type Cell, stateOf } from './cell.js'
 import { writeJournal } from './parts.js'
 import type { Profile } from './profiles.js'
 
-/** The platform begins a rotation of its own, with an empty placeholder under its token; one that is not finished is gone on with. */
+/** The platform begins a rotation of its own, with an empty placeholder under its token. It continues one that is not finished. */
 export function begin(cell: Cell, profile: Profile, env: Env): Token {
   const unfinished = stateOf(cell, profile).pending
   if (unfinished !== undefined) return unfinished.token // "A previous rotation isn't complete. That rotation will be reattempted."
@@ -17,7 +17,7 @@ export function begin(cell: Cell, profile: Profile, env: Env): Token {
   return token
 }
 
-/** An operator takes the pending mark away. */
+/** An operator removes the pending mark. */
 export function strip(cell: Cell): void {
   delete cell.label
   const { rotation, ...journal } = cell.journal ?? { retiring: [] }

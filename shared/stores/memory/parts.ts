@@ -6,7 +6,7 @@ import type { SecretRef } from '../../core/ports/words.js'
 import type { Cell } from './cell.js'
 import type { Profile } from './profiles.js'
 
-/** Every single write of the store passes here; a test may fail it before or after, or let somebody else in between. */
+/** Every single write of the store passes through this. A test may fail it before or after, or let another process act in between. */
 export type Effects = <T>(name: string, write: () => T) => Promise<T>
 
 /** What one claimed call works on. */
@@ -18,19 +18,19 @@ export interface Parts {
   readonly claim: Claim
 }
 
-/** Sets the journal, or loses it (null); either counts as a write. */
+/** Sets the journal, or loses it (null). Either counts as a write. */
 export function writeJournal(cell: Cell, journal: Journal | null): void {
   cell.journal = journal
   cell.journalRev++
 }
 
-/** The rotation of this claim, or `conflict`; none where the service keeps the right to act. */
+/** The rotation of this claim, or `conflict`; undefined where the service keeps the right to act. */
 export function checkRight({ cell, profile, claim }: Parts): OpenRotation | undefined {
   if (!profile.serviceDriven) return assertClaim(claim, cell.journal)
   if (cell.label !== claim.token) throw conflictError(claim.ref)
   return undefined
 }
 
-/** Makes a conflict error: the claim or its base is not there any more. */
+/** Makes a conflict error: the claim or its base is gone. */
 export const conflictError = (ref: SecretRef): RotationError =>
   new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })

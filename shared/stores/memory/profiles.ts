@@ -1,15 +1,15 @@
-/** How one platform keeps pending values, publishes and remembers: what the lifecycle has to survive there, without the platform. */
+/** How one platform keeps pending values, publishes and remembers. It shows without the platform what the lifecycle has to survive there. */
 export interface Profile {
   readonly name: string
   /** The platform gives the token, serialises the steps, and keeps no journal of ours. */
   readonly serviceDriven: boolean
-  /** Writes until a staged value is named: 2 where value and journal are different objects. */
+  /** How many writes it takes until a staged value is named: 2 where value and journal are different objects. */
   readonly stageWrites: 1 | 2
-  /** fenced: one write conditional on base. checked: intent, unconditional write, look at what follows base. */
+  /** fenced: one write that is conditional on base. checked: an intent, an unconditional write, and a look at what follows base. */
   readonly publish: 'fenced' | 'checked'
-  /** The journal is another object than the value: it is updated after publishing, and a crash may come between. */
+  /** The journal is an object of its own. It is updated after publishing, and a crash may come in between. */
   readonly bookkeeping: 'same-write' | 'own-write'
-  /** A published value gets a version of its own; false: the staged version becomes current. */
+  /** Whether a published value gets a new version; false: the staged version becomes current. */
   readonly publishesCopy: boolean
   /** Absent answers carry no revision: a claim must look at current again after its write. */
   readonly blindAbsence: boolean

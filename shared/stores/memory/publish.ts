@@ -29,35 +29,54 @@ export async function publishFenced(parts: Publishing): Promise<VersionInfo> {
   })
 }
 
-/** Intent, an unconditional write, and a look at what follows base. Nothing is deleted when a third writer shows. */
+/**
+ * Intent, an unconditional write, and a look at what follows base: before each write, and after it. Nothing is deleted when a third writer shows.
+ * Before the write it ends the rotation, whose value is then a leftover; after it the rotation is published and contested.
+ */
 export async function publishChecked(parts: Publishing): Promise<VersionInfo> {
   const { cell, claim } = parts
-  await parts.effects('publish.intent', () => {
-    if (ourOwn(parts)) return
-    const rotation = assertClaim(claim, cell.journal)
-    if (cell.current !== claim.base && rotation.intent !== true)
-      throw new RotationError('conflict', 'Somebody else published meanwhile.', { next: 'The state is read again.' })
-    writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, intent: true } })
-  })
+  if (ourOwn(parts) === undefined) {
+    await assertNobodyWrote(parts)
+    await parts.effects('publish.intent', () => {
+      const rotation = assertClaim(claim, cell.journal)
+      if (rotation.intent !== true) writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rotation, intent: true } })
+    })
+    await assertNobodyWrote(parts)
+  }
   const info = ourOwn(parts) ?? (await parts.effects('publish', () => makeCurrent(parts)))
-  const ids = [...cell.versions.keys()]
-  const next = ids[claim.base === null ? 0 : ids.indexOf(claim.base) + 1]
-  if (next === info.id) return info
-  await bookkeep(parts)
-  throw new RotationError(
-    'foreign_write',
-    `Somebody else wrote ${claim.ref.shown} between the test and the publication; both versions are kept.`,
-    {
-      next: 'Find out who writes this secret, and put the value that should stay.',
-    },
-  )
+  if (followers(parts).every(({ id }) => id === info.id)) return info
+  await bookkeep(parts, true)
+  throw foreignWriteError(parts, 'both versions are kept')
 }
 
-/** Says in the journal that the rotation is published, and drops the staged copy. */
-export async function bookkeep(parts: Publishing): Promise<void> {
+/** What was written after base, the oldest first. */
+function followers({ cell, claim }: Parts): readonly VersionInfo[] {
+  const all = [...cell.versions.values()]
+  return all.slice(claim.base === null ? 0 : all.findIndex(({ id }) => id === claim.base) + 1)
+}
+
+/** Closes the rotation where somebody else wrote after base: its value is not published over theirs, and stays as a leftover. */
+async function assertNobodyWrote(parts: Publishing): Promise<void> {
+  const { cell, claim } = parts
+  if (followers(parts).length === 0) return
+  await parts.effects('publish.close', () => {
+    assertClaim(claim, cell.journal)
+    const { rotation: _, ...journal } = cell.journal as Journal
+    writeJournal(cell, journal)
+  })
+  throw foreignWriteError(parts, 'the new one is not published')
+}
+
+const foreignWriteError = ({ claim }: Parts, what: string): RotationError =>
+  new RotationError('foreign_write', `Somebody else wrote ${claim.ref.shown} between the test and the publication; ${what}.`, {
+    next: 'Find out who writes this secret, and put the value that should stay.',
+  })
+
+/** Says in the journal that the rotation is published, and whether somebody else wrote at the same time; drops the staged copy. */
+export async function bookkeep(parts: Publishing, contested = false): Promise<void> {
   const { cell, profile, version } = parts
   if (profile.bookkeeping === 'same-write') return
-  await parts.effects('publish.journal', () => close(parts))
+  await parts.effects('publish.journal', () => close(parts, contested))
   if (cell.staged.has(version)) await parts.effects('publish.drop', () => void cell.staged.delete(version))
 }
 
@@ -74,11 +93,11 @@ function makeCurrent(parts: Publishing): VersionInfo {
   return info
 }
 
-function close({ cell, profile, claim, version }: Publishing): void {
+function close({ cell, profile, claim, version }: Publishing, contested = false): void {
   if (!profile.publishesCopy) cell.staged.delete(version)
   const rotation = cell.journal?.rotation
   if (profile.serviceDriven || rotation?.token !== claim.token || cell.current === null) return
   const { staged: _, intent: __, minting: ___, ...rest } = rotation
   const published = [...cell.versions.values()].find(({ ours }) => ours === claim.token)?.id ?? cell.current
-  writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rest, published, leaseUntil: 0 } })
+  writeJournal(cell, { ...(cell.journal as Journal), rotation: { ...rest, published, leaseUntil: 0, ...(contested ? { contested } : {}) } })
 }

@@ -5,7 +5,7 @@ import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { checkRight, conflictError, type Parts, writeJournal } from './parts.js'
 
-/** Value and name in one write, or in two with a crash possible between them. */
+/** Writes value and name in one write, or in two between which a crash may come. */
 export async function stageValue(parts: Parts, value: SecretText): Promise<StagedValue> {
   const { cell, profile, env, effects, claim } = parts
   const there = [...cell.staged.values()].find((staged) => staged.token === claim.token && staged.value !== undefined)
@@ -31,7 +31,7 @@ export async function stageValue(parts: Parts, value: SecretText): Promise<Stage
   return { version: id, stored: there === undefined || there.value?.equals(value) ? 'supplied' : 'other' }
 }
 
-/** The value first: a name without a value is no pending one, while a value without a name would be taken up again. */
+/** Removes the value first: a name without a value is not a pending value, but a value without a name would be taken up again. */
 export async function discardValue(parts: Parts, version: VersionId): Promise<'again' | 'spent'> {
   const { cell, profile, effects, claim } = parts
   if (profile.serviceDriven) {

@@ -54,8 +54,8 @@ export const idleCases: readonly RowCase[] = [
     '20t a value of this token that was made for another version would overwrite the account in use',
     { state: { loose: [staged({ base: other })] }, request: { token: mine } },
     refuse('token_spent', /not current/),
-    ['another token', { state: { loose: [staged({ base: other })] }, request: { token: theirs } }, '28'],
-    ['no token', { state: { loose: [staged({ base: other })] } }, '28'],
+    ['another token', { state: { loose: [staged({ base: other })] }, request: { token: theirs } }, '18o'],
+    ['no token', { state: { loose: [staged({ base: other })] } }, '18o'],
     ['made for current', { state: { loose: [staged()] }, request: { token: mine } }, '18'],
   ],
   [

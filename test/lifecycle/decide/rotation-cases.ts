@@ -177,7 +177,7 @@ export const rotationCases: readonly RowCase[] = [
     '18o a value of an older base that nobody stands for is cleared away',
     { state: { loose: [staged({ base: other })] }, request: { kind: 'resume' } },
     { do: 'probe', versions: [staged({ base: other })], leftover: true },
-    ['asked to rotate, nobody minds it', { state: { loose: [staged({ base: other })] } }, '28'],
+    ['asked for its very token', { state: { loose: [staged({ base: other })] }, request: { token: mine } }, '20t'],
     ['nothing is left', { request: { kind: 'resume' } }, '19'],
   ],
   [

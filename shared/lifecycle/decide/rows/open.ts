@@ -37,6 +37,9 @@ function continueOpen(
   }
 }
 
+/** Whether the request is for a token that a loose value has: row 20t answers it. */
+const asksForLoose = ({ request, state }: Look): boolean => state.loose.some(({ token }) => token === request.token)
+
 /** A rotation is open, or values are left of one. */
 export const openRows: readonly Row[] = [
   {
@@ -141,8 +144,8 @@ export const openRows: readonly Row[] = [
   {
     id: '18o',
     state: 'idle; a loose value of an older base (the journal was wiped, and somebody else published)',
-    request: 'resume: cleared away',
-    when: (l) => l.request.kind === 'resume' && l.open === undefined && l.state.loose.length > 0,
+    request: 'any: cleared away first',
+    when: (l) => l.open === undefined && l.state.loose.length > 0 && !asksForLoose(l),
     answer: (l) => ({ do: 'probe', versions: l.state.loose.slice(0, 1), leftover: true }),
   },
 ]
