@@ -72,6 +72,8 @@ function layoutOf(body: string): Layout | undefined {
   if (uuidForm.test(body)) return uuid(body)
   const padding = paddingOf(body)
   const drawn = body.slice(0, body.length - padding)
+  // The = signs at the end of base64 do not fill up this part of it, so the prefix belongs to the text.
+  if (/^[\w+/-]*=+$/.test(drawn)) return undefined
   const found = alphabetOf(drawn)
   if (found === undefined || drawn === '') return undefined
   return { kind: 'characters', ...found, length: drawn.length, padding, spare: spareBits(drawn, found.symbols) }

@@ -53,12 +53,13 @@ export function makerFor(policy: Policy, { keys: [primary], field }: KeyringValu
   const present = primary.key.reveal()
   const body = present.replace(frontForm, '')
   const named = policyText(policy, formKey) ?? ''
-  const encoding = isEncoding(named) ? named : encodingOf(body)
+  const there = isEncoding(named) && isIn(named, body) ? named : encodingOf(body)
+  const encoding = isEncoding(named) ? named : there
   if (encoding === undefined) {
     const why = `The key in ${field} is neither hex nor base64 of a usual size`
     throw policyError('form', why, 'form=base64 size=32 spelling=change')
   }
-  const size = Number(policyText(policy, sizeKey) ?? bytesOf(body, encoding))
+  const size = Number(policyText(policy, sizeKey) ?? bytesOf(body, there ?? encoding))
   if (!sizes.includes(size)) {
     const why = `The key in ${field} has ${size} bytes, which no cipher takes`
     throw policyError('size', why, 'size=32 spelling=change')
@@ -81,6 +82,10 @@ function written({ encoding, size }: { readonly encoding: Encoding; readonly siz
 
 const bytesOf = (body: string, encoding: Encoding): number => Buffer.from(body, encodings[encoding].bytes).length
 
+/** Whether a key is of an encoding. 64 hexadecimal digits might be base64, too, but chance does not explain them. */
+const isIn = (encoding: Encoding, body: string): boolean =>
+  encodings[encoding].has.test(body) && (encoding === 'hex' || !encodings.hex.has.test(body))
+
 /** The first encoding of which the key has a usual size; base64 without padding is read as base64, too. */
 function encodingOf(body: string): Encoding | undefined {
   return encodingNames.find((name) => encodings[name].has.test(body) && sizes.includes(bytesOf(body, name)))
@@ -88,7 +93,7 @@ function encodingOf(body: string): Encoding | undefined {
 
 /** bad_policy where a key of the wanted encoding and size is written in another way than the present one. */
 function assertSame(field: string, { encoding, size }: { readonly encoding: Encoding; readonly size: number }, body: string): void {
-  const isOf = encodings[encoding].has.test(body)
+  const isOf = isIn(encoding, body)
   const present = isOf ? encoding : encodingOf(body)
   const bytes = present === undefined ? 0 : bytesOf(body, present)
   const found = [isOf ? undefined : 'alphabet or padding', bytes === size ? undefined : `length (${bytes} bytes, not ${size})`].filter(

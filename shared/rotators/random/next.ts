@@ -1,3 +1,4 @@
+import { alphabetOf } from '../../core/alphabets.js'
 import type { RotationError } from '../../core/errors.js'
 import { mayChangeSpelling } from '../../core/policy/spelling.js'
 import type { Env } from '../../core/ports/env.js'
@@ -71,11 +72,20 @@ function differences({ form, size, prefix, name }: Pick<Wish, 'form' | 'size' | 
   const drawn = present.slice(isPrefixed ? clearPrefixOf(present).length : front.length).replace(/=*$/, '')
   const found = [
     isPrefixed ? 'prefix' : undefined,
-    form.characters.test(drawn) ? undefined : 'alphabet',
+    form.characters.test(drawn) && !isNarrower(name, drawn) ? undefined : 'alphabet',
     signsOf(present) === signsOf(sample) ? undefined : 'padding',
     present.length === sample.length ? undefined : `length (${present.length} characters, not ${sample.length})`,
   ].filter((one) => one !== undefined)
   return found.length > 0 || form.has(present, prefix) ? found : ['layout']
+}
+
+/** Whether a text has so few different characters that chance does not explain it: its consumer may take no others. */
+function isNarrower(name: FormName, drawn: string): boolean {
+  if (name === 'hex' || name === 'uuid') return false
+  const printable = Array.from({ length: 94 }, (_, index) => String.fromCharCode(33 + index))
+  const wide = printable.filter((one) => forms[name].characters.test(one)).length
+  const narrow = alphabetOf(drawn)?.alphabet.length ?? wide
+  return (narrow / wide) ** drawn.length < 1e-5
 }
 
 const signsOf = (text: string): number => (paddingOf(text) === 0 ? (/=*$/.exec(text)?.[0].length ?? 0) : paddingOf(text))
@@ -89,14 +99,14 @@ function wordDifferences(form: Form, sample: string, present: string): readonly 
 function assertSame(wish: Wish, present: string): void {
   const found = differences(wish, present)
   if (found.length === 0) return
-  const key =
-    found.every((one) => one.startsWith('length')) && wish.form.size
-      ? 'size'
-      : found.includes('prefix') && wish.form.prefix
-        ? 'prefix'
-        : 'form'
   const why = `A new key of keyturn-form=${wish.name} differs from the present one in ${found.join(', ')}`
-  throw policyError(key, `${why}: its consumers may refuse it`, `${kept(wish, present)} ${wayOut}`)
+  throw policyError(keyOf(wish, present, found), `${why}: its consumers may refuse it`, `${kept(wish, present)} ${wayOut}`)
+}
+
+/** The policy key that is to be corrected: the size or the prefix, where that alone is wrong with the form. */
+function keyOf({ name, form, prefix }: Wish, present: string, found: readonly string[]): 'form' | 'size' | 'prefix' {
+  if (form.size !== undefined && isExactly(name, present, sizeIn(name, present), prefix)) return 'size'
+  return form.prefix !== undefined && found.includes('prefix') ? 'prefix' : 'form'
 }
 
 const shownAs = (name: FormName, size: number): string => {
@@ -105,8 +115,8 @@ const shownAs = (name: FormName, size: number): string => {
 }
 
 /** The form and size that keep the present key's spelling, as far as a form has it. */
-function kept({ prefix }: Wish, present: string): string {
-  const found = formNames.flatMap((name) => {
+function kept({ prefix, name: own }: Wish, present: string): string {
+  const found = [own, ...formNames].flatMap((name) => {
     const size = sizeIn(name, present)
     return size !== undefined && isExactly(name, present, size, prefix) ? [shownAs(name, size)] : []
   })
