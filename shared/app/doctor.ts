@@ -9,7 +9,7 @@ import { inspectCompanions } from '../lifecycle/consumers/companions.js'
 import { statusOf } from '../lifecycle/fleet/status.js'
 import { verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
-import { sharedNext, sharedWarning, type Trial } from '../lifecycle/secret/trial.js'
+import { type Trial, warningsOf } from '../lifecycle/secret/trial.js'
 import { checkAudit } from './audit-file.js'
 import type { Config } from './config.js'
 
@@ -142,8 +142,8 @@ function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Findi
 /** Says what a rotation rewrites. Fields with one text are a warning: only a person knows which systems they are for. */
 function tried(what: string, trial: Trial): Finding {
   const says = `logs in; a rotation rewrites ${trial.rewrites.join(', ')}`
-  const shared = sharedWarning(trial)
-  return shared === undefined ? good(what, says) : { what, level: 'warning', says: `${says}. ${shared}`, next: sharedNext }
+  const [first] = warningsOf(trial)
+  return first === undefined ? good(what, says) : { what, level: 'warning', says: `${says}. ${first.says}`, next: first.next }
 }
 
 async function secret(deps: Deps, shown: string): Promise<Finding> {

@@ -146,8 +146,8 @@ describe('a container is not a key, and a key keeps its spelling', () => {
   it('secret-list: the end that signs gets the new one, the other end leaves, and adopt says so', async () => {
     const [one, two, three] = ['one', 'two', 'three'].map((seed) => bytesFrom(seed, 16).toString('hex')) as [string, string, string]
     for (const [order, says, kept] of [
-      ['first', /front of cookie.*last one leaves first.*order=last/, [one, two]],
-      ['last', /end of cookie.*first one leaves first.*order=first/, [two, three]],
+      ['first', /front of cookie.*last one leaves first.*keyturn-order=last/, [one, two]],
+      ['last', /end of cookie.*first one leaves first.*keyturn-order=first/, [two, three]],
     ] as const) {
       await put(`list-${order}`, { cookie: [one, two, three] })
       const { outlook } = await keyturn.ok(['adopt', `file:list-${order}`, '--rotator', 'secret-list', `order=${order}`])

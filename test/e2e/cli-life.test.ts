@@ -14,10 +14,10 @@ const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci do
 /** docs/cli.md: the fields of each answer, beside ok. */
 const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   verify: ['ref', 'rotator', 'accepted'],
-  adopt: ['ref', 'rotator', 'accepted', 'rewrites', 'shared', 'outlook'],
+  adopt: ['ref', 'rotator', 'accepted', 'rewrites', 'shared', 'stale', 'outlook'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
   status:
-    'ref rotator type strategy version previous publishedAt nextAt pending open token leaseUntil code graceMs announced consumers retiring move rewrites shared outlook next'.split(
+    'ref rotator type strategy version previous publishedAt nextAt pending open token leaseUntil code graceMs announced consumers retiring move rewrites shared stale outlook next'.split(
       ' ',
     ),
   rotate: 'ref outcome kind token version previous steps differences rewrote windowMs announced consumers'.split(' '),

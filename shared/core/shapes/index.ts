@@ -29,7 +29,7 @@ export function readShape(value: SecretText): Shape {
 }
 
 /** Names under which a field of the same secret may repeat the login. */
-const userName = /(user|username|login)$/i
+export const userName = /(user|username|login)$/i
 const passwordName = /(pass|password|passwd|pwd)$/i
 
 /**
@@ -110,7 +110,7 @@ function loginOf(text: string, field: string): UrlLogin | undefined {
 }
 
 /** Every name and every text in a JSON value, without recursion: the value may be nested deeply. */
-function textsIn(value: unknown): readonly string[] {
+export function textsIn(value: unknown): readonly string[] {
   const texts: string[] = []
   let open = [value]
   while (open.length > 0) {

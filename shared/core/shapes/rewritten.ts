@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import { everyForm } from '../forms.js'
 import type { SecretText } from '../secret-text.js'
+import { textsIn, userName } from './index.js'
 import { jsonFields, looksLikeJson } from './json.js'
 
 const fieldsOf = (value: SecretText): ReadonlyMap<string, unknown> =>
@@ -14,11 +16,29 @@ export function rewrittenFields(before: SecretText, after: SecretText): readonly
   return changed.length === 0 ? ['value'] : changed
 }
 
-/** Of rewritten fields those that held one text, whatever system each is for. The name of a user is no such text. */
+/** The old texts of rewritten fields, by name. The name of a user is not secret, and may be anywhere. */
+function oldTexts(fields: ReadonlyMap<string, unknown>, rewritten: readonly string[]): ReadonlyMap<string, string> {
+  const texts = rewritten.flatMap((name) => {
+    const text = fields.get(name)
+    return typeof text === 'string' && text !== '' && !userName.test(name) ? [[name, text] as const] : []
+  })
+  return new Map(texts)
+}
+
+/** Of rewritten fields those that held one text, whatever system each is for. */
 export function sharedFields(before: SecretText, rewritten: readonly string[]): readonly string[] {
+  const texts = [...oldTexts(fieldsOf(before), rewritten)]
+  return texts.filter(([name, text]) => texts.some(([other, same]) => other !== name && same === text)).map(([name]) => name)
+}
+
+/** Shorter texts are part of many names. */
+const tellingMin = 6
+
+/** Fields that are not rewritten although they hold the old text of one that is, perhaps in another spelling or by chance. */
+export function staleFields(before: SecretText, rewritten: readonly string[]): readonly string[] {
   const fields = fieldsOf(before)
-  const texts = rewritten.filter(
-    (name) => typeof fields.get(name) === 'string' && fields.get(name) !== '' && !/(user|username|login)$/i.test(name),
-  )
-  return texts.filter((name) => texts.some((other) => other !== name && fields.get(other) === fields.get(name)))
+  const old = [...oldTexts(fields, rewritten).values()].filter((text) => text.length >= tellingMin)
+  const forms = old.flatMap((text) => everyForm(text))
+  const isStale = (value: unknown): boolean => textsIn(value).some((text) => forms.some((form) => text.includes(form)))
+  return [...fields].filter(([name, value]) => !rewritten.includes(name) && isStale(value)).map(([name]) => name)
 }

@@ -11,7 +11,7 @@ import type { Deps } from '../secret/deps.js'
 import { opened } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
 import { createTools, type Known, namesNoRotator, type Tools } from '../secret/setup.js'
-import { sharedWarning, trialOfCurrent } from '../secret/trial.js'
+import { trialOfCurrent, warningsOf } from '../secret/trial.js'
 import { dueOf, type SweepAction } from './sweep.js'
 import { viewOf } from './view.js'
 
@@ -71,7 +71,9 @@ async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Plan
 async function tried(tools: Tools, setup: Known, state: SecretView): Promise<Partial<Planned>> {
   try {
     const trial = await trialOfCurrent(tools, setup, state)
-    return trial === undefined ? {} : { rewrites: trial.rewrites, ...optional('why', sharedWarning(trial)) }
+    if (trial === undefined) return {}
+    const [first] = warningsOf(trial)
+    return { rewrites: trial.rewrites, ...optional('why', first?.says) }
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
     return { rotation: 'refused', why: cause.message }

@@ -17,7 +17,7 @@ import { lookAgain, opened } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
 import { assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
-import { named } from '../secret/trial.js'
+import { named, trialOfCurrent } from '../secret/trial.js'
 import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
 import { factsOf } from './facts.js'
 import { freeSlot } from './free-slot.js'
@@ -169,7 +169,7 @@ export async function go(
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
     const repairs = mayNote && action.kind === 'rotate' && setup.rotator.publicHalf !== undefined
     if (repairs && (await repairPublicSets(tools, state.ref))) return 'again'
-    await assertMayCreate(tools, setup, state, action)
+    await assertMayCreate(tools, setup, state, action, manner)
   }
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.refusals)
   const claim = await tools.store.claim(state, {
@@ -187,8 +187,12 @@ export async function go(
   return runSteps(work, state, action, asked, suppliedValue)
 }
 
-async function assertMayCreate(tools: Tools, setup: Known, state: SecretState, { kind }: Go): Promise<void> {
-  if (kind === 'rotate' || kind === 'emergency') await assertNotTooEarly(tools, setup, state, kind)
+async function assertMayCreate(tools: Tools, setup: Known, state: SecretState, { kind }: Go, { vouched }: Manner): Promise<void> {
+  if (kind === 'rotate' || kind === 'emergency') {
+    await assertNotTooEarly(tools, setup, state, kind)
+    // What is refused before anything is claimed leaves no open rotation behind. A platform has begun its own before it asks.
+    if (!vouched) await trialOfCurrent(tools, setup, state)
+  }
   if (kind !== 'rollback') await assertPlaces(tools, setup)
 }
 

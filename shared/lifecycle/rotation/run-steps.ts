@@ -67,7 +67,7 @@ export async function runSteps(
     ...optional('previous', previous),
     steps: done,
     differences,
-    ...optional('rewrote', await rewroteOf(work, version, pending)),
+    ...optional('rewrote', await rewroteOf(work, info.id, pending)),
     ...optional('windowMs', windowMs),
   }
 }

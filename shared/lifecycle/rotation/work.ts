@@ -94,7 +94,7 @@ function readBase(rotator: AnyRotator, policy: Policy, text: SecretText, kind: C
   try {
     return rotator.parse(text, policy)
   } catch (cause) {
-    if (kind === 'put' && codeOf(cause) === 'bad_value') return undefined
+    if (kind === 'put' && ['bad_value', 'bad_policy'].includes(codeOf(cause) ?? '')) return undefined
     throw cause
   }
 }

@@ -4,7 +4,7 @@ import { optional } from '../../core/optional.js'
 import type { Context } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { SecretText } from '../../core/secret-text.js'
-import { rewrittenFields, sharedFields } from '../../core/shapes/rewritten.js'
+import { rewrittenFields, sharedFields, staleFields } from '../../core/shapes/rewritten.js'
 import type { Known, Tools } from './setup.js'
 
 /** What a rotation would write, found out with a sample that nobody keeps. Only names of fields: no text of the value. */
@@ -13,6 +13,8 @@ export interface Trial {
   readonly rewrites: readonly string[]
   /** Those of them that hold one text now: if one is of another system, that system would not accept the new text. */
   readonly shared: readonly string[]
+  /** Fields that stay although they seem to hold the old text, too: a short one may be there by chance. */
+  readonly stale: readonly string[]
   /** What a person should know of the first rotation. */
   readonly outlook?: string
 }
@@ -30,7 +32,12 @@ export async function trialOf({ rotator, policy }: Known, context: Context<unkno
   rotator.parse(written, policy)
   const rewrites = rewrittenFields(text, written)
   const outlook = rotator.outlook?.(current, policy)
-  return { rewrites, shared: sharedFields(text, rewrites), ...optional('outlook', outlook === '' ? undefined : outlook) }
+  return {
+    rewrites,
+    shared: sharedFields(text, rewrites),
+    stale: staleFields(text, rewrites),
+    ...optional('outlook', outlook === '' ? undefined : outlook),
+  }
 }
 
 async function proposed(
@@ -69,11 +76,24 @@ async function readable(read: () => Promise<SecretText>): Promise<SecretText | u
   }
 }
 
-/** What a person should know of fields that hold one text; undefined where there are none. */
-export const sharedWarning = ({ shared }: Trial): string | undefined =>
-  shared.length === 0 ? undefined : `${shared.join(', ')} hold the same text: a rotation rewrites each of them`
+/** Something that a rotation would do to fields and that only a person can judge, with what to do about it. */
+export interface Warning {
+  readonly says: string
+  readonly next: string
+}
 
-export const sharedNext = 'If one of them is for another system, move it to a secret of its own first.'
+/** What a person should look at before the first rotation. It names fields, and quotes nothing of them. */
+export function warningsOf({ shared, stale }: Trial): readonly Warning[] {
+  const rewrites = {
+    says: `${shared.join(', ')} hold the same text: a rotation rewrites each of them`,
+    next: 'If one of them is for another system, move it to a secret of its own first.',
+  }
+  const leaves = {
+    says: `${stale.join(', ')} may hold the old text, too: a rotation does not change that`,
+    next: 'Write it as a connection URL, or move it to a secret of its own, if its reader logs in with it.',
+  }
+  return [...(shared.length === 0 ? [] : [rewrites]), ...(stale.length === 0 ? [] : [leaves])]
+}
 
 /** The same error, with the secret's name in its next step. */
 export function named(cause: RotationError, shown: string): RotationError {

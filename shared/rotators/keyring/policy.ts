@@ -57,19 +57,23 @@ export function makerFor(policy: Policy, { keys: [primary], field }: KeyringValu
   const encoding = isEncoding(named) ? named : there
   if (encoding === undefined) {
     const why = `The key in ${field} is neither hex nor base64 of a usual size`
-    throw policyError('form', why, 'form=base64 size=32 spelling=change')
+    throw policyError('form', why, 'keyturn-form=base64 keyturn-size=32 keyturn-spelling=change')
   }
   const size = Number(policyText(policy, sizeKey) ?? bytesOf(body, there ?? encoding))
   if (!sizes.includes(size)) {
     const why = `The key in ${field} has ${size} bytes, which no cipher takes`
-    throw policyError('size', why, 'size=32 spelling=change')
+    throw policyError('size', why, 'keyturn-size=32 keyturn-spelling=change')
   }
   const wanted = { encoding, size }
   if (mayChangeSpelling(policy) && (named !== '' || policyText(policy, sizeKey) !== undefined)) return (random) => written(wanted, random)
   assertSame(field, wanted, body)
   const spelling = spellingOf(present)
   if (typeof spelling === 'string')
-    throw policyError('form', `The key in ${field} does not show how a new one is written`, 'form=base64 size=32 spelling=change')
+    throw policyError(
+      'form',
+      `The key in ${field} does not show how a new one is written`,
+      'keyturn-form=base64 keyturn-size=32 keyturn-spelling=change',
+    )
   return (random) => writeAs(spelling, random)
 }
 

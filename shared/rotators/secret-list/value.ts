@@ -90,7 +90,7 @@ export function makerFor(policy: Policy, { secrets, field }: ListValue): (random
 const lengthError = (field: string, why: string): RotationError =>
   new RotationError('bad_policy', `The secret of ${field} that signs ${why}.`, {
     field: 'keyturn-length',
-    next: 'To have new ones written in another way, as letters, digits, _ and -: keyturn policy <ref> length=32 spelling=change.',
+    next: 'To have new ones written in another way, as letters, digits, _ and -: keyturn policy <ref> keyturn-length=32 keyturn-spelling=change.',
   })
 
 /** Which secret comes and which one leaves with a rotation, for the person who adopts the list. */
@@ -99,13 +99,13 @@ export function outlookOf(policy: Policy, { secrets, field, reversed }: ListValu
   const count = countOf(policy, { secrets, field })
   const other = reversed ? 'first' : 'last'
   const leaves = `the ${oldEnd} one leaves first, once there are more than ${count}`
-  return `A new secret comes at the ${newEnd} of ${field}, and signs; ${leaves}. If its server signs with the ${other} one, set order=${other}`
+  return `A new secret comes at the ${newEnd} of ${field}, and signs; ${leaves}. If its server signs with the ${other} one, set keyturn-order=${other}`
 }
 
 /** bad_value with the field; bad_policy where nothing says which field is meant. */
 export function parseListValue(value: SecretText, policy: Policy): ListValue {
   const shape = readShape(value)
-  if (shape.kind !== 'json') throw valueError('value', 'is not JSON')
+  if (shape.kind !== 'json') throw valueError('value', 'is not a JSON object')
   const lists = [...shape.fields].filter(([, one]) => Array.isArray(one)).map(([name]) => name)
   const field = policyText(policy, fieldKey) ?? (lists.length === 1 ? lists[0] : undefined)
   if (field === undefined)
