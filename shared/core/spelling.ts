@@ -50,8 +50,11 @@ function prefixesOf(text: string): readonly string[] {
   return [...all, '']
 }
 
-/** The prefix of a text whose words are letters alone, as nobody draws them by chance; empty where there is none. */
-export const clearPrefixOf = (text: string): string => /^(?:(?:[a-z]{2,16}|[A-Z]{2,16})[_.:-])+(?=.{16})/.exec(text)?.[0] ?? ''
+/** The prefix of a text that nobody draws by chance: words of letters before a key without such signs; empty where there is none. */
+export function clearPrefixOf(text: string): string {
+  const found = /^(?:(?:[a-z]{2,16}|[A-Z]{2,16})[_.:-])+(?=[A-Za-z0-9+/]{16,}={0,2}$)/.exec(text)?.[0] ?? ''
+  return found.length < 5 ? '' : found
+}
 
 /** How a text is written. Returns why it cannot be told, in words that quote nothing of it. */
 export function spellingOf(text: string): Spelling | string {

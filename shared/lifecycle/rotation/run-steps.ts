@@ -34,6 +34,8 @@ export async function runSteps(
   let changedAt: number | undefined
   if (asked.includes('create')) {
     pending = await createSecret(work, await valueFor(work, state, action, suppliedValue))
+    const fields = await rewroteOf(work, pending.version, pending)
+    if (fields !== undefined) env.log('rewrites', { ref: state.ref.shown, fields: fields.join(', ') })
     ended('create')
   }
   if (asked.includes('set') && mustSet(work, action)) {

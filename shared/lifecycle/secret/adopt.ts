@@ -118,7 +118,10 @@ async function noteAdopted({ store, deps }: Tools, { ref, current, journal }: Se
 /** One login with the current value; nothing is written. */
 export async function verifyCurrent(deps: Deps, refText: string): Promise<Looked> {
   const { tools, state, known } = await openSecret(deps, refText)
-  return look(tools, await known(), state)
+  const setup = await known()
+  return look(tools, setup, state).catch((cause: unknown) => {
+    throw asNamed(cause, state)
+  })
 }
 
 async function look(tools: Tools, setup: Known, state: SecretState, tries = false): Promise<Looked> {
