@@ -119,6 +119,13 @@ describe('a stored value that is refused now', () => {
     const one = await world.create('one', dotenv, {}, world.other)
     await world.rotate(ref)
     assert.equal(await world.text(one, world.other), dotenv)
+    world.other.writeForeign(one, new SecretText(token))
+    world.env.time += dayMs
+    await world.sweep()
+    assert.equal(await world.text(one, world.other), await world.text(ref))
+    world.other.writeForeign(one, new SecretText(dotenv))
+    world.env.time += dayMs
+    await world.rotate(ref)
     assert.equal((await world.state(ref)).journal?.seen?.one?.code, 'bad_value')
   })
 })

@@ -61,7 +61,7 @@ function onlyOf(names: readonly string[]): string {
   const why = first === undefined ? none : `both ${first} and ${second} may be the key`
   throw new RotationError('bad_policy', `Nothing says which field is the key: ${why}.`, {
     field: 'keyturn-field',
-    next: 'Name it with keyturn policy <ref> field=….',
+    next: 'Name it with keyturn policy <ref> field=…, or name each of several in keyturn-parts.',
   })
 }
 
