@@ -76,7 +76,7 @@ export const rotate = (): Command =>
 function dryRunLines({ state, next, trial }: Status): readonly string[] {
   const would = `${state.ref.shown}: would ${next.do} (row ${next.row})`
   if (next.do !== 'refuse') return [would, ...trialLines(trial)]
-  return [`${would}: ${next.code}, ${next.why}`, ...(next.next === undefined ? [] : [next.next])]
+  return [`${would}: ${next.code}, ${next.why}`, ...(next.next === undefined ? [] : [next.next]), ...trialLines(trial)]
 }
 
 /** Runs a step as the platform's own if the platform drives rotations. A whole rotation is left to the platform if it starts rotations. */

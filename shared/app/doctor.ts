@@ -140,8 +140,9 @@ function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Findi
 }
 
 /** Says what a rotation rewrites. Fields with one text are a warning: only a person knows which systems they are for. */
-function tried(what: string, trial: Trial): Finding {
-  const says = `logs in; a rotation rewrites ${trial.rewrites.join(', ')}`
+function tried(what: string, works: string, trial: Trial | undefined): Finding {
+  if (trial === undefined) return good(what, works)
+  const says = `${works}; a rotation rewrites ${trial.rewrites.join(', ')}`
   const [first] = warningsOf(trial)
   return first === undefined ? good(what, says) : { what, level: 'warning', says: `${says}. ${first.says}`, next: first.next }
 }
@@ -155,9 +156,9 @@ async function secret(deps: Deps, shown: string): Promise<Finding> {
     if (state.journal?.code !== undefined) return bad(`it is ${state.journal.code}`, 'recover')
     const { accepted } = await verifyCurrent(deps, shown)
     if (!accepted) return bad('the target refuses the current value', 'recover')
-    if (next.do !== 'refuse') return trial === undefined ? good(shown, 'logs in') : tried(shown, trial)
+    if (next.do !== 'refuse') return tried(shown, 'logs in', trial)
     if (next.code !== 'held') return { ...bad(`a rotation would be refused: ${next.why}`, 'status'), ...optional('next', next.next) }
-    return good(shown, `logs in; a rotation is held: ${next.why}`)
+    return tried(shown, `logs in; a rotation is held: ${next.why}`, trial)
   } catch (cause) {
     return wrong(shown, cause)
   }

@@ -11,7 +11,7 @@ import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 /** A kind of credential, the days of its type, and a first value. */
 const kinds: readonly (readonly [policy: Policy, type: string, days: number, value: object])[] = [
   [{ 'keyturn-rotator': 'random' }, 'api-key', 30, { key: 'first-key-0123456789' }],
-  [{ 'keyturn-rotator': 'random', 'keyturn-form': 'cookie' }, 'symmetric', 180, { cookie: 'F'.repeat(32) }],
+  [{ 'keyturn-rotator': 'random', 'keyturn-form': 'cookie' }, 'symmetric', 180, { cookie: 'KQZWVJXNTBHRMPLDGFSCAYEUOIKQZWVJ' }],
   [{ 'keyturn-rotator': 'secret-list' }, 'symmetric', 180, { cookie: ['a'.repeat(32)] }],
   [{ 'keyturn-rotator': 'jwt', 'keyturn-algorithm': 'ES256' }, 'jwt', 180, {}],
 ]

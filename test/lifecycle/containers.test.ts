@@ -165,6 +165,20 @@ describe('every rotation lists the fields that it rewrote', () => {
     assert.deepEqual((await world.rotate(ref)).rewrote, trial?.rewrites)
   })
 
+  it('a rotation that something holds is tried, too: what it would refuse then is said now', async () => {
+    const held = { 'keyturn-mode': 'paused' }
+    const { world, ref } = await stored(value, { ...policy, ...held })
+    const found = await status(world, ref)
+    assert.deepEqual([found.next.do === 'refuse' && found.next.code, found.trial?.shared], ['held', ['token', 'redis_password']])
+    const other = await stored({ token: dotenv }, { ...policy, ...held })
+    const { next } = await status(other.world, other.ref)
+    assert.equal(next.do === 'refuse' && next.code, 'bad_value')
+    await world.act(async (deps) => {
+      for await (const line of plan(deps))
+        assert.ok(line.rotation === 'held' && /paused.*; token, redis_password hold the same text/.test(line.why ?? ''), line.why)
+    })
+  })
+
   it('a short key in another field is named, and not changed: it may be there by chance', async () => {
     const short = 'k7Qw2Zx9Lm3Vb'
     const { world, ref } = await stored({ key: short, host: `${short}.example`, note: 1 }, { 'keyturn-rotator': 'random' })

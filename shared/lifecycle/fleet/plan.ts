@@ -27,13 +27,13 @@ export interface Planned {
   /** What would happen to a rotation if it were asked for now. The same code decides as in the run. */
   readonly rotation: 'would start' | 'would go on' | 'done' | 'held' | 'refused'
   readonly why?: string
-  /** The fields that a rotation would rewrite; absent where none would start now, or where this role may not read the value. */
+  /** The fields that a rotation would rewrite, also if something holds it; absent where none would start, or where this role may not read the value. */
   readonly rewrites?: readonly string[]
   /** When the schedule is due; absent where there is none. */
   readonly nextAt?: number
 }
 
-/** Plans the fleet in constant memory; looks only. `tries`: where a rotation would start, the value is read and a sample is written into it. A secret that cannot be read gets a line, and does not end the plan. */
+/** Plans the fleet in constant memory; looks only. `tries`: where a rotation would start or is held, the value is read and a sample is written into it. A secret that cannot be read gets a line, and does not end the plan. */
 export async function* plan(deps: Deps, { tries = true } = {}): AsyncIterable<Planned> {
   const tools = createTools(deps)
   const unread: Planned[] = []
@@ -60,20 +60,21 @@ async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Plan
     const due = dueOf(deps, state, setup)
     const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...optional('nextAt', nextAt) }
     const rotation = expected(state, action, deps.env.now())
-    if (!tries || rotation.rotation !== 'would start') return { ...line, ...rotation }
-    return { ...line, ...rotation, ...(await tried(tools, { ...setup, rotator: setup.rotator }, state)) }
+    if (!tries || !['would start', 'held'].includes(rotation.rotation)) return { ...line, ...rotation }
+    return { ...line, ...(await tried(tools, { ...setup, rotator: setup.rotator }, state, rotation)) }
   } catch (cause) {
     return unreadable(ref, cause)
   }
 }
 
-/** What the run would refuse of the value, and what it would rewrite. */
-async function tried(tools: Tools, setup: Known, state: SecretView): Promise<Partial<Planned>> {
+type Expected = Pick<Planned, 'rotation' | 'why' | 'rewrites'>
+/** What the run would refuse of the value, now or when nothing holds it any more, and what it would rewrite. */
+async function tried(tools: Tools, setup: Known, state: SecretView, rotation: Expected): Promise<Expected> {
   try {
     const trial = await trialOfCurrent(tools, setup, state)
-    if (trial === undefined) return {}
-    const [first] = warningsOf(trial)
-    return { rewrites: trial.rewrites, ...optional('why', first?.says) }
+    if (trial === undefined) return rotation
+    const says = [rotation.why, ...warningsOf(trial).map((one) => one.says)].filter((one) => one !== undefined)
+    return { ...rotation, rewrites: trial.rewrites, ...optional('why', says.length === 0 ? undefined : says.join('; ')) }
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
     return { rotation: 'refused', why: cause.message }

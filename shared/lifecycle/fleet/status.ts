@@ -32,7 +32,7 @@ export interface Status {
   readonly announced: boolean
   /** What a rotation would do if it were asked for now. The same code decides as in the run. */
   readonly next: Action & { readonly row: string }
-  /** What that rotation would write; absent where none would start now, or where this role may not read the value. */
+  /** What that rotation would write, also if something holds it; absent where none would start, or where this role may not read the value. */
   readonly trial?: Trial
 }
 
@@ -98,15 +98,16 @@ function refused(cause: unknown, { ref }: SecretState, { row }: Status['next']):
   return { ...refuse(cause.code, why, named(cause, ref.shown).next), row }
 }
 
-/** Tries what a rotation that would start now would write. */
+/** Tries what a rotation would write that would start now, or as soon as nothing holds it. A value that it would refuse then is refused now. */
 async function tried(
   tools: Tools,
   { rotator, ...setup }: Setup,
   state: SecretState,
   next: Status['next'],
 ): Promise<Pick<Status, 'next' | 'trial'>> {
-  const makes = next.do === 'go' && next.from === 'create' && (next.kind === 'rotate' || next.kind === 'emergency')
-  if (!makes || rotator === undefined) return { next }
+  const starts = next.do === 'go' && next.from === 'create' && (next.kind === 'rotate' || next.kind === 'emergency')
+  const isHeld = next.do === 'refuse' && next.code === 'held'
+  if (!(starts || isHeld) || rotator === undefined) return { next }
   try {
     return { next, ...optional('trial', await trialOfCurrent(tools, { ...setup, rotator }, state)) }
   } catch (cause) {
