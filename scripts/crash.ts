@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { afterFaults, afterPairs, emptyAfterTally } from '../test/crash/after-run.js'
+import { afterFaults, afterPairs, clockFaults, emptyAfterTally } from '../test/crash/after-run.js'
 import { crashPairs, emptyTally, singleFaults } from '../test/crash/run.js'
 import { type SelfIssuedTally, selfIssuedFaults, tales } from '../test/crash/self-issued.js'
 import { memorySettings, realSettings } from '../test/crash/settings.js'
@@ -33,6 +33,7 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
     if (!setting.refuseFirst) {
       await afterFaults(after, setting)
       await afterPairs(after, setting, pairsEvery)
+      await clockFaults(after, setting, pairsEvery * 2)
     }
     console.error(`${setting.name.padEnd(22)} ${String(tally.points + after.points - before).padStart(6)} points`)
   }

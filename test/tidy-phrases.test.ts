@@ -13,7 +13,7 @@ const phrases: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/\b(go|goes|went|going) on with\b/, 'continue with'],
   [/\bnothing (is|was|were) to be done\b/i, 'nothing to do'],
   [/\b(leave|leaves|left|leaving) [^.'`]{0,24}\baway\b/i, 'omit, remove'],
-  [/\bis no (text|JSON|UTF-8|number|token|duration|step|object|list|index|proof|form|terminal)\b/, 'is not a …'],
+  [/(?<!\bThere )(?<!\bthere )\bis no (text|JSON|UTF-8|number|token|duration|step|object|list|index|proof|form|terminal)\b/, 'is not a …'],
   [/\bhas not the\b/, 'does not have the'],
   [/\btold (of|again)\b/, 'notified of, notified again'],
 ]

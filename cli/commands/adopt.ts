@@ -1,11 +1,12 @@
 import { Command } from 'commander'
 import { optional } from '../../shared/core/optional.js'
-import { adopt as adoptSecret } from '../../shared/lifecycle/secret/adopt.js'
+import { adopt as adoptSecret, type Looked, shownLook } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
 import { trialJson, trialLines } from '../trial-lines.js'
+import { lookedJson } from './verify.js'
 
-/** Logs in once with the current value, and only then writes the policy. target_auth if the target refuses the login. */
+/** Logs in once with the current value, and only then writes the policy. target_auth if the target refuses it; without a session, the code of the reason. */
 export const adopt = (): Command =>
   new Command('adopt')
     .description(
@@ -18,10 +19,20 @@ export const adopt = (): Command =>
     .action(
       action(async ({ app, output }, refText: string, words: readonly string[], options: { readonly rotator?: string }) => {
         const patch = { ...optional('keyturn-rotator', options.rotator), ...keyValues(words) }
-        const { ref, rotator, trial } = await adoptSecret(await app.deps(refText), await app.admin(refText), refText, patch)
-        output.result({ ref: ref.shown, rotator, accepted: true, ...trialJson(trial) }, [
-          `${ref.shown} holds a ${rotator} credential that works. Next: keyturn rotate ${ref.shown}`,
-          ...trialLines(trial),
-        ])
+        const [deps, admin] = [await app.deps(refText), await app.admin(refText)]
+        let seen: Looked | undefined
+        try {
+          const looked = await adoptSecret(deps, admin, refText, patch, (one) => {
+            seen = one
+          })
+          const { ref, rotator, trial } = looked
+          output.result({ ...lookedJson(looked), ...trialJson(trial) }, [
+            `${ref.shown} holds a ${rotator} credential that ${shownLook(looked)}. Next: keyturn rotate ${ref.shown}`,
+            ...trialLines(trial),
+          ])
+        } catch (cause) {
+          if (seen === undefined) throw cause
+          output.failure(cause, lookedJson(seen))
+        }
       }),
     )

@@ -21,7 +21,9 @@ export const doctor = (): Command =>
           output.note(`${marks[one.level]} ${one.what}: ${one.says}`)
           if (one.next !== undefined) output.note(`    ${one.next}`)
         }
-        const json = { findings: found.map(({ what, level, says, next }) => ({ what, level, says, next: next ?? null })) }
+        const json = {
+          findings: found.map(({ what, level, code, says, next }) => ({ what, level, code: code ?? null, says, next: next ?? null })),
+        }
         const bad = found.filter(({ level }) => level === 'wrong')
         const [first] = bad
         if (first === undefined) {

@@ -5,6 +5,7 @@ import { showDuration } from '../../shared/core/policy/index.js'
 import type { SecretView } from '../../shared/core/ports/store.js'
 import { type Scheduled, scheduleOf } from '../../shared/lifecycle/fleet/plan.js'
 import { viewOf } from '../../shared/lifecycle/fleet/view.js'
+import { lookCode } from '../../shared/lifecycle/secret/last-look.js'
 import { action, type Run } from '../context.js'
 import { showTime, table } from '../output.js'
 
@@ -70,7 +71,7 @@ const lineOf = (state: SecretView, { type, nextAt, code }: Scheduled) => ({
   ref: state.ref.shown,
   rotator: state.policy['keyturn-rotator'] ?? null,
   type: type ?? null,
-  state: state.journal?.code ?? code ?? (isOpen(state) ? 'open' : 'idle'),
+  state: state.journal?.code ?? lookCode(state) ?? code ?? (isOpen(state) ? 'open' : 'idle'),
   publishedAt: showTime(state.publishedAt),
   nextAt: nextAt === undefined ? null : showTime(nextAt),
 })

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { type Planned, plan as planFleet } from '../../shared/lifecycle/fleet/plan.js'
+import { type Planned, plan as planFleet, shownCode } from '../../shared/lifecycle/fleet/plan.js'
+import { aheadText } from '../../shared/lifecycle/fleet/sweep.js'
 import { action } from '../context.js'
 import { showTime, table } from '../output.js'
 
@@ -20,11 +21,11 @@ export const plan = (): Command =>
           line.due.join(', ') || '-',
           line.rotation,
           line.nextAt === undefined ? '-' : showTime(line.nextAt),
-          line.why ?? (line.rewrites === undefined ? '' : `rewrites ${line.rewrites.join(', ')}`),
+          whyOf(line),
         ])
         output.result(
           {
-            secrets: lines.map(({ ref, rotator, type, due, rotation, why, rewrites, nextAt }) => ({
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, rewrites, code, nextAt, aheadMs }) => ({
               ref,
               rotator: rotator ?? null,
               type: type ?? null,
@@ -32,7 +33,9 @@ export const plan = (): Command =>
               rotation,
               why: why ?? null,
               rewrites: rewrites ?? null,
+              code: code ?? null,
               nextAt: nextAt === undefined ? null : showTime(nextAt),
+              aheadMs: aheadMs ?? null,
             })),
           },
           rows.length === 0
@@ -41,3 +44,10 @@ export const plan = (): Command =>
         )
       }),
     )
+
+function whyOf({ why, rewrites, code, aheadMs }: Planned): string {
+  const ahead = aheadMs === undefined ? undefined : aheadText(aheadMs)
+  const look = code === undefined || code === 'stuck' ? undefined : shownCode(code)
+  const written = why !== undefined || rewrites === undefined ? undefined : `rewrites ${rewrites.join(', ')}`
+  return [ahead, look, why, written].filter((text) => text !== undefined).join('; ')
+}

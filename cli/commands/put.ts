@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { parseConfiguration } from '../../shared/app/configuration.js'
+import { assertClearValue } from '../../shared/app/infer.js'
 import type { App } from '../../shared/app/wire.js'
 import { codeOf } from '../../shared/core/errors.js'
+import type { SecretState, SecretStore } from '../../shared/core/ports/store.js'
 import type { SecretRef, Token } from '../../shared/core/ports/words.js'
 import { readShape } from '../../shared/core/shapes/index.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
@@ -15,6 +17,17 @@ const isConfiguration = async (app: App, { store, key }: SecretRef): Promise<boo
   const named = await (await app.admin(configuration)).resolve(configuration)
   return named.store === store && named.key === key
 }
+
+async function describedOrNot(store: Pick<SecretStore, 'describe'>, ref: SecretRef): Promise<SecretState | undefined> {
+  try {
+    return await store.describe(ref)
+  } catch (cause) {
+    if (codeOf(cause) === 'not_found') return undefined
+    throw cause
+  }
+}
+
+const namesRotator = (state?: SecretState): boolean => ['keyturn-rotator', 'keyturn-parts'].some((key) => key in (state?.policy ?? {}))
 
 /** Creates a secret, or publishes a new version by a rotation and announces it. Each call for an existing secret is a rotation of its own. */
 export const put = (): Command =>
@@ -31,14 +44,10 @@ export const put = (): Command =>
         const value = await readValue(options.file, ref.shown, terminal)
         readShape(value) // refuses a malformed text before it is stored
         if (await isConfiguration(app, ref)) parseConfiguration(value) // a broken one would break every command that reads it
-        const exists = await store.describe(ref).then(
-          () => true,
-          (cause: unknown) => {
-            if (codeOf(cause) === 'not_found') return false
-            throw cause
-          },
-        )
-        if (!exists) {
+        const state = await describedOrNot(store, ref)
+        // A rotation asks the rotator that the policy names; where none is named yet, the value says what it is.
+        if (!namesRotator(state)) await assertClearValue(value)
+        if (state === undefined) {
           await store.create(ref.shown, value, {})
           const next = `keyturn adopt ${ref.shown}`
           output.result({ ref: ref.shown, outcome: 'created', next }, [`${ref.shown} is stored. It is not rotated yet; next: ${next}`])

@@ -8,6 +8,8 @@ import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
 import { rotateFleet } from '../../shared/lifecycle/fleet/rotate-all.js'
 import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/secret/deps.js'
+import { openSecret } from '../../shared/lifecycle/secret/open.js'
+import { isAdopted } from '../../shared/lifecycle/secret/setup.js'
 import { serve } from '../../shared/lifecycle/service/serve.js'
 import { rotateOrFollow } from '../../shared/lifecycle/service/start.js'
 import { announceAfter, announcedJson, type Pass } from '../announced.js'
@@ -26,10 +28,11 @@ interface RotateOptions {
   readonly emergency?: boolean
   readonly reason?: string
   readonly token?: string
+  readonly rotator?: string
 }
 
 /** Options that only make sense for a single secret. */
-const single = ['step', 'resume', 'dryRun', 'emergency', 'token']
+const single = ['step', 'resume', 'dryRun', 'emergency', 'token', 'rotator']
 
 /** Rotates and announces one secret, or many with --all or --type. After a crash the same command continues. bad_event without a secret. */
 export const rotate = (): Command =>
@@ -52,13 +55,14 @@ export const rotate = (): Command =>
     .option('--emergency', 'skip grace, window and hold; needs --reason')
     .option('--reason <text>', 'the reason, for the audit log; never a value')
     .option('--token <token>', 'id of this rotation; the same token means the same rotation')
+    .option('--rotator <kind>', 'kind of credential of a secret that was not adopted, for this rotation only')
     .addHelpText('after', '\nExample:\n  keyturn rotate file:db\n  keyturn rotate file:db --emergency --reason "laptop stolen"')
     .action(
       action(async (run, given: string | undefined, options: RotateOptions) => {
         if (options.all || options.type !== undefined) return fleet(run, given, options)
         const { app, output } = run
         const [refText = '', part] = (given ?? failMissing()).split('#', 2)
-        const deps = await app.deps(refText)
+        const deps = await namedBy(await app.deps(refText), refText, options.rotator)
         const request = { ...requestOf(refText, options, app.env.now()), ...optional('part', part) }
         if (options.dryRun) {
           const found = await statusOf(deps, refText, request.kind)
@@ -72,6 +76,18 @@ export const rotate = (): Command =>
         output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))
       }),
     )
+
+/** Names the kind of a secret whose policy names none. bad_event where it names one already. */
+async function namedBy(deps: Deps, refText: string, kind: string | undefined): Promise<Deps> {
+  if (kind === undefined) return deps
+  const named = { ...deps, environment: { ...deps.environment, 'keyturn-rotator': kind } }
+  const { tools, state } = await openSecret(deps, refText)
+  if (!isAdopted(tools, state)) return named
+  throw new RotationError('bad_event', `The policy of ${state.ref.shown} says already what it holds.`, {
+    field: 'rotator',
+    next: `Omit --rotator, or change the policy with keyturn adopt ${state.ref.shown} --rotator ${kind}.`,
+  })
+}
 
 function dryRunLines({ state, next, trial }: Status): readonly string[] {
   const would = `${state.ref.shown}: would ${next.do} (row ${next.row})`

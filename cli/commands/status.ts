@@ -1,9 +1,12 @@
 import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
+import { aheadOf } from '../../shared/core/clock.js'
 import { optional } from '../../shared/core/optional.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
+import { shownCode } from '../../shared/lifecycle/fleet/plan.js'
 import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
+import { lookCode } from '../../shared/lifecycle/secret/last-look.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
 import { trialJson, trialLines } from '../trial-lines.js'
@@ -23,7 +26,7 @@ export const status = (): Command =>
 
 /** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for anything unknown. */
 export function statusJson(found: Status, now: number): { readonly [key: string]: Json | undefined } {
-  const { state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced } = found
+  const { state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced, retiring } = found
   const rotation = state.journal?.rotation
   return {
     ref: state.ref.shown,
@@ -33,16 +36,17 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
     version: state.current?.id ?? null,
     previous: state.previous?.id ?? null,
     publishedAt: showTime(state.publishedAt),
+    aheadMs: aheadOf(state.publishedAt, now) ?? null,
     nextAt: nextAt === undefined ? null : showTime(nextAt),
     pending: state.pending?.id ?? null,
     open: isOpen(state),
     token: rotation?.token ?? null,
     leaseUntil: rotation && rotation.leaseUntil > now ? showTime(rotation.leaseUntil) : null,
-    code: state.journal?.code ?? null,
+    code: state.journal?.code ?? lookCode(state) ?? null,
     graceMs,
     announced,
     consumers: consumers.map((consumer) => consumerJson(consumer, state)),
-    retiring: (state.journal?.retiring ?? []).map(({ id, state: phase, since, notBefore }) => ({
+    retiring: retiring.map(({ id, state: phase, since, notBefore }) => ({
       id,
       state: phase,
       since: showTime(since),
@@ -77,6 +81,7 @@ function consumerJson({ key, required, place }: Consumer, { journal, current }: 
 function moveOf({ state, consumers, announced }: Status): string | undefined {
   const { ref, journal, current } = state
   if (journal?.code === 'stuck') return `keyturn recover ${ref.shown}`
+  if (lookCode(state) !== undefined) return `keyturn verify ${ref.shown}`
   if (consumers.length > 0 && !announced) return `keyturn retire ${ref.shown}`
   if ((journal?.retiring ?? []).length === 0) return undefined
   const behind = consumers.find((consumer) => consumer.kind === 'manual' && consumer.required && !isDrained(consumer, state))
@@ -105,8 +110,7 @@ function consumerLine({ key, required, place }: Consumer, { journal, current }: 
 }
 
 function followLines(found: Status, now: number): readonly string[] {
-  const { state, consumers } = found
-  const retiring = state.journal?.retiring ?? []
+  const { state, consumers, retiring } = found
   const move = moveOf(found)
   return [
     ...consumers.map((consumer) => consumerLine(consumer, state, now)),
@@ -121,16 +125,24 @@ function phaseOf(state: Status['state']): string {
   return rotation && isOpen(state) ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle'
 }
 
+function publishedText(at: number, now: number): string {
+  const aheadMs = aheadOf(at, now)
+  if (aheadMs === undefined) return `${showAge(at, now)} ago`
+  return `${showDuration(aheadMs)} ahead of this clock: keyturn retire counts it from now`
+}
+
 function statusLines(found: Status, now: number): readonly string[] {
   const { state, rotator, type, strategy, next, nextAt } = found
+  const look = lookCode(state)
   const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
     strategy === undefined ? title : `${title} · ${strategy}`,
-    `current    ${state.current?.id ?? 'none'}, published ${showAge(state.publishedAt, now)} ago`,
+    `current    ${state.current?.id ?? 'none'}, published ${publishedText(state.publishedAt, now)}`,
     ...(nextAt === undefined ? [] : [`schedule   due ${showTime(nextAt)}`]),
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),
     `state      ${phaseOf(state)}`,
+    ...(look === undefined ? [] : [`login      ${shownCode(look)}`]),
     ...followLines(found, now),
     `next       ${nextLine(next, state.ref.shown)}`,
     ...(next.do === 'refuse' && next.next !== undefined ? [`           ${next.next}`] : []),

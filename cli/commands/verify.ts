@@ -1,10 +1,8 @@
 import { Command } from 'commander'
-import { RotationError } from '../../shared/core/errors.js'
-import { nextFor } from '../../shared/core/remedies.js'
-import { verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
+import { type Looked, lookError, shownLook, verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 
-/** Logs in with the current value and writes nothing. target_auth if the target refuses it. */
+/** Logs in with the current value and writes nothing. target_auth if the target refuses it; without a session, the code of the reason. */
 export const verify = (): Command =>
   new Command('verify')
     .description('log in once with the current value; nothing is written')
@@ -12,11 +10,13 @@ export const verify = (): Command =>
     .addHelpText('after', '\nExample:\n  keyturn verify file:db')
     .action(
       action(async ({ app, output }, refText: string) => {
-        const { ref, rotator, accepted } = await verifyCurrent(await app.deps(refText), refText)
-        if (!accepted)
-          throw new RotationError('target_auth', `The target refuses the current value of ${ref.shown}.`, {
-            next: nextFor('target_auth', ref.shown),
-          })
-        output.result({ ref: ref.shown, rotator, accepted }, [`${ref.shown}: the current value logs in (${rotator}).`])
+        const looked = await verifyCurrent(await app.deps(refText), refText)
+        const { ref, rotator } = looked
+        const wrong = lookError(looked)
+        if (wrong !== undefined) output.failure(wrong, lookedJson(looked))
+        else output.result(lookedJson(looked), [`${ref.shown}: the current value ${shownLook(looked)} (${rotator}).`])
       }),
     )
+
+/** What a login showed, as `verify` and `adopt` say it: a password that is accepted is not yet a login. */
+export const lookedJson = ({ ref, rotator, passwordAccepted, logsIn }: Looked) => ({ ref: ref.shown, rotator, passwordAccepted, logsIn })

@@ -3,7 +3,7 @@ import { adminReaderOf } from '../../shared/app/admin.js'
 import { FunctionApp } from '../../shared/app/function.js'
 import { answerError } from '../../shared/app/function-log.js'
 import type { Env } from '../../shared/core/ports/env.js'
-import { serve } from '../../shared/lifecycle/service/serve.js'
+import { Proven, serve } from '../../shared/lifecycle/service/serve.js'
 import { clientOptionsOf } from '../../shared/stores/aws-secrets-manager/api.js'
 import { AwsSecretsManager } from '../../shared/stores/aws-secrets-manager.js'
 import { readEvent } from './event.js'
@@ -15,6 +15,7 @@ export type Handler = (event: unknown, context: Pick<Context, 'awsRequestId' | '
 /** The rotation function of AWS Secrets Manager: one call per step, the same token until the rotation is over. A step that is held throws. */
 export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env> = {}): Handler {
   let app: FunctionApp<AwsSecretsManager> | undefined
+  const proven = new Proven()
   return async (event, context) => {
     try {
       app ??= new FunctionApp(environment, aws, (env) => AwsSecretsManager.open(clientOptionsOf(environment), env), given)
@@ -27,7 +28,7 @@ export function createHandler(environment: NodeJS.ProcessEnv, given: Partial<Env
         leaseMs: context.getRemainingTimeInMillis(),
         ...(rotationToken ? { sensitive: [rotationToken] } : {}),
       })
-      const { ref, outcome, version } = await serve(deps, store, request)
+      const { ref, outcome, version } = await serve(deps, store, request, proven)
       app.env.log('step_done', { ref: ref.shown, step: request.step, outcome, version: version ?? '' })
     } catch (cause) {
       throw answerError(cause, app?.env)

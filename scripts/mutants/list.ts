@@ -1,15 +1,8 @@
-/** One edit. Its text must occur exactly once in the file, so that a mutant is never silently the original. */
-export interface Edit {
-  readonly file: string
-  readonly from: string
-  readonly to: string
-}
-export interface Mutant {
-  readonly name: string
-  readonly edits: readonly Edit[]
-  /** Test files to try, in this order; the first red one ends it. */
-  readonly tests: readonly string[]
-}
+import { durabilityMutants } from './durability.js'
+import type { Mutant } from './mutant.js'
+import { platformMutants } from './platform.js'
+
+export type { Mutant }
 
 const lifecycle = ['lifecycle/crash.test.ts', 'contract/all.test.ts']
 const runSteps = 'shared/lifecycle/rotation/run-steps.ts'
@@ -76,7 +69,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "ignore another holder's lease",
-    edits: [{ file: 'shared/core/claims.ts', from: 'open.leaseUntil > now && question', to: 'open.leaseUntil < 0 && question' }],
+    edits: [
+      { file: 'shared/core/claims.ts', from: 'isLeaseLive(open.leaseUntil, now) && question', to: 'open.leaseUntil < 0 && question' },
+    ],
     tests: ['contract/all.test.ts'],
   },
   {
@@ -103,7 +98,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'start again although a rotation since then answers the request',
-    edits: [{ file: 'shared/lifecycle/decide/rows/idle.ts', from: 'l.state.publishedAt >= l.request.at', to: 'l.state.publishedAt < 0' }],
+    edits: [{ file: 'shared/lifecycle/decide/rows/idle.ts', from: 'state.publishedAt >= request.at', to: 'state.publishedAt < 0' }],
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
   {
@@ -140,7 +135,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/consumers/announce.ts',
-        from: ' || isProgressing(state, deps.env.now())',
+        from: ' || isProgressing(state, now)',
         to: '',
       },
     ],
@@ -159,7 +154,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'sign with a key before verifiers know it',
-    edits: [{ file: 'shared/rotators/jwt.ts', from: 'if (env.now() < readyAt)', to: 'if (env.now() < next.notBefore - readyAt)' }],
+    edits: [{ file: 'shared/rotators/jwt.ts', from: 'if (now < readyAt)', to: 'if (now < next.notBefore - readyAt)' }],
     tests: ['rotators/jwt.test.ts'],
   },
   {
@@ -189,4 +184,28 @@ export const mutants: readonly Mutant[] = [
     ],
     tests: ['lifecycle/companions.test.ts'],
   },
+  {
+    name: 'an unknown login error counts as refused',
+    edits: [
+      {
+        file: 'shared/rotators/postgres/errors.ts',
+        from: "then run the same command again.']\n  }\n  return ['internal',",
+        to: "then run the same command again.']\n  }\n  return ['target_auth',",
+      },
+    ],
+    tests: ['rotators/postgres-login.test.ts'],
+  },
+  {
+    name: "retire ignores another holder's live lease",
+    edits: [
+      {
+        file: 'shared/lifecycle/retirement/retire.ts',
+        from: 'if (isOthers && isLeaseLive(leaseUntil, env.now()))',
+        to: 'if (isOthers && leaseUntil < 0)',
+      },
+    ],
+    tests: ['lifecycle/retire.test.ts'],
+  },
+  ...platformMutants,
+  ...durabilityMutants,
 ]

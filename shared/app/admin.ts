@@ -1,7 +1,8 @@
 import { codeOf } from '../core/errors.js'
 import type { Administrator } from '../core/ports/rotator.js'
 import type { SecretRef } from '../core/ports/words.js'
-import { isSameSite, siteOf } from '../core/shapes/site.js'
+import type { SecretText } from '../core/secret-text.js'
+import { isSameSite, type Site, siteOf } from '../core/shapes/site.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { hostsFor } from '../rotators/registry.js'
 
@@ -18,13 +19,25 @@ export function adminReader(
     const hosts = hostsFor(admin.ref.store)
     const value = hosts && (await rotated())
     const site = siteOf(admin.value)
-    if (hosts === undefined || value === undefined || isSameSite(site, siteOf(value))) return admin
+    if (hosts === undefined || value === undefined) return admin
+    const theirs = siteOrNot(value)
+    if (theirs === 'unreadable' || isSameSite(site, theirs)) return admin
     try {
       return await hosts.resolve(admin, value, () => tags(admin.ref))
     } catch (cause) {
       if (codeOf(cause) !== 'denied' || site?.host === undefined) throw cause
       return admin // nobody can confirm that the two hosts are one database: then they are not
     }
+  }
+}
+
+/** A put replaces a value that cannot be read, and must not fail on it. What needs the value reads it again and says what is wrong. */
+function siteOrNot(value: SecretText): Site | undefined | 'unreadable' {
+  try {
+    return siteOf(value)
+  } catch (cause) {
+    if (codeOf(cause) === 'bad_value') return 'unreadable'
+    throw cause
   }
 }
 

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Env } from '../core/ports/env.js'
 import type { AuditRecord, AuditSink } from '../lifecycle/guard/index.js'
+import { syncFolder } from '../stores/file/disk.js'
 import { withLock } from '../stores/file/lock.js'
 
 const start = 'start'
@@ -41,7 +43,8 @@ export function auditSink(path: string, env: Env, writeError = writeStderr): Aud
       withLock(`${path}.lock`, env, async () => {
         const file = await open(path, 'a+', 0o600)
         try {
-          const { prev, torn } = await lastHash(file)
+          const { prev, torn, isNew } = await lastHash(file)
+          if (isNew) await syncFolder(dirname(path)) // without its name a power cut would take the records along
           await file.appendFile(`${torn ? '\n' : ''}${chained(record, prev).line}`)
           await file.datasync()
         } finally {
@@ -52,13 +55,13 @@ export function auditSink(path: string, env: Env, writeError = writeStderr): Aud
 }
 
 /** The hash of the last complete line. The chain does not continue from a line that a killed process left incomplete. */
-async function lastHash(file: FileHandle): Promise<{ readonly prev: string; readonly torn: boolean }> {
+async function lastHash(file: FileHandle): Promise<{ readonly prev: string; readonly torn: boolean; readonly isNew: boolean }> {
   const { size } = await file.stat()
   const bytes = Buffer.alloc(Math.min(size, tailBytes))
   await file.read(bytes, 0, bytes.length, size - bytes.length)
   const text = bytes.toString('utf8')
   const whole = text.split('\n').filter((line) => form.test(line))
-  return { prev: form.exec(whole.at(-1) ?? '')?.[3] ?? start, torn: size > 0 && !text.endsWith('\n') }
+  return { prev: form.exec(whole.at(-1) ?? '')?.[3] ?? start, torn: size > 0 && !text.endsWith('\n'), isNew: size === 0 }
 }
 
 /** What a check of the whole log found; `records` counts the lines that have the form of a record, changed or not. */

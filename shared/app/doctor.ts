@@ -3,11 +3,12 @@ import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
+import type { Code } from '../core/ports/errors.js'
 import type { Preflight } from '../core/ports/notifier.js'
 import type { Listed } from '../core/ports/store.js'
 import { inspectCompanions } from '../lifecycle/consumers/companions.js'
 import { statusOf } from '../lifecycle/fleet/status.js'
-import { verifyCurrent } from '../lifecycle/secret/adopt.js'
+import { lookError, shownLook, verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { type Trial, warningsOf } from '../lifecycle/secret/trial.js'
 import { checkAudit } from './audit-file.js'
@@ -18,6 +19,8 @@ export interface Finding {
   readonly what: string
   readonly level: 'good' | 'warning' | 'wrong'
   readonly says: string
+  /** The code of the error that was met, if there was one. */
+  readonly code?: Code
   /** What to do about it; absent if it is good. */
   readonly next?: string
 }
@@ -43,7 +46,7 @@ export async function* examine(deps: Deps, config: Config): AsyncIterable<Findin
 
 const wrong = (what: string, cause: unknown): Finding => {
   if (!(cause instanceof RotationError)) throw cause
-  return { what, level: 'wrong', says: `${cause.code}: ${cause.message}`, next: cause.next }
+  return { what, level: 'wrong', code: cause.code, says: `${cause.code}: ${cause.message}`, next: cause.next }
 }
 
 /** Checks permissions: the owner can write, and nobody else may read. */
@@ -154,11 +157,14 @@ async function secret(deps: Deps, shown: string): Promise<Finding> {
   try {
     const { next, state, trial } = await statusOf(deps, shown)
     if (state.journal?.code !== undefined) return bad(`it is ${state.journal.code}`, 'recover')
-    const { accepted } = await verifyCurrent(deps, shown)
-    if (!accepted) return bad('the target refuses the current value', 'recover')
-    if (next.do !== 'refuse') return tried(shown, 'logs in', trial)
+    const looked = await verifyCurrent(deps, shown)
+    if (looked.passwordAccepted === false) return { ...bad('the target refuses the current value', 'recover'), code: 'target_auth' }
+    const noSession = lookError(looked)
+    if (noSession !== undefined) return wrong(shown, noSession)
+    const seen = shownLook(looked)
+    if (next.do !== 'refuse') return tried(shown, seen, trial)
     if (next.code !== 'held') return { ...bad(`a rotation would be refused: ${next.why}`, 'status'), ...optional('next', next.next) }
-    return tried(shown, `logs in; a rotation is held: ${next.why}`, trial)
+    return tried(shown, `${seen}; a rotation is held: ${next.why}`, trial)
   } catch (cause) {
     return wrong(shown, cause)
   }

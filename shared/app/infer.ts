@@ -2,7 +2,7 @@ import { codeOf } from '../core/errors.js'
 import type { Policy } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import { jsonFields, looksLikeJson } from '../core/shapes/json.js'
-import { rotatorKinds, rotators } from '../rotators/registry.js'
+import { loadRotator, type RotatorKind, rotatorKinds, rotators } from '../rotators/registry.js'
 
 /**
  * Infers a policy from a value if its own policy names no rotator: by `engine`, as in the values of the AWS rotation templates, or by the scheme of a
@@ -14,13 +14,27 @@ export function inferPolicy(value: SecretText): Policy {
   const isJson = looksLikeJson(text)
   const fields = isJson ? fieldsOf(text) : undefined
   const field = (name: string): unknown => fields?.find((one) => one.name === name)?.value
-  const engine = isJson ? field('engine') : /^(?:jdbc:)?([a-z]+):\/\//i.exec(text)?.[1]
-  const named = typeof engine === 'string' ? engine.toLowerCase() : ''
-  const kind = rotatorKinds.find((known) => rotators[known].engines.includes(named))
+  const kind = kindCalled(isJson ? field('engine') : schemeIn(text))
   if (kind === undefined) return {}
   const master = field('masterarn')
   if (typeof master !== 'string' || master === '') return { 'keyturn-rotator': kind }
   return { 'keyturn-rotator': kind, 'keyturn-strategy': 'alternate', 'keyturn-admin': `aws:${master}`, 'keyturn-differences': 'report' }
+}
+
+const schemeIn = (text: string): string | undefined => /^\s*(?:jdbc:)?([a-z]+):\/\//i.exec(text)?.[1]
+const kindCalled = (engine: unknown): RotatorKind | undefined =>
+  typeof engine === 'string' ? rotatorKinds.find((known) => rotators[known].engines.includes(engine.toLowerCase())) : undefined
+
+/**
+ * Refuses a value that clients of its kind read in different ways, before it is stored. The value itself tells its kind: by what inference goes by, else
+ * by the connection URLs in its fields. bad_value.
+ */
+export async function assertClearValue(value: SecretText): Promise<void> {
+  const text = value.reveal()
+  const fields = (looksLikeJson(text) ? fieldsOf(text) : undefined) ?? []
+  const urls = fields.map((one) => (typeof one.value === 'string' ? kindCalled(schemeIn(one.value)) : undefined))
+  const kind = inferPolicy(value)['keyturn-rotator'] ?? urls.find((known) => known !== undefined)
+  if (kind !== undefined) (await loadRotator(kind)).assertClear?.(value)
 }
 
 /** undefined for a value that cannot be read. The code that needs it reads it again and reports what is wrong. */

@@ -1,3 +1,4 @@
+import { isLeaseLive } from './clock.js'
 import { RotationError } from './errors.js'
 import { optional } from './optional.js'
 import type { Claim, ClaimWish, Journal, OpenRotation, SecretView } from './ports/store.js'
@@ -30,7 +31,7 @@ export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenR
       next: 'Start a new rotation, with another token or none.',
     })
   }
-  if (open && open.holder !== wish.holder && open.leaseUntil > now && question.holderMayLive) {
+  if (open && open.holder !== wish.holder && isLeaseLive(open.leaseUntil, now) && question.holderMayLive) {
     failClaim(
       'locked',
       `Another process (${open.holder}) is rotating this secret.`,
@@ -67,7 +68,7 @@ export function assertClaim(claim: Claim, journal: Journal | null): OpenRotation
 }
 
 /** A put whose value is gone. Only the holder of that value can continue it, so nobody waits for it. */
-const isEmptyPut = ({ pending, journal }: SecretView): boolean => pending === undefined && journal?.rotation?.kind === 'put'
+export const isEmptyPut = ({ pending, journal }: SecretView): boolean => pending === undefined && journal?.rotation?.kind === 'put'
 
 /** Whether a rotation is under way, or must still be finished. */
 export const isOpen = (state: SecretView): boolean => {

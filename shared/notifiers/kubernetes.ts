@@ -5,7 +5,7 @@ import { Busy } from '../kubernetes/client.js'
 import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
 import { preflight } from './kubernetes/preflight.js'
-import { restart, stillResting, writtenAt } from './kubernetes/restart.js'
+import { restart, stillFrozen, stillResting, writtenAt } from './kubernetes/restart.js'
 import { type KubernetesSettings, wholeSettings } from './kubernetes/settings.js'
 import { forceSyncKey, hasToken, isMarkedBy, isSynced, type Mark, markOf, whyNotWritten } from './kubernetes/sync.js'
 import { whyNotHeld } from './kubernetes/verify.js'
@@ -126,7 +126,7 @@ async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret
   const serverNow = cluster.serverNow
   if (written === undefined || serverNow === undefined)
     return { phase: 'verified', evidence: 'the server does not say when the Secret was written', again: now + laterMs }
-  const waiting = await stillResting(wanted, cluster, written)
+  const waiting = [...(await stillFrozen(wanted, cluster, externalSecret)), ...(await stillResting(wanted, cluster, written))]
   const leftMs = written + wanted.soakSeconds * 1000 - serverNow
   if (leftMs > 0) waiting.push(`drained in ${Math.ceil(leftMs / 1000)} s`)
   if (waiting.length === 0) return { phase: 'drained', evidence: `the Secret has held it for ${wanted.soakSeconds} s` }

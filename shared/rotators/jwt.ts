@@ -1,3 +1,4 @@
+import { isFromFuture } from '../core/clock.js'
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
@@ -52,14 +53,17 @@ function tooEarly(context: Context<JwtValue>): string | undefined {
   const { current, next, previous } = value
   if (current === undefined || next === undefined || mustAnnounce(context, value)) return undefined
   const { leadMs, overlapMs } = wishOf(policy)
-  const readyAt = Math.max(next.notBefore, publishedAt + leadMs)
-  if (env.now() < readyAt) {
+  const now = env.now()
+  // A time that a clock which was ahead has written counts from the publication.
+  const inTime = (at: number, spanMs: number): number => (isFromFuture(at, now + spanMs) ? 0 : at)
+  const readyAt = Math.max(inTime(next.notBefore, leadMs), publishedAt + leadMs)
+  if (now < readyAt) {
     const when = new Date(readyAt).toISOString()
     return `the next key may not sign before ${when}: a verifier that does not know it yet would refuse its tokens`
   }
   if (previous === undefined) return undefined
-  const over = Math.max(previous.notAfter, publishedAt + overlapMs)
-  if (env.now() >= over) return undefined
+  const over = Math.max(inTime(previous.notAfter, overlapMs), publishedAt + overlapMs)
+  if (now >= over) return undefined
   const when = new Date(over).toISOString()
   return `tokens of the previous key are valid until ${when}, and that key would leave the public set`
 }

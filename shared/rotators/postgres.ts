@@ -10,8 +10,10 @@ import { classify } from './postgres/errors.js'
 import { loginOnce } from './postgres/logins.js'
 import { policyKeys } from './postgres/policy.js'
 import { endSessions, retire } from './postgres/retire.js'
+import { seeSession } from './postgres/see-session.js'
 import { usage } from './postgres/usage.js'
 import { dialect, type PostgresValue, parsePostgres } from './postgres/value.js'
+import { assertClear } from './sql/clear.js'
 import { renderLogin } from './sql/login.js'
 import { otherOf, strategyOf } from './sql/pair.js'
 import { passwordRule, sessionsEnd } from './sql/policy.js'
@@ -36,6 +38,7 @@ const postgres: Rotator<PostgresValue> = {
     rollback: (policy) => (strategyOf(policy) === 'alternate' ? 'publish' : 'reapply'),
   },
   parse: parsePostgres,
+  assertClear: (value) => assertClear(value, dialect),
   render: (shape, next) => renderLogin(shape, next, dialect),
   identify: ({ user }) => user as CredentialId,
   check,
@@ -63,6 +66,7 @@ const postgres: Rotator<PostgresValue> = {
   verify,
   retire,
   sessions: { usage, end: endSessions, endOnRetire: sessionsEnd },
+  login: seeSession,
   classify,
 }
 

@@ -1,4 +1,5 @@
 import { RotationError } from '../core/errors.js'
+import { seeLogin } from '../core/login-seen.js'
 import { optional } from '../core/optional.js'
 import type { Context, PolicyKey, Rotator, Sessions } from '../core/ports/rotator.js'
 import { apply, type RdsValue } from './rds/apply.js'
@@ -55,6 +56,7 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
       const login = inner.parse(value, policy)
       return { login, place: placeOf(value, login.host) }
     },
+    ...optional('assertClear', inner.assertClear),
     render: (shape, next) => inner.render(shape, next.login),
     identify: ({ login }) => inner.identify(login),
     check: (context, pending) => {
@@ -81,6 +83,7 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
     verify: (context, pending) => inner.verify(afresh(context), pending.login),
     retire: async () => ({ done: true }), // the change has ended the old password
     ...optional('sessions', sessions && sessionsWithin(sessions)),
+    login: (context, value) => seeLogin(inner, within(context), value.login),
     classify: (cause) => {
       const code = classify(cause)
       return code === 'internal' ? inner.classify(cause) : code

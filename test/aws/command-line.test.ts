@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Retiring, Seen } from '../../shared/core/ports/store.js'
 import type { CredentialId, VersionId } from '../../shared/core/ports/words.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { adopt, verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
@@ -71,6 +72,19 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     )
     assert.deepEqual(world.stagesOf(arn)[String(result.version)], ['AWSCURRENT'])
     assert.ok(said.length >= 2)
+    assert.doesNotMatch(JSON.stringify((await statusOf(world.deps(), 'aws:native')).next), /not adopted/)
+  })
+
+  it('one that nothing rotates and nobody adopted is refused before anything is touched', async () => {
+    const arn = world.make('unadopted', world.value('app'))
+    world.double.find({ SecretId: arn }).rotation.enabled = false
+    const before_ = world.loginOf(arn)
+    for (const kind of ['rotate', 'emergency'] as const)
+      await assert.rejects(rotateOrFollow(world.deps(), world.store, { ...request('aws:unadopted'), kind, reason: 'leak' }), {
+        code: 'bad_policy',
+        message: /was not adopted/,
+      })
+    assert.deepEqual(world.loginOf(arn), before_)
   })
 
   it('one look that is of before it began is no end of a rotation', async () => {
@@ -92,14 +106,14 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
   it('adopts, announces into tags, rolls back, and reads everything again with all tags deleted', async () => {
     world.make('admin', world.adminValue())
     const arn = bare('pair', 'plain', { 'keyturn-strategy': 'alternate', 'keyturn-admin': 'aws:admin', 'keyturn-differences': 'report' })
-    assert.ok((await adopt(world.deps(), world.store, 'aws:pair', {})).accepted)
+    assert.ok((await adopt(world.deps(), world.store, 'aws:pair', {})).logsIn)
     await rotate(world.deps(), request('aws:pair'))
     assert.equal((await announce(world.deps(), 'aws:pair')).outcome, 'announced')
     assert.match(world.double.find({ SecretId: arn }).tags.get('keyturn-retire-1') ?? '', /^plain /)
     const { username } = world.loginOf(arn)
     await rotate(world.deps(), { ...request('aws:pair'), kind: 'rollback', reason: 'test' })
     assert.notEqual(world.loginOf(arn).username, username)
-    assert.ok((await verifyCurrent(world.deps(), 'aws:pair')).accepted)
+    assert.ok((await verifyCurrent(world.deps(), 'aws:pair')).logsIn)
     // The version that is still to be retired was pushed off AWSPREVIOUS: a label keeps the service from dropping it.
     assert.deepEqual(Object.values(world.stagesOf(arn)).flat().sort(), ['AWSCURRENT', 'AWSPREVIOUS', 'KEYTURN_RETIRING_1'])
     for (const key of journalKeys) world.double.find({ SecretId: arn }).tags.delete(key)
@@ -129,7 +143,7 @@ describe('the journal in tags', () => {
 
   it('is what it was, in legal characters only', () => {
     const notes = {
-      announced: { version: 'v-1' as VersionId, publishedAt: 1_795_000_000_000, checkedAt: 7 },
+      announced: { version: 'v-1' as VersionId, publishedAt: 1_795_000_000_000, checkedAt: 7, checkedCode: 'target_denied' as const },
       retiring: [entry('app'), entry('ü "%/=')],
       seen: { billing: seen },
     }

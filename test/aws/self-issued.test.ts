@@ -11,6 +11,11 @@ interface Keys {
   readonly next: { readonly kid: string }
   readonly previous: { readonly kid: string; readonly notAfter: string } | null
 }
+/** The value with one key in both places. */
+const oneKeyTwice = (text: string): string => {
+  const value = JSON.parse(text) as Keys
+  return JSON.stringify({ ...value, next: value.current })
+}
 const tagsOf = (tags: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(tags).map(([key, text]) => [`keyturn-${key}`, text]))
 
@@ -89,6 +94,34 @@ describe('self-issued credentials in AWS', () => {
       assert.notDeepEqual(JSON.parse(world.valueOf(arn)), value)
       await announce(world.deps(), `aws:${name}`)
     }
+  })
+
+  it('finishSecret right after createSecret: the rotator checks the value itself, also on another instance', async () => {
+    /** One key twice, a word that is no API key, a ring without the key that still decrypts. */
+    const kinds = {
+      'jwt-early': ['{}', { rotator: 'jwt', algorithm: 'ES256' }, oneKeyTwice],
+      'api-early': ['{"api_key":"first"}', { rotator: 'random', form: 'api-key', strategy: 'overlap' }, () => '{"api_key":"a"}'],
+      'data-early': [JSON.stringify({ key: 'ab'.repeat(32) }), { rotator: 'keyring' }, () => JSON.stringify({ key: 'cd'.repeat(32) })],
+    } as const
+    world.double.attemptsMax = 0
+    for (const [name, [value, tags, damage]] of Object.entries(kinds)) {
+      for (const damaged of [true, false]) {
+        const arn = world.make(`${name}-${damaged}`, value, tagsOf(tags))
+        const token = await world.rotate(arn)
+        const call = (Step: string) => world.invoke({ Step, SecretId: arn, ClientRequestToken: token, RotationToken: 'rt-0123456789' })
+        assert.match((await call('finishSecret')) ?? 'done', /bad_event: .*before createSecret/, name)
+        assert.equal(await call('createSecret'), undefined, name)
+        world.crash()
+        const pending = world.double.find({ SecretId: arn }).versions.get(token)
+        if (damaged && pending?.value) pending.value = damage(pending.value)
+        const end = (await call('finishSecret')) ?? 'done'
+        if (damaged) assert.match(end, /bad_event|bad_value/, name)
+        else assert.equal(end, 'done', name)
+        assert.equal(world.valueOf(arn) === value, damaged, name)
+        assert.deepEqual(world.stagesOf(arn)[token]?.includes('AWSPENDING'), true)
+      }
+    }
+    world.double.attemptsMax = 1
   })
 
   it('a companion that this function cannot reach: nothing is published, by name', async () => {

@@ -50,6 +50,8 @@ export interface AfterPlan {
   readonly trouble: AfterTrouble
   /** A second crash, so many effects later. */
   readonly again?: { readonly later: number; readonly mode: 'before' | 'after' }
+  /** How far the clocks of the processes are apart. */
+  readonly aheadMs?: number
 }
 
 function faultOf(story: Story, { at, trouble, setting }: Omit<AfterPlan, 'plot' | 'company'>): Fault {
@@ -79,12 +81,13 @@ const weekMs = 7 * 86_400_000
 export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   const { setting, plot, company } = plan
   const story = await Story.open(setting, companies[company] ?? [], `after-${seedOf(setting)}`)
+  story.world.aheadMs = plan.aheadMs ?? 0
   const first = faultOf(story, plan)
   const second = plan.again ? [{ at: plan.at + plan.again.later, mode: plan.again.mode }] : []
   await plot.run(story, [first, ...second])
   if (setting.serviceDriven) await story.perform(platformGoesOn) // the service calls again with the same token until it is done
   await sweepUntilQuiet(story)
-  if ((plot.mayNeedPerson || ['stripped', 'a person writes'].includes(plan.trouble)) && (await isStuck(story))) {
+  if ((plot.mayNeedPerson || (await needsPerson(story, plan.trouble))) && (await isStuck(story))) {
     await story.perform(recoverNow, { overtakes: await isContested(story) })
     for (let pass = 0; pass < 3; pass++) await story.perform(sweepNow)
   }
@@ -101,6 +104,13 @@ async function sweepUntilQuiet(story: Story): Promise<void> {
     quiet = story.effects === before && story.consumers.every(({ settled }) => settled) ? quiet + 1 : 0
   }
 }
+
+/**
+ * Marks that were taken away, and a person who wrote at the very moment of our own write: with one slot we set our password over theirs, and at a
+ * store without a condition our version stands on theirs.
+ */
+const needsPerson = async (story: Story, trouble: AfterTrouble): Promise<boolean> =>
+  trouble === 'stripped' || (trouble === 'a person writes' && (story.world.rotator === 'a' || (await isContested(story))))
 
 /** We wrote over somebody's value, and what is current then was never told to anybody: the person goes past it. */
 async function isContested({ world }: Story): Promise<boolean> {
@@ -134,7 +144,7 @@ export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<
     for (const what of new Set(broken[kind])) {
       tally.broken[kind].push(what)
       tally.traces.push(
-        `${plan.setting.name}, ${plan.plot.name}, ${plan.company}: ${plan.trouble} at ${plan.at}${plan.again ? `, ${plan.again.mode} ${plan.again.later} later` : ''}: ${kind}: ${what}`,
+        `${plan.setting.name}, ${plan.plot.name}, ${plan.company}${plan.aheadMs === undefined ? '' : `, ${plan.aheadMs} ms ahead`}: ${plan.trouble} at ${plan.at}${plan.again ? `, ${plan.again.mode} ${plan.again.later} later` : ''}: ${kind}: ${what}`,
       )
     }
   }
@@ -211,4 +221,20 @@ export async function afterFaults(tally: AfterTally, setting: Setting, every = 1
     }
   }
   await eachPoint(setting, points, (open, point) => runAfterInto(tally, { ...point, setting: open }))
+}
+
+/** How far clocks are apart: a moment, less than anybody minds, and a year. */
+const clocksApartMs = [300, 4 * 60_000, 365 * 86_400_000] as const
+/** The same crashes with every second process ahead; `every`: one of so many points, by seed. */
+export async function clockFaults(tally: AfterTally, setting: Setting, every: number): Promise<void> {
+  let count = 0
+  for (const plot of plots) {
+    for (const company of Object.keys(companies)) {
+      const { effects } = await rehearse({ setting, plot, company })
+      for (let at = 0; at <= effects; at++)
+        for (const aheadMs of clocksApartMs)
+          for (const trouble of ['before', 'lost', 'a later sweep'] as const)
+            if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble, aheadMs })
+    }
+  }
 }

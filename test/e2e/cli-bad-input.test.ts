@@ -81,6 +81,8 @@ const policies: readonly (readonly [what: string, words: readonly string[], fiel
   ['a line end', ['owner=a\nb'], 'keyturn-owner'],
   ['a value of 257 characters', [`owner=${'x'.repeat(257)}`], 'keyturn-owner'],
   ['a window in a zone that there is not', ['window=02:00-03:00 Europe/Atlantis'], 'keyturn-window', /Atlantis/],
+  ['a pair with an empty name', ['pair=app_a '], 'keyturn-pair', /empty name/],
+  ['a pair that names one login twice', ['pair=app_a app_a'], 'keyturn-pair', /one login twice/],
   ['a length that is too short', ['length=8'], 'keyturn-length', /22/],
 ]
 
@@ -146,7 +148,8 @@ describe('bad values and policies: a code, the field, the next step, and nothing
     const { code, stdout, stderr } = await keyturn.run(['adopt', 'file:closed'])
     assert.deepEqual([code, stdout], [75, ''])
     assert.match(stderr, /trying again.*attempt 3.*keyturn: target_unreachable \(port\): .*ECONNREFUSED/s)
-    await keyturn.fails(['rotate', 'file:closed'], 'target_unreachable', 'port')
+    await keyturn.fails(['rotate', 'file:closed'], 'bad_policy', 'keyturn-rotator') // nobody has adopted it
+    await keyturn.fails(['rotate', 'file:closed', '--rotator', 'postgres'], 'target_unreachable', 'port')
     assert.deepEqual(await keyturn.look('closed'), before_)
     const { open, leaseUntil } = await keyturn.ok(['status', 'file:closed'])
     assert.deepEqual([open, leaseUntil], [true, null])

@@ -13,8 +13,8 @@ const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci do
 
 /** docs/cli.md: the fields of each answer, beside ok. */
 const fieldsOf: Readonly<Record<string, readonly string[]>> = {
-  verify: ['ref', 'rotator', 'accepted'],
-  adopt: ['ref', 'rotator', 'accepted', 'rewrites', 'shared', 'stale', 'outlook'],
+  verify: ['ref', 'rotator', 'passwordAccepted', 'logsIn'],
+  adopt: ['ref', 'rotator', 'passwordAccepted', 'logsIn', 'rewrites', 'shared', 'stale', 'outlook'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
   status:
     'ref rotator type strategy version previous publishedAt nextAt pending open token leaseUntil code graceMs announced consumers retiring move rewrites shared stale outlook next'.split(
@@ -72,7 +72,7 @@ describe('a whole life on a real PostgreSQL', { skip }, () => {
     await freshLog(server)
     const adopted = await keyturn.ok(['adopt', 'file:db', 'strategy=alternate', 'pair=app_a app_b', 'admin=file:pg-admin'])
     hasFields(adopted, fieldsOf.adopt ?? [])
-    assert.deepEqual([adopted.rotator, adopted.accepted], ['postgres', true])
+    assert.deepEqual([adopted.rotator, adopted.logsIn], ['postgres', true])
     await tells(['adopt', 'file:db', 'owner=team a'], /file:db .*postgres.*keyturn rotate file:db/)
     assert.equal((await settledLog(server)).match(/connection authorized: user=app_a/g)?.length, 2)
     assert.ok(await logsIn(server, 'app_a', firstPassword))
@@ -228,7 +228,7 @@ describe('a whole life on a real PostgreSQL', { skip }, () => {
     const both = (effect: string) => [`${effect} intent`, `${effect} outcome`]
     assert.deepEqual(effects, [...both('store.claim'), ...both('store.stage'), ...both('store.publish'), ...both('store.note')])
     assert.equal((await keyturn.look('hand')).current, put.version)
-    assert.equal((await keyturn.ok(['verify', 'file:hand'])).accepted, true)
+    assert.equal((await keyturn.ok(['verify', 'file:hand'])).logsIn, true)
   })
 
   it('put of a wrong value: refused with exit 4, nothing published, the current one works, the next rotation too', async () => {
@@ -239,7 +239,7 @@ describe('a whole life on a real PostgreSQL', { skip }, () => {
     assert.deepEqual(await keyturn.look('hand'), before_)
     assert.equal((await keyturn.run(['put', 'file:hand'], { stdin: wrong })).code, 4)
     assert.deepEqual(await keyturn.look('hand'), before_)
-    assert.equal((await keyturn.ok(['verify', 'file:hand'])).accepted, true)
+    assert.equal((await keyturn.ok(['verify', 'file:hand'])).logsIn, true)
     assert.equal((await keyturn.ok(['rotate', 'file:hand'])).outcome, 'published')
   })
 

@@ -87,7 +87,7 @@ describe('a secret’s life on the command line', { skip }, () => {
       'keyturn-rotator': 'postgres',
       'keyturn-grace': '3s',
     })
-    assert.equal((await ok(['verify', 'file:db'])).accepted, true)
+    assert.equal((await ok(['verify', 'file:db'])).logsIn, true)
     assert.equal((await ok(['get', 'file:db'])).ref, 'file:db')
   })
 
@@ -145,7 +145,7 @@ describe('a secret’s life on the command line', { skip }, () => {
       both.map(({ stdout }) => stdout).join(''),
     )
     cli.processes = false
-    assert.equal((await ok(['verify', 'file:own'])).accepted, true)
+    assert.equal((await ok(['verify', 'file:own'])).logsIn, true)
   })
 
   it('put on an existing secret: only what the server accepts is published', async () => {

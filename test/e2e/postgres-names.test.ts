@@ -147,6 +147,7 @@ onServers(
       const name = fc
         .array(character, { minLength: 1, maxLength: 15 })
         .map((parts) => parts.join(''))
+        .filter((text) => !/^[\t-\r]|[\t-\r]$/.test(text)) // a line break at an edge is refused as one that nobody meant
         .filter(
           (text) => text.isWellFormed() && !text.includes('\0') && Buffer.byteLength(text) <= 63 && !/^(pg_|public$|none$)/.test(text),
         )

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import type { Token } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
 import { Authority } from '../harness/pg-certificates.js'
 import { attemptsOn, countsOn, freshLog } from '../harness/pg-log.js'
 import { createRole, onServers } from '../harness/pg-suite.js'
@@ -110,6 +112,42 @@ onServers(
         return !cause.message.includes(firstPassword)
       })
       assert.equal((await countsOn(server)).connections, 0)
+    })
+
+    const rawUrl = (user: string, port: number, password: string) =>
+      `postgres://${user}:${password}@127.0.0.1:${port}/postgres?sslmode=disable`
+
+    it('a URL with a raw @ in its password: refused before any connection; the encoded one can be put, and rotates', async () => {
+      const { server } = suite
+      const password = `p@ss/${firstPassword}`
+      await make('raw_1', password)
+      const world = await PostgresWorld.open(server, { text: rawUrl('raw_1', server.port, password) })
+      await freshLog(server)
+      await assert.rejects(world.rotate(), { code: 'bad_value', field: 'value' })
+      assert.equal((await countsOn(server)).connections, 0)
+      const right = new SecretText(rawUrl('raw_1', server.port, encodeURIComponent(password)))
+      assert.equal((await world.rotate({ kind: 'put' }, right)).outcome, 'published')
+      world.skewMs += 7_200_000
+      assert.equal((await world.rotate()).outcome, 'published')
+      assert.ok(await logsIn(server, 'raw_1', decodeURIComponent(new URL(await world.currentText()).password)))
+    })
+
+    it('a rotation that is open on such a URL is finished where the server has taken the new password, and refused where it has not', async () => {
+      const { server } = suite
+      const password = `p@ss/${firstPassword}`
+      const next = 'next-Password-0123456789-abcdef'
+      const token = 'token-0123456789-0123456789-abcdef' as Token
+      for (const isSet of [false, true]) {
+        const user = `raw_open_${isSet}`
+        await make(user, password)
+        const world = await PostgresWorld.open(server, { text: rawUrl(user, server.port, password) })
+        const claim = await world.store.claim(await world.store.describe(world.ref), { token, kind: 'rotate', holder: 'older', leaseMs: 0 })
+        await world.store.stage(claim, new SecretText(rawUrl(user, server.port, next)))
+        if (isSet) await asSuper(server, `alter role ${user} password '${next}'`)
+        if (!isSet) await assert.rejects(world.rotate({ kind: 'resume' }), { code: 'bad_value', field: 'value' })
+        else assert.equal((await world.rotate({ kind: 'resume' })).outcome, 'published')
+        assert.ok(await logsIn(server, user, isSet ? next : password))
+      }
     })
 
     it('alternate in a URL: user and password change, all else stays', async () => {

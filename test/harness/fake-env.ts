@@ -13,7 +13,9 @@ export class FakeEnv implements Env {
     this.#seed = seed
     this.time = time
   }
-  now = (): number => this.time
+  /** How far the clock of whoever asks is ahead. */
+  aheadMs = (): number => 0
+  now = (): number => this.time + this.aheadMs()
   sleep = async (ms: number): Promise<void> => {
     this.time += ms
   }

@@ -19,10 +19,18 @@ export interface FakeProcess {
   readonly faults: readonly Fault[]
   readonly effects: string[]
   dead: boolean
+  /** How far its clock is ahead, in milliseconds. */
+  aheadMs: number
 }
 
 const running = new AsyncLocalStorage<FakeProcess>()
-export const startProcess = (name: string, faults: readonly Fault[] = []): FakeProcess => ({ name, faults, effects: [], dead: false })
+export const startProcess = (name: string, faults: readonly Fault[] = []): FakeProcess => ({
+  name,
+  faults,
+  effects: [],
+  dead: false,
+  aheadMs: 0,
+})
 export const inProcess = <T>(process: FakeProcess, act: () => Promise<T>): Promise<T> => running.run(process, act)
 export const currentProcess = (): FakeProcess | undefined => running.getStore()
 

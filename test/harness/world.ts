@@ -6,7 +6,7 @@ import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import type { Deps, RotationResult } from '../../shared/lifecycle/secret/deps.js'
 import { type Configuration, noConfiguration } from '../../shared/lifecycle/secret/deps.js'
-import { serve } from '../../shared/lifecycle/service/serve.js'
+import { Proven, serve } from '../../shared/lifecycle/service/serve.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
@@ -34,6 +34,8 @@ export class World {
   readonly rotator: MemoryClass
   configuration: Configuration = noConfiguration
   loadNotifier: Deps['loadNotifier'] = loadNotifier
+  /** How far the clock of every second process is ahead, the first one's included. */
+  aheadMs = 0
   #processes = 0
   #published = 0
   #byHand = 0
@@ -75,6 +77,7 @@ export class World {
   private constructor(rotator: MemoryClass, seed: string) {
     this.rotator = rotator
     this.env = new FakeEnv(seed)
+    this.env.aheadMs = () => currentProcess()?.aheadMs ?? 0
   }
 
   async #firstValue(target: string): Promise<string> {
@@ -123,7 +126,9 @@ export class World {
   }
 
   newProcess(faults: FakeProcess['faults'] = []): FakeProcess {
-    return startProcess(`process-${++this.#processes}`, faults)
+    const process = startProcess(`process-${++this.#processes}`, faults)
+    process.aheadMs = this.#processes % 2 === 1 ? this.aheadMs : 0
+    return process
   }
 
   /** One invocation in a process of its own. */
@@ -143,8 +148,12 @@ export class World {
   }
   serve(process: FakeProcess, token: Token, step: Step): Promise<RotationResult> {
     const request = { kind: 'rotate', ref: this.ref.shown, at: this.env.time, token, step } as const
-    return inProcess(process, () => serve(this.deps(process.name), this.steps, request))
+    const proven = this.#proven.get(process) ?? new Proven()
+    this.#proven.set(process, proven)
+    return inProcess(process, () => serve(this.deps(process.name), this.steps, request, proven))
   }
+  /** What each process has tested: it is a warm instance for as long as it lives. */
+  readonly #proven = new WeakMap<FakeProcess, Proven>()
   /** The platform's own look shows everything at once. */
   readonly steps: StepService = { stepState: (ref) => this.store.describe(ref) }
   /** The platform begins a rotation of its own. */

@@ -11,6 +11,49 @@ import { follow, never } from './looks.js'
 
 const api: SecretRef = { store: storeKind('file'), key: 'api', shown: 'file:api', name: 'api' }
 
+const main = { name: 'main', image: 'app:1' }
+const ofDb = { name: 'db', secret: { secretName: 'db' } }
+const projected = { name: 'db', projected: { sources: [{ secret: { name: 'db' } }] } }
+const mount = { name: 'db', mountPath: '/db' }
+const templateOf = (app: string, spec: object) => ({
+  replicas: 1,
+  selector: { matchLabels: { app } },
+  template: { metadata: { labels: { app } }, spec },
+})
+const byEnv = { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'db', key: 'password' } } }
+/** How pods take a Secret so that they never see another value. */
+const fixedUses: readonly (readonly [string, object, RegExp])[] = [
+  ['by env', { containers: [{ ...main, env: [byEnv] }] }, /container main takes the Secret db by env \(PASSWORD\)/],
+  ['by envFrom', { containers: [{ ...main, envFrom: [{ secretRef: { name: 'db' } }] }] }, /by envFrom/],
+  ['by subPath', { volumes: [ofDb], containers: [{ ...main, volumeMounts: [{ ...mount, subPath: 'password' }] }] }, /by subPath \(\/db\)/],
+  [
+    'by subPath of a projected volume',
+    { volumes: [projected], containers: [{ ...main, volumeMounts: [mount, { ...mount, mountPath: '/one', subPath: 'password' }] }] },
+    /by subPath \(\/one\)/,
+  ],
+  [
+    'by env in a second container',
+    {
+      volumes: [ofDb],
+      containers: [
+        { ...main, volumeMounts: [mount] },
+        { ...main, name: 'side', env: [byEnv] },
+      ],
+    },
+    /container side takes/,
+  ],
+  [
+    'only in an init container',
+    { volumes: [ofDb], containers: [main], initContainers: [{ ...main, name: 'copy', volumeMounts: [mount] }] },
+    /only its init container copy reads/,
+  ],
+]
+const followingUses: readonly object[] = [
+  { volumes: [ofDb], containers: [{ ...main, volumeMounts: [mount] }] },
+  { volumes: [projected], containers: [{ ...main, volumeMounts: [mount] }] },
+  { containers: [{ ...main, env: [{ name: 'OTHER', valueFrom: { secretKeyRef: { name: 'other', key: 'password', optional: true } } }] }] },
+]
+
 /** Several secrets, consumers and owners around the same objects; the same against the stand-in and a real API server. */
 export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | false): void {
   suite(`kubernetes, neighbours (${which} API server)`, skip, ({ after, afterEach, before, it }) => {
@@ -103,6 +146,49 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       const at = await generation()
       assert.match(await never(notifier, room, room.publish(), room.consumer(), 'restarted'), /ConfigMap\/maker makes /)
       assert.equal(await generation(), at)
+    })
+
+    for (const [name, spec, says] of fixedUses) {
+      it(`restart none, and the pods take the Secret ${name}: refused by name, and never drained`, async () => {
+        await open()
+        await room.makeWorkload('Deployment', templateOf('frozen', spec), 'frozen')
+        const consumer = room.consumer({ workloads: ['Deployment/frozen'], restart: 'none', soakSeconds: 0 })
+        const checked = await notifier.preflight(consumer, room.context())
+        assert.ok(checked.verdict === 'refuse' && says.test(checked.why), JSON.stringify(checked))
+        assert.match(checked.why, /^Deployment\/frozen keeps the old value/)
+        assert.match(checked.next, /"restart": "rolling"/)
+        assert.match(await never(notifier, room, room.publish(), consumer, 'drained'), says)
+        const restarted = room.consumer({ workloads: ['Deployment/frozen'] })
+        assert.deepEqual(await notifier.preflight(restarted, room.context()), { verdict: 'ok' }, 'a restart reaches them')
+      })
+    }
+
+    it('restart none, and a whole volume is mounted, or another Secret is taken by env: ok, and drained', async () => {
+      await open()
+      for (const [index, spec] of followingUses.entries()) {
+        const name = `follows-${index}`
+        await room.makeWorkload('Deployment', templateOf(name, spec), name)
+        const consumer = room.consumer({ workloads: [`Deployment/${name}`], restart: 'none', soakSeconds: 0 })
+        assert.deepEqual(await notifier.preflight(consumer, room.context()), { verdict: 'ok' })
+        await follow(notifier, room, room.publish(), consumer, 'drained')
+      }
+    })
+
+    it('an ExternalSecret that the operator cannot sync: refused by name until it is Ready again', async () => {
+      await open()
+      const verdict = async () => (await notifier.preflight(room.consumer(), room.context())).verdict
+      await until('ok', async () => (await verdict()) === 'ok')
+      room.operator.fault = 'fail'
+      room.operator.refresh()
+      await until('a refusal', async () => (await verdict()) === 'refuse')
+      const checked = await notifier.preflight(room.consumer(), room.context())
+      assert.ok(
+        checked.verdict === 'refuse' && /The ExternalSecret db is not Ready.*SecretSyncedError/.test(checked.why),
+        JSON.stringify(checked),
+      )
+      room.operator.fault = undefined
+      room.operator.refresh()
+      await until('ok again', async () => (await verdict()) === 'ok')
     })
 
     it('a target that became immutable, or that the operator leaves alone, is never verified, marker or not', async () => {

@@ -127,6 +127,26 @@ describe('a process that slept while it retired', () => {
       await assert.rejects(run(world), isCode('held'))
     })
   }
+  for (const isOver of [false, true]) {
+    it(`another process that armed it and sleeps: ${isOver ? 'when its lease is over it is carried on with' : 'it is left alone while the lease lasts'}`, async () => {
+      const { world } = await readyToRetire()
+      let meanwhile: readonly Retired[] = []
+      let until = 0
+      const effects: string[] = []
+      sleepAfter(world, 'note', async () => {
+        const armed = (await entriesOf(world))[0]
+        assert.equal(armed?.state, 'armed')
+        until = armed?.leaseUntil ?? 0
+        world.env.time = isOver ? until : until - 1
+        world.watch = async (name) => void effects.push(name)
+        meanwhile = await retire(world)
+        world.watch = async () => {}
+      })
+      await tried(retire(world))
+      if (isOver) assert.deepEqual([meanwhile[0]?.state, valid(world, 'app_a')], ['retired', false])
+      else assert.deepEqual([meanwhile, effects], [[{ id: 'app_a', state: 'armed', why: 'another process retires it', again: until }], []])
+    })
+  }
   it('a recovery that needs the armed credential waits for its lease: current is never locked', async () => {
     const { world } = await readyToRetire()
     let end: unknown

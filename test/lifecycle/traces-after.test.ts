@@ -37,6 +37,7 @@ const pass = (world: World) =>
     for await (const _ of sweep(deps));
   })
 const code = (expected: string) => (cause: unknown) => (cause as { code?: string }).code === expected
+const memoryOf = (world: World) => world.store as MemoryStore
 const userOf = async (world: World) => (JSON.parse(await world.currentText()) as { username: string }).username
 
 for (const profile of engines) {
@@ -192,4 +193,29 @@ describe('traces after a publication (a platform that drives the steps)', () => 
     const ids = (await world.store.describe(world.ref)).journal?.retiring.map(({ id }) => id as string)
     assert.deepEqual([...(ids ?? [])].sort(), [first, second].sort())
   })
+})
+
+describe('a leftover that is cleared away', () => {
+  for (const profile of ['gcp', 'azure', 'vault', 'k8s', 'file'] as const) {
+    for (const rotator of ['b', 'f'] as const) {
+      it(`starts no rotation that nobody can end: retire and the next rotation continue (${profile} × ${rotator})`, async () => {
+        const { world } = await open(profile, rotator, [])
+        const dying = world.newProcess([{ at: profile === 'k8s' || profile === 'file' ? 1 : 2, mode: 'after' }])
+        await world.run(dying, { reason: 'a test' }).catch(() => undefined)
+        assert.ok(dying.dead)
+        memoryOf(world).wipeJournal(world.ref)
+        await world.writeByHand()
+        world.env.time += laterMs
+        await pass(world)
+        assert.deepEqual((await world.store.describe(world.ref)).loose, [])
+        for (let count = 0; count < 4; count++) {
+          world.env.time += 86_400_000
+          await pass(world)
+        }
+        for (const { why } of await retire(world)) assert.doesNotMatch(why, /a rotation is open/)
+        const { outcome } = await rotate(world)
+        assert.equal(outcome, 'published')
+      })
+    }
+  }
 })

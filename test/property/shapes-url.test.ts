@@ -57,13 +57,13 @@ describe('connection URL', () => {
     assert.equal(write('\n jdbc:postgresql://a:b@h:5432/d?x=1 \n', from, to), '\n jdbc:postgresql://c%40:%24%26%20%241@h:5432/d?x=1 \n')
   })
 
-  it('reads what others wrote: unencoded, half encoded, lower case, with an @ or a : inside', () => {
+  it('reads what others wrote: unencoded, half encoded, lower case, with a : inside', () => {
     const read = (text: string) => {
       const { user, password } = parseUrl(text, 'value')
       return [user, password]
     }
     assert.deepEqual(read("postgres://u:p!$&'()*+,;=@h/d"), ['u', "p!$&'()*+,;="])
-    assert.deepEqual(read('postgres://u:p@ss:w%c3%bc@h/d'), ['u', 'p@ss:wü'])
+    assert.deepEqual(read('postgres://u:p%40ss:w%c3%bc@h/d'), ['u', 'p@ss:wü'])
     assert.deepEqual(read('redis://:p@h/0'), ['', 'p'])
     assert.deepEqual(read('postgres://u@h/d'), ['u', undefined])
     assert.deepEqual(read('postgres://u:@h/d'), ['u', ''])
@@ -79,6 +79,11 @@ describe('connection URL', () => {
       'postgres://u:Canary%ff@h/d',
       'postgres://u:Canary/x@h/d',
       'postgres://u:p@Canary:x/d',
+      'postgres://u:Canary@x@h/d',
+      'postgres://u:p@Canary/x@h/d',
+      'postgres://u:p@Canary?x@h/d',
+      'postgres://u:p@Canary#x@h/d',
+      'redis://:Canary@x@h/0',
     ]) {
       assert.throws(
         () => readShape(new SecretText(text)),

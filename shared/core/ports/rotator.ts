@@ -1,3 +1,4 @@
+import type { RotationError } from '../errors.js'
 import type { PublicText } from '../public-key.js'
 import type { SecretText } from '../secret-text.js'
 import type { Env } from './env.js'
@@ -95,6 +96,18 @@ export interface Usage {
   readonly evidence: string
 }
 
+/**
+ * What one login showed. The two facts differ where the target accepts the password and gives no session: the database is missing, the role may not
+ * connect, a limit is reached. `why` is the reason then.
+ */
+export interface LoginSeen {
+  /** Proven by the protocol itself. Whether a value may be thrown away goes by this fact. */
+  readonly passwordAccepted: boolean
+  /** A session answered. Only this means that consumers can work with the credential. */
+  readonly logsIn: boolean
+  readonly why?: RotationError
+}
+
 /** An issuer makes the credential and names it. */
 export interface Issuer<V> {
   /** The call carries the token as a tag. Never deletes. cap_reached. */
@@ -142,6 +155,11 @@ export interface Rotator<V> {
   readonly traits: RotatorTraits
   /** bad_value with the path. */
   parse(value: SecretText, policy: Policy): V
+  /**
+   * bad_value for a value that clients of its kind read in different ways; `parse` refuses it, too. It needs no policy, so that such a value is refused
+   * before it is stored.
+   */
+  assertClear?(value: SecretText): void
   /** Keeps shape, order and foreign keys of `shape`. */
   render(shape: SecretText, next: V): SecretText
   /** The name of the credential in journal, events and gates: stable and not secret. */
@@ -155,9 +173,12 @@ export interface Rotator<V> {
   propose(context: Context<V>): V | Promise<V>
   /** Idempotent. Tries current (or admin) first; only if that is refused pending, then previous. rejected, target_*. */
   apply(context: Context<V>, pending: V): Promise<Progress>
-  /** Whether the target accepts this credential: exactly one login, proven by the protocol itself. */
+  /** Whether the target accepts the password: exactly one login, proven by the protocol itself. It says nothing about a session. */
   accepted(context: Context<V>, value: V): Promise<boolean>
-  /** Logs in with `pending` and compares it with the outgoing credential. target_auth if it is refused. */
+  /**
+   * Logs in with `pending`, and compares it with the outgoing credential in a session that answers. target_auth if the password is refused; without a
+   * session, the code of the reason.
+   */
   verify(context: Context<V>, pending: V): Promise<readonly Difference[]>
   /** Works from the id alone if it can. A credential that is already gone counts as done. Never called for current or pending. */
   retire(context: Context<V>, id: CredentialId): Promise<Progress>
@@ -167,6 +188,11 @@ export interface Rotator<V> {
   readonly sessions?: Sessions<V>
   readonly older?: Older<V>
   readonly publicHalf?: PublicHalf<V>
+  /**
+   * Exactly one login, and one question to its session. Throws where not even the password could be tried. Every target that can accept a password
+   * and give no session has this member. Without it, `accepted` says both.
+   */
+  login?(context: Context<V>, value: V): Promise<LoginSeen>
   /** The type of credential under a policy, if it is not always about.type. */
   typeOf?(policy: Policy): CredentialType
   /** All credentials of a value that holds several; first the one that `identify` names. */

@@ -1,6 +1,9 @@
 import type { SecretText } from '../secret-text.js'
 import type { Code } from './errors.js'
-import type { ConsumerPhase, CredentialId, Native, Policy, RotationRequest, SecretRef, Token, VersionId } from './words.js'
+import type { Checked, Journal, Retiring, Seen } from './journal.js'
+import type { Native, Policy, RotationRequest, SecretRef, Token, VersionId } from './words.js'
+
+export type { Checked, Journal, OpenRotation, Retiring, Seen } from './journal.js'
 
 /** What differs between stores; only traits that some code branches on. */
 export interface StoreTraits {
@@ -58,71 +61,6 @@ export interface SecretState extends SecretView {
  */
 export type Listed = Pick<SecretView, 'ref' | 'policy' | 'drivenBy'> & Partial<SecretView>
 
-/** The rotation that the journal knows; with `published` it is over. `leaseUntil` in epoch milliseconds. */
-export interface OpenRotation {
-  readonly token: Token
-  readonly kind: RotationRequest['kind']
-  readonly base: VersionId | null
-  readonly reason?: string
-  readonly staged?: VersionId
-  /** The call that makes the issuer's value is being sent. */
-  readonly minting?: true
-  /** Checked publish: noted before the write. From here on only finish may run. */
-  readonly intent?: true
-  readonly published?: VersionId
-  /** Checked publish: somebody else wrote at the same time. What is current then is proven before anybody is told. */
-  readonly contested?: true
-  readonly holder: string
-  readonly attempt: number
-  readonly leaseUntil: number
-  /** How many values of this rotation the target refused. */
-  readonly refusals: number
-}
-
-/** It may be lost: announcements are then repeated, and nothing is retired because of what it said. Times in epoch milliseconds. */
-export interface Journal {
-  readonly rotation?: OpenRotation
-  /** Durable `stuck`: rotations are refused before any login until a person has looked. */
-  readonly code?: Code
-  /** Written together with the retiring entry, in one write. */
-  readonly announced?: VersionId | null
-  readonly retiring: readonly Retiring[]
-  /** By consumer. A cache for people; for `manual` ones and callbacks it is the evidence. */
-  readonly seen?: Readonly<Record<string, Seen>>
-  /** When the sweep last looked whether current still logs in. */
-  readonly checkedAt?: number
-}
-
-/** A consumer was seen on a publication. */
-export interface Seen {
-  readonly version: VersionId
-  readonly phase: ConsumerPhase
-  readonly at: number
-  readonly again?: number
-  readonly code?: Code
-  /** It came from the consumer itself. Keyturn repeats its own questions, but keeps what a consumer sent. */
-  readonly received?: true
-}
-
-/**
- * waiting: required consumers exist and are not drained, or usage() last said in use; blocks without limit. undeclared: no consumer is named; blocks
- * until notBefore. armed: written by compare-and-set; from then on only retire. disabled: first phase of a two-phase retire.
- */
-export interface Retiring {
-  readonly id: CredentialId
-  readonly version: VersionId
-  /** When it left current. */
-  readonly since: number
-  readonly notBefore: number
-  readonly state: 'waiting' | 'undeclared' | 'armed' | 'disabled'
-  /** When lasting sessions of it were last seen, and since when there are none: their end, not their absence, is evidence. */
-  readonly seenInUse?: number
-  readonly unusedSince?: number
-  /** armed: who retires it, and until when nobody else may do so. */
-  readonly holder?: string
-  readonly leaseUntil?: number
-}
-
 /** The right to act: exclusive, by holder and attempt. The same token does not mean the same right. */
 export interface Claim {
   readonly ref: SecretRef
@@ -161,9 +99,14 @@ export interface ClaimWish {
 /** What a note changes. An absent member stays as it is; `retiring` and `seen` are replaced as a whole. */
 export interface NotePatch {
   readonly announced?: VersionId
+  /** Of what is announced. */
+  readonly sequence?: number
+  /** When current became current, where the clock that wrote it was ahead. Epoch milliseconds. */
+  readonly publishedAt?: number
   readonly retiring?: readonly Retiring[]
   readonly seen?: Readonly<Record<string, Seen>>
   readonly checkedAt?: number
+  readonly checked?: Checked
   /** null removes a durable code. */
   readonly code?: Code | null
 }

@@ -2,7 +2,8 @@ import { codeOf, RotationError } from '../errors.js'
 import { everyForm } from '../forms.js'
 import { SecretText } from '../secret-text.js'
 import { type JsonField, jsonFields, looksLikeJson, replaceFields } from './json.js'
-import { looksLikeUrl, parseUrl, splitLogin, type UrlLogin, type UrlParts, withLogin } from './url.js'
+import { type AnyLogin, carriesInQuery, mayCarry } from './readings.js'
+import { encoded, failUnclear, looksLikeUrl, parseUrl, splitLogin, type UrlLogin, type UrlParts, withLogin } from './url.js'
 
 /** A value is a JSON object, a connection URL or a bare string. Its shape decides how a new credential is written into it. */
 export type Shape =
@@ -30,7 +31,7 @@ export function readShape(value: SecretText): Shape {
 
 /** Names under which a field of the same secret may repeat the login. */
 export const userName = /(user|username|login)$/i
-const passwordName = /(pass|password|passwd|pwd)$/i
+export const passwordName = /(pass|password|passwd|pwd)$/i
 
 /**
  * Returns the value with another login. In JSON two kinds of field are rewritten: those that hold the outgoing user or password under a name
@@ -73,17 +74,16 @@ function assertWellFormed({ user, password }: Login): void {
   })
 }
 
-/** Without `user` the user of a URL stays, whoever it is. */
-type AnyLogin = Pick<Login, 'password'> & Partial<Login>
-
 function nextText(field: JsonField, from: AnyLogin, to: AnyLogin): string | undefined {
   const { name, value } = field
   if (typeof value === 'string') {
     if (passwordName.test(name) && value === from.password) return to.password
     if (from.user !== undefined && userName.test(name) && value === from.user) return to.user
     const url = loginOf(value, name)
-    if (url && (from.user ?? url.user) === url.user && url.password === from.password)
-      return withLogin(url, to.user ?? url.user ?? '', to.password)
+    const isOurs = url !== undefined && (from.user ?? url.user) === url.user && url.password === from.password
+    if (looksLikeUrl(value) && carriesInQuery(value, from)) failInQuery(name)
+    if (isOurs) return withLogin(url, to.user ?? url.user ?? '', to.password)
+    if (mayCarry(value, from)) failUnclear(name)
   }
   // A short password may well be part of a host or a database name: then only fields count whose name promises a credential.
   const { length } = from.password
@@ -96,6 +96,13 @@ function nextText(field: JsonField, from: AnyLogin, to: AnyLogin): string | unde
     })
   }
   return undefined
+}
+
+function failInQuery(field: string): never {
+  throw new RotationError('bad_value', `The field ${field} holds the password in the query of a URL, where it cannot be rewritten.`, {
+    field,
+    next: `Write it as scheme://user:password@host, ${encoded}; or keep the password only in the field "password".`,
+  })
 }
 
 /** The login of a field that is a connection URL. undefined if it cannot be read: a URL of something else may have any form. */

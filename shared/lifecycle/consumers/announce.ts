@@ -9,6 +9,7 @@ import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
 import { assertCurrentWorks, isContested } from './contested.js'
 import { type Delivery, deliver, seenBy, wasTold } from './deliver.js'
+import { isAhead, reckoned } from './reckoned.js'
 
 /** How one announce pass ended; `told` also lists who was told before. */
 export interface Announced {
@@ -26,10 +27,17 @@ export interface Announced {
  */
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
   let before: { readonly version: VersionId; readonly told: readonly Delivery[] } | undefined
+  let isReckoned = !deps.journal
   return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
+    const now = deps.env.now()
+    if (!isReckoned && isAhead(state, now)) {
+      const isNoted = await reckon(tools, await loadSetup(), state)
+      isReckoned = true // once: where notes are denied, its times stay as they are
+      if (isNoted) return 'again'
+    }
     const { current, journal } = state
     const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
-    const due = isDue(state) || refusedBefore(state, deps.env.now()) || isProgressing(state, deps.env.now())
+    const due = isDue(state) || refusedBefore(state, now) || isProgressing(state, now)
     if (current === undefined) return { ref, outcome: 'none', told: [] }
     if (!due && overtaken.length === 0) return { ref, outcome: 'none', told: [] }
     const setup = await loadSetup()
@@ -51,6 +59,17 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
       return { ref, change, told, outcome: 'unnoted' }
     }
   })
+}
+
+/** Notes the times of the secret as they count from now. False where this role may not write notes. */
+async function reckon(tools: Tools, { settings }: Setup, state: SecretState): Promise<boolean> {
+  try {
+    await tools.store.note(state, reckoned(state, settings.graceMs, tools.deps.env.now()))
+    return true
+  } catch (cause) {
+    if (codeOf(cause) !== 'denied') throw cause
+    return false
+  }
 }
 
 const seenOfCurrent = ({ journal, current }: SecretView): readonly Seen[] =>
@@ -123,7 +142,8 @@ async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, tol
     return 'waiting'
   }
   const retiring = await retiringAfter(tools, setup, state, current.id)
-  await tools.store.note(state, { announced: current.id, retiring, ...seen })
+  const { sequence } = changeOf(state, current)
+  await tools.store.note(state, { announced: current.id, sequence, retiring, ...seen })
   return 'announced'
 }
 

@@ -25,6 +25,8 @@ export interface Facts {
   /** The value keeps its older keys. An armed key leaves with this very rotation; nothing ends it at this moment. */
   readonly retains?: true
   readonly previousAccepted?: boolean
+  /** The current value cannot be read as a credential, so no rotation can start from it. */
+  readonly unreadable?: true
   /** Why no rotation may start now, in words: outside the window, a freeze, paused. */
   readonly frozen?: string
   /** The next step where waiting alone does not help. */

@@ -22,6 +22,16 @@ const causes: Readonly<Record<RotationRequest['kind'], Change['cause']>> = {
   emergency: 'emergency',
 }
 
+/**
+ * Where a publication stands among those of its secret, for receivers that drop older ones. It is the time of the publication, and never at or before
+ * that of the one announced last, whose clock may have been ahead.
+ */
+function sequenceOf({ publishedAt, journal }: SecretView, { id }: VersionInfo): number {
+  const last = journal?.sequence
+  if (last === undefined) return publishedAt
+  return journal?.announced === id ? last : Math.max(publishedAt, last + 1)
+}
+
 /** The publication that made current what it is. Deterministic: whoever announces it, and however often, tells the same. */
 export function changeOf(state: SecretView, current: VersionInfo): Change {
   const { ref, publishedAt } = state
@@ -33,7 +43,7 @@ export function changeOf(state: SecretView, current: VersionInfo): Change {
     ref,
     version: current.id,
     previous: state.previous?.id ?? null,
-    sequence: publishedAt,
+    sequence: sequenceOf(state, current),
     cause: ours === undefined ? 'foreign' : causes[known?.kind ?? 'rotate'],
     ...optional('reason', known?.reason),
   }

@@ -1,3 +1,4 @@
+import { aheadOf, isLeaseLive } from '../../core/clock.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
@@ -8,9 +9,10 @@ import { decide } from '../decide/decide.js'
 import { factsOf } from '../rotation/facts.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
+import { lookCode } from '../secret/last-look.js'
 import { opened } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { createTools, type Known, namesNoRotator, type Tools } from '../secret/setup.js'
+import { createTools, type Known, mayStart, namesNoRotator, notAdopted, type Tools } from '../secret/setup.js'
 import { trialOfCurrent, warningsOf } from '../secret/trial.js'
 import { dueOf, type SweepAction } from './sweep.js'
 import { viewOf } from './view.js'
@@ -29,8 +31,12 @@ export interface Planned {
   readonly why?: string
   /** The fields that a rotation would rewrite, also if something holds it; absent where none would start, or where this role may not read the value. */
   readonly rewrites?: readonly string[]
+  /** `stuck`, or why the current value did not log in when the sweep last looked. */
+  readonly code?: Code
   /** When the schedule is due; absent where there is none. */
   readonly nextAt?: number
+  /** By how much the publication is from the future, where a clock was ahead. Milliseconds. */
+  readonly aheadMs?: number
 }
 
 /** Plans the fleet in constant memory; looks only. `tries`: where a rotation would start or is held, the value is read and a sample is written into it. A secret that cannot be read gets a line, and does not end the plan. */
@@ -52,13 +58,24 @@ async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Plan
   try {
     const state = await viewOf(tools.store, listed)
     const setup = await opened(tools, state).setup()
+    const code = state.journal?.code ?? lookCode(state)
     if (setup.rotator === undefined) return { ref, due: [], rotation: 'refused', why: namesNoRotator }
+    if (!mayStart(tools, state)) return { ref, due: dueOf(deps, state, setup), rotation: 'refused', why: notAdopted }
     const action = decide(state, { kind: 'rotate', ref, at: deps.env.now() }, factsOf(tools, setup, state))
     const { kind } = setup.rotator.about
     const type = typeOf(setup.rotator, setup.policy)
     const nextAt = dueAt(state, setup)
     const due = dueOf(deps, state, setup)
-    const line = { ref, publishedAt: state.publishedAt, rotator: kind, type, due, ...optional('nextAt', nextAt) }
+    const line = {
+      ref,
+      publishedAt: state.publishedAt,
+      rotator: kind,
+      type,
+      due,
+      ...optional('code', code),
+      ...optional('nextAt', nextAt),
+      ...optional('aheadMs', aheadOf(state.publishedAt, deps.env.now())),
+    }
     const rotation = expected(state, action, deps.env.now())
     if (!tries || !['would start', 'held'].includes(rotation.rotation)) return { ...line, ...rotation }
     return { ...line, ...(await tried(tools, { ...setup, rotator: setup.rotator }, state, rotation)) }
@@ -84,12 +101,15 @@ async function tried(tools: Tools, setup: Known, state: SecretView, rotation: Ex
 function expected({ journal }: SecretView, action: Action, now: number): Pick<Planned, 'rotation' | 'why'> {
   if (action.do === 'refuse') return { rotation: action.code === 'held' ? 'held' : 'refused', why: action.why }
   const rotation = journal?.rotation
-  const isAlive = rotation !== undefined && rotation.published === undefined && rotation.leaseUntil > now
+  const isAlive = rotation !== undefined && rotation.published === undefined && isLeaseLive(rotation.leaseUntil, now)
   if (isAlive) return { rotation: 'held', why: `another process (${rotation.holder}) is at work` }
   if (action.do === 'done') return { rotation: 'done' }
   const starts = action.do === 'go' && action.from === 'create'
   return { rotation: starts ? 'would start' : 'would go on' }
 }
+
+/** What the last daily look found wrong, for people. */
+export const shownCode = (code: Code): string => `${code}: the current value did not log in at the daily look`
 
 function unreadable(ref: string, cause: unknown): Planned {
   if (!(cause instanceof RotationError)) throw cause

@@ -5,7 +5,7 @@ import type { Code } from '../../core/ports/errors.js'
 import type { RotationStarter } from '../../core/ports/service.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 import { announce } from '../consumers/announce.js'
-import { verifyCurrent } from '../secret/adopt.js'
+import { lookError, verifyCurrent } from '../secret/adopt.js'
 import type { Deps } from '../secret/deps.js'
 import { rotateOrFollow } from '../service/start.js'
 import { plan } from './plan.js'
@@ -105,8 +105,10 @@ async function rotateVerified(
   const { ref } = request
   const { rewrote } = await rotateOrFollow(deps, starter, request)
   await announce(deps, ref)
-  const { accepted } = await verifyCurrent(deps, ref)
-  if (accepted) return rewrote
+  const looked = await verifyCurrent(deps, ref)
+  const wrong = lookError(looked)
+  if (wrong === undefined) return rewrote
+  if (looked.passwordAccepted) throw wrong
   throw new RotationError('target_auth', `The target refuses the new current value of ${ref}.`, {
     next: `Run keyturn recover ${ref}.`,
   })

@@ -2,19 +2,21 @@ import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Consumer } from '../../core/ports/notifier.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
-import type { SecretState } from '../../core/ports/store.js'
+import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import { isDue } from '../decide/publication.js'
 import { refuse } from '../decide/rows/common.js'
 import { factsOf } from '../rotation/facts.js'
+import { begins } from '../rotation/rotate.js'
 import { assertNotTooEarly } from '../rotation/too-early.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
+import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dueAt } from '../secret/schedule.js'
-import { type Known, namesNoRotator, type Setup, type Tools } from '../secret/setup.js'
+import { isAdopted, type Known, mayStart, namesNoRotator, notAdopted, type Setup, type Tools } from '../secret/setup.js'
 import { named, type Trial, trialOfCurrent } from '../secret/trial.js'
 
 /** What one look at a secret showed; times in epoch milliseconds. */
@@ -30,6 +32,8 @@ export interface Status {
   readonly consumers: readonly Consumer[]
   /** Whether current was announced to everybody. */
   readonly announced: boolean
+  /** The credentials that left, also those of a publication that is not announced yet. */
+  readonly retiring: readonly Retiring[]
   /** What a rotation would do if it were asked for now. The same code decides as in the run. */
   readonly next: Action & { readonly row: string }
   /** What that rotation would write, also if something holds it; absent where none would start, or where this role may not read the value. */
@@ -50,9 +54,24 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
     consumers: setup.consumers,
     announced: !isDue(state),
     graceMs: setup.settings.graceMs,
+    retiring: await leftBehind(tools, setup, state),
     next,
     ...optional('trial', trial),
     ...kindOf(setup),
+  }
+}
+
+/** What the next announcement would note, where one is due: until then the notes may still name an account that is current again. */
+async function leftBehind(tools: Tools, { rotator, ...setup }: Setup, state: SecretState): Promise<readonly Retiring[]> {
+  const noted = state.journal?.retiring ?? []
+  const { current } = state
+  if (rotator === undefined || current === undefined || !isDue(state)) return noted
+  const known = { ...setup, rotator }
+  try {
+    return await entriesDue(tools, known, state, await identitiesOf(tools, known, state, current.id))
+  } catch (cause) {
+    if (cause instanceof RotationError) return noted // who may not read the value sees the notes
+    throw cause
   }
 }
 
@@ -74,6 +93,8 @@ async function asTheRun(
   kind: RotationRequest['kind'],
   decided: Status['next'],
 ): Promise<Status['next']> {
+  const mayBegin = kind === 'emergency' ? isAdopted(tools, state) : kind !== 'rotate' || mayStart(tools, state)
+  if (rotator !== undefined && begins(decided) && !mayBegin) return { ...refuse('bad_policy', `it ${notAdopted}`), row: decided.row }
   if (rotator !== undefined) return notTooEarly(tools, { ...setup, rotator }, state, decided)
   if (kind === 'put' || decided.do === 'refuse' || decided.do === 'done') return decided
   return { ...refuse('bad_policy', `it ${namesNoRotator}`), row: decided.row }

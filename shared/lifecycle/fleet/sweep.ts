@@ -1,21 +1,23 @@
+import { aheadOf, isLeaseLive } from '../../core/clock.js'
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import { prefix } from '../../core/policy/index.js'
+import { prefix, showDuration } from '../../core/policy/index.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { OpenRotation, SecretView } from '../../core/ports/store.js'
-import { nextFor } from '../../core/remedies.js'
 import { announce, isProgressing, refusedBefore } from '../consumers/announce.js'
 import { repairCompanions } from '../consumers/companions.js'
 import { preflightPass } from '../consumers/preflight.js'
+import { isAhead } from '../consumers/reckoned.js'
 import { isDue } from '../decide/publication.js'
 import { retirePass } from '../retirement/retire.js'
 import { frozenNow } from '../rotation/facts.js'
 import { rotate } from '../rotation/rotate.js'
-import { verifyCurrent } from '../secret/adopt.js'
+import { lookError, shownLook, verifyCurrent } from '../secret/adopt.js'
 import type { Deps } from '../secret/deps.js'
+import { noteLook } from '../secret/last-look.js'
 import { opened, openSecret } from '../secret/open.js'
 import { isCheckDue, isStartDue } from '../secret/schedule.js'
-import { createTools, type Setup } from '../secret/setup.js'
+import { createTools, mayStart, type Setup } from '../secret/setup.js'
 import { viewOf } from './view.js'
 
 /** What a sweep may do to a secret, in this order. */
@@ -52,12 +54,13 @@ function dueAlways(deps: Deps, state: SecretView): DueAlways {
   const rotation = journal?.rotation
   const leftover = pending?.hasValue === true || loose.length > 0
   const isOver = rotation?.published !== undefined || (rotation && !leftover && isOrphaned(deps, state, rotation))
-  const isFree = (rotation?.leaseUntil ?? 0) <= now
+  const isFree = !isLeaseLive(rotation?.leaseUntil ?? 0, now)
   const open = rotation !== undefined && !isOver && isFree
   const due: SweepAction[] = []
   if (drivenBy === 'engine' && (open || (leftover && isFree))) due.push('resume')
   const mustTell = isDue(state) || refusedBefore(state, now) || isProgressing(state, now)
-  if (deps.journal && mustTell) due.push('announce')
+  // The same pass puts right what a clock that was ahead has written.
+  if (deps.journal && (mustTell || isAhead(state, now))) due.push('announce')
   if ((journal?.retiring ?? []).length > 0) due.push('retire')
   return { due, open }
 }
@@ -67,7 +70,7 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Swe
   const now = deps.env.now()
   const { due: always, open } = dueAlways(deps, state)
   const { settings, rotator, configuration, companions } = setup
-  if (rotator === undefined || state.journal?.code !== undefined) return always
+  if (rotator === undefined || !mayStart({ deps }, state) || state.journal?.code !== undefined) return always
   const due = [...always]
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
   if (due.includes('resume')) return due
@@ -124,6 +127,9 @@ async function* actAll(deps: Deps, state: SecretView, due: readonly SweepAction[
   }
 }
 
+/** Says that a publication is from the future. */
+export const aheadText = (aheadMs: number): string => `published ${showDuration(aheadMs)} ahead of this clock`
+
 const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => {
   if (!(cause instanceof RotationError)) throw cause
   return { ref, action, outcome: messageOf(cause), code: codeOf(cause) ?? 'internal' }
@@ -138,7 +144,11 @@ async function act(
 ): Promise<string | Pick<Swept, 'outcome' | 'rewrote'> | undefined> {
   const { shown } = listed.ref
   if (action === 'check') return check(deps, shown)
-  if (action === 'announce') return tell(deps, shown, at)
+  if (action === 'announce') {
+    const aheadMs = aheadOf(listed.publishedAt, at)
+    const told = await tell(deps, shown, at)
+    return aheadMs === undefined ? told : listOf([`${aheadText(aheadMs)}; it counts from now`, ...(told === undefined ? [] : [told])])
+  }
   if (action === 'retire') {
     const { entries } = await retirePass(deps, shown)
     return listOf(entries.map(({ id, state, why }) => `${id} ${state}: ${why}`))
@@ -171,16 +181,26 @@ async function tell(deps: Deps, shown: string, at: number): Promise<string | und
 /** Finds drift: a stored value that no longer logs in, long before a rotation would find out. */
 async function check(deps: Deps, shown: string): Promise<string> {
   await preflightPass(deps, shown)
-  const { accepted } = await verifyCurrent(deps, shown)
+  const looked = await verifyCurrent(deps, shown).catch((cause: unknown) => noteUnseen(deps, shown, cause))
+  const wrong = lookError(looked)
   const { tools, state } = await openSecret(deps, shown)
-  try {
-    await tools.store.note(state, { checkedAt: deps.env.now() })
-  } catch (cause) {
-    // Without the note it is looked at once more, which does no harm.
-    if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause
-  }
-  if (accepted) return 'logs in'
-  throw new RotationError('target_auth', `The target refuses the current value of ${shown}.`, {
-    next: nextFor('target_auth', shown),
+  // What passes by itself, such as a full server, is looked at again by the next sweep. A refused password is tried once a day.
+  const isDone = wrong?.remedy !== 'retry'
+  await noteLook(tools, state, {
+    version: looked.version,
+    ...optional('code', wrong?.code),
+    ...(isDone ? { checkedAt: deps.env.now() } : {}),
   })
+  if (wrong !== undefined) throw wrong
+  return shownLook(looked)
+}
+
+/** Notes why the target could not be asked at all, and throws that. */
+async function noteUnseen(deps: Deps, shown: string, cause: unknown): Promise<never> {
+  const code = codeOf(cause)
+  if (code?.startsWith('target_') || code === 'password_not_checked') {
+    const { tools, state } = await openSecret(deps, shown)
+    if (state.current !== undefined) await noteLook(tools, state, { version: state.current.id, code })
+  }
+  throw cause
 }

@@ -87,16 +87,19 @@ async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>
 const mayRepeat = ({ env }: Guard, { deadline }: GuardedCall, waitMs: number): boolean =>
   !env.cancelled.aborted && (deadline === undefined || env.now() + waitMs < deadline)
 
-/** Wraps an error exactly once, redacted. Its cause holds the name, code and message of the driver's error, and no other property. */
+/** The same error, redacted. Its cause holds the name, code and message of the driver's error, and no other property. */
+export function redactedError(redactor: Redactor, error: RotationError): RotationError {
+  const inner = error.cause === undefined ? undefined : bareError(redactor, error.cause)
+  return new RotationError(error.code, redactor.clean(error.message), {
+    next: redactor.clean(error.next),
+    ...optional('cause', inner),
+    ...optional('field', error.field),
+  })
+}
+
+/** Wraps an error exactly once, redacted. */
 function wrappedError({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationError {
-  if (cause instanceof RotationError) {
-    const inner = cause.cause === undefined ? undefined : bareError(redactor, cause.cause)
-    return new RotationError(cause.code, redactor.clean(cause.message), {
-      next: redactor.clean(cause.next),
-      ...optional('cause', inner),
-      ...optional('field', cause.field),
-    })
-  }
+  if (cause instanceof RotationError) return redactedError(redactor, cause)
   const code = call.classify(cause)
   const message = `${call.name} of ${call.ref} failed: ${redactor.clean(messageOf(cause))}.`.replace(/\.\.$/, '.')
   return new RotationError(code, message, { cause: bareError(redactor, cause), next: remedies[code] })

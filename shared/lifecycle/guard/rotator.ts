@@ -1,7 +1,7 @@
 import { optional } from '../../core/optional.js'
 import type { AnyRotator, Context, Issuer, Sessions } from '../../core/ports/rotator.js'
 import { wholeOf } from '../../core/whole.js'
-import { type Guard, type GuardedCall, guarded } from './guarded.js'
+import { type Guard, type GuardedCall, guarded, redactedError } from './guarded.js'
 
 type Call = (name: string, context: Context<unknown>) => GuardedCall
 interface Calls {
@@ -31,6 +31,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     classify: (cause) => rotator.classify(cause),
     issuer: rotator.issuer && guardIssuer(rotator.issuer, calls),
     sessions: rotator.sessions && guardSessions(rotator.sessions, calls),
+    login: rotator.login && guardLogin(rotator.login.bind(rotator), calls),
     ...ofTheValue(rotator, calls),
   })
 }
@@ -54,6 +55,14 @@ function callsOf(rotator: AnyRotator, guard: Guard): Calls {
   }
 }
 
+/** The reason why there is no session is redacted like an error that is thrown. It is not repeated: that is a login. */
+const guardLogin =
+  (login: NonNullable<AnyRotator['login']>, { guard, look }: Calls): NonNullable<AnyRotator['login']> =>
+  async (context, value) => {
+    const { why, ...seen } = await guarded(guard, look('login', context), () => login(context, value))
+    return { ...seen, ...optional('why', why && redactedError(guard.redactor, why)) }
+  }
+
 const guardIssuer = (issuer: Issuer<unknown>, { guard, look, change, learned }: Calls): Issuer<unknown> =>
   wholeOf<Issuer<unknown>>({
     mint: async (context) => learned(await guarded(guard, change('mint', context), () => issuer.mint(context))),
@@ -67,11 +76,12 @@ const guardSessions = (sessions: Sessions<unknown>, { guard, look, change }: Cal
     endOnRetire: (policy) => sessions.endOnRetire(policy),
   })
 
-type OfTheValue = 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'outlook' | 'tooEarly' | 'digests' | 'restore'
+type OfTheValue = 'assertClear' | 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'outlook' | 'tooEarly' | 'digests' | 'restore'
 /** The methods that need no target: they read a value, or make something of one. */
 function ofTheValue(rotator: AnyRotator, { learned }: Calls): { readonly [K in OfTheValue]: AnyRotator[K] } {
   const { digests, restore } = rotator
   return {
+    assertClear: rotator.assertClear?.bind(rotator),
     older: rotator.older,
     publicHalf: rotator.publicHalf,
     typeOf: rotator.typeOf?.bind(rotator),

@@ -1,3 +1,5 @@
+import { isEmptyPut } from '../../core/claims.js'
+import { isLeaseLive } from '../../core/clock.js'
 import type { OpenRotation, SecretState } from '../../core/ports/store.js'
 import { isDue } from '../decide/publication.js'
 
@@ -6,7 +8,7 @@ export function busyWith(state: SecretState, now: number): string | undefined {
   const { journal } = state
   if (journal?.code !== undefined) return `it is ${journal.code}: what left may be the only credential that works`
   if (isDue(state)) return 'an announcement is due'
-  const isHeld = (openRotation(state)?.leaseUntil ?? 0) > now
+  const isHeld = isLeaseLive(openRotation(state)?.leaseUntil ?? 0, now)
   return isHeld || mayContinue(state) ? 'a rotation is open' : undefined
 }
 
@@ -14,7 +16,9 @@ export function busyWith(state: SecretState, now: number): string | undefined {
 export function mayContinue(state: SecretState): boolean {
   const { pending, loose, current } = state
   const open = openRotation(state)
-  if (open !== undefined && (open.base === current?.id || current?.ours === open.token)) return true
+  // What was claimed only to clear a leftover away is a put without a value: nobody continues it.
+  const mayGoOn = open !== undefined && !isEmptyPut(state)
+  if (mayGoOn && (open.base === current?.id || current?.ours === open.token)) return true
   return pending?.hasValue === true || loose.some(({ base }) => base === current?.id)
 }
 

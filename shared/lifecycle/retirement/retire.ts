@@ -1,3 +1,4 @@
+import { isLeaseLive } from '../../core/clock.js'
 import { codeOf } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Context } from '../../core/ports/rotator.js'
@@ -71,7 +72,8 @@ async function settle(looked: Looked, entry: Retiring): Promise<Retired> {
   const retained = await retainedIds(tools, setup, state)
   if (retained !== undefined) return settleRetained(looked, entry, retained)
   const isOthers = entry.holder !== undefined && entry.holder !== holder
-  if (isOthers && leaseUntil > env.now()) return { id, state: entry.state, why: 'another process retires it', again: leaseUntil }
+  if (isOthers && isLeaseLive(leaseUntil, env.now()))
+    return { id, state: entry.state, why: 'another process retires it', again: leaseUntil }
   const live = await liveAs(looked, entry)
   if (live === 'current') {
     await removeEntry(tools, state, entry)

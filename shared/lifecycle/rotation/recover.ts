@@ -1,3 +1,4 @@
+import { isLeaseLive } from '../../core/clock.js'
 import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
@@ -145,23 +146,23 @@ export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAct
   const onCurrent = state.pending !== undefined && state.pending.base === state.current?.id
   if (pending?.works === 'works' && onCurrent)
     return { do: 'resume', why: 'the target accepts the pending value, which only needs to be published' }
-  // Even where pending is not known yet: a value that logs in now is better for consumers than a refused one, and what takes effect later is found again.
+  // Even where pending is not known yet: a value that is accepted now is better for consumers than a refused one, and what takes effect later is found again.
   const working = tried.find((one) => one.works === 'works')
   if (working !== undefined) {
     const { version, stage } = working
-    return { do: 'restore', version, why: `of all stored values only ${version} (${stage}) logs in` }
+    return { do: 'restore', version, why: `of all stored values the target accepts only ${version} (${stage})` }
   }
   if (pending?.works === 'unknown') return { do: 'by hand', why: `the pending ${untried(pending)}` }
-  if (tried.some((one) => one.works === 'unknown')) return { do: 'by hand', why: 'no value that could be tried logs in' }
-  return { do: 'by hand', why: 'no stored value logs in: set the current one at the target' }
+  if (tried.some((one) => one.works === 'unknown')) return { do: 'by hand', why: 'the target accepts no value that could be tried' }
+  return { do: 'by hand', why: 'the target accepts no stored value: set the current one at the target' }
 }
 
 function whileCurrentWorks({ journal, drivenBy }: SecretState, pending: Tried | undefined): SafeAction {
-  if (journal?.code !== undefined) return { do: 'unstick', why: 'the current value logs in: rotations may start again' }
+  if (journal?.code !== undefined) return { do: 'unstick', why: 'the target accepts the current value: rotations may start again' }
   const isRefused = pending?.works === 'refused' && pending.why === undefined
   if (isRefused && drivenBy === 'engine')
-    return { do: 'discard', why: 'the current value logs in, and the target refuses the pending one: it can be given up' }
-  return { do: 'nothing', why: 'the current value logs in, and nothing is stuck' }
+    return { do: 'discard', why: 'the target accepts the current value, and refuses the pending one: it can be given up' }
+  return { do: 'nothing', why: 'the target accepts the current value, and nothing is stuck' }
 }
 
 /** Gives the pending value up. The logins that were just made are the proof: pending is refused, current is accepted. */
@@ -209,7 +210,7 @@ async function restore(tools: Tools, setup: Known, state: SecretState, version: 
 }
 
 function assertNoneEnding({ ref, journal }: SecretState, now: number): void {
-  const isEnding = ({ state, leaseUntil = 0 }: Retiring): boolean => state === 'armed' && leaseUntil > now
+  const isEnding = ({ state, leaseUntil = 0 }: Retiring): boolean => state === 'armed' && isLeaseLive(leaseUntil, now)
   const ending = (journal?.retiring ?? []).find(isEnding)
   if (ending === undefined) return
   const until = new Date(ending.leaseUntil ?? 0).toISOString()

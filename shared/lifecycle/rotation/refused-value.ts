@@ -67,7 +67,8 @@ const spentTokenError = (shown: string): RotationError =>
 
 /**
  * Marks the secret as stuck, durably: it is refused before any login until a person has looked. Always throws. It marks only while the claim is
- * still ours: a process that slept must not stop a secret whose rotation another process has finished meanwhile.
+ * still ours: a process that slept must not stop a secret whose rotation another process has finished meanwhile. Nor where somebody published past
+ * us: then what was refused says nothing about what is current now.
  */
 export async function markStuck({ tools, claim, context }: Work, why: string, whatToDo?: string): Promise<never> {
   const { shown } = context.ref
@@ -75,6 +76,9 @@ export async function markStuck({ tools, claim, context }: Work, why: string, wh
     const state = await tools.store.describe(claim.ref)
     if (!isOurs(state, claim, tools.store.traits.journalCas)) {
       throw new RotationError('conflict', `Another process took over ${shown}.`, { next: 'The state is read again.' })
+    }
+    if ((state.current?.id ?? null) !== claim.base) {
+      throw new RotationError('conflict', `Somebody else published ${shown} meanwhile.`, { next: 'The state is read again.' })
     }
     try {
       await tools.store.note(state, { code: 'stuck' })

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { codeOf, RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
@@ -9,14 +8,13 @@ import type { SecretText } from '../../core/secret-text.js'
 import { assertPlaces, repairPublicSets } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
-import { isDue } from '../decide/publication.js'
 import { lookContext } from '../secret/context.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
 import { endLease } from '../secret/lease.js'
 import { lookAgain, opened } from '../secret/open.js'
-import { entriesDue, identitiesOf } from '../secret/outgoing.js'
+import { noteOutgoing } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
-import { assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
+import { assertAdopted, assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
 import { named, trialOfCurrent } from '../secret/trial.js'
 import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
 import { factsOf } from './facts.js'
@@ -24,7 +22,7 @@ import { freeSlot } from './free-slot.js'
 import { runSteps } from './run-steps.js'
 import { probe } from './stray-values.js'
 import { assertNotTooEarly } from './too-early.js'
-import { type Manner, openWork, ownManner } from './work.js'
+import { type Manner, openWork, ownManner, readBase } from './work.js'
 
 type Go = Extract<Action, { do: 'go' }>
 
@@ -76,6 +74,7 @@ async function once(
   const setup = await opened(tools, state, { ways, wanted: request }).setup()
   const action = await decided(tools, setup, state, request)
   if (action.do === 'done') return { ref, outcome: 'unchanged', kind, version: action.version, steps: [], differences: [] }
+  if (setup.rotator !== undefined && isNew(request) && begins(action)) assertAdopted(tools, state)
   if (kind === 'rotate' && begins(action)) assertConsumers(setup)
   if (action.do === 'refuse') throw refusedError(ref, action)
   const { rotator } = setup
@@ -86,11 +85,16 @@ async function once(
   if (rotator === undefined) return leased(tools, ref, () => putUntested(tools, state, action, suppliedValue))
   if (action.do === 'probe') {
     await leased(tools, ref, () => probe(tools, { ...setup, rotator }, state, action))
+    if (action.leftover) await endLease(tools, ref) // it was claimed for nothing else
     return 'again'
   }
   if (action.do === 'check') throw refusedError(ref, notMade)
   return leased(tools, ref, () => go(tools, { ...setup, rotator }, state, request, action, suppliedValue))
 }
+
+/** Whether a rotation is asked for, or its first step. */
+const isNew = ({ kind, step }: RotationRequest): boolean => (kind === 'rotate' || kind === 'emergency') && (step ?? 'create') === 'create'
+
 const notMade = {
   do: 'refuse',
   code: 'bad_event',
@@ -107,7 +111,12 @@ export async function decided(
   const { rotator } = setup
   const asksPrevious = request.kind === 'rollback' && rotator
   const accepted = asksPrevious ? await previousWorks(tools, { ...setup, rotator }, state) : undefined
-  const facts = { ...factsOf(tools, setup, state), ...optional('previousAccepted', accepted) }
+  const unreadable = request.kind === 'put' && rotator && (await blocksPut(tools, { ...setup, rotator }, state))
+  const facts = {
+    ...factsOf(tools, setup, state),
+    ...optional('previousAccepted', accepted),
+    ...(unreadable ? { unreadable: true as const } : {}),
+  }
   const action = decide(state, request, facts)
   tools.deps.env.log('decided', { ref: state.ref.shown, row: action.row, action: action.do })
   return action
@@ -117,6 +126,19 @@ export async function decided(
 export function begins(action: Action): boolean {
   if (action.do === 'go') return action.from === 'create'
   return action.do === 'refuse' && action.code === 'held'
+}
+
+/** Whether a put meets a rotation that was begun and has no value, and never will have one: the current value cannot be read. The put replaces it. */
+async function blocksPut(tools: Tools, { rotator, policy }: Known, { ref, current, pending, journal }: SecretState): Promise<boolean> {
+  const rotation = journal?.rotation
+  if (current === undefined || pending !== undefined || rotation === undefined || rotation.published !== undefined) return false
+  try {
+    rotator.parse(await tools.store.read(ref, current.id), policy)
+    return false
+  } catch (cause) {
+    if (codeOf(cause) === 'bad_value') return true
+    throw cause
+  }
 }
 
 /** Whether the target still accepts the previous value: a rollback needs that. One login, before anything is claimed. */
@@ -164,13 +186,18 @@ export async function go(
   const asked = stepsAsked(request, action)
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
   const mayNote = manner.mayNote && tools.deps.journal
-  if (mayNote && (await entriesNoted(tools, setup, state, action))) return 'again'
+  const starts = action.from === 'create' && action.token !== state.journal?.rotation?.token
+  if (mayNote && starts && (await noteOutgoing(tools, setup, state))) return 'again'
   if (action.from === 'create') {
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
     const repairs = mayNote && action.kind === 'rotate' && setup.rotator.publicHalf !== undefined
     if (repairs && (await repairPublicSets(tools, state.ref))) return 'again'
     await assertMayCreate(tools, setup, state, action, manner)
   }
+  const needs = manner.needs(setup, asked)
+  // Read before the claim, so that a value that cannot be read leaves no rotation open.
+  const base = needs.base && action.from === 'create' && action.base !== null ? await tools.store.read(state.ref, action.base) : undefined
+  if (base) readBase(setup.rotator, setup.policy, base, action.kind)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.refusals)
   const claim = await tools.store.claim(state, {
     token,
@@ -181,8 +208,7 @@ export async function go(
     ...optional('replaces', action.replaces),
     ...optional('reason', request.reason),
   })
-  const needs = manner.needs(setup, asked)
-  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs })
+  const work = await openWork(tools, setup, state, { ...claim, base: action.base }, { ...manner, needs, ...optional('baseText', base) })
   if (action.retireFirst !== undefined && asked.includes('create')) await freeSlot(work, action.retireFirst)
   return runSteps(work, state, action, asked, suppliedValue)
 }
@@ -194,27 +220,6 @@ async function assertMayCreate(tools: Tools, setup: Known, state: SecretState, {
     if (!vouched) await trialOfCurrent(tools, setup, state)
   }
   if (kind !== 'rollback') await assertPlaces(tools, setup)
-}
-
-/**
- * A new rotation may overtake a publication that is not announced yet (an emergency, a rollback, no consumer named). What that publication had
- * replaced gets its retiring entry first, because nobody will remember it afterwards.
- */
-async function entriesNoted(tools: Tools, setup: Known, state: SecretState, action: Go): Promise<boolean> {
-  const starts = action.from === 'create' && action.token !== state.journal?.rotation?.token
-  if (!starts || !isDue(state) || state.current === undefined) return false
-  const before = state.journal?.retiring ?? []
-  const ids = await identitiesOf(tools, setup, state, state.current.id)
-  const retiring = await entriesDue(tools, setup, state, ids)
-  if (isDeepStrictEqual(retiring, before)) return false
-  try {
-    await tools.store.note(state, { retiring })
-    return true
-  } catch (cause) {
-    // Where this role may not write notes, the outgoing credential stays until somebody retires it by hand.
-    if (codeOf(cause) === 'denied') return false
-    throw cause
-  }
 }
 
 /** All steps from the action's first one on, or exactly the asked step; none where that is done already. bad_event where it comes too early. */

@@ -94,7 +94,11 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
 /** Whether our own rotator has made this value, and no target outside knows it. */
 const isOurOwn = ({ rotator, claim }: Work): boolean => !rotator.traits.outside && claim.kind !== 'put' && claim.kind !== 'rollback'
 
-function fatalStops({ rotator, context }: Work, differences: readonly Difference[]): readonly Difference[] {
+/** verify_failed where a difference is fatal. */
+export function fatalStops(
+  { rotator, context }: Pick<Work, 'rotator' | 'context'>,
+  differences: readonly Difference[],
+): readonly Difference[] {
   const fatal = differences.filter((difference) => difference.fatal)
   if (fatal.length === 0) return differences
   const { shown } = context.ref
@@ -121,13 +125,14 @@ export async function testAlone(work: Work, pending: Pending): Promise<readonly 
 
 /**
  * The test of a value that a person put. Nothing was set for it. When it does not work while current does, it is given up, so that it blocks
- * nobody.
+ * nobody. It is kept where the target accepts its password and only gives no session: what the target has taken is never thrown away.
  */
 export async function testPut(work: Work, pending: Pending): Promise<readonly Difference[]> {
   try {
     return await testSecret(work, pending)
   } catch (cause) {
-    if (isFinal(cause) && (await currentWorks(work))) await giveUpValue(work, pending.version, pending.value)
+    const isUseless = isFinal(cause) && !(await isTaken(work, pending, cause)) && (await currentWorks(work))
+    if (isUseless) await giveUpValue(work, pending.version, pending.value)
     throw cause
   }
 }
@@ -135,11 +140,19 @@ export async function testPut(work: Work, pending: Pending): Promise<readonly Di
 const isFinal = (cause: unknown): boolean =>
   cause instanceof RotationError && (cause.remedy === 'fix' || cause.code === 'target_unreachable' || cause.code === 'verify_failed')
 
-/** False where nobody can tell, too: then nothing is given up. */
-async function currentWorks({ rotator, context }: Work): Promise<boolean> {
-  if (context.current === undefined) return false
+/** Whether the target accepts the password of a value that gave no session. A value that differs has given one. */
+async function isTaken(work: Work, { value }: Pending, cause: unknown): Promise<boolean> {
+  const isAnswer = ['verify_failed', 'target_auth'].includes(codeOf(cause) ?? '')
+  return work.rotator.traits.outside && !isAnswer && isAccepted(work, value)
+}
+
+const currentWorks = async (work: Work): Promise<boolean> =>
+  work.context.current !== undefined && (await isAccepted(work, work.context.current))
+
+/** False where nobody can tell, too. */
+async function isAccepted({ rotator, context }: Work, value: unknown): Promise<boolean> {
   try {
-    return await rotator.accepted(context, context.current)
+    return await rotator.accepted(context, value)
   } catch (cause) {
     if (cause instanceof RotationError) return false
     throw cause

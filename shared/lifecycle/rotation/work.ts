@@ -51,19 +51,27 @@ export const ownManner: Manner = { needs: () => everything, mayNote: true, vouch
 export const releasedIn = ({ journal }: SecretState): readonly CredentialId[] =>
   (journal?.retiring ?? []).filter((entry) => entry.state === 'armed').map(({ id }) => id)
 
+/** What is asked of openWork. `baseText`: the base as it was read before the claim. */
+interface Asked {
+  readonly needs: Needs
+  readonly vouched: boolean
+  readonly baseText?: SecretText
+}
+
 /** Reads what the claimed rotation needs and makes its context, whose deadline is before the end of the lease. internal without a base version. */
 export async function openWork(
   tools: Tools,
   setup: Known,
   state: SecretState,
   claim: Claim,
-  { needs, vouched }: { readonly needs: Needs; readonly vouched: boolean } = { needs: everything, vouched: false },
+  { needs, vouched, baseText: alreadyRead }: Asked = { needs: everything, vouched: false },
 ): Promise<Work> {
   const { rotator, policy, settings } = setup
   const { ref, journal, pending } = state
   if (claim.base === null) throw new RotationError('internal', 'A rotation has no base version.', { next: 'Report it.' })
-  const baseText = needs.base ? await tools.store.read(ref, claim.base) : undefined
-  const base = baseText && readBase(rotator, policy, baseText, claim.kind)
+  const baseText = alreadyRead ?? (needs.base ? await tools.store.read(ref, claim.base) : undefined)
+  const isBegun = pending !== undefined && claim.kind !== 'put'
+  const base = baseText && (isBegun ? readOrNot(rotator, policy, baseText) : readBase(rotator, policy, baseText, claim.kind))
   const baseIds = base === undefined ? [] : idsOf(rotator, base)
   const retiringIds = (journal?.retiring ?? []).map(({ id }) => id)
   const context: Context<unknown> = {
@@ -82,6 +90,9 @@ export async function openWork(
     ...(needs.admin ? await adminOf(tools, settings, ref, async () => baseText) : {}),
   }
   const checkable = needs.admin || settings.admin === undefined
+  // A rotation that is open from when the value could still be read goes on where the target has taken the new one: nothing else would log in.
+  if (isBegun && baseText && base === undefined && !(await acceptsPending(rotator, context, tools, pending.id)))
+    readBase(rotator, policy, baseText, claim.kind)
   const read = { tools, setup, rotator, claim, context, vouched, ...optional('baseText', baseText) }
   const work: Work = { ...read, checkable, loadEverything: async () => work }
   if (needs.base && checkable) return work
@@ -89,14 +100,23 @@ export async function openWork(
   return { ...work, loadEverything: once(openAll) }
 }
 
-/** A put replaces whatever is there, even a value that somebody wrote past us and that cannot be read. */
-function readBase(rotator: AnyRotator, policy: Policy, text: SecretText, kind: Claim['kind']): unknown {
+/** A put replaces whatever is there, even a value that somebody wrote past us and that cannot be read. bad_value for other kinds. */
+export const readBase = (rotator: AnyRotator, policy: Policy, text: SecretText, kind: Claim['kind']): unknown =>
+  kind === 'put' ? readOrNot(rotator, policy, text) : rotator.parse(text, policy)
+
+function readOrNot(rotator: AnyRotator, policy: Policy, text: SecretText): unknown {
   try {
     return rotator.parse(text, policy)
   } catch (cause) {
-    if (kind === 'put' && ['bad_value', 'bad_policy'].includes(codeOf(cause) ?? '')) return undefined
+    if (codeOf(cause) === 'bad_value') return undefined
     throw cause
   }
+}
+
+async function acceptsPending(rotator: AnyRotator, context: Context<unknown>, { store }: Tools, version: VersionId): Promise<boolean> {
+  if (!rotator.traits.outside) return false
+  const value = readOrNot(rotator, context.policy, await store.read(context.ref, version))
+  return value !== undefined && rotator.accepted(context, value)
 }
 
 async function readPrevious(

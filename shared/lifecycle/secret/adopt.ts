@@ -1,9 +1,10 @@
 import { RotationError } from '../../core/errors.js'
+import { seeLogin } from '../../core/login-seen.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix } from '../../core/policy/index.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
-import type { Policy, SecretRef } from '../../core/ports/words.js'
+import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
 import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
@@ -16,10 +17,30 @@ type Patch = Readonly<Record<string, string | null>>
 /** What one login with the current value showed; `rotator` is the kind. */
 export interface Looked {
   readonly ref: SecretRef
+  readonly version: VersionId
   readonly rotator: string
-  readonly accepted: boolean
+  /** null, like `logsIn`: nobody outside knows the credential, so nothing was asked. */
+  readonly passwordAccepted: boolean | null
+  readonly logsIn: boolean | null
+  /** Why the password is accepted and there is no session. */
+  readonly why?: RotationError
   /** What a rotation would write; absent where nobody asked, or where an issuer makes the credential. */
   readonly trial?: Trial
+}
+
+/** Says what was seen, for people. */
+export const shownLook = ({ logsIn }: Looked): string => (logsIn === null ? 'is well-formed; no target is asked' : 'logs in')
+
+/** What is wrong with a value that does not log in; undefined where it does. target_auth where the password is refused, else the reason's code. */
+export function lookError({ ref: { shown }, passwordAccepted, logsIn, why }: Looked, also = ''): RotationError | undefined {
+  if (logsIn !== false) return undefined
+  if (passwordAccepted !== true || why === undefined)
+    return new RotationError('target_auth', `The target refuses the current value of ${shown}${also}.`, {
+      next: nextFor('target_auth', shown),
+    })
+  const { code, message, next, field } = why
+  const seen = `The target accepts the password of ${shown}, but gives no session${also}`
+  return new RotationError(code, `${seen}. ${message}`, { cause: why, next, ...optional('field', field) })
 }
 
 /** The state with a patch over its policy; null removes a key. */
@@ -78,10 +99,17 @@ async function checkTogether(tools: Tools, setup: Known, state: SecretState): Pr
 }
 
 /**
- * Adopts a secret as it is: checks the policy, tries what a rotation would write, logs in once with the current value, and only then writes the policy. Changes nothing at the target.
- * Removes a durable `stuck`, because the current value was just seen to work. target_auth when the value is refused.
+ * Adopts a secret as it is: checks the policy, tries what a rotation would write, logs in once with the current value, and only then writes the
+ * policy. Changes nothing at the target. Removes a durable `stuck`, because the current value was just seen to work. target_auth if the value is
+ * refused; without a session, the code of the reason. `onLook` hears what the login showed, also where that ends the adoption.
  */
-export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string, patch: Patch): Promise<Looked> {
+export async function adopt(
+  deps: Deps,
+  admin: SecretStoreAdmin,
+  refText: string,
+  patch: Patch,
+  onLook?: (looked: Looked) => void,
+): Promise<Looked> {
   const { tools, ref, state: before } = await openSecret(deps, refText)
   const state = patched(before, patch)
   const setup = await opened(tools, state).known()
@@ -89,11 +117,9 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
   const looked = await look(tools, setup, state, true).catch((cause: unknown) => {
     throw asNamed(cause, state)
   })
-  if (!looked.accepted) {
-    throw new RotationError('target_auth', `The target refused the current value of ${ref.shown}; nothing was changed.`, {
-      next: nextFor('target_auth', ref.shown),
-    })
-  }
+  onLook?.(looked)
+  const wrong = lookError(looked, '; nothing was changed')
+  if (wrong !== undefined) throw wrong
   // The policy names the rotator from now on, even where it was inferred. That makes the secret a managed one, and saves reading the value to find out.
   const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state) : {}
   const missing = withoutKeys(implied, state.policy)
@@ -105,14 +131,16 @@ export async function adopt(deps: Deps, admin: SecretStoreAdmin, refText: string
 const withoutKeys = (policy: Policy, there: Policy): Policy =>
   Object.fromEntries(Object.entries(policy).filter(([key]) => there[key] === undefined))
 
-/** Notes that `stuck` is over. After a first adoption nobody needs to be told, because the readers of the secret have its value already. */
+/** Notes that `stuck` is over, and what the daily look found wrong. After a first adoption nobody needs to be told, because the readers of the secret have its value already. */
 async function noteAdopted({ store, deps }: Tools, { ref, current, journal }: SecretState): Promise<void> {
   const first = deps.journal && (journal?.announced ?? null) === null && current !== undefined
   const wasStuck = journal?.code !== undefined
-  if (!wasStuck && !first) return
+  const wasWrong = deps.journal && current !== undefined && journal?.checked?.code !== undefined
+  if (!wasStuck && !first && !wasWrong) return
   const code = wasStuck ? { code: null } : {}
   const announced = first ? { announced: current.id } : {}
-  await store.note(await store.describe(ref), { ...code, ...announced })
+  const checked = wasWrong ? { checked: { version: current.id } } : {}
+  await store.note(await store.describe(ref), { ...code, ...announced, ...checked })
 }
 
 /** One login with the current value; nothing is written. */
@@ -136,6 +164,8 @@ async function look(tools: Tools, setup: Known, state: SecretState, tries = fals
   const context = { ...(await lookContext(tools, setup, state)), current }
   rotator.check(context)
   const trial = tries ? await trialOf(setup, context, text) : undefined
-  const accepted = await rotator.accepted(context, current)
-  return { ref, rotator: rotator.about.kind, accepted, ...optional('trial', trial) }
+  const seen = await seeLogin(rotator, context, current)
+  const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('trial', trial) }
+  const nobodyAsked = !rotator.traits.outside && seen.passwordAccepted
+  return nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked
 }

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { codeOf, RotationError } from '../../core/errors.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, VersionId } from '../../core/ports/words.js'
+import { isDue } from '../decide/publication.js'
 import { companionKind, type Known, type Setup, type Tools } from './setup.js'
 
 /**
@@ -118,4 +120,24 @@ export function retainedEntries(ids: readonly CredentialId[], { graceMs }: Setup
     if (version === undefined) throw new RotationError('internal', 'No version keeps the key.', { next: 'Report it.' })
     return { id, version, since, notBefore: since + graceMs, state: 'waiting' }
   })
+}
+
+/**
+ * A new rotation may overtake a publication that is not announced yet (an emergency, a rollback, no consumer named). What that publication had
+ * replaced gets its retiring entry first, because nobody will remember it afterwards. True where an entry was noted.
+ */
+export async function noteOutgoing(tools: Tools, setup: Known, state: SecretState): Promise<boolean> {
+  if (!isDue(state) || state.current === undefined) return false
+  const before = state.journal?.retiring ?? []
+  const ids = await identitiesOf(tools, setup, state, state.current.id)
+  const retiring = await entriesDue(tools, setup, state, ids)
+  if (isDeepStrictEqual(retiring, before)) return false
+  try {
+    await tools.store.note(state, { retiring })
+    return true
+  } catch (cause) {
+    // Where this role may not write notes, the outgoing credential stays until somebody retires it by hand.
+    if (codeOf(cause) === 'denied') return false
+    throw cause
+  }
 }

@@ -1,3 +1,4 @@
+import { isFromFuture } from '../../core/clock.js'
 import { fractionOf } from '../../core/ids.js'
 import { inWindow, type Settings } from '../../core/policy/index.js'
 import type { SecretView } from '../../core/ports/store.js'
@@ -56,6 +57,7 @@ function staysOpen(window: NonNullable<Settings['window']>, from: number, to: nu
 
 /** Whether to check that current still logs in: once a day, each secret at its own time. */
 export function isCheckDue({ journal, publishedAt, ref }: SecretView, now: number): boolean {
-  const last = Math.max(journal?.checkedAt ?? 0, publishedAt)
+  const times = [journal?.checkedAt ?? 0, publishedAt].filter((at) => !isFromFuture(at, now))
+  const last = Math.max(0, ...times)
   return now >= last + dayMs - jitterMs(ref, dayMs / 10)
 }

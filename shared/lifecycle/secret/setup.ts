@@ -177,6 +177,31 @@ export const noRotatorError = ({ shown }: SecretRef): RotationError =>
     next: `Name it: keyturn adopt ${shown} --rotator KIND; docs/policy.md has the kinds.`,
   })
 
+/** What is wrong with a secret whose rotator is only inferred. */
+export const notAdopted = 'was not adopted: nobody has shown yet that its value logs in'
+
+/**
+ * Whether somebody has said what the secret holds: its own policy, which `adopt` writes, or the environment of this process. A kind that is only
+ * inferred from the value suffices for a rotation that the platform drives, because somebody has turned that on.
+ */
+export const isAdopted = ({ deps }: Pick<Tools, 'deps'>, { policy }: SecretView): boolean => {
+  const said = { ...deps.environment, ...policy }
+  return said[rotatorKey] !== undefined || said[partsKey] !== undefined
+}
+
+/** Whether its rotations start by themselves or by `rotate`: it was adopted, or its platform rotates it, which somebody has turned on there. */
+export const mayStart = (tools: Pick<Tools, 'deps'>, state: SecretView): boolean => state.drivenBy === 'service' || isAdopted(tools, state)
+
+/** Refuses to begin a rotation of a secret that nobody adopted. bad_policy. */
+export function assertAdopted(tools: Tools, state: SecretView): void {
+  if (isAdopted(tools, state)) return
+  const { shown } = state.ref
+  throw new RotationError('bad_policy', `${shown} ${notAdopted}.`, {
+    field: rotatorKey,
+    next: `Run keyturn adopt ${shown} first, or name the kind for this rotation: keyturn rotate ${shown} --rotator KIND.`,
+  })
+}
+
 /** The policy that the value implies. A platform's step reads either current or pending anyway, and both have the same shape. */
 export async function inferred({ deps, store }: Tools, { ref, drivenBy, current, pending }: SecretView): Promise<Policy> {
   const from = drivenBy === 'service' && pending?.hasValue ? pending : current

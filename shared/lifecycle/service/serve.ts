@@ -11,8 +11,12 @@ import { finishSecret } from '../rotation/steps.js'
 import type { Manner } from '../rotation/work.js'
 import { lookContext } from '../secret/context.js'
 import { type Deps, noConfiguration, type RotationResult } from '../secret/deps.js'
-import { lookAgain, opened } from '../secret/open.js'
+import { lookAgain, type Opened, opened } from '../secret/open.js'
 import { assertConsumers, createTools, type Known, noRotatorError, type Setup, type Tools } from '../secret/setup.js'
+import { prove } from './prove.js'
+import { Proven } from './proven.js'
+
+export { Proven }
 
 /** What a platform asks for: one step of the rotation that has this token. */
 export interface StepRequest extends RotationRequest {
@@ -23,19 +27,23 @@ export interface StepRequest extends RotationRequest {
 
 /**
  * One step of a rotation that a platform drives. The platform serialises the steps, so this keeps no lease and writes nothing but the values. It may
- * be called any number of times. It fails with any code of the table; the platform calls again after `retry`, `reread` and `wait`.
+ * be called any number of times, and in any order. It fails with any code of the table; the platform calls again after `retry`, `reread` and `wait`.
+ * `proven`: what an instance that serves several calls has tested.
  */
-export async function serve(deps: Deps, service: StepService, request: StepRequest): Promise<RotationResult> {
+export async function serve(deps: Deps, service: StepService, request: StepRequest, proven = new Proven()): Promise<RotationResult> {
   const tools = createTools(deps)
   const steps = guardSteps(service, tools.guard, (cause) => deps.store.classify(cause))
   const ref = await tools.store.resolve(request.ref)
   return lookAgain(ref.shown, async () => {
     const state = await steps.stepState(ref, request.token, request.step)
-    return request.step === 'finish' ? finish(tools, state, request) : step(tools, state, request)
+    if (request.step === 'finish') return finish(tools, state, request, proven)
+    // Only what the last test under a token has shown counts.
+    if (request.step !== 'create') proven.forget(ref)
+    return step(tools, state, request, proven)
   })
 }
 
-async function step(tools: Tools, state: SecretState, request: StepRequest): Promise<RotationResult | 'again'> {
+async function step(tools: Tools, state: SecretState, request: StepRequest, proven: Proven): Promise<RotationResult | 'again'> {
   const { ref } = state
   const setup = await opened(tools, state, { wanted: request }).setup()
   const action = await decided(tools, setup, state, request)
@@ -51,7 +59,9 @@ async function step(tools: Tools, state: SecretState, request: StepRequest): Pro
   if (rotator === undefined) throw noRotatorError(ref)
   if (action.do === 'check') return checkCurrent(tools, { ...setup, rotator }, state)
   if (action.do !== 'go') throw refusedError(ref, unexpected)
-  return go(tools, { ...setup, rotator }, state, request, action, undefined, stepwise)
+  const result = await go(tools, { ...setup, rotator }, state, request, action, undefined, stepwise)
+  if (result !== 'again' && result.steps.includes('test')) proven.keep(ref, { ...action, token: request.token }, tools.deps.env.now())
+  return result
 }
 
 const unexpected = { do: 'refuse', code: 'internal', why: 'a step was decided without a value' } as const
@@ -108,8 +118,8 @@ async function checkCurrent(tools: Tools, setup: Known, state: SecretState): Pro
 }
 const noCurrent = { do: 'refuse', code: 'not_found', why: 'the secret has no current value' } as const
 
-/** finishSecret needs no value and no rotator: the platform calls it after testSecret succeeded. */
-async function finish(tools: Tools, state: SecretState, request: StepRequest): Promise<RotationResult> {
+/** finishSecret needs no value and no rotator where this instance has tested the value. Otherwise it logs in first: nobody else answers for that. */
+async function finish(tools: Tools, state: SecretState, request: StepRequest, proven: Proven): Promise<RotationResult> {
   const { ref } = state
   const facts = {
     now: tools.deps.env.now(),
@@ -127,9 +137,15 @@ async function finish(tools: Tools, state: SecretState, request: StepRequest): P
   if (action.do !== 'go' || action.version === undefined || action.token === undefined) throw refusedError(ref, unexpected)
   const { kind, token } = action
   const { holder, leaseMs } = tools.deps
-  const claim = await tools.store.claim(state, { token, kind, holder, leaseMs })
-  const setup = await companionsBefore(tools, state, action.version)
-  const info = await finishSecret({ tools, claim: { ...claim, base: action.base } }, action.version)
+  const claim = { ...(await tools.store.claim(state, { token, kind, holder, leaseMs })), base: action.base }
+  const secret = opened(tools, state, { wanted: request })
+  const value = { token, version: action.version, base: action.base }
+  if (!proven.has(ref, value, facts.now)) {
+    await prove(secret, claim, action.version)
+    proven.keep(ref, value, facts.now)
+  }
+  const setup = await companionsBefore(secret, action.version)
+  const info = await finishSecret({ tools, claim }, action.version)
   if (setup !== undefined) await publishKeyExpiry(tools, setup, ref, info.id)
   const previous = state.current?.id === info.id ? undefined : state.current?.id
   return {
@@ -146,13 +162,13 @@ async function finish(tools: Tools, state: SecretState, request: StepRequest): P
 
 const companionsKey = `${prefix}companions`
 /** Opens and reads only a secret that names companions: without them a platform's finish needs neither. */
-async function companionsBefore(tools: Tools, state: SecretState, version: VersionId): Promise<Setup | undefined> {
+async function companionsBefore({ tools, state, setup }: Opened, version: VersionId): Promise<Setup | undefined> {
   const { policy } = state
   const { environment } = tools.deps
   const named = policy[companionsKey] ?? environment?.[companionsKey]
   if (named === undefined || named === 'none') return undefined
-  const setup = await opened(tools, state).setup()
-  assertConsumers(setup)
-  await publishBefore(tools, setup, state, version)
-  return setup
+  const known = await setup()
+  assertConsumers(known)
+  await publishBefore(tools, known, state, version)
+  return known
 }

@@ -72,6 +72,31 @@ const externalSecret = v.object({
 /** What is read of an ExternalSecret, with the defaults above for what it omits. */
 export type ExternalSecret = v.InferOutput<typeof externalSecret>
 
+const name = v.optional(v.string(), '')
+const named = v.optional(v.object({ name }))
+const container = v.object({
+  name,
+  restartPolicy: v.optional(v.string()),
+  env: v.optional(v.array(v.object({ name, valueFrom: v.optional(v.object({ secretKeyRef: named })) })), []),
+  envFrom: v.optional(v.array(v.object({ secretRef: named })), []),
+  volumeMounts: v.optional(
+    v.array(v.object({ name, mountPath: name, subPath: v.optional(v.string()), subPathExpr: v.optional(v.string()) })),
+    [],
+  ),
+})
+/** What is read of a container: how it takes Secrets. */
+export type Container = v.InferOutput<typeof container>
+const volume = v.object({
+  name,
+  secret: v.optional(v.object({ secretName: name })),
+  projected: v.optional(v.object({ sources: v.optional(v.nullable(v.array(v.object({ secret: named })))) })),
+})
+const podSpec = v.object({
+  containers: v.optional(v.array(container), []),
+  initContainers: v.optional(v.array(container), []),
+  volumes: v.optional(v.array(volume), []),
+})
+
 const selector = v.object({
   matchLabels: texts,
   matchExpressions: v.optional(
@@ -89,7 +114,7 @@ const workload = v.object({
     updateStrategy: v.optional(
       v.object({ type: v.optional(v.string()), rollingUpdate: v.optional(v.nullable(v.object({ partition: v.optional(v.number(), 0) }))) }),
     ),
-    template: v.object({ metadata: v.optional(v.object({ annotations: texts })) }),
+    template: v.object({ metadata: v.optional(v.object({ annotations: texts })), spec: v.optional(podSpec) }),
   }),
   status: v.optional(
     v.object({

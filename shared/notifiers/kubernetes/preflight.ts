@@ -2,6 +2,7 @@ import { RotationError } from '../../core/errors.js'
 import type { NotifierContext, Preflight } from '../../core/ports/notifier.js'
 import { Cluster } from './cluster.js'
 import { mappingOf, whyNoOneRead } from './expected.js'
+import { frozenUse, shownFrozen } from './frozen-use.js'
 import type { ExternalSecret } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
@@ -21,7 +22,7 @@ export async function preflight(wanted: KubernetesSettings, context: NotifierCon
     return (
       whyNeverSynced(externalSecret, wanted) ??
       (await whyNoStore(externalSecret, cluster)) ??
-      (await whyNoWorkload(wanted, cluster)) ??
+      (await whyNoWorkload(wanted, cluster, secretNameOf(externalSecret))) ??
       (await whyNoRight(externalSecret, wanted, cluster)) ??
       (await whyFrozen(externalSecret, cluster)) ?? { verdict: 'ok' }
     )
@@ -34,7 +35,18 @@ export async function preflight(wanted: KubernetesSettings, context: NotifierCon
 
 /** Why the operator ignores the request, or why nobody could verify what it does with it. */
 function whyNeverSynced(externalSecret: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
-  return whyIgnored(externalSecret, wanted) ?? whyUnverifiable(externalSecret, wanted)
+  return whyIgnored(externalSecret, wanted) ?? whyUnverifiable(externalSecret, wanted) ?? whyUnsynced(externalSecret)
+}
+
+/** Why the operator does not sync it at present: what it cannot sync now it would not sync after a rotation either. */
+function whyUnsynced({ metadata, status }: ExternalSecret): Refusal | undefined {
+  const ready = status?.conditions.find(({ type }) => type === 'Ready')
+  if (ready?.status !== 'False') return undefined
+  const reason = ready.reason === '' ? '' : ` (${ready.reason})`
+  return refuse(
+    `The ExternalSecret ${metadata.name} is not Ready: the operator cannot sync it${reason}.`,
+    'Look at its conditions (kubectl describe externalsecret), and fix what they name.',
+  )
 }
 
 function whyIgnored({ metadata, spec }: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
@@ -108,14 +120,18 @@ async function whyFrozen(externalSecret: ExternalSecret, cluster: Cluster): Prom
   return refuse(`The Secret ${name} is immutable: nobody can write another value into it.`, 'Delete it; the operator makes it again.')
 }
 
-async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster: Cluster): Promise<Refusal | undefined> {
+async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster: Cluster, secret: string): Promise<Refusal | undefined> {
   for (const ref of workloads.map(workloadRef)) {
     if (!isRestartable(ref)) {
       if ((await cluster.resting(ref)) !== undefined) continue
       return refuse(`There is no ${ref.shown} in this namespace.`, 'Remove it from this consumer, or correct its name.')
     }
     const workload = await cluster.workload(ref)
-    if (restart === 'none') continue
+    if (restart === 'none') {
+      const use = frozenUse(workload, secret)
+      if (use !== undefined) return refuse(`${shownFrozen(ref, use)}.`, nextFrozen)
+      continue
+    }
     const owner = ownerOf(workload)
     if (owner !== undefined)
       return refuse(
@@ -127,6 +143,9 @@ async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster
   }
   return undefined
 }
+
+const nextFrozen =
+  'Set "restart": "rolling", or mount the Secret as a volume without subPath. If another controller restarts it, use a consumer of the kind manual.'
 
 type Right = readonly [verb: string, group: string, resource: string, name?: string]
 

@@ -1,6 +1,7 @@
 import { inWindow, parseWindow } from '../../core/policy/window.js'
 import type { ConsumerState, NotifierContext } from '../../core/ports/notifier.js'
 import type { Cluster } from './cluster.js'
+import { frozenUse, shownFrozen } from './frozen-use.js'
 import type { ExternalSecret, Pod, Resting, Workload } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { isMarkedBy, type Mark, secretNameOf } from './sync.js'
@@ -141,6 +142,16 @@ async function wasUnmarked(
 function isOpen(text: string | undefined, now: number): boolean {
   const window = text === undefined ? undefined : parseWindow(text)
   return window === undefined || (typeof window !== 'string' && inWindow(window, now))
+}
+
+/** Names the workloads whose pods never read the Secret again. Their templates may have changed since the preflight. */
+export async function stillFrozen({ workloads }: KubernetesSettings, cluster: Cluster, externalSecret: ExternalSecret): Promise<string[]> {
+  const frozen: string[] = []
+  for (const ref of workloads.map(workloadRef).filter(isRestartable)) {
+    const use = frozenUse(await cluster.workload(ref), secretNameOf(externalSecret))
+    if (use !== undefined) frozen.push(shownFrozen(ref, use))
+  }
+  return frozen
 }
 
 /**

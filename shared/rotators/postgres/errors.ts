@@ -27,7 +27,7 @@ export interface Proof {
 
 /** SQLSTATE or system code of a failed login → code and next step. */
 function loginKind(code: string | undefined, message: string, { proven, forged }: Proof): Kind {
-  const isBroken = /timeout expired|Connection terminated/.test(message)
+  const isBroken = /timeout expired|Connection terminated|Query read timeout/.test(message)
   const isForged = forged && code === undefined && !isBroken
   if (isForged || message.startsWith('SASL')) {
     return ['password_not_checked', 'The server did not prove that it knows the password: find out what answers there.']
@@ -50,7 +50,8 @@ function loginKind(code: string | undefined, message: string, { proven, forged }
       proven ? 'Give the role LOGIN.' : 'Add a line for this role, database and address to pg_hba.conf (hostssl … scram-sha-256).',
     ]
   if (code === '3D000') return ['bad_value', 'Correct the field dbname.']
-  if (code === '42501' || code === '55000') return ['target_denied', 'Grant CONNECT on the database to this role.']
+  if (code === '42501') return ['target_denied', 'Grant CONNECT on the database to this role.']
+  if (code === '55000') return ['target_denied', 'Let the database take connections: ALTER DATABASE … ALLOW_CONNECTIONS true.']
   if (code === '53300')
     return [
       'target_unreachable',

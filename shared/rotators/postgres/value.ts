@@ -1,6 +1,7 @@
 import type { Policy } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
-import { type DatabaseLogin, type Dialect, parseLogin } from '../sql/login.js'
+import type { Dialect } from '../sql/dialect.js'
+import { type DatabaseLogin, parseLogin } from '../sql/login.js'
 
 /** How PostgreSQL writes its logins. */
 export const dialect: Dialect = {
@@ -15,6 +16,14 @@ export const dialect: Dialect = {
     modes: ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'],
     off: 'disable',
     ca: ['ca', 'sslrootcert'],
+  },
+  // As libpq, pgx, asyncpg, node-postgres and pgJDBC read them.
+  elsewhere: {
+    login: [
+      ...['host', 'hostaddr', 'hostname', 'pghost', 'port', 'pgport', 'user', 'username', 'pguser', 'password', 'pgpassword'],
+      ...['passfile', 'service', 'servicefile'],
+    ],
+    database: ['dbname', 'database', 'db', 'pgdbname', 'pgdatabase'],
   },
 }
 

@@ -1,7 +1,8 @@
 import { RotationError } from '../../core/errors.js'
 import type { Context } from '../../core/ports/rotator.js'
+import type { Dialect } from './dialect.js'
 import { failPolicy, failValue } from './errors.js'
-import { type DatabaseLogin, type Dialect, parseLogin } from './login.js'
+import { type DatabaseLogin, parseLogin } from './login.js'
 import { assertName } from './names.js'
 import { otherOf, strategyOf } from './pair.js'
 

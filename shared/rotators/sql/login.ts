@@ -4,10 +4,12 @@ import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape, type Shape, writeLogin } from '../../core/shapes/index.js'
 import { looksLikeUrl, parseUrl, type UrlParts } from '../../core/shapes/url.js'
+import { assertClear, assertHost } from './clear.js'
+import type { Dialect } from './dialect.js'
 import { failValue } from './errors.js'
-import { assertName, type NameRule } from './names.js'
+import { assertName } from './names.js'
 import { atKey } from './policy.js'
-import { readTls, type Tls, type TlsWords } from './tls.js'
+import { readTls, type Tls } from './tls.js'
 
 /** One login, in fields and never as a connection string, so that a driver reads nothing from a URL or from its own variables. */
 export interface DatabaseLogin {
@@ -20,21 +22,9 @@ export interface DatabaseLogin {
   readonly shape: Shape['kind']
 }
 
-/** How one engine writes its logins. */
-export interface Dialect {
-  /** The engine's name for people. */
-  readonly title: string
-  /** The schemes of its connection URLs, the usual one first. */
-  readonly schemes: readonly string[]
-  /** The port where a value names none. */
-  readonly port: number
-  readonly database: string
-  readonly names: NameRule
-  readonly tls: TlsWords
-}
-
 /** Reads a login in fields of a JSON value, as a connection URL, or as a bare password. bad_value with the field, bad_policy with keyturn-at for a bare one. */
 export function parseLogin(value: SecretText, policy: Policy, dialect: Dialect): DatabaseLogin {
+  assertClear(value, dialect)
   const shape = readShape(value)
   if (shape.kind === 'bare') return bare(shape.text, policy, dialect)
   if (shape.kind === 'url') return fromUrl(shape.url, dialect)
@@ -166,10 +156,7 @@ function portOf(value: unknown, { port }: Dialect): number {
 }
 
 function checked(login: DatabaseLogin, { names }: Dialect): DatabaseLogin {
-  if (/[,/\s]/.test(login.host)) {
-    const next = 'Name the writable endpoint; lists of hosts and socket folders are not supported.'
-    failValue('host', 'must be one host name or address', next)
-  }
+  assertHost(login.host)
   assertName(login.user, 'username', names)
   return login
 }

@@ -8,7 +8,12 @@ import { type NameRule, whyTooLong } from './names.js'
 export const pairKey: PolicyKey = {
   name: 'pair',
   help: 'alternate: the two logins that take turns, made beforehand; default: the name and the name with _clone',
-  check: (value) => (/^\S+ \S+$/.test(value) ? undefined : 'must name two logins, with a space between'),
+  check: (value) => {
+    const names = value.split(' ')
+    if (names.includes('')) return 'has an empty name; it must name two logins, with one space between'
+    if (names.length !== 2) return 'must name two logins, with a space between'
+    return names[0] === names[1] ? 'names one login twice; it must name two different ones' : undefined
+  },
 }
 
 /** One login whose password is replaced, or two that take turns. */
@@ -20,6 +25,8 @@ export function otherOf(user: string, policy: Policy, names: NameRule): string {
   const pair = text === undefined ? cloneNames(user) : text.split(' ')
   const other = pair.find((name) => name !== user)
   const tooLong = pair.map((name) => whyTooLong(name, names)).find((why) => why !== undefined)
+  if (pair.includes(''))
+    failPolicy('pair', 'is not set, and the name without _clone is empty', 'Name both logins, such as keyturn-pair="app_a app_b".')
   if (tooLong !== undefined) failPolicy('pair', `names a login of ${tooLong}`, 'Use shorter names.')
   if (!pair.includes(user) || other === undefined) {
     const next = `Name it and the other login, such as keyturn-pair="${user} other".`

@@ -67,9 +67,6 @@ export class Api {
 
   /** The same client, for one rotation that the service asked for: its own token travels with the one call that takes it. */
   forRotation = (rotationToken: SecretText | undefined): Api => new Api(this.#client, rotationToken)
-  get byService(): boolean {
-    return this.#rotationToken !== undefined
-  }
 
   async describe(id: string): Promise<Description> {
     return readDescription(await this.#client.send(new DescribeSecretCommand({ SecretId: id })))

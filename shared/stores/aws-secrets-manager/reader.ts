@@ -39,7 +39,7 @@ const keptMax = 1000
 
 /** For a while the service answers not-found for what was just written (sdk-js-v3 #7701). It is asked again after these pauses. */
 const staleWaitsMs = [150, 400, 1000]
-/** In testSecret not-found means that only current is tested, and finish then publishes what nobody tested. So it must be more certain. */
+/** In testSecret not-found means that only current is tested. So it must be more certain. */
 const testWaitsMs = [...staleWaitsMs, 2000, 4000]
 
 /** What a Reader works with. `warm` outlives the invocation and holds no value. */
@@ -123,11 +123,12 @@ export class Reader {
     return checked(description, token)
   }
 
-  /** The service calls finish only after testSecret succeeded with this token, so it vouches for the value. A call by hand is checked. */
+  /** The steps may come in any order. An AWSPENDING without a value has nothing to publish; one that is current already is not read. */
   async #finishState(ref: SecretRef, token: Token): Promise<SecretState> {
     const description = checked(await this.fresh(ref, token))
-    const vouched = this.#parts.api.byService || description.pending !== (token as string)
-    return stateOf(description, { pendingHasValue: vouched || (await this.hasValue(ref, token as string as VersionId)) })
+    const id = token as string as VersionId
+    const isPending = description.pending === id && description.current !== id
+    return stateOf(description, { pendingHasValue: isPending && (await this.hasValue(ref, id)) })
   }
 
   /** The state for set and test. The labels come with the value; only the policy comes from an earlier step. */

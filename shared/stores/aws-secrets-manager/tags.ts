@@ -4,6 +4,7 @@ import { type Code, codes } from '../../core/ports/errors.js'
 import type { Journal, NotePatch, Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
 import { consumerPhases } from '../../core/ports/words.js'
+import { escapeWord, none, time, timeOf, unescapeWord } from './tag-words.js'
 
 /**
  * The journal in at most six tags of 256 legal characters: what was announced, what is to be retired, who was seen. Each tag has one writer (the sweep
@@ -16,6 +17,8 @@ export interface Notes {
     readonly version: VersionId
     readonly publishedAt: number
     readonly checkedAt?: number
+    /** What the sweep found wrong with this version then. */
+    readonly checkedCode?: Code
     readonly returned?: boolean
   }
   /** For a value that was staged long before it is published: the service says only when it was staged. */
@@ -63,14 +66,23 @@ export function notesOf(tags: Policy): Notes | null {
 export function mergeNotes(notes: Notes | null, { publishedAt, current }: SecretState, patch: NotePatch): Notes {
   const isNew = patch.announced !== undefined
   const version = patch.announced ?? notes?.announced?.version
-  const about = isNew ? { publishedAt, ...optional('returned', current?.returned) } : notes?.announced
-  const checkedAt = optional('checkedAt', patch.checkedAt ?? notes?.announced?.checkedAt)
+  // The sequence stands for the time of what is announced: it is that time, or a moment later where a clock was ahead before.
+  const about = isNew ? { publishedAt: patch.sequence ?? publishedAt, ...optional('returned', current?.returned) } : notes?.announced
+  const corrected = patch.publishedAt !== undefined && current ? { version: current.id, at: patch.publishedAt } : undefined
   return {
-    ...(version === undefined || about === undefined ? {} : { announced: { ...about, version, ...checkedAt } }),
-    ...(isNew ? {} : optional('published', notes?.published)),
+    ...(version === undefined || about === undefined ? {} : { announced: { ...about, version, ...checkMerged(notes, patch, version) } }),
+    ...(isNew ? {} : optional('published', corrected ?? notes?.published)),
     retiring: patch.retiring ?? notes?.retiring ?? [],
     seen: patch.seen ?? notes?.seen ?? {},
   }
+}
+
+/** The time is kept when another version is announced; what was found of the old version is not. */
+function checkMerged(notes: Notes | null, patch: NotePatch, version: VersionId) {
+  const { announced } = notes ?? {}
+  const known = announced?.version === version ? announced.checkedCode : undefined
+  const found = patch.checked?.version === version ? patch.checked.code : known
+  return { ...optional('checkedAt', patch.checkedAt ?? announced?.checkedAt), ...optional('checkedCode', found) }
 }
 
 /** What changes: tags to write, and keys to remove. */
@@ -98,35 +110,22 @@ function fits(text: string, what: string): string {
   return text
 }
 
-const time = (ms: number): string => Math.max(0, Math.round(ms)).toString(36)
-const timeOf = (text: string | undefined): number | undefined => {
-  const ms = text === undefined || !/^[0-9a-z]{1,10}$/.test(text) ? Number.NaN : Number.parseInt(text, 36)
-  return Number.isSafeInteger(ms) ? ms : undefined
+/** When it was checked, and after a colon the code that was found. */
+const checkText = ({ checkedAt, checkedCode }: Partial<NonNullable<Notes['announced']>> = {}): string => {
+  const at = checkedAt === undefined ? '' : time(checkedAt)
+  return checkedCode === undefined ? at || none : `${at}:${checkedCode}`
 }
+const codeNamed = (text: string | undefined): Code | undefined =>
+  text !== undefined && Object.hasOwn(codes, text) ? (text as Code) : undefined
 
 /**
- * Escapes a word. Characters that are legal in a tag of every cloud stay, except blank and slash, which separate. All others become `=` and two hex
- * digits for each byte.
- */
-const escapeWord = (text: string): string =>
-  text.replace(/[^A-Za-z0-9\-._:@]/gu, (character) =>
-    [...Buffer.from(character)].map((byte) => `=${byte.toString(16).padStart(2, '0')}`).join(''),
-  )
-const unescapeWord = (text: string): string =>
-  Buffer.from(
-    text.replace(/[^=]|=([0-9a-f]{2})/g, (one, hex?: string) => hex ?? Buffer.from(one).toString('hex')),
-    'hex',
-  ).toString('utf8')
-
-const none = '-'
-/**
- * Version, when it was published, when it was checked, `r` where it had returned; then what is about to be published, and when. A missing word is `-`,
- * and is omitted at the end.
+ * Version, when it was published, when it was checked and what was found wrong, `r` where it had returned; then what is about to be published, and
+ * when. A missing word is `-`, and is omitted at the end.
  */
 function announcedText({ announced, published }: Notes): string {
   const words = [
     ...(announced ? [announced.version, time(announced.publishedAt)] : [none, none]),
-    announced?.checkedAt === undefined ? none : time(announced.checkedAt),
+    checkText(announced),
     announced?.returned ? 'r' : none,
     ...(published ? [published.version, time(published.at)] : []),
   ]
@@ -140,7 +139,8 @@ function announcedOf(text: string | undefined): Pick<Notes, 'announced' | 'publi
   const [publishedAt, at] = [timeOf(publishedText), timeOf(nextText)]
   const announced = {
     version: version as VersionId,
-    ...optional('checkedAt', timeOf(checked)),
+    ...optional('checkedAt', timeOf(checked?.split(':')[0])),
+    ...optional('checkedCode', codeNamed(checked?.split(':')[1])),
     ...(returned === 'r' ? { returned: true } : {}),
   }
   return {
@@ -189,8 +189,13 @@ function seenOf(word: string): [string, Seen] | undefined {
   const known = consumerPhases.find((one) => one === phase)
   const atMs = timeOf(at)
   if (!consumer || !version || known === undefined || atMs === undefined) return undefined
-  const named = code !== undefined && Object.hasOwn(codes, code) ? (code as Code) : undefined
-  const seen = { version: version as VersionId, phase: known, at: atMs, ...optional('again', timeOf(again)), ...optional('code', named) }
+  const seen = {
+    version: version as VersionId,
+    phase: known,
+    at: atMs,
+    ...optional('again', timeOf(again)),
+    ...optional('code', codeNamed(code)),
+  }
   return [unescapeWord(consumer), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
 }
 
@@ -215,8 +220,15 @@ export const journalOf = (notes: Notes | null, rest: Pick<Journal, 'rotation' | 
     ...optional('rotation', rest.rotation),
     ...optional('code', rest.code),
     ...optional('announced', notes?.announced?.version),
+    ...optional('sequence', notes?.announced?.publishedAt),
     retiring: notes?.retiring ?? [],
     ...(notes !== null && Object.keys(notes.seen).length > 0 ? { seen: notes.seen } : {}),
-    ...optional('checkedAt', notes?.announced?.checkedAt),
+    ...checkNoted(notes?.announced),
   }
+}
+
+function checkNoted(announced: Notes['announced']): Pick<Journal, 'checkedAt' | 'checked'> {
+  if (announced === undefined) return {}
+  const { version, checkedAt, checkedCode: code } = announced
+  return { ...optional('checkedAt', checkedAt), ...optional('checked', code && { version, code }) }
 }

@@ -64,9 +64,11 @@ const journal = v.object({
   rotation: v.optional(rotation),
   code: v.optional(code),
   announced: v.optional(v.nullable(id)),
+  sequence: v.optional(time),
   retiring: v.array(retiring),
   seen: v.optional(v.record(v.string(), seen)),
   checkedAt: v.optional(time),
+  checked: v.optional(v.object({ version: id, code: v.optional(code) })),
 })
 const owner = v.object({ host: v.string(), space: v.string(), pid: time, startedAt: v.string() })
 

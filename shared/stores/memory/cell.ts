@@ -32,8 +32,10 @@ export function stateOf(cell: Cell, profile: Profile): SecretState {
   const info = (id: VersionId | null) => (id === null ? undefined : cell.versions.get(id))
   const [current, previous] = [info(cell.current), info(cell.previous)]
   const published = new Set<Token>([...cell.versions.values()].flatMap(({ ours }) => (ours === undefined ? [] : [ours])))
-  const staged = [...cell.staged.values()].filter(({ token }) => !published.has(token))
   const rotation = cell.journal?.rotation
+  // While the intent stands its value is pending until the publication is noted, even where the write has gone out.
+  const intended = rotation?.intent === true ? rotation.staged : undefined
+  const staged = [...cell.staged.values()].filter(({ id, token }) => id === intended || !published.has(token))
   const named = rotation?.published === undefined ? rotation?.staged : undefined
   const pending = staged.find(({ id, token }) => (profile.serviceDriven ? token === cell.label : id === named))
   return {

@@ -1,3 +1,4 @@
+import { isFromFuture } from '../../../core/clock.js'
 import { optional } from '../../../core/optional.js'
 import { showDuration } from '../../../core/policy/index.js'
 import type { Retiring, Seen } from '../../../core/ports/store.js'
@@ -21,12 +22,13 @@ export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request'
   request.token ? { token: request.token } : {}
 /**
  * Whether nobody can continue the open rotation. Only the same put, which holds the value, can continue a put whose value was never kept. A rollback
- * whose value the target refused would only be refused again. A put replaces a rotation of a self-issued kind that has no value: the put may correct
- * the very value that no rotation can begin from.
+ * whose value the target refused would only be refused again. A rotation cannot make a value from one that cannot be read. A put replaces a rotation
+ * of a self-issued kind that has no value: the put may correct the very value that no rotation can begin from.
  */
 export function cannotContinue({ open, state, request, facts }: Look): boolean {
   if (open === undefined || state.pending !== undefined) return false
   if (facts.parts === true && open.kind !== 'put') return true
+  if (facts.unreadable === true && open.kind !== 'put') return true
   if (facts.selfIssued === true && request.kind === 'emergency' && open.kind !== 'emergency') return true
   if (facts.selfIssued === true && request.kind === 'put' && open.kind !== 'put') return true
   if (open.kind === 'put') return request.kind !== 'put' || request.token !== open.token
@@ -87,8 +89,15 @@ export function hold(look: Look): Action | undefined {
       'keyturn doctor says why. Correct it, then run keyturn sweep.',
     )
   }
+  const isAhead = isFromFuture(state.publishedAt, facts.now)
+  if (isAhead && facts.journal && facts.slots !== 1 && state.previous !== undefined)
+    return refuse(
+      'held',
+      'the last publication is from the future: a clock was ahead, and grace counts from when that is noted',
+      'Set the clocks right (keyturn doctor), then run keyturn retire <ref>: grace counts from then.',
+    )
   const graceEnd = state.publishedAt + facts.graceMs
-  if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {
+  if (facts.slots !== 1 && state.previous !== undefined && !isAhead && facts.now < graceEnd) {
     const left = showDuration(Math.max(1000, graceEnd - facts.now))
     return refuse('held', `the outgoing credential stays valid for another ${left}`)
   }

@@ -1,3 +1,4 @@
+import { isFromFuture } from '../../../core/clock.js'
 import { kindOfToken } from '../../../core/ids.js'
 import type { Action, Look, Row } from '../action.js'
 import { wasEmergency } from '../publication.js'
@@ -31,6 +32,9 @@ function answersRequest({ state, request, facts }: Look): boolean {
   if (request.part !== undefined) return false
   return request.kind !== 'emergency' || facts.selfIssued !== true || wasEmergency(state)
 }
+
+/** Whether current was published since the request was made. A publication from the future says nothing about that. */
+const isSince = ({ state, request, facts }: Look): boolean => state.publishedAt >= request.at && !isFromFuture(state.publishedAt, facts.now)
 
 function rolledBack({ journal, current }: Look['state']): boolean {
   if (current === undefined) return false
@@ -74,7 +78,7 @@ export const idleRows: readonly Row[] = [
     id: '20',
     state: 'idle; published at or after the request was made',
     request: 'rotate, emergency',
-    when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && l.state.publishedAt >= l.request.at && answersRequest(l),
+    when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && isSince(l) && answersRequest(l),
     answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
   },
   {

@@ -1,3 +1,4 @@
+import { seeLogin } from '../../../core/login-seen.js'
 import { optional } from '../../../core/optional.js'
 import type { AnyRotator, Context, Rotator, Sessions } from '../../../core/ports/rotator.js'
 import type { CredentialId, Policy } from '../../../core/ports/words.js'
@@ -91,10 +92,12 @@ export function composed(parts: readonly Part[], outside: Part | undefined, only
     },
     tooEarly: (context) => whyTooEarly(chosen, (part) => part.rotator.tooEarly?.(within(context, part))),
     sessions: outside?.rotator.sessions && sessionsOf(outside, outside.rotator.sessions),
+    login: outside && ((context, value) => seeLogin(outside.rotator, within(context, outside), of(value, outside))),
     // A credential with an issuer or older keys needs a secret of its own. Digests are companions of a whole value.
     issuer: undefined,
     older: undefined,
     digests: undefined,
+    assertClear: undefined, // parse asks it of the part with a target
     classify: (cause) => (outside ?? parts[0])?.rotator.classify(cause) ?? 'internal',
   })
   return rotator as AnyRotator

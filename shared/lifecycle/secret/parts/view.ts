@@ -51,6 +51,13 @@ function loginOf(view: SecretText): { readonly user: string; readonly password: 
   return { user: username ?? '', password: password ?? '' }
 }
 
-/** Parses one part as if it were a secret of its own. bad_value. */
-export const parseView = (text: SecretText, field: string, rotator: AnyRotator, policy: Policy): unknown =>
-  rotator.parse(viewOf(text, field), policy)
+/** Parses one part as if it were a secret of its own. bad_value, also for a connection URL beside it of which clients read different logins. */
+export function parseView(text: SecretText, field: string, rotator: AnyRotator, policy: Policy): unknown {
+  const view = viewOf(text, field)
+  if (rotator.assertClear) {
+    const beside = jsonFields(text.reveal()).filter(({ value }) => typeof value === 'string' && value.includes('://'))
+    const urls = Object.fromEntries(beside.map(({ name, value }) => [name, value]))
+    rotator.assertClear(new SecretText(JSON.stringify({ ...urls, ...(JSON.parse(view.reveal()) as object) })))
+  }
+  return rotator.parse(view, policy)
+}
