@@ -62,6 +62,11 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
 
   it("starts the service's own rotation where there is one, and follows it", async () => {
     const arn = world.make('native', world.value('app'))
+    await assert.rejects(rotateOrFollow(world.deps(), world.store, request('aws:native')), {
+      code: 'bad_policy',
+      message: /was not adopted/,
+    })
+    await world.store.setPolicy(await world.store.resolve('aws:native'), { 'keyturn-rotator': 'postgres' })
     const said: string[] = []
     const asked = { ...request('aws:native'), reason: 'somebody left' }
     const result = await rotateOrFollow(world.deps(), world.store, asked, (line) => said.push(line))
@@ -88,7 +93,7 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
   })
 
   it('one look that is of before it began is no end of a rotation', async () => {
-    const arn = world.make('slow', world.value('app'))
+    const arn = world.make('slow', world.value('app'), { 'keyturn-rotator': 'postgres' })
     const invoke = world.double.functions.get(functionArn)
     world.double.functions.set(functionArn, async (event) => {
       await delay(1500)

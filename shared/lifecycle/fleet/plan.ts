@@ -12,7 +12,7 @@ import type { Deps } from '../secret/deps.js'
 import { lookCode } from '../secret/last-look.js'
 import { opened } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { createTools, type Known, mayStart, namesNoRotator, notAdopted, type Tools } from '../secret/setup.js'
+import { createTools, isAdopted, type Known, namesNoRotator, notAdopted, type Tools } from '../secret/setup.js'
 import { trialOfCurrent, warningsOf } from '../secret/trial.js'
 import { dueOf, type SweepAction } from './sweep.js'
 import { viewOf } from './view.js'
@@ -60,7 +60,7 @@ async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Plan
     const setup = await opened(tools, state).setup()
     const code = state.journal?.code ?? lookCode(state)
     if (setup.rotator === undefined) return { ref, due: [], rotation: 'refused', why: namesNoRotator }
-    if (!mayStart(tools, state)) return { ref, due: dueOf(deps, state, setup), rotation: 'refused', why: notAdopted }
+    if (!isAdopted(tools, state)) return { ref, due: dueOf(deps, state, setup), rotation: 'refused', why: notAdopted }
     const action = decide(state, { kind: 'rotate', ref, at: deps.env.now() }, factsOf(tools, setup, state))
     const { kind } = setup.rotator.about
     const type = typeOf(setup.rotator, setup.policy)

@@ -16,7 +16,7 @@ import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dueAt } from '../secret/schedule.js'
-import { isAdopted, type Known, mayStart, namesNoRotator, notAdopted, type Setup, type Tools } from '../secret/setup.js'
+import { isAdopted, type Known, namesNoRotator, notAdopted, type Setup, type Tools } from '../secret/setup.js'
 import { named, type Trial, trialOfCurrent } from '../secret/trial.js'
 
 /** What one look at a secret showed; times in epoch milliseconds. */
@@ -93,7 +93,7 @@ async function asTheRun(
   kind: RotationRequest['kind'],
   decided: Status['next'],
 ): Promise<Status['next']> {
-  const mayBegin = kind === 'emergency' ? isAdopted(tools, state) : kind !== 'rotate' || mayStart(tools, state)
+  const mayBegin = (kind !== 'emergency' && kind !== 'rotate') || isAdopted(tools, state)
   if (rotator !== undefined && begins(decided) && !mayBegin) return { ...refuse('bad_policy', `it ${notAdopted}`), row: decided.row }
   if (rotator !== undefined) return notTooEarly(tools, { ...setup, rotator }, state, decided)
   if (kind === 'put' || decided.do === 'refuse' || decided.do === 'done') return decided

@@ -189,7 +189,7 @@ export const isAdopted = ({ deps }: Pick<Tools, 'deps'>, { policy }: SecretView)
   return said[rotatorKey] !== undefined || said[partsKey] !== undefined
 }
 
-/** Whether its rotations start by themselves or by `rotate`: it was adopted, or its platform rotates it, which somebody has turned on there. */
+/** Whether a sweep looks after it: it was adopted, or its platform rotates it, which somebody has turned on there. */
 export const mayStart = (tools: Pick<Tools, 'deps'>, state: SecretView): boolean => state.drivenBy === 'service' || isAdopted(tools, state)
 
 /** Refuses to begin a rotation of a secret that nobody adopted. bad_policy. */

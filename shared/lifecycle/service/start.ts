@@ -9,7 +9,7 @@ import { guardStarter } from '../guard/index.js'
 import { rotate } from '../rotation/rotate.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
-import type { Tools } from '../secret/setup.js'
+import { assertAdopted, type Tools } from '../secret/setup.js'
 
 const waitMsMax = 10 * 60_000
 const lookMs = 1000
@@ -37,6 +37,7 @@ export async function rotateOrFollow(
       field: 'ref',
       next: `Omit #${part}, or use --emergency --reason …, which runs our own engine.`,
     })
+  assertAdopted(tools, state)
   const classify = (cause: unknown) => deps.store.classify(cause)
   const recorded = guardStarter(starter, tools.guard, classify, reason)
   const token = await recorded.startNative(ref)
