@@ -31,6 +31,8 @@ export interface Swept {
   readonly action: SweepAction | 'look'
   readonly outcome: string
   readonly code?: Code
+  /** The names of the fields that a rotation has rewritten. */
+  readonly rewrote?: readonly string[]
 }
 
 /** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
@@ -118,7 +120,7 @@ async function* actAll(deps: Deps, state: SecretView, due: readonly SweepAction[
   for (const action of due) {
     try {
       const outcome = await act(deps, state, action, lookedAt)
-      if (outcome !== undefined) yield { ref, action, outcome }
+      if (outcome !== undefined) yield { ref, action, ...(typeof outcome === 'string' ? { outcome } : outcome) }
     } catch (cause) {
       yield failed(ref, action, cause)
     }
@@ -134,7 +136,12 @@ const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => 
 }
 
 /** `at`: the time of the look; a later publication answers it. undefined: there was nothing to do after all. */
-async function act(deps: Deps, listed: SecretView, action: SweepAction, at: number): Promise<string | undefined> {
+async function act(
+  deps: Deps,
+  listed: SecretView,
+  action: SweepAction,
+  at: number,
+): Promise<string | Pick<Swept, 'outcome' | 'rewrote'> | undefined> {
   const { shown } = listed.ref
   if (action === 'check') return check(deps, shown)
   if (action === 'announce') {
@@ -152,9 +159,9 @@ async function act(deps: Deps, listed: SecretView, action: SweepAction, at: numb
   }
   if (action === 'start') await preflightPass(deps, shown)
   const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
-  const { outcome, version } = await rotate(deps, { ...asked, ref: shown, at })
+  const { outcome, version, rewrote } = await rotate(deps, { ...asked, ref: shown, at })
   if (outcome === 'published') await announce(deps, shown)
-  return version === undefined ? outcome : `${outcome} ${version}`
+  return { outcome: version === undefined ? outcome : `${outcome} ${version}`, ...optional('rewrote', rewrote) }
 }
 
 const listOf = (parts: readonly string[]): string | undefined => (parts.length === 0 ? undefined : parts.join('; '))

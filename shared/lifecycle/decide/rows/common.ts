@@ -22,13 +22,15 @@ export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request'
   request.token ? { token: request.token } : {}
 /**
  * Whether nobody can continue the open rotation. Only the same put, which holds the value, can continue a put whose value was never kept. A rollback
- * whose value the target refused would only be refused again. A rotation cannot make a value from one that cannot be read.
+ * whose value the target refused would only be refused again. A rotation cannot make a value from one that cannot be read. A put replaces a rotation
+ * of a self-issued kind that has no value: the put may correct the very value that no rotation can begin from.
  */
 export function cannotContinue({ open, state, request, facts }: Look): boolean {
   if (open === undefined || state.pending !== undefined) return false
   if (facts.parts === true && open.kind !== 'put') return true
   if (facts.unreadable === true && open.kind !== 'put') return true
   if (facts.selfIssued === true && request.kind === 'emergency' && open.kind !== 'emergency') return true
+  if (facts.selfIssued === true && request.kind === 'put' && open.kind !== 'put') return true
   if (open.kind === 'put') return request.kind !== 'put' || request.token !== open.token
   return open.kind === 'rollback' && open.refusals > 0
 }
