@@ -3,12 +3,15 @@ import { optional } from '../../shared/core/optional.js'
 import { adopt as adoptSecret, type Looked, shownLook } from '../../shared/lifecycle/secret/adopt.js'
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
+import { trialJson, trialLines } from '../trial-lines.js'
 import { lookedJson } from './verify.js'
 
 /** Logs in once with the current value, and only then writes the policy. target_auth if the target refuses it; without a session, the code of the reason. */
 export const adopt = (): Command =>
   new Command('adopt')
-    .description('start managing a secret: log in once with its value, then write its policy; nothing changes at the target')
+    .description(
+      'start managing a secret: try what a rotation would write, log in once, then write the policy; nothing changes at the target',
+    )
     .argument('<ref>', 'the secret, such as file:db')
     .argument('[policy...]', 'key=value, such as strategy=alternate grace=2h')
     .option('--rotator <kind>', 'kind of credential; inferred if the value names it')
@@ -22,9 +25,10 @@ export const adopt = (): Command =>
           const looked = await adoptSecret(deps, admin, refText, patch, (one) => {
             seen = one
           })
-          const { ref, rotator } = looked
-          output.result(lookedJson(looked), [
+          const { ref, rotator, trial } = looked
+          output.result({ ...lookedJson(looked), ...trialJson(trial) }, [
             `${ref.shown} holds a ${rotator} credential that ${shownLook(looked)}. Next: keyturn rotate ${ref.shown}`,
+            ...trialLines(trial),
           ])
         } catch (cause) {
           if (seen === undefined) throw cause

@@ -25,13 +25,14 @@ export const plan = (): Command =>
         ])
         output.result(
           {
-            secrets: lines.map(({ ref, rotator, type, due, rotation, why, code, nextAt, aheadMs }) => ({
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, rewrites, code, nextAt, aheadMs }) => ({
               ref,
               rotator: rotator ?? null,
               type: type ?? null,
               due,
               rotation,
               why: why ?? null,
+              rewrites: rewrites ?? null,
               code: code ?? null,
               nextAt: nextAt === undefined ? null : showTime(nextAt),
               aheadMs: aheadMs ?? null,
@@ -44,8 +45,9 @@ export const plan = (): Command =>
       }),
     )
 
-function whyOf({ why, code, aheadMs }: Planned): string {
+function whyOf({ why, rewrites, code, aheadMs }: Planned): string {
   const ahead = aheadMs === undefined ? undefined : aheadText(aheadMs)
   const look = code === undefined || code === 'stuck' ? undefined : shownCode(code)
-  return [ahead, look, why].filter((text) => text !== undefined).join('; ')
+  const written = why !== undefined || rewrites === undefined ? undefined : `rewrites ${rewrites.join(', ')}`
+  return [ahead, look, why, written].filter((text) => text !== undefined).join('; ')
 }

@@ -4,6 +4,7 @@ import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { namedBy } from '../../shared/lifecycle/secret/open.js'
 import { announceAfter, announcedJson } from '../announced.js'
 import { action } from '../context.js'
+import { rewroteLine } from '../trial-lines.js'
 
 interface RollbackOptions {
   readonly reason: string
@@ -33,9 +34,20 @@ export const rollback = (): Command =>
           ...(again ? { again: true as const } : {}),
         })
         const pass = await announceAfter(deps, refText, output)
-        const { ref, outcome, version, previous } = result
-        output.result({ ref: ref.shown, outcome, version: version ?? null, previous: previous ?? null, ...announcedJson(pass) }, [
-          `${ref.shown} is rolled back: version ${version} is current and holds the previous credential.`,
-        ])
+        const { ref, outcome, version, previous, rewrote } = result
+        output.result(
+          {
+            ref: ref.shown,
+            outcome,
+            version: version ?? null,
+            previous: previous ?? null,
+            rewrote: rewrote ?? null,
+            ...announcedJson(pass),
+          },
+          [
+            `${ref.shown} is rolled back: version ${version} is current and holds the previous credential.`,
+            ...(rewrote === undefined ? [] : [`It ${rewroteLine(rewrote)}.`]),
+          ],
+        )
       }),
     )

@@ -14,6 +14,7 @@ import { rotateOrFollow } from '../../shared/lifecycle/service/start.js'
 import { announceAfter, announcedJson, type Pass } from '../announced.js'
 import { action, type Run } from '../context.js'
 import type { Json } from '../output.js'
+import { rewroteLine, trialLines } from '../trial-lines.js'
 import { statusJson } from './status.js'
 
 interface RotateOptions {
@@ -64,7 +65,7 @@ export const rotate = (): Command =>
         const request = { ...requestOf(refText, options, app.env.now()), ...optional('part', part) }
         if (options.dryRun) {
           const found = await statusOf(deps, refText, request.kind)
-          output.result(statusJson(found, app.env.now()), [dryRunLine(found)])
+          output.result(statusJson(found, app.env.now()), dryRunLines(found))
           return
         }
         if (request.kind === 'rotate') await preflightPass(deps, refText)
@@ -75,9 +76,10 @@ export const rotate = (): Command =>
       }),
     )
 
-function dryRunLine({ state, next }: Status): string {
+function dryRunLines({ state, next, trial }: Status): readonly string[] {
   const would = `${state.ref.shown}: would ${next.do} (row ${next.row})`
-  return next.do === 'refuse' ? `${would}: ${next.code}, ${next.why}` : would
+  if (next.do !== 'refuse') return [would, ...trialLines(trial)]
+  return [`${would}: ${next.code}, ${next.why}`, ...(next.next === undefined ? [] : [next.next]), ...trialLines(trial)]
 }
 
 /** Runs a step as the platform's own if the platform drives rotations. A whole rotation is left to the platform if it starts rotations. */
@@ -101,11 +103,14 @@ async function fleet({ app, output }: Run, given: string | undefined, { type, st
     })
   const { starter } = await app.service(`${store}:any`)
   const deps = await app.deps(`${store}:any`)
-  const { rotated, skipped, failed, left } = await rotateFleet(deps, app.env, { type, reason, starter }, (line) => output.note(line))
-  const found = { rotated, skipped: skipped.map(({ ref, code, why }) => ({ ref, code, why })), left }
+  const { rotated, rewrote, skipped, failed, left } = await rotateFleet(deps, app.env, { type, reason, starter }, (line) =>
+    output.note(line),
+  )
+  const found = { rotated, rewrote, skipped: skipped.map(({ ref, code, why }) => ({ ref, code, why })), left }
   if (failed === undefined) {
     const lines = skipped.map(({ ref, code, why }) => `${ref}  ${code}: ${why}`)
-    output.result(found, [...lines, `${rotated.length} rotated and verified, ${skipped.length} skipped.`])
+    const written = Object.entries(rewrote).map(([ref, fields]) => `${ref} ${rewroteLine(fields)}`)
+    output.result(found, [...written, ...lines, `${rotated.length} rotated and verified, ${skipped.length} skipped.`])
     return
   }
   const why = `${failed.ref} failed. ${rotated.length} were rotated before it, ${left} were not started. ${failed.why}`
@@ -144,11 +149,12 @@ const resultJson = (result: RotationResult): { readonly [key: string]: Json | un
   previous: result.previous ?? null,
   steps: result.steps,
   differences: result.differences.map(({ what, outgoing, incoming, fatal }) => ({ what, outgoing, incoming, fatal })),
+  rewrote: result.rewrote ?? null,
   windowMs: result.windowMs ?? null,
 })
 
 function resultLines(result: RotationResult): readonly string[] {
-  const { ref, outcome, version, steps: done, differences, windowMs } = result
+  const { ref, outcome, version, steps: done, differences, rewrote, windowMs } = result
   const work = done.length === 0 ? 'nothing to do' : `${done.join(', ')} done`
   const first = {
     published: `${ref.shown} is rotated: version ${version} is current (${done.join(', ')}).`,
@@ -156,5 +162,11 @@ function resultLines(result: RotationResult): readonly string[] {
     step: `${ref.shown}: ${work}; nothing is published yet.`,
   }[outcome]
   const remarks = differences.map(({ what, outgoing, incoming }) => `difference: ${what}: outgoing ${outgoing}, incoming ${incoming}`)
-  return [first, ...remarks, ...(windowMs === undefined ? [] : [`New logins with the stored value failed for at most ${windowMs} ms.`])]
+  const written = rewrote === undefined || outcome === 'unchanged' ? [] : [`It ${rewroteLine(rewrote)}.`]
+  return [
+    first,
+    ...written,
+    ...remarks,
+    ...(windowMs === undefined ? [] : [`New logins with the stored value failed for at most ${windowMs} ms.`]),
+  ]
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
 import { aheadOf } from '../../shared/core/clock.js'
+import { optional } from '../../shared/core/optional.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { shownCode } from '../../shared/lifecycle/fleet/plan.js'
@@ -8,6 +9,7 @@ import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { lookCode } from '../../shared/lifecycle/secret/last-look.js'
 import { action } from '../context.js'
 import { type Json, showTime } from '../output.js'
+import { trialJson, trialLines } from '../trial-lines.js'
 
 /** Shows the state of a secret and what a rotation would do now. The code of a real run decides it. No login, no write. */
 export const status = (): Command =>
@@ -51,10 +53,11 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
       notBefore: showTime(notBefore),
     })),
     move: moveOf(found) ?? null,
+    ...trialJson(found.trial),
     next: {
       do: next.do,
       row: next.row,
-      ...(next.do === 'refuse' ? { code: next.code, why: next.why } : {}),
+      ...(next.do === 'refuse' ? { code: next.code, why: next.why, ...optional('next', next.next) } : {}),
       ...(next.do === 'go' ? { from: next.from } : {}),
     },
   }
@@ -142,6 +145,8 @@ function statusLines(found: Status, now: number): readonly string[] {
     ...(look === undefined ? [] : [`login      ${shownCode(look)}`]),
     ...followLines(found, now),
     `next       ${nextLine(next, state.ref.shown)}`,
+    ...(next.do === 'refuse' && next.next !== undefined ? [`           ${next.next}`] : []),
+    ...trialLines(found.trial).map((line) => `           ${line}`),
   ]
 }
 

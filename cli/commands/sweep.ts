@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
+import { optional } from '../../shared/core/optional.js'
 import { parseDuration } from '../../shared/core/policy/index.js'
 import { type Code, codes } from '../../shared/core/ports/errors.js'
 import { follow } from '../../shared/lifecycle/fleet/follow.js'
@@ -68,7 +69,9 @@ async function onePass({ app, output }: Run, store: string): Promise<readonly Sw
   const done: Swept[] = []
   for await (const one of sweepOnce(await app.deps(`${store}:any`))) {
     done.push(one)
-    output.note(`${one.ref}  ${one.action}: ${one.code === undefined ? '' : `${one.code}: `}${one.outcome}`)
+    output.note(
+      `${one.ref}  ${one.action}: ${one.code === undefined ? '' : `${one.code}: `}${one.outcome}${one.rewrote === undefined ? '' : `; rewrote ${one.rewrote.join(', ')}`}`,
+    )
   }
   return done
 }
@@ -79,7 +82,13 @@ const isFailure = ({ code }: Swept): boolean => code !== undefined && codes[code
 function answer({ output }: Run, done: readonly Swept[]): void {
   const failures = done.filter(isFailure)
   const json = {
-    actions: done.map(({ ref, action: what, outcome, code }) => ({ ref, action: what, outcome, code: code ?? null })),
+    actions: done.map(({ ref, action: what, outcome, code, rewrote }) => ({
+      ref,
+      action: what,
+      outcome,
+      code: code ?? null,
+      ...optional('rewrote', rewrote),
+    })),
     failed: failures.length,
   }
   const [first] = failures

@@ -102,6 +102,29 @@ export const mutants: readonly Mutant[] = [
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
   {
+    name: 'publish on resume without looking',
+    edits: [
+      {
+        file: 'shared/stores/memory/publish.ts',
+        from: 'if (followers(parts).length === 0) return',
+        to: 'if (followers(parts).length === 0 || cell.journal?.rotation?.intent === true) return',
+      },
+    ],
+    tests: ['lifecycle/traces-publish.test.ts'],
+  },
+  {
+    name: 'a publication from the future answers requests',
+    edits: [{ file: 'shared/lifecycle/decide/rows/idle.ts', from: ' && !isFromFuture(state.publishedAt, facts.now)', to: '' }],
+    tests: ['lifecycle/traces-clock.test.ts'],
+  },
+  {
+    name: 'tell of what somebody else wrote at the same time without a login',
+    edits: [
+      { file: 'shared/lifecycle/consumers/announce.ts', from: 'if (isContested(state)) {', to: 'if (isContested(state) && now < 0) {' },
+    ],
+    tests: ['lifecycle/traces-publish.test.ts'],
+  },
+  {
     name: 'arm on an empty list of required consumers',
     edits: [
       {
@@ -124,8 +147,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/consumers/announce.ts',
-        from: '    const told = await tellAll(tools, setup, state, change, overtaken)\n',
-        to: '    await tools.store.note(state, { announced: current.id })\n    const told = await tellAll(tools, setup, state, change, overtaken)\n',
+        from: '    const told = await deliverAll(tools, setup, state, change, overtaken)\n',
+        to: '    await tools.store.note(state, { announced: current.id })\n    const told = await deliverAll(tools, setup, state, change, overtaken)\n',
       },
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/after.test.ts'],

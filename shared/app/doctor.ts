@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RotationError, systemCodeOf } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import type { Code } from '../core/ports/errors.js'
 import type { Preflight } from '../core/ports/notifier.js'
 import type { Listed } from '../core/ports/store.js'
@@ -9,6 +10,7 @@ import { inspectCompanions } from '../lifecycle/consumers/companions.js'
 import { statusOf } from '../lifecycle/fleet/status.js'
 import { lookError, shownLook, verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
+import { type Trial, warningsOf } from '../lifecycle/secret/trial.js'
 import { checkAudit } from './audit-file.js'
 import type { Config } from './config.js'
 
@@ -140,21 +142,29 @@ function* clock({ env }: Deps, { ref, publishedAt = 0 }: Listed): Iterable<Findi
     }
 }
 
+/** Says what a rotation rewrites. Fields with one text are a warning: only a person knows which systems they are for. */
+function tried(what: string, works: string, trial: Trial | undefined): Finding {
+  if (trial === undefined) return good(what, works)
+  const says = `${works}; a rotation rewrites ${trial.rewrites.join(', ')}`
+  const [first] = warningsOf(trial)
+  return first === undefined ? good(what, says) : { what, level: 'warning', says: `${says}. ${first.says}`, next: first.next }
+}
+
 async function secret(deps: Deps, shown: string): Promise<Finding> {
   const bad = (says: string, command: 'recover' | 'status'): Finding => {
     return { what: shown, level: 'wrong', says, next: `Run keyturn ${command} ${shown}.` }
   }
   try {
-    const { next, state } = await statusOf(deps, shown)
+    const { next, state, trial } = await statusOf(deps, shown)
     if (state.journal?.code !== undefined) return bad(`it is ${state.journal.code}`, 'recover')
     const looked = await verifyCurrent(deps, shown)
     if (looked.passwordAccepted === false) return { ...bad('the target refuses the current value', 'recover'), code: 'target_auth' }
     const noSession = lookError(looked)
     if (noSession !== undefined) return wrong(shown, noSession)
     const seen = shownLook(looked)
-    if (next.do !== 'refuse') return good(shown, seen)
-    if (next.code !== 'held') return bad(`a rotation would be refused: ${next.why}`, 'status')
-    return good(shown, `${seen}; a rotation is held: ${next.why}`)
+    if (next.do !== 'refuse') return tried(shown, seen, trial)
+    if (next.code !== 'held') return { ...bad(`a rotation would be refused: ${next.why}`, 'status'), ...optional('next', next.next) }
+    return tried(shown, `${seen}; a rotation is held: ${next.why}`, trial)
   } catch (cause) {
     return wrong(shown, cause)
   }

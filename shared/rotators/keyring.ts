@@ -3,7 +3,7 @@ import type { AnyRotator, Context, Rotator } from '../core/ports/rotator.js'
 import type { CredentialId, SecretRef } from '../core/ports/words.js'
 import { SecretText } from '../core/secret-text.js'
 import { currentOf, newId, selfIssued } from '../core/self-issued.js'
-import { countOf, likeOf, policyKeys } from './keyring/policy.js'
+import { countOf, makerFor, policyKeys } from './keyring/policy.js'
 import { type KeyringValue, parseKeyring, type RingKey, renderKeyring } from './keyring/value.js'
 
 /**
@@ -35,7 +35,7 @@ const idOf = ({ id }: RingKey): CredentialId => id as CredentialId
 
 function check({ policy, current }: Context<KeyringValue>): void {
   if (current === undefined) return
-  likeOf(policy, current)
+  makerFor(policy, current)
   const there = current.keys.length
   if (there > countOf(policy)) throw tooFewError(there)
 }
@@ -54,14 +54,11 @@ function keptOf(context: Context<KeyringValue>): readonly RingKey[] {
 function propose(context: Context<KeyringValue>): KeyringValue {
   const { policy, env } = context
   const current = currentOf(context)
-  const { encoding, size } = likeOf(policy, current)
+  const make = makerFor(policy, current)
   const kept = keptOf(context)
   if (kept.length >= countOf(policy)) throw fullError(context.ref, kept)
-  const bytes = Buffer.from(env.random(size))
-  const fresh: RingKey = {
-    id: newId(context),
-    key: new SecretText(bytes.toString(encoding)),
-  }
+  const key = new SecretText(make(env.random))
+  const fresh: RingKey = { id: newId(context), key }
   return { field: current.field, keys: [fresh, ...kept] }
 }
 

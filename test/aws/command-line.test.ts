@@ -62,7 +62,10 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
 
   it("starts the service's own rotation where there is one, and follows it", async () => {
     const arn = world.make('native', world.value('app'))
-    await assert.rejects(rotateOrFollow(world.deps(), world.store, request('aws:native')), { code: 'bad_policy', message: /was not adopted/ })
+    await assert.rejects(rotateOrFollow(world.deps(), world.store, request('aws:native')), {
+      code: 'bad_policy',
+      message: /was not adopted/,
+    })
     await world.store.setPolicy(await world.store.resolve('aws:native'), { 'keyturn-rotator': 'postgres' })
     const said: string[] = []
     const asked = { ...request('aws:native'), reason: 'somebody left' }

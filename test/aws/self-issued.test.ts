@@ -83,7 +83,7 @@ describe('self-issued credentials in AWS', () => {
 
   it('random, secret-list and keyring rotate, too', async () => {
     const kinds = {
-      api: [{ api_key: 'first' }, { rotator: 'random', form: 'api-key', strategy: 'overlap' }],
+      api: [{ api_key: 'first' }, { rotator: 'random', form: 'api-key', spelling: 'change', strategy: 'overlap' }],
       cookies: [{ cookie: ['a'.repeat(32)] }, { rotator: 'secret-list' }],
       data: [{ key: 'ab'.repeat(32) }, { rotator: 'keyring' }],
     } as const
@@ -100,7 +100,11 @@ describe('self-issued credentials in AWS', () => {
     /** One key twice, a word that is no API key, a ring without the key that still decrypts. */
     const kinds = {
       'jwt-early': ['{}', { rotator: 'jwt', algorithm: 'ES256' }, oneKeyTwice],
-      'api-early': ['{"api_key":"first"}', { rotator: 'random', form: 'api-key', strategy: 'overlap' }, () => '{"api_key":"a"}'],
+      'api-early': [
+        '{"api_key":"first"}',
+        { rotator: 'random', form: 'api-key', spelling: 'change', strategy: 'overlap' },
+        () => '{"api_key":"a"}',
+      ],
       'data-early': [JSON.stringify({ key: 'ab'.repeat(32) }), { rotator: 'keyring' }, () => JSON.stringify({ key: 'cd'.repeat(32) })],
     } as const
     world.double.attemptsMax = 0

@@ -45,6 +45,14 @@ export function rotatorContract(named: NamedRotator): void {
       }
     })
 
+    it('says what a rotation will do without a text of the value', () => {
+      const { outlook } = harness.rotator
+      const says = outlook?.call(harness.rotator, current, harness.policy) ?? 'nothing to say'
+      assert.ok(says.length > 10 && !says.endsWith('.'))
+      const texts = Object.values(JSON.parse(harness.current.reveal()) as Record<string, unknown>).flat()
+      for (const text of texts) if (typeof text === 'string' && text.length > 10) assert.ok(!says.includes(text))
+    })
+
     it('finds nothing wrong with a policy and values that fit', () => harness.rotator.check(harness.context(current)))
 
     it('accepts current, and not a wrong password', async () => {

@@ -189,11 +189,23 @@ describe('a guarded rotator', () => {
       publicHalf: { set: () => undefined },
       typeOf: () => 'other',
       identities: () => [],
+      outlook: () => 'x',
       tooEarly: () => undefined,
       digests: () => new SecretText('digests'),
       restore: (_now, back) => back,
     }
-    for (const name of ['issuer', 'sessions', 'older', 'publicHalf', 'typeOf', 'identities', 'tooEarly', 'digests', 'restore'] as const) {
+    for (const name of [
+      'issuer',
+      'sessions',
+      'older',
+      'publicHalf',
+      'typeOf',
+      'identities',
+      'outlook',
+      'tooEarly',
+      'digests',
+      'restore',
+    ] as const) {
       const { [name]: _, ...rest } = whole
       assert.deepEqual(Object.keys(guardRotator(whole, guard)).sort(), Object.keys(whole).sort())
       assert.deepEqual(Object.keys(guardRotator(rest, guard)).sort(), Object.keys(rest).sort(), `without ${name}`)

@@ -86,6 +86,7 @@ const apiKey = {
       'keyturn-rotator': 'random',
       'keyturn-strategy': 'overlap',
       'keyturn-form': 'api-key',
+      'keyturn-spelling': 'change',
       'keyturn-companions': 'service header copy',
     }
     return world.create('source', { key: 'first-key-0123456789' }, policy)

@@ -13,13 +13,14 @@ const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci do
 
 /** docs/cli.md: the fields of each answer, beside ok. */
 const fieldsOf: Readonly<Record<string, readonly string[]>> = {
-  adopt: ['ref', 'rotator', 'passwordAccepted', 'logsIn'],
+  verify: ['ref', 'rotator', 'passwordAccepted', 'logsIn'],
+  adopt: ['ref', 'rotator', 'passwordAccepted', 'logsIn', 'rewrites', 'shared', 'stale', 'outlook'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
   status:
-    'ref rotator type strategy version previous publishedAt nextAt pending open token leaseUntil code graceMs announced consumers retiring move next'.split(
+    'ref rotator type strategy version previous publishedAt aheadMs nextAt pending open token leaseUntil code graceMs announced consumers retiring move rewrites shared stale outlook next'.split(
       ' ',
     ),
-  rotate: 'ref outcome kind token version previous steps differences windowMs announced consumers'.split(' '),
+  rotate: 'ref outcome kind token version previous steps differences rewrote windowMs announced consumers'.split(' '),
 }
 const hasFields = (body: Body, fields: readonly string[]): void => assert.deepEqual(Object.keys(body).sort(), ['ok', ...fields].sort())
 
@@ -112,7 +113,7 @@ describe('a whole life on a real PostgreSQL', { skip }, () => {
     hasFields(policy, ['ref', 'policy'])
     assert.equal((policy.policy as Body)['keyturn-owner'], 'team a')
     await tells(['policy', 'file:db'], /^keyturn-admin=file:pg-admin$/m)
-    hasFields(await keyturn.ok(['verify', 'file:db']), fieldsOf.adopt ?? [])
+    hasFields(await keyturn.ok(['verify', 'file:db']), fieldsOf.verify ?? [])
     await tells(['verify', 'file:db'], /file:db.*logs in.*postgres/)
     assert.deepEqual(await keyturn.kept(), before_)
   })

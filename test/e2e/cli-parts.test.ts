@@ -48,6 +48,7 @@ describe('several credentials in one secret, one of them of a real PostgreSQL', 
       'db-password-strategy=alternate',
       'db-password-pair=app_a app_b',
       'erlang-cookie-form=cookie',
+      'erlang-cookie-spelling=change',
       'admin=file:pg-admin',
       'grace=1s',
     ]

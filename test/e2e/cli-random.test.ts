@@ -20,8 +20,7 @@ describe('self-issued keys from the command line', () => {
       [`file:${name}-held`, 'grace=10m'],
     ] as const) {
       await keyturn.ok(['put', ref], { stdin })
-      await keyturn.ok(['adopt', ref, '--rotator', rotator])
-      await keyturn.ok(['policy', ref, grace, ...policy])
+      await keyturn.ok(['adopt', ref, '--rotator', rotator, grace, ...policy])
       await keyturn.ok(['rotate', ref])
     }
     await keyturn.fails(['rotate', `file:${name}-held`], 'held')
@@ -29,13 +28,12 @@ describe('self-issued keys from the command line', () => {
 
   it('replace: a bare text, and a field of JSON; the rest of it stays', async () => {
     await keyturn.ok(['put', 'file:cookie'], { stdin: 'OLDCOOKIE' })
-    await keyturn.ok(['adopt', 'file:cookie', '--rotator', 'random'])
-    await keyturn.ok(['policy', 'file:cookie', 'form=cookie'])
+    await keyturn.fails(['adopt', 'file:cookie', '--rotator', 'random'], 'bad_policy', 'keyturn-form')
+    await keyturn.ok(['adopt', 'file:cookie', '--rotator', 'random', 'form=cookie', 'spelling=change'])
     await keyturn.ok(['rotate', 'file:cookie'])
     assert.match(await keyturn.value('cookie'), /^[A-Z]{32}$/)
     await keyturn.ok(['put', 'file:api'], { stdin: '{"api_key": "old", "url": "https://api.example"}' })
-    await keyturn.ok(['adopt', 'file:api', '--rotator', 'random'])
-    await keyturn.ok(['policy', 'file:api', 'form=api-key', 'prefix=shop'])
+    await keyturn.ok(['adopt', 'file:api', '--rotator', 'random', 'form=api-key', 'prefix=shop', 'spelling=change'])
     const before_ = await fields('api')
     await keyturn.ok(['rotate', 'file:api'])
     const now = await fields('api')
@@ -46,7 +44,7 @@ describe('self-issued keys from the command line', () => {
   })
 
   it('overlap: the one before stays for a whole interval; the next rotation waits for grace, and then drops the oldest', async () => {
-    await rotateOnce('hook', '{"secret": "whsec_first"}', 'random', 'strategy=overlap', 'form=webhook')
+    await rotateOnce('hook', '{"secret": "whsec_first"}', 'random', 'strategy=overlap', 'form=webhook', 'spelling=change')
     const one = await fields('hook')
     assert.equal(one.secret_previous, 'whsec_first')
     assert.match(one.secret ?? '', /^whsec_/)
@@ -108,7 +106,8 @@ describe('self-issued keys from the command line', () => {
   it('what does not fit is refused by name, and nothing is changed', async () => {
     await keyturn.ok(['put', 'file:odd'], { stdin: '{"key": "a-value-0123456789", "token": "another-0123456789"}' })
     await keyturn.fails(['adopt', 'file:odd', '--rotator', 'random'], 'bad_policy', 'keyturn-field')
-    await keyturn.ok(['policy', 'file:odd', 'rotator=random', 'field=key', 'form=hex'])
+    await keyturn.fails(['policy', 'file:odd', 'rotator=random', 'field=key', 'form=hex'], 'bad_policy', 'keyturn-form')
+    await keyturn.ok(['policy', 'file:odd', 'rotator=random', 'field=key', 'form=hex', 'spelling=change'])
     await keyturn.fails(['policy', 'file:odd', 'form=rot13'], 'bad_policy', 'keyturn-form')
     await keyturn.fails(['policy', 'file:odd', 'size=8'], 'bad_policy', 'keyturn-size')
     await keyturn.fails(['policy', 'file:odd', 'field=absent'], 'bad_value', 'absent')

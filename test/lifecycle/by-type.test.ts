@@ -10,8 +10,8 @@ import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 /** A kind of credential, the days of its type, and a first value. */
 const kinds: readonly (readonly [policy: Policy, type: string, days: number, value: object])[] = [
-  [{ 'keyturn-rotator': 'random' }, 'api-key', 30, { key: 'first' }],
-  [{ 'keyturn-rotator': 'random', 'keyturn-form': 'cookie' }, 'symmetric', 180, { cookie: 'FIRST' }],
+  [{ 'keyturn-rotator': 'random' }, 'api-key', 30, { key: 'first-key-0123456789' }],
+  [{ 'keyturn-rotator': 'random', 'keyturn-form': 'cookie' }, 'symmetric', 180, { cookie: 'KQZWVJXNTBHRMPLDGFSCAYEUOIKQZWVJ' }],
   [{ 'keyturn-rotator': 'secret-list' }, 'symmetric', 180, { cookie: ['a'.repeat(32)] }],
   [{ 'keyturn-rotator': 'jwt', 'keyturn-algorithm': 'ES256' }, 'jwt', 180, {}],
 ]
@@ -45,7 +45,7 @@ describe('by type of credential', () => {
 
   it('what a secret says goes first: another period, or manual', async () => {
     const world = new SelfIssuedWorld('by-type-own')
-    const ref = await world.create('one', { key: 'first' }, { 'keyturn-rotator': 'random', 'keyturn-every': '7d' })
+    const ref = await world.create('one', { key: 'first-key-0123456789' }, { 'keyturn-rotator': 'random', 'keyturn-every': '7d' })
     await world.rotate(ref)
     const at = async () => (await world.act((deps) => statusOf(deps, ref.shown))).nextAt
     const { publishedAt } = await world.state(ref)

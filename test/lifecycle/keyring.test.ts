@@ -145,7 +145,7 @@ describe('a keyring', () => {
     const { data_id: primary } = await world.json<Ring>(ref)
     await assert.rejects(say(world, ref, primary), fails('bad_event', /keeps no older key/))
     await assert.rejects(say(world, ref, 'nobody'), fails('bad_event', new RegExp(`It keeps ${one.data_id}, first`)))
-    const other = await world.create('api', { key: 'first' }, { 'keyturn-rotator': 'random' })
+    const other = await world.create('api', { key: 'first-key-0123456789' }, { 'keyturn-rotator': 'random' })
     await assert.rejects(say(world, other, 'first'), fails('bad_event', /keeps no older keys/))
     const change = (patch: Policy) => world.act((deps) => changePolicy(deps, world.main, ref.shown, patch))
     await assert.rejects(change({ 'keyturn-count': '2' }), fails('bad_policy', /would be dropped while it decrypts/))
@@ -170,7 +170,7 @@ describe('a keyring', () => {
         world.create(`bad-${field}-${JSON.stringify(value).length}`, value, own),
         (cause) => fails('bad_value')(cause) && (cause as { field?: string }).field === field && !String(cause).includes('Canary'),
       )
-    await assert.rejects(world.create('odd', { data: 'no encoding at all!' }, own), fails('bad_policy', /neither hex nor base64/))
+    await assert.rejects(world.create('odd', { data: 'no-encoding-at-all!' }, own), fails('bad_policy', /neither hex nor base64/))
   })
 })
 
@@ -183,9 +183,10 @@ describe('what a service needs to know of an API key', () => {
       'keyturn-rotator': 'random',
       'keyturn-strategy': 'overlap',
       'keyturn-form': 'api-key',
+      'keyturn-spelling': 'change',
       'keyturn-companions': 'service',
     }
-    const ref = await world.create('api', { key: 'first' }, policy)
+    const ref = await world.create('api', { key: 'first-key-0123456789' }, policy)
     const hashes = await world.create('hashes', {}, {}, world.other)
     const sha = (text: string) => createHash('sha256').update(text).digest('hex')
     for (let round = 0; round < 3; round++) {

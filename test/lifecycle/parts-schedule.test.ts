@@ -10,7 +10,7 @@ const hourMs = 3_600_000
 const fields = ['admin_key', 'worker_key', 'monitoring_key'] as const
 const every = { 'keyturn-admin_key-every': '30d', 'keyturn-worker_key-every': '90d', 'keyturn-every': '180d' }
 const daysOf = { admin_key: 30, worker_key: 90, monitoring_key: 180 } as const
-const value = Object.fromEntries(fields.map((field) => [field, `first-${field}`]))
+const value = Object.fromEntries(fields.map((field) => [field, `first-${field}-0123456789`]))
 
 describe('parts with schedules of their own', () => {
   const open = async (policy: Policy = {}) => {

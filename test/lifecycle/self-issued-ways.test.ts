@@ -311,11 +311,11 @@ describe('companions of what is self-issued', () => {
   it('a login is written only where it has a place; a companion gets no field, and of several parts only those that it has', async () => {
     const world = new SelfIssuedWorld('places')
     world.companions({ one: { content: 'credential', at: 'memory:one', order: 'after' } })
-    const key = await world.create('key', { api_key: 'first' }, { 'keyturn-rotator': 'random', 'keyturn-companions': 'one' })
-    const bare = await world.create('bare', 'first', { 'keyturn-rotator': 'random', 'keyturn-companions': 'one' })
+    const key = await world.create('key', { api_key: 'first-key-0123456789' }, { 'keyturn-rotator': 'random', 'keyturn-companions': 'one' })
+    const bare = await world.create('bare', 'first-key-0123456789', { 'keyturn-rotator': 'random', 'keyturn-companions': 'one' })
     const several = await world.create(
       'several',
-      { admin_key: 'a', jwt_secret: 'b' },
+      { admin_key: 'first-a-0123456789', jwt_secret: 'first-b-0123456789' },
       { 'keyturn-parts': 'admin_key=random jwt_secret=random', 'keyturn-companions': 'one' },
     )
     const one = await world.create('one', { token: 'old', host: 'h' }, {}, world.other)
@@ -362,7 +362,7 @@ describe('parts, one by one', () => {
   const own = { 'keyturn-parts': 'a=random b=random' }
   const open = async (seed: string) => {
     const world = new SelfIssuedWorld(seed)
-    return { world, ref: await world.create('both', { a: 'first-a-0123', b: 'first-b-0123' }, own) }
+    return { world, ref: await world.create('both', { a: 'first-a-0123456789', b: 'first-b-0123456789' }, own) }
   }
   it('two that are asked for at once are both rotated; one that is open for another part is no answer', async () => {
     const { world, ref } = await open('parts-both')
@@ -370,7 +370,7 @@ describe('parts, one by one', () => {
     await world.rotate(ref, { part: 'a', at })
     await world.rotate(ref, { part: 'b', at })
     const first = await world.json<{ a: string; b: string }>(ref)
-    assert.ok(first.a !== 'first-a-0123' && first.b !== 'first-b-0123')
+    assert.ok(first.a !== 'first-a-0123456789' && first.b !== 'first-b-0123456789')
     world.env.time += dayMs
     await world.rotate(ref, { part: 'a', step: 'create' })
     await world.rotate(ref, { part: 'b' })
@@ -382,7 +382,7 @@ describe('parts, one by one', () => {
     await world.rotate(ref, { part: 'a', step: 'create' })
     await world.rotate(ref, { kind: 'emergency' })
     const now = await world.json<{ a: string; b: string }>(ref)
-    assert.ok(now.a !== 'first-a-0123' && now.b !== 'first-b-0123')
+    assert.ok(now.a !== 'first-a-0123456789' && now.b !== 'first-b-0123456789')
   })
   it('a default of their type does not stand in the way; parts beside another rotator, or in one another’s fields, are refused', async () => {
     const { world, ref } = await open('parts-default')

@@ -117,7 +117,7 @@ function loginOf(text: string, field: string): UrlLogin | undefined {
 }
 
 /** Every name and every text in a JSON value, without recursion: the value may be nested deeply. */
-function textsIn(value: unknown): readonly string[] {
+export function textsIn(value: unknown): readonly string[] {
   const texts: string[] = []
   let open = [value]
   while (open.length > 0) {

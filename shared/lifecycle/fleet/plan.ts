@@ -12,7 +12,8 @@ import type { Deps } from '../secret/deps.js'
 import { lookCode } from '../secret/last-look.js'
 import { opened } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
-import { createTools, isAdopted, namesNoRotator, notAdopted } from '../secret/setup.js'
+import { createTools, isAdopted, type Known, namesNoRotator, notAdopted, type Tools } from '../secret/setup.js'
+import { trialOfCurrent, warningsOf } from '../secret/trial.js'
 import { dueOf, type SweepAction } from './sweep.js'
 import { viewOf } from './view.js'
 
@@ -28,6 +29,8 @@ export interface Planned {
   /** What would happen to a rotation if it were asked for now. The same code decides as in the run. */
   readonly rotation: 'would start' | 'would go on' | 'done' | 'held' | 'refused'
   readonly why?: string
+  /** The fields that a rotation would rewrite, also if something holds it; absent where none would start, or where this role may not read the value. */
+  readonly rewrites?: readonly string[]
   /** `stuck`, or why the current value did not log in when the sweep last looked. */
   readonly code?: Code
   /** When the schedule is due; absent where there is none. */
@@ -36,20 +39,20 @@ export interface Planned {
   readonly aheadMs?: number
 }
 
-/** Plans the fleet in constant memory; looks only. A secret that cannot be read gets a line, and does not end the plan. */
-export async function* plan(deps: Deps): AsyncIterable<Planned> {
+/** Plans the fleet in constant memory; looks only. `tries`: where a rotation would start or is held, the value is read and a sample is written into it. A secret that cannot be read gets a line, and does not end the plan. */
+export async function* plan(deps: Deps, { tries = true } = {}): AsyncIterable<Planned> {
   const tools = createTools(deps)
   const unread: Planned[] = []
   const failed = (ref: string, cause: unknown): void => void unread.push(unreadable(ref, cause))
   for await (const listed of tools.store.list({ managed: true }, failed)) {
     yield* unread.splice(0)
-    yield planned(deps, listed)
+    yield planned(deps, listed, tries)
   }
   yield* unread
 }
 
 /** Each secret has tools of its own: what they learn about it is forgotten with them. */
-async function planned(deps: Deps, listed: Listed): Promise<Planned> {
+async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Planned> {
   const ref = listed.ref.shown
   const tools = createTools(deps)
   try {
@@ -73,9 +76,25 @@ async function planned(deps: Deps, listed: Listed): Promise<Planned> {
       ...optional('nextAt', nextAt),
       ...optional('aheadMs', aheadOf(state.publishedAt, deps.env.now())),
     }
-    return { ...line, ...expected(state, action, deps.env.now()) }
+    const rotation = expected(state, action, deps.env.now())
+    if (!tries || !['would start', 'held'].includes(rotation.rotation)) return { ...line, ...rotation }
+    return { ...line, ...(await tried(tools, { ...setup, rotator: setup.rotator }, state, rotation)) }
   } catch (cause) {
     return unreadable(ref, cause)
+  }
+}
+
+type Expected = Pick<Planned, 'rotation' | 'why' | 'rewrites'>
+/** What the run would refuse of the value, now or when nothing holds it any more, and what it would rewrite. */
+async function tried(tools: Tools, setup: Known, state: SecretView, rotation: Expected): Promise<Expected> {
+  try {
+    const trial = await trialOfCurrent(tools, setup, state)
+    if (trial === undefined) return rotation
+    const says = [rotation.why, ...warningsOf(trial).map((one) => one.says)].filter((one) => one !== undefined)
+    return { ...rotation, rewrites: trial.rewrites, ...optional('why', says.length === 0 ? undefined : says.join('; ')) }
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+    return { rotation: 'refused', why: cause.message }
   }
 }
 

@@ -20,6 +20,8 @@ export interface NotRotated {
 /** How far a rotation of many secrets got: `rotated`, `skipped` and `failed` together name every secret that was begun. */
 export interface FleetResult {
   readonly rotated: readonly string[]
+  /** The names of the fields that each rotation has rewritten, by secret. */
+  readonly rewrote: Readonly<Record<string, readonly string[]>>
   /** Held, locked or paused: they cannot rotate now, which is not a failure. */
   readonly skipped: readonly NotRotated[]
   readonly failed?: NotRotated
@@ -51,19 +53,21 @@ export async function rotateFleet(
   const refs = await refsOf(deps, type)
   const at = env.now()
   const rotated: string[] = []
+  const rewrote: Record<string, readonly string[]> = {}
   const skipped: NotRotated[] = []
   const begun = (): number => rotated.length + skipped.length
   const once = async (ref: string): Promise<FleetResult | undefined> => {
     try {
       if (env.cancelled.aborted) throw new RotationError('held', 'Interrupted.', { next: 'Run the same command again.' })
-      await rotateVerified(deps, starter, { kind: 'rotate', ref, at, ...optional('reason', reason) })
+      const fields = await rotateVerified(deps, starter, { kind: 'rotate', ref, at, ...optional('reason', reason) })
       rotated.push(ref)
+      if (fields !== undefined) rewrote[ref] = fields
     } catch (cause) {
       if (!(cause instanceof RotationError)) throw cause
       const what = { ref, code: cause.code, why: cause.message }
       if (cause.remedy !== 'wait' || env.cancelled.aborted) {
         const left = refs.length - begun() - 1
-        return { rotated, skipped, failed: what, left }
+        return { rotated, rewrote, skipped, failed: what, left }
       }
       skipped.push(what)
     }
@@ -81,25 +85,29 @@ export async function rotateFleet(
       if (ended) return ended
     }
   }
-  return { rotated, skipped, left: 0 }
+  return { rotated, rewrote, skipped, left: 0 }
 }
 
 async function refsOf(deps: Deps, type: string | undefined): Promise<readonly string[]> {
   const refs: string[] = []
-  for await (const line of plan(deps)) {
+  for await (const line of plan(deps, { tries: false })) {
     const isWanted = type === undefined || line.type === type
     if (line.rotator !== undefined && isWanted) refs.push(line.ref)
   }
   return refs.sort()
 }
 
-async function rotateVerified(deps: Deps, starter: RotationStarter | undefined, request: RotationRequest): Promise<void> {
+async function rotateVerified(
+  deps: Deps,
+  starter: RotationStarter | undefined,
+  request: RotationRequest,
+): Promise<readonly string[] | undefined> {
   const { ref } = request
-  await rotateOrFollow(deps, starter, request)
+  const { rewrote } = await rotateOrFollow(deps, starter, request)
   await announce(deps, ref)
   const looked = await verifyCurrent(deps, ref)
   const wrong = lookError(looked)
-  if (wrong === undefined) return
+  if (wrong === undefined) return rewrote
   if (looked.passwordAccepted) throw wrong
   throw new RotationError('target_auth', `The target refuses the new current value of ${ref}.`, {
     next: `Run keyturn recover ${ref}.`,

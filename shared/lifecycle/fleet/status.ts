@@ -17,6 +17,7 @@ import { openSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { dueAt } from '../secret/schedule.js'
 import { isAdopted, type Known, namesNoRotator, notAdopted, type Setup, type Tools } from '../secret/setup.js'
+import { named, type Trial, trialOfCurrent } from '../secret/trial.js'
 
 /** What one look at a secret showed; times in epoch milliseconds. */
 export interface Status {
@@ -35,6 +36,8 @@ export interface Status {
   readonly retiring: readonly Retiring[]
   /** What a rotation would do if it were asked for now. The same code decides as in the run. */
   readonly next: Action & { readonly row: string }
+  /** What that rotation would write, also if something holds it; absent where none would start, or where this role may not read the value. */
+  readonly trial?: Trial
 }
 
 /** The status of a secret. It looks only: no login, no write. */
@@ -43,7 +46,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   const setup = await loadSetup()
   const request = { kind, ref: ref.shown, at: deps.env.now() }
   const decided = decide(state, request, factsOf(tools, setup, state))
-  const next = await asTheRun(tools, setup, state, kind, decided)
+  const { next, trial } = await tried(tools, setup, state, await asTheRun(tools, setup, state, kind, decided))
   const nextAt = setup.rotator && dueAt(state, setup)
   return {
     state,
@@ -53,6 +56,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
     graceMs: setup.settings.graceMs,
     retiring: await leftBehind(tools, setup, state),
     next,
+    ...optional('trial', trial),
     ...kindOf(setup),
   }
 }
@@ -104,8 +108,30 @@ async function notTooEarly(tools: Tools, setup: Known, state: SecretState, decid
     await assertNotTooEarly(tools, setup, state, decided.kind)
     return decided
   } catch (cause) {
-    if (!(cause instanceof RotationError) || cause.code !== 'held') throw cause
-    const why = cause.message.replace(`${state.ref.shown}: `, '').replace(/\.$/, '')
-    return { ...refuse('held', why), row: decided.row }
+    return refused(cause, state, decided)
+  }
+}
+
+/** What the run would refuse, as the table says it. Anything that is not one of our own errors is thrown. */
+function refused(cause: unknown, { ref }: SecretState, { row }: Status['next']): Status['next'] {
+  if (!(cause instanceof RotationError)) throw cause
+  const why = cause.message.replace(`${ref.shown}: `, '').replace(/\.$/, '')
+  return { ...refuse(cause.code, why, named(cause, ref.shown).next), row }
+}
+
+/** Tries what a rotation would write that would start now, or as soon as nothing holds it. A value that it would refuse then is refused now. */
+async function tried(
+  tools: Tools,
+  { rotator, ...setup }: Setup,
+  state: SecretState,
+  next: Status['next'],
+): Promise<Pick<Status, 'next' | 'trial'>> {
+  const starts = next.do === 'go' && next.from === 'create' && (next.kind === 'rotate' || next.kind === 'emergency')
+  const isHeld = next.do === 'refuse' && next.code === 'held'
+  if (!(starts || isHeld) || rotator === undefined) return { next }
+  try {
+    return { next, ...optional('trial', await trialOfCurrent(tools, { ...setup, rotator }, state)) }
+  } catch (cause) {
+    return { next: refused(cause, state, next) }
   }
 }

@@ -31,6 +31,8 @@ export interface Swept {
   readonly action: SweepAction | 'look'
   readonly outcome: string
   readonly code?: Code
+  /** The names of the fields that a rotation has rewritten. */
+  readonly rewrote?: readonly string[]
 }
 
 /** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
@@ -118,7 +120,7 @@ async function* actAll(deps: Deps, state: SecretView, due: readonly SweepAction[
   for (const action of due) {
     try {
       const outcome = await act(deps, state, action, lookedAt)
-      if (outcome !== undefined) yield { ref, action, outcome }
+      if (outcome !== undefined) yield { ref, action, ...(typeof outcome === 'string' ? { outcome } : outcome) }
     } catch (cause) {
       yield failed(ref, action, cause)
     }
@@ -134,12 +136,17 @@ const failed = (ref: string, action: Swept['action'], cause: unknown): Swept => 
 }
 
 /** `at`: the time of the look; a later publication answers it. undefined: there was nothing to do after all. */
-async function act(deps: Deps, listed: SecretView, action: SweepAction, at: number): Promise<string | undefined> {
+async function act(
+  deps: Deps,
+  listed: SecretView,
+  action: SweepAction,
+  at: number,
+): Promise<string | Pick<Swept, 'outcome' | 'rewrote'> | undefined> {
   const { shown } = listed.ref
   if (action === 'check') return check(deps, shown)
   if (action === 'announce') {
     const aheadMs = aheadOf(listed.publishedAt, at)
-    const told = await tell(deps, shown, at)
+    const told = await announcePass(deps, shown, at)
     return aheadMs === undefined ? told : listOf([`${aheadText(aheadMs)}; it counts from now`, ...(told === undefined ? [] : [told])])
   }
   if (action === 'retire') {
@@ -147,19 +154,19 @@ async function act(deps: Deps, listed: SecretView, action: SweepAction, at: numb
     return listOf(entries.map(({ id, state, why }) => `${id} ${state}: ${why}`))
   }
   if (action === 'companions') {
-    const healed = await repairCompanions(deps, shown, isCheckDue(listed, at))
-    return listOf(healed.map(({ companion, says }) => `${companion}: ${says}`))
+    const repaired = await repairCompanions(deps, shown, isCheckDue(listed, at))
+    return listOf(repaired.map(({ companion, says }) => `${companion}: ${says}`))
   }
   if (action === 'start') await preflightPass(deps, shown)
   const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
-  const { outcome, version } = await rotate(deps, { ...asked, ref: shown, at })
+  const { outcome, version, rewrote } = await rotate(deps, { ...asked, ref: shown, at })
   if (outcome === 'published') await announce(deps, shown)
-  return version === undefined ? outcome : `${outcome} ${version}`
+  return { outcome: version === undefined ? outcome : `${outcome} ${version}`, ...optional('rewrote', rewrote) }
 }
 
 const listOf = (parts: readonly string[]): string | undefined => (parts.length === 0 ? undefined : parts.join('; '))
 
-async function tell(deps: Deps, shown: string, at: number): Promise<string | undefined> {
+async function announcePass(deps: Deps, shown: string, at: number): Promise<string | undefined> {
   const { outcome, told } = await announce(deps, shown)
   if (outcome === 'none') return undefined
   const behind = told.filter(({ seen }) => seen.phase === 'failed')

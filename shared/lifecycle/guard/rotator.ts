@@ -76,7 +76,7 @@ const guardSessions = (sessions: Sessions<unknown>, { guard, look, change }: Cal
     endOnRetire: (policy) => sessions.endOnRetire(policy),
   })
 
-type OfTheValue = 'assertClear' | 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'tooEarly' | 'digests' | 'restore'
+type OfTheValue = 'assertClear' | 'older' | 'publicHalf' | 'typeOf' | 'identities' | 'outlook' | 'tooEarly' | 'digests' | 'restore'
 /** The methods that need no target: they read a value, or make something of one. */
 function ofTheValue(rotator: AnyRotator, { learned }: Calls): { readonly [K in OfTheValue]: AnyRotator[K] } {
   const { digests, restore } = rotator
@@ -86,6 +86,7 @@ function ofTheValue(rotator: AnyRotator, { learned }: Calls): { readonly [K in O
     publicHalf: rotator.publicHalf,
     typeOf: rotator.typeOf?.bind(rotator),
     identities: rotator.identities?.bind(rotator),
+    outlook: rotator.outlook?.bind(rotator),
     tooEarly: rotator.tooEarly?.bind(rotator),
     digests: digests && ((value, policy) => learned(digests.call(rotator, value, policy))),
     restore: restore && ((now, back, policy) => learned(restore.call(rotator, now, back, policy))),

@@ -14,6 +14,7 @@ import { lookAgain, opened } from '../secret/open.js'
 import { noteOutgoing } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
 import { assertAdopted, assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
+import { named, trialOfCurrent } from '../secret/trial.js'
 import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
 import { factsOf } from './facts.js'
 import { blocks, previousWorks } from './first-look.js'
@@ -47,7 +48,8 @@ export async function rotate(deps: Deps, request: RotationRequest, suppliedValue
         finished = result
         return 'again'
       } catch (cause) {
-        if (request.kind !== 'put' || !(cause instanceof RotationError) || isOld(cause, request)) throw cause
+        if (!(cause instanceof RotationError)) throw cause
+        if (request.kind !== 'put' || isOld(cause, request)) throw named(cause, ref.shown)
         throw await explainOpenRotation(tools, ref, request, cause)
       }
     },
@@ -174,7 +176,7 @@ export async function go(
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
     const repairs = mayNote && action.kind === 'rotate' && setup.rotator.publicHalf !== undefined
     if (repairs && (await repairPublicSets(tools, state.ref))) return 'again'
-    await assertMayCreate(tools, setup, state, action)
+    await assertMayCreate(tools, setup, state, action, manner)
   }
   const needs = manner.needs(setup, asked)
   // Read before the claim, so that a value that cannot be read leaves no rotation open.
@@ -195,8 +197,12 @@ export async function go(
   return runSteps(work, state, action, asked, suppliedValue)
 }
 
-async function assertMayCreate(tools: Tools, setup: Known, state: SecretState, { kind }: Go): Promise<void> {
-  if (kind === 'rotate' || kind === 'emergency') await assertNotTooEarly(tools, setup, state, kind)
+async function assertMayCreate(tools: Tools, setup: Known, state: SecretState, { kind }: Go, { vouched }: Manner): Promise<void> {
+  if (kind === 'rotate' || kind === 'emergency') {
+    await assertNotTooEarly(tools, setup, state, kind)
+    // What is refused before anything is claimed leaves no open rotation behind. A platform has begun its own before it asks.
+    if (!vouched) await trialOfCurrent(tools, setup, state)
+  }
   if (kind !== 'rollback') await assertPlaces(tools, setup)
 }
 

@@ -4,6 +4,7 @@ import type { Difference } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { Step, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
+import { rewrittenFields } from '../../core/shapes/rewritten.js'
 import { publishBefore } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import type { RotationResult } from '../secret/deps.js'
@@ -33,6 +34,8 @@ export async function runSteps(
   let changedAt: number | undefined
   if (asked.includes('create')) {
     pending = await createSecret(work, await valueFor(work, state, action, suppliedValue))
+    const fields = await rewroteOf(work, pending.version, pending)
+    if (fields !== undefined) env.log('rewrites', { ref: state.ref.shown, fields: fields.join(', ') })
     ended('create')
   }
   if (asked.includes('set') && mustSet(work, action)) {
@@ -48,7 +51,8 @@ export async function runSteps(
   }
   if (!asked.includes('finish')) {
     if (!work.vouched) await endLease(work.tools, work.context.ref)
-    return stepOnly(work, done, differences, action, pending)
+    const rewrote = pending && (await rewroteOf(work, pending.version, pending))
+    return { ...stepOnly(work, done, differences, action, pending), ...optional('rewrote', rewrote) }
   }
   const version = pending?.version ?? versionOf(action)
   await prepareCompanions(work, state, action, version)
@@ -65,7 +69,23 @@ export async function runSteps(
     ...optional('previous', previous),
     steps: done,
     differences,
+    ...optional('rewrote', await rewroteOf(work, info.id, pending)),
     ...optional('windowMs', windowMs),
+  }
+}
+
+/** The fields that the new value changes. A value that is published already is read for that where our own loop runs, and a failed read says nothing. */
+async function rewroteOf(
+  { tools, context, baseText, vouched }: Work,
+  version: VersionId,
+  pending?: Pending,
+): Promise<readonly string[] | undefined> {
+  if (baseText === undefined || (pending === undefined && vouched)) return undefined
+  try {
+    return rewrittenFields(baseText, pending?.text ?? (await tools.store.read(context.ref, version)))
+  } catch (cause) {
+    if (cause instanceof RotationError) return undefined
+    throw cause
   }
 }
 

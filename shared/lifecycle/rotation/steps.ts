@@ -10,6 +10,7 @@ import type { Work } from './work.js'
 export interface Pending {
   readonly version: VersionId
   readonly value: unknown
+  readonly text: SecretText
 }
 
 const propagationMsMax = 120_000
@@ -22,7 +23,7 @@ export async function createSecret(work: Work, suppliedValue?: SecretText): Prom
   // It is parsed before it is kept: a text that nobody can read would block every later rotation.
   const value = rotator.parse(fresh, context.policy)
   const staged = await tools.store.stage(claim, fresh)
-  if (staged.stored !== 'other') return { version: staged.version, value }
+  if (staged.stored !== 'other') return { version: staged.version, value, text: fresh }
   const winner = await readPending(work, staged.version)
   const minted = suppliedValue === undefined && rotator.issuer ? rotator.identify(value) : undefined
   if (minted !== undefined && minted !== rotator.identify(winner.value)) await rotator.retire(context, minted)
@@ -47,7 +48,7 @@ async function newValue(work: Work): Promise<SecretText> {
 /** Reads and parses a staged value. bad_value. */
 export async function readPending({ tools, context, rotator }: Work, version: VersionId): Promise<Pending> {
   const text = await tools.store.read(context.ref, version)
-  return { version, value: rotator.parse(text, context.policy) }
+  return { version, value: rotator.parse(text, context.policy), text }
 }
 
 /** setSecret: makes the target accept the pending value. May be repeated. */

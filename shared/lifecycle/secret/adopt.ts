@@ -10,6 +10,7 @@ import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
 import { opened, openSecret } from './open.js'
 import { assertConsumers, inferred, isAdopted, type Known, type Tools } from './setup.js'
+import { named, type Trial, trialOf } from './trial.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -23,6 +24,8 @@ export interface Looked {
   readonly logsIn: boolean | null
   /** Why the password is accepted and there is no session. */
   readonly why?: RotationError
+  /** What a rotation would write; absent where nobody asked, or where an issuer makes the credential. */
+  readonly trial?: Trial
 }
 
 /** Says what was seen, for people. */
@@ -54,7 +57,7 @@ export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText:
   const { rotator, ...setup } = await opened(tools, after).setup()
   if (['consumers', 'companions'].some((name) => `${prefix}${name}` in patch)) assertConsumers(setup)
   if (rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
-  else if (concernsLogin(rotator, patch)) await checkTogether(tools, { ...setup, rotator }, after)
+  else if (concernsLogin(rotator, patch)) await assertNoWorse(tools, { ...setup, rotator }, state, after)
   await admin.setPolicy(ref, patch)
   return after
 }
@@ -64,6 +67,27 @@ function concernsLogin({ about }: AnyRotator, patch: Patch): boolean {
   const names = [...about.policy.map(({ name }) => name), 'strategy', 'admin', 'rotator', 'every']
   return names.some((name) => `${prefix}${name}` in patch)
 }
+
+/** Throws what is wrong with the policy, except where the same was wrong before: who corrects a secret step by step may write each step. */
+async function assertNoWorse(tools: Tools, setup: Known, before: SecretState, after: SecretState): Promise<void> {
+  try {
+    await checkTogether(tools, setup, after)
+  } catch (cause) {
+    if (!(cause instanceof RotationError) || !(await isRefusedAlready(tools, before, cause))) throw asNamed(cause, after)
+  }
+}
+
+async function isRefusedAlready(tools: Tools, before: SecretState, { code, field, message }: RotationError): Promise<boolean> {
+  try {
+    await checkTogether(tools, await opened(tools, before).known(), before)
+    return false
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+    return cause.code === code && cause.field === field && cause.message === message
+  }
+}
+
+const asNamed = (cause: unknown, { ref }: SecretState): unknown => (cause instanceof RotationError ? named(cause, ref.shown) : cause)
 
 /** Throws what the rotator refuses of policy, value and administrator together. It does not log in. */
 async function checkTogether(tools: Tools, setup: Known, state: SecretState): Promise<void> {
@@ -75,9 +99,9 @@ async function checkTogether(tools: Tools, setup: Known, state: SecretState): Pr
 }
 
 /**
- * Adopts a secret as it is: checks the policy, logs in once with the current value, and only then writes the policy. Changes nothing at the target.
- * Removes a durable `stuck`, because the current value was just seen to work. target_auth if the value is refused; without a session, the code of the
- * reason. `onLook` hears what the login showed, also where that ends the adoption.
+ * Adopts a secret as it is: checks the policy, tries what a rotation would write, logs in once with the current value, and only then writes the
+ * policy. Changes nothing at the target. Removes a durable `stuck`, because the current value was just seen to work. target_auth if the value is
+ * refused; without a session, the code of the reason. `onLook` hears what the login showed, also where that ends the adoption.
  */
 export async function adopt(
   deps: Deps,
@@ -91,8 +115,10 @@ export async function adopt(
   const versions = (one: SecretRef) => admin.history(one)
   const setup = await opened(tools, state, { versions }).known()
   assertConsumers(setup)
-  const looked = await look(tools, setup, state).catch((cause: unknown) => {
-    throw codeOf(cause) === 'bad_value' ? unreadableError(tools, setup, before, cause as RotationError) : cause
+  const looked = await look(tools, setup, state, true).catch(async (cause: unknown) => {
+    throw (await isUnreadable(tools, setup, state, cause))
+      ? unreadableError(tools, setup, before, cause as RotationError)
+      : asNamed(cause, state)
   })
   onLook?.(looked)
   const wrong = lookError(looked, '; nothing was changed')
@@ -103,6 +129,17 @@ export async function adopt(
   await admin.setPolicy(ref, { ...missing, ...patch, [`${prefix}rotator`]: setup.rotator.about.kind })
   await noteAdopted(tools, before)
   return looked
+}
+
+/** Whether it failed because current is not a credential of this kind at all. */
+async function isUnreadable({ store }: Tools, { rotator, policy }: Known, { ref, current }: SecretState, cause: unknown): Promise<boolean> {
+  if (codeOf(cause) !== 'bad_value' || current === undefined) return false
+  try {
+    rotator.parse(await store.read(ref, current.id), policy)
+    return false
+  } catch (again) {
+    return codeOf(again) === 'bad_value'
+  }
 }
 
 /** A placeholder took the place of the value, or somebody mistyped it: an older version may be the right one. */
@@ -134,21 +171,26 @@ async function noteAdopted({ store, deps }: Tools, { ref, current, journal }: Se
 /** One login with the current value; nothing is written. */
 export async function verifyCurrent(deps: Deps, refText: string): Promise<Looked> {
   const { tools, state, known } = await openSecret(deps, refText)
-  return look(tools, await known(), state)
+  const setup = await known()
+  return look(tools, setup, state).catch((cause: unknown) => {
+    throw asNamed(cause, state)
+  })
 }
 
-async function look(tools: Tools, setup: Known, state: SecretState): Promise<Looked> {
+async function look(tools: Tools, setup: Known, state: SecretState, tries = false): Promise<Looked> {
   const { rotator, policy } = setup
   const { ref, current: info } = state
   if (info === undefined)
     throw new RotationError('not_found', `${ref.shown} has no current value.`, {
       next: `Put one with keyturn put ${ref.shown}.`,
     })
-  const current = rotator.parse(await tools.store.read(ref, info.id), policy)
+  const text = await tools.store.read(ref, info.id)
+  const current = rotator.parse(text, policy)
   const context = { ...(await lookContext(tools, setup, state)), current }
   rotator.check(context)
+  const trial = tries ? await trialOf(setup, context, text) : undefined
   const seen = await seeLogin(rotator, context, current)
-  const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen }
+  const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('trial', trial) }
   const nobodyAsked = !rotator.traits.outside && seen.passwordAccepted
   return nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked
 }

@@ -96,6 +96,8 @@ export interface RotationResult {
   readonly previous?: VersionId
   readonly steps: readonly Step[]
   readonly differences: readonly Difference[]
+  /** Names of the fields that have other texts now; `value` where the value has no fields. Absent where nothing was written, or nobody could compare. */
+  readonly rewrote?: readonly string[]
   /** For `replace` in one call: milliseconds from the change at the target to the publication. New logins with the stored value fail meanwhile. */
   readonly windowMs?: number
 }

@@ -96,11 +96,17 @@ export const idsOf = ({ identify, identities }: AnyRotator, value: unknown): rea
 export async function retainedIds(
   tools: Tools,
   { rotator, policy }: Known,
-  { ref, current }: SecretState,
+  { ref, current, journal }: SecretState,
 ): Promise<readonly CredentialId[] | undefined> {
   if (rotator.older === undefined || current === undefined) return undefined
   const text = await tools.store.read(ref, current.id)
-  return rotator.older.retained(rotator.parse(text, policy))
+  try {
+    return rotator.older.retained(rotator.parse(text, policy))
+  } catch (cause) {
+    // A value that cannot be read shows none. What was noted stays, because nobody has said that it is not needed.
+    if (codeOf(cause) === 'bad_value') return (journal?.retiring ?? []).map(({ id }) => id)
+    throw cause
+  }
 }
 
 /** One entry for each kept key. Where the notes were lost, none is armed, and somebody has to release the keys once more. */

@@ -4,6 +4,7 @@ import type { RotationStarter } from '../../core/ports/service.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest, Token } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
+import { rewrittenFields } from '../../core/shapes/rewritten.js'
 import { guardStarter } from '../guard/index.js'
 import { rotate } from '../rotation/rotate.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
@@ -59,7 +60,8 @@ async function follow(tools: Tools, before: SecretState, token: Token, say: (lin
     if (line !== last) say(line)
     last = line
     const isCurrent = state.current?.ours === token
-    if (isCurrent && state.pending === undefined) return published(before, state, token)
+    if (isCurrent && state.pending === undefined)
+      return { ...published(before, state, token), ...optional('rewrote', await rewroteOf(tools, before, state)) }
     const isGone = !isCurrent && state.pending?.token !== token
     gone = isGone ? gone + 1 : 0
     if (gone >= goneLooks) throw gaveUpError(ref.shown, token, line)
@@ -94,6 +96,21 @@ function stageOf({ current, pending }: SecretState, token: Token): string {
   if (current?.ours === token) return 'finish: the new version is current'
   if (pending?.token !== token) return 'its pending version is gone'
   return pending.hasValue ? 'create is done; set and test follow' : 'its pending version has no value yet'
+}
+
+/** The fields that the platform's rotation changed; undefined where this role may not read both values. */
+async function rewroteOf(
+  { store }: Tools,
+  { ref, current: base }: SecretState,
+  { current }: SecretState,
+): Promise<readonly string[] | undefined> {
+  if (base === undefined || current === undefined) return undefined
+  try {
+    return rewrittenFields(await store.read(ref, base.id), await store.read(ref, current.id))
+  } catch (cause) {
+    if (cause instanceof RotationError) return undefined
+    throw cause
+  }
 }
 
 const published = ({ ref, current: base }: SecretState, { current }: SecretState, token: Token): RotationResult => ({

@@ -5,7 +5,8 @@ import { policyText } from '../../core/policy/index.js'
 import type { PolicyKey } from '../../core/ports/rotator.js'
 import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
-import { readShape } from '../../core/shapes/index.js'
+import { readShape, writeKey } from '../../core/shapes/index.js'
+import { assertKey } from '../../core/shapes/structure.js'
 
 export const fieldKey: PolicyKey = {
   name: 'field',
@@ -41,7 +42,10 @@ type OpenKey = v.InferOutput<typeof older>
 export function parseKeyring(value: SecretText, policy: Policy): KeyringValue {
   const shape = readShape(value)
   const field = policyText(policy, fieldKey) ?? 'key'
-  if (shape.kind !== 'json') throw valueError('value', 'is not JSON, and older keys need a place beside the one that encrypts')
+  if (shape.kind !== 'json') {
+    assertKey(value.reveal(), undefined)
+    throw valueError('value', 'is not JSON, and older keys need a place beside the one that encrypts')
+  }
   const first = primaryIn(shape.fields, field)
   const olderField = `${field}_previous`
   const parsed = v.safeParse(form, shape.fields.get(olderField) ?? [])
@@ -55,6 +59,7 @@ function primaryIn(fields: ReadonlyMap<string, unknown>, field: string): OpenKey
   const key = fields.get(field)
   const id = fields.get(idField)
   if (typeof key !== 'string' || key === '') throw valueError(field, `has no text in its field ${field}`)
+  assertKey(key, field)
   if (id === undefined) return { id: firstId, key }
   if (typeof id !== 'string' || id === '') throw valueError(idField, `has no name in its field ${idField}`)
   return { id, key }
@@ -72,10 +77,10 @@ const ringKey = ({ id, key }: OpenKey): RingKey => ({ id, key: new SecretText(ke
 const valueError = (field: string, why: string): RotationError =>
   new RotationError('bad_value', `The value ${why}.`, {
     field,
-    next: 'Put it again as JSON; docs/keyring.md has the fields.',
+    next: 'Put it again as JSON, and name the field that is the key with keyturn-field; docs/keyring.md has the fields.',
   })
 
-/** Writes the keys into a value. Every other byte stays. */
+/** Writes the keys into a value. Every other byte stays, except in fields that held the key which encrypted until now. */
 export function renderKeyring(shape: SecretText, { field, keys: [primary, ...others] }: KeyringValue): SecretText {
   const openKey = ({ id, key }: RingKey): OpenKey => ({ id, key: key.reveal() })
   const wanted: readonly (readonly [string, unknown])[] = [
@@ -83,7 +88,11 @@ export function renderKeyring(shape: SecretText, { field, keys: [primary, ...oth
     [`${field}_id`, primary.id],
     [`${field}_previous`, others.map(openKey)],
   ]
-  let text = shape.reveal()
+  const own = wanted.map(([name]) => name)
+  const read = readShape(shape)
+  const old = read.kind === 'json' ? read.fields.get(field) : undefined
+  const before = shape.reveal()
+  let text = typeof old === 'string' && old !== '' ? writeKey(before, (name) => own.includes(name), old, primary.key.reveal()) : before
   for (const [name, one] of wanted) text = applyEdits(text, modify(text, [name], one, {}))
   return new SecretText(text)
 }

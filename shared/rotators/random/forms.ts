@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
+import { draw } from '../../core/alphabets.js'
 import { defaultRule, generatePassword } from '../../core/password.js'
 import type { Env } from '../../core/ports/env.js'
+import { newUuid, withoutHyphen } from '../../core/spelling.js'
 
 /** How long keys of a form may be. */
 export interface Size {
@@ -14,6 +16,10 @@ export interface Size {
 export interface Form {
   readonly title: string
   readonly size?: Size
+  /** What a key of this form begins with. */
+  prefix?(wished: string): string
+  /** The characters after the prefix, without padding. */
+  readonly characters: RegExp
   make(random: Env['random'], size: number, prefix: string): string
   /** Whether a text has this form. Its length does not count, because the wished length may have changed since. */
   has(text: string, prefix: string): boolean
@@ -24,17 +30,6 @@ const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const bodyLength = 30
 const checkLength = 6
 const cookieLength = 32
-
-/** Draws characters uniformly: it omits bytes that would favour the first characters. */
-function draw(alphabet: string, count: number, random: Env['random']): string {
-  const limit = 256 - (256 % alphabet.length)
-  let text = ''
-  while (text.length < count) {
-    const drawn = [...random(2 * (count - text.length))].filter((byte) => byte < limit)
-    for (const byte of drawn.slice(0, count - text.length)) text += alphabet[byte % alphabet.length]
-  }
-  return text
-}
 
 /** CRC-32 of the text, in six digits of base 62. By them a scanner tells a key from chance, and a typo is refused without asking anybody. */
 export function checkDigits(text: string): string {
@@ -60,11 +55,14 @@ export const forms = {
   token: {
     title: 'base64url without padding, for a Bearer header (RFC 6750)',
     size: bytes,
-    make: (random, size) => Buffer.from(random(size)).toString('base64url'),
+    characters: /^[A-Za-z0-9_-]*$/,
+    make: (random, size) => withoutHyphen(() => Buffer.from(random(size)).toString('base64url')),
     has: (text) => /^[A-Za-z0-9_-]{22,}$/.test(text),
   },
   'api-key': {
     title: 'prefix, 30 characters of base 62 (178 bits), and 6 check digits',
+    prefix: (wished) => `${wished}_`,
+    characters: /^[A-Za-z0-9]*$/,
     make: (random, _size, prefix) => {
       const body = `${prefix}_${draw(digits, bodyLength, random)}`
       return body + checkDigits(body)
@@ -74,44 +72,54 @@ export const forms = {
   webhook: {
     title: 'whsec_ and base64, as Standard Webhooks has it',
     size: { ...bytes, least: 24, most: 64 },
+    prefix: () => 'whsec_',
+    characters: /^[A-Za-z0-9+/]*$/,
     make: (random, size) => `whsec_${Buffer.from(random(size)).toString('base64')}`,
     has: (text) => /^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(text),
   },
   cookie: {
     title: '32 capital letters (150 bits), as an Erlang node takes it',
+    characters: /^[A-Z]*$/,
     make: (random) => draw('ABCDEFGHIJKLMNOPQRSTUVWXYZ', cookieLength, random),
     has: (text) => /^[A-Za-z0-9_@]{1,255}$/.test(text),
   },
   uuid: {
     title: 'version 4 (RFC 9562), 122 bits',
-    make: (random) => {
-      const all = Buffer.from(random(16))
-      all[6] = ((all[6] ?? 0) & 0x0f) | 0x40
-      all[8] = ((all[8] ?? 0) & 0x3f) | 0x80
-      return all.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-    },
+    characters: /^[0-9a-f-]*$/i,
+    make: newUuid,
     has: (text) => /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i.test(text),
   },
   passphrase: {
     title: 'English words of a list of 2,048 (11 bits each), with hyphens',
     size: { least: 12, most: 24, default: 12, of: 'words' },
+    characters: /^[a-z-]*$/,
     make: (random, size) => Array.from({ length: size }, () => wordAt(random(2))).join('-'),
     has: (text) => /^[a-z]+(-[a-z]+)*$/.test(text),
   },
   hex: {
     title: 'hexadecimal, an exact number of bytes',
     size: bytes,
+    characters: /^(?:[0-9a-f]*|[0-9A-F]*)$/,
     make: (random, size) => Buffer.from(random(size)).toString('hex'),
     has: (text) => /^([0-9a-f]{2})+$/i.test(text),
   },
   base64: {
     title: 'base64 with padding, an exact number of bytes',
     size: bytes,
+    characters: /^[A-Za-z0-9+/]*$/,
     make: (random, size) => Buffer.from(random(size)).toString('base64'),
     has: (text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text),
   },
+  fernet: {
+    title: 'base64url with padding, an exact number of bytes; 32 bytes are a Fernet key of 44 characters',
+    size: bytes,
+    characters: /^[A-Za-z0-9_-]*$/,
+    make: (random, size) => withoutHyphen(() => Buffer.from(random(size)).toString('base64url') + '='.repeat((3 - (size % 3)) % 3)),
+    has: (text) => text.length % 4 === 0 && /^[A-Za-z0-9_-]+={0,2}$/.test(text),
+  },
   password: {
     title: 'as the passwords of databases: 32 of A-Z a-z 0-9 _ -, beginning with a letter',
+    characters: /^[A-Za-z0-9_-]*$/,
     make: (random) => generatePassword(defaultRule, random),
     has: (text) => text.length > 0,
   },

@@ -4,6 +4,7 @@ import { optional } from '../../core/optional.js'
 import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape, type Shape, writeKey } from '../../core/shapes/index.js'
+import { assertKey } from '../../core/shapes/structure.js'
 import { withLogin } from '../../core/shapes/url.js'
 import { fieldOf, overlaps } from './policy.js'
 
@@ -25,13 +26,16 @@ const usual = ['key', 'api_key', 'apiKey', 'token', 'secret', 'password', 'cooki
 export function parseRandomValue(value: SecretText, policy: Policy): RandomValue {
   const shape = readShape(value)
   if (shape.kind !== 'json') {
-    if (fieldOf(policy) === undefined && !overlaps(policy)) return { field: undefined, key: passwordIn(shape) ?? value }
+    const key = passwordIn(shape) ?? new SecretText(value.reveal().trim())
+    assertKey(key.reveal(), undefined)
+    if (fieldOf(policy) === undefined && !overlaps(policy)) return { field: undefined, key }
     const what = overlaps(policy) ? 'strategy overlap' : 'keyturn-field'
     throw missingError('value', `is not JSON, and ${what} needs a place beside the key`)
   }
   const field = fieldOf(policy) ?? onlyOf([...shape.fields.keys()])
   const key = shape.fields.get(field)
   if (typeof key !== 'string' || key === '') throw missingError(field, `has no text in its field ${field}`)
+  assertKey(key, field)
   if (!overlaps(policy)) return { field, key: new SecretText(key) }
   const textOf = (name: string): string | undefined => {
     const text = shape.fields.get(name)
@@ -57,7 +61,7 @@ function onlyOf(names: readonly string[]): string {
   const why = first === undefined ? none : `both ${first} and ${second} may be the key`
   throw new RotationError('bad_policy', `Nothing says which field is the key: ${why}.`, {
     field: 'keyturn-field',
-    next: 'Name it with keyturn policy <ref> field=….',
+    next: 'Name it with keyturn policy <ref> field=…, or name each of several in keyturn-parts.',
   })
 }
 
@@ -66,6 +70,13 @@ const missingError = (field: string, why: string): RotationError =>
     field,
     next: 'Put the value again as JSON with the key in that field.',
   })
+
+/** Writes a key where the text is one key, between the white space that is there. bad_value for any other text: it would be lost. */
+function keyAlone(text: string, key: SecretText): SecretText {
+  const inner = text.trim()
+  assertKey(inner, undefined)
+  return new SecretText(text.replace(inner, () => key.reveal()))
+}
 
 const isOwn = (field: string) => (name: string) => [field, `${field}_previous`, `${field}_id`].includes(name)
 
@@ -81,7 +92,9 @@ export function renderRandomValue(shape: SecretText, { field, key, previous, id 
     const { url } = there
     return new SecretText(withLogin(url, url.user ?? '', key.reveal()))
   }
-  if (field === undefined || there?.kind !== 'json') return key
+  if (there === undefined) return key
+  if (there.kind !== 'json') return keyAlone(text, key)
+  if (field === undefined) return key
   const old = there.fields.get(field)
   const wanted: (readonly [string, string | undefined])[] = [[field, key.reveal()]]
   // Without a previous key (it leaked, or the overlap is over) its field is removed: whoever finds it there accepts it.

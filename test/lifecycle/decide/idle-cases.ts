@@ -175,6 +175,13 @@ export const idleCases: readonly RowCase[] = [
     ['its base is current', { state: { journal: rotation() }, request: { kind: 'put' } }, '15'],
   ],
   [
+    '28 a put of a self-issued kind, in the place of a rotation that has no value',
+    { state: { journal: rotation() }, request: { kind: 'put' }, facts: { selfIssued: true } },
+    { ...begin, kind: 'put', replaces: mine, value: 'supplied' },
+    ['a target outside may have a part in it', { state: { journal: rotation() }, request: { kind: 'put' } }, '15'],
+    ['a rotation continues it', { state: { journal: rotation() }, facts: { selfIssued: true } }, '15'],
+  ],
+  [
     '28 a full issuer: the oldest that nobody named goes first',
     {
       state: {

@@ -7,6 +7,7 @@ import type { Policy, SecretRef } from '../../../core/ports/words.js'
 import { nextFor } from '../../../core/remedies.js'
 import { SecretText } from '../../../core/secret-text.js'
 import { readShape } from '../../../core/shapes/index.js'
+import { structureOf } from '../../../core/shapes/structure.js'
 import { decide } from '../../decide/decide.js'
 import { guarded } from '../../guard/index.js'
 import type { Companion, Place } from '../../secret/deps.js'
@@ -111,7 +112,14 @@ function textFor(companion: Companion, source: Source, present: SecretText): Sec
     if (rotator.digests !== undefined) return rotator.digests(value, policy)
     throw cannotMakeError(companion, `the rotator ${rotator.about.kind} has no digests`)
   }
+  assertPlace(companion, present)
   return writtenInto(companion, rotator, present, rotator.render(present, value))
+}
+
+/** bad_value for a text that holds more than one credential: all of it would be replaced. */
+function assertPlace(companion: Companion, present: SecretText): void {
+  const what = readShape(present).kind === 'bare' ? structureOf(present.reveal()) : undefined
+  if (what !== undefined) throw noPlaceError(companion, `is not one credential, but ${what}`)
 }
 
 /** Writes only into a companion that has a place for the credential. It adds no field: a companion's readers may be others than the source's. */

@@ -22,13 +22,15 @@ export const tokenOf = ({ request }: Look): { token?: NonNullable<Look['request'
   request.token ? { token: request.token } : {}
 /**
  * Whether nobody can continue the open rotation. Only the same put, which holds the value, can continue a put whose value was never kept. A rollback
- * whose value the target refused would only be refused again. A rotation cannot make a value from one that cannot be read.
+ * whose value the target refused would only be refused again. A rotation cannot make a value from one that cannot be read. A put replaces a rotation
+ * of a self-issued kind that has no value: the put may correct the very value that no rotation can begin from.
  */
 export function cannotContinue({ open, state, request, facts }: Look): boolean {
   if (open === undefined || state.pending !== undefined) return false
   if (facts.parts === true && open.kind !== 'put') return true
   if (facts.unreadable === true && open.kind !== 'put') return true
   if (facts.selfIssued === true && request.kind === 'emergency' && open.kind !== 'emergency') return true
+  if (facts.selfIssued === true && request.kind === 'put' && open.kind !== 'put') return true
   if (open.kind === 'put') return request.kind !== 'put' || request.token !== open.token
   return open.kind === 'rollback' && open.refusals > 0
 }
@@ -63,7 +65,7 @@ function waitingFor({ state, facts }: Look): string {
 }
 
 /** The consumers that could not be told about the current value, by name. */
-function untold({ state, facts }: Look): string {
+function undelivered({ state, facts }: Look): string {
   const { current } = state
   const keys = keysSeen(state, (seen) => seen.version === current?.id && seen.phase === 'failed')
   return keys.length > 0 ? `: ${shownNames(keys, facts)} could not be told` : ''
@@ -76,7 +78,7 @@ export function hold(look: Look): Action | undefined {
   if (facts.journal && facts.consumers && (state.journal?.announced ?? null) !== look.base)
     return refuse(
       'held',
-      `the last publication is not announced to every consumer yet${untold(look)}`,
+      `the last publication is not announced to every consumer yet${undelivered(look)}`,
       'Run keyturn retire <ref>: it tells them, and names those that could not be told.',
     )
   if (facts.refused !== undefined && facts.refused.length > 0) {

@@ -4,7 +4,7 @@ import type { AnyRotator, Context, Rotator, Sessions } from '../../../core/ports
 import type { CredentialId, Policy } from '../../../core/ports/words.js'
 import type { SecretText } from '../../../core/secret-text.js'
 import { wholeOf } from '../../../core/whole.js'
-import { keysOf, namedFor, partsKind } from './policy.js'
+import { keysOf, namedFor, ownNames, partsKind } from './policy.js'
 import { parseView, viewOf, writeView } from './view.js'
 
 /** One credential among those of a secret. */
@@ -109,7 +109,7 @@ function typeOfFirst(part: Part | undefined) {
   return rotator.typeOf?.(policy) ?? rotator.about.type
 }
 
-type Reading = 'typeOf' | 'parse' | 'render' | 'identify' | 'identities' | 'restore' | 'publicHalf'
+type Reading = 'outlook' | 'typeOf' | 'parse' | 'render' | 'identify' | 'identities' | 'restore' | 'publicHalf'
 /** The methods that read a value, or make something of one. */
 function readingOf(parts: readonly Part[], outside: Part | undefined): { readonly [K in Reading]: Rotator<Pieces>[K] } {
   const noted = parts.filter((part) => part !== outside && slotsOf(part) !== null)
@@ -124,6 +124,7 @@ function readingOf(parts: readonly Part[], outside: Part | undefined): { readonl
     render: (shape, next) => parts.reduce((text, part) => render(text, part, of(next, part)), shape),
     identify: (pieces) => idsOf(pieces)[0] ?? ('none' as CredentialId),
     identities: idsOf,
+    outlook: (pieces) => parts.flatMap((part) => outlookOf(part, of(pieces, part))).join('. '),
     restore: (now, back) => restored(parts, now, back),
     publicHalf: publicHalfOf(parts),
   }
@@ -132,6 +133,11 @@ function readingOf(parts: readonly Part[], outside: Part | undefined): { readonl
 function pieceOf(text: SecretText, { field, rotator, policy }: Part, isOutside: boolean): Piece {
   if (!isOutside) return { value: rotator.parse(text, policy) }
   return { value: parseView(text, field, rotator, policy), view: viewOf(text, field) }
+}
+
+function outlookOf({ field, rotator, policy }: Part, value: unknown): readonly string[] {
+  const says = rotator.outlook?.(value, policy)
+  return says === undefined ? [] : [ownNames(field, rotator.about, says)]
 }
 
 /** Each part as its own rotator restores it. */

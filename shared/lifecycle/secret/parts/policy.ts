@@ -80,6 +80,12 @@ export function assertWhole(policy: Policy, fields: readonly string[]): void {
   })
 }
 
+/** A text about one part's rotator with the field in front of each key, as a person writes it. */
+export const ownNames = (field: string, { policy }: AnyRotator['about'], text: string): string => {
+  const names = [...policy.map(({ name }) => name), 'strategy', 'every'].join('|')
+  return text.replaceAll(new RegExp(`${prefix}(${names})(?![a-z-])`, 'g'), `${prefix}${field}-$1`)
+}
+
 /** Reports what a part refuses of its policy under the key that a person wrote, which has the field in front. `own`: the part has its own schedule. */
 export function namedFor(field: string, { about }: AnyRotator, own: boolean, act: () => void): void {
   try {
@@ -90,7 +96,7 @@ export function namedFor(field: string, { about }: AnyRotator, own: boolean, act
     const isOwn = about.policy.some(({ name }) => name === key) || (key === 'every' && own)
     if (!isOwn) throw cause
     const shown = `${prefix}${field}-${key}`
-    const message = cause.message.replace(`${prefix}${key}`, shown)
-    throw new RotationError(cause.code, message, { field: shown, next: cause.next, cause })
+    const [message = '', next = ''] = [cause.message, cause.next].map((text) => ownNames(field, about, text))
+    throw new RotationError(cause.code, message, { field: shown, next, cause })
   }
 }
