@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { announce } from '../../shared/lifecycle/consumers/announce.js'
-import { retirePass } from '../../shared/lifecycle/retirement/retire.js'
+import { type Announced, announce } from '../../shared/lifecycle/consumers/announce.js'
+import { type Retired, retirePass } from '../../shared/lifecycle/retirement/retire.js'
 import { announcedJson } from '../announced.js'
 import { action } from '../context.js'
 import { showTime } from '../output.js'
@@ -16,12 +16,21 @@ export const retire = (): Command =>
         const deps = await app.deps(refText)
         const announced = await announce(deps, refText)
         const { ref, entries } = await retirePass(deps, refText)
-        const json = entries.map(({ id, state, why, again }) => ({ id, state, why, again: again === undefined ? null : showTime(again) }))
-        output.result(
-          { ref: ref.shown, ...announcedJson(announced), entries: json },
-          entries.length === 0
-            ? [`${ref.shown}: there is no outgoing credential to retire.`]
-            : entries.map(({ id, state, why }) => `${id}  ${state}: ${why}`),
-        )
+        const json = entries.map((one) => ({ id: one.id, state: one.state, why: one.why, again: againOf(one) ?? null }))
+        const lines = entries.length === 0 ? [`${ref.shown}: there is no outgoing credential to retire.`] : entries.map(entryLine)
+        output.result({ ref: ref.shown, ...announcedJson(announced), entries: json }, [...announcedLines(announced), ...lines])
       }),
     )
+
+const againOf = ({ again }: Retired): string | undefined => (again === undefined ? undefined : showTime(again))
+
+function entryLine(one: Retired): string {
+  const again = againOf(one)
+  return `${one.id}  ${one.state}: ${one.why}${again === undefined ? '' : `; ask again at ${again}`}`
+}
+
+/** Says of each consumer what it answered; nothing where nothing was due. */
+function announcedLines({ outcome, told }: Announced): readonly string[] {
+  if (outcome === 'none') return []
+  return [`announcement  ${outcome}`, ...told.map(({ consumer, seen, evidence }) => `${consumer.key}  ${seen.phase}: ${evidence}`)]
+}

@@ -17,7 +17,7 @@ export const remedies: Readonly<Record<Code, string>> = {
   damaged: 'Restore the file from a backup; nothing was changed.',
   foreign_write: 'Find out who else writes this secret; then run `keyturn status` and decide whose value stays.',
   locked: 'Wait until the other process is done, or until its lease ends.',
-  held: 'Wait until the named time, or use `keyturn rotate --emergency --reason …`.',
+  held: 'Run `keyturn status <ref>`: it says what holds it. Wait until the named time, or use `keyturn rotate <ref> --emergency --reason …`.',
   token_spent: 'Start a new rotation.',
   target_unreachable: 'Check host, port and network between here and the target, then run the same command again.',
   target_tls: 'Give the CA of the target in the secret (`ca`) or in KEYTURN_CA_FILE, and check the host name.',

@@ -94,7 +94,7 @@ async function propose(context: Context<JwtValue>): Promise<JwtValue> {
   const early = tooEarly(context)
   if (early !== undefined)
     throw new RotationError('held', `It is too early: ${early}.`, {
-      next: 'Wait until then. --emergency does not wait; verifiers refuse tokens then.',
+      next: 'Wait until then; keyturn status shows the reason. --emergency does not wait; verifiers refuse tokens then.',
     })
   // Where the publication comes later, the public set and the next rotation count from it instead.
   const left = former(signing, now + overlapMs) ?? previous

@@ -4,9 +4,10 @@ import type { Retiring } from '../../shared/core/ports/store.js'
 import type { Action, Facts } from '../../shared/lifecycle/decide/action.js'
 import { decide } from '../../shared/lifecycle/decide/decide.js'
 import { rows } from '../../shared/lifecycle/decide/table.js'
+import { refusedError } from '../../shared/lifecycle/rotation/rotate.js'
 import { idleCases } from './decide/idle-cases.js'
 import { rotationCases } from './decide/rotation-cases.js'
-import { ask, type Expected, entry, now, refuse, retiring, withoutCurrent } from './decide/words.js'
+import { ask, type Expected, entry, now, ref, refuse, retiring, withoutCurrent } from './decide/words.js'
 
 const cases = [...rotationCases, ...idleCases]
 
@@ -57,6 +58,18 @@ describe('decide: each row, and what stands beside it', () => {
     assert.equal(freed({ slots: 2, mints: true }, entry('undeclared', now + 1)), undefined)
     assert.equal(freed({ slots: 2, mints: true }, entry('waiting')), undefined)
     assert.equal(freed({ slots: null, mints: true }, entry('undeclared')), undefined)
+  })
+
+  it('every held refusal names a command that shows the reason', () => {
+    let held = 0
+    for (const [title, question] of cases) {
+      const action = decide(...ask(question))
+      if (action.do !== 'refuse' || action.code !== 'held') continue
+      held++
+      assert.match(refusedError(ref, action).next, /keyturn (status|retire|doctor|policy|recover)/, title)
+      assert.match(refusedError(ref, action).next, /memory:db/, title)
+    }
+    assert.ok(held > 8)
   })
 
   it('is pure: the same question has the same answer, and changes nothing', () => {

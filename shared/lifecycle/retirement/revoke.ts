@@ -32,7 +32,7 @@ async function revokePrevious(looked: Looked, reason: string): Promise<Retired> 
   const isNeeded = mayContinue(state) || (await liveAs(looked, entry)) !== undefined
   if (isNeeded) {
     const why = `A rotation of ${shown} is open and may be about to use ${entry.id} again.`
-    throw new RotationError('held', why, { next: `Finish it first: keyturn rotate ${shown} --resume.` })
+    throw new RotationError('held', why, { next: `keyturn status ${shown} shows it. Finish it first: keyturn rotate ${shown} --resume.` })
   }
   const noted = { ...state, journal: { ...state.journal, retiring: entries } }
   const end = rotator.sessions === undefined ? {} : { endSessions: true }

@@ -42,7 +42,8 @@ export function factsOf(
     ...optional('thaw', thaw),
   }
 }
-const thawNext = 'Run keyturn policy <ref> mode=auto when rotations may continue, or use --emergency --reason ….'
+const thawNext =
+  'keyturn policy <ref> shows it. Run keyturn policy <ref> mode=auto when rotations may continue, or use --emergency --reason ….'
 
 /** Whether a companion was written before the publication, so that it needs no announcement. An emergency may have skipped a place that was out of reach. */
 const isWritten = ({ name, order }: Companion, state: SecretView): boolean => {

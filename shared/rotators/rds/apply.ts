@@ -77,7 +77,7 @@ function assertNothingElse({ place, queued }: Database): void {
   if (place.kind !== 'cluster' || !queued) return
   const why = `Other changes of the RDS cluster ${place.id} wait for its maintenance window`
   throw new RotationError('held', `${why}, and would begin with this one.`, {
-    next: 'Wait for the window, or apply them yourself; nothing was sent.',
+    next: 'aws rds describe-pending-maintenance-actions shows them. Wait for the window, or apply them yourself; nothing was sent.',
   })
 }
 

@@ -86,7 +86,7 @@ export function hold(look: Look): Action | undefined {
     return refuse(
       'held',
       `a required consumer refuses announcements, or is misconfigured: ${names}`,
-      'keyturn doctor says why. Correct it, then run keyturn sweep.',
+      'Run keyturn doctor: it says why. Correct it, then run keyturn sweep; keyturn status <ref> shows each consumer.',
     )
   }
   const isAhead = isFromFuture(state.publishedAt, facts.now)

@@ -99,7 +99,12 @@ export const idleRows: readonly Row[] = [
       const ending = (state.journal?.retiring ?? []).some(
         (entry) => entry.state === 'armed' || (entry.state === 'disabled' && entry.version === state.previous?.id),
       )
-      if (ending) return refuse('held', 'the previous credential is being retired')
+      if (ending)
+        return refuse(
+          'held',
+          'the previous credential is being retired',
+          'Run keyturn retire <ref>: it finishes that, and says what it waits for.',
+        )
       if (facts.previousAccepted !== false || (facts.rollback === 'reapply' && facts.unreadable !== true)) return undefined
       if (facts.unreadable === true)
         return refuse(
@@ -129,7 +134,12 @@ export const idleRows: readonly Row[] = [
     state: 'idle; the credential that it would use may be one that is being retired at this moment',
     request: 'emergency, put',
     when: (l) => isEnding(l) && (is('put')(l) || (is('emergency')(l) && (l.facts.slots ?? 0) > 1 && !l.facts.mints)),
-    answer: () => refuse('held', 'the outgoing credential is being retired at this moment', 'Finish that with keyturn retire <ref>.'),
+    answer: () =>
+      refuse(
+        'held',
+        'the outgoing credential is being retired at this moment',
+        'Run keyturn retire <ref>: it finishes that, and says what it waits for.',
+      ),
   },
   {
     id: '28',

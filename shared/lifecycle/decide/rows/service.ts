@@ -74,7 +74,7 @@ export const serviceRows: readonly Row[] = [
       refuse(
         'held',
         'the platform is in the middle of a rotation',
-        'Wait until it has ended. If it does not end, keyturn recover <ref> says what to do.',
+        'Wait until keyturn status <ref> shows no pending value. If it does not end, keyturn recover <ref> says what to do.',
       ),
   },
   {
