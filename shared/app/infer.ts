@@ -26,7 +26,7 @@ const kindCalled = (engine: unknown): RotatorKind | undefined =>
   typeof engine === 'string' ? rotatorKinds.find((known) => rotators[known].engines.includes(engine.toLowerCase())) : undefined
 
 /**
- * Refuses a value that clients of its kind read in different ways, before it is stored. The value itself tells its kind: by what inference goes by, else
+ * Refuses a value that clients of its kind read in different ways, before it is stored. The kind comes from the value itself: as inference finds it, else
  * by the connection URLs in its fields. bad_value.
  */
 export async function assertClearValue(value: SecretText): Promise<void> {

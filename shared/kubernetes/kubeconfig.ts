@@ -111,7 +111,7 @@ function read(yaml: string, wrong: Wrong): Kubeconfig {
 
 function assertPlain(place: v.InferOutput<typeof clusterForm>, who: v.InferOutput<typeof userForm>, wrong: Wrong): void {
   if (place['insecure-skip-tls-verify'])
-    throw wrong('says insecure-skip-tls-verify', 'Set certificate-authority-data: without it nothing checks what answers there.')
+    throw wrong('says insecure-skip-tls-verify', 'Set certificate-authority-data: without it the identity of the server is not checked.')
   if (place['proxy-url'] !== undefined) throw wrong('names a proxy', 'Name a server that can be reached without one.')
   if (who.as !== undefined) throw wrong('impersonates another user', 'Use "serviceAccount": "namespace/name" for a narrower account.')
   const odd = oddLogin(who)

@@ -62,7 +62,10 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
 
   it("starts the service's own rotation where there is one, and follows it", async () => {
     const arn = world.make('native', world.value('app'))
-    await assert.rejects(rotateOrFollow(world.deps(), world.store, request('aws:native')), { code: 'bad_policy', message: /was not adopted/ })
+    await assert.rejects(rotateOrFollow(world.deps(), world.store, request('aws:native')), {
+      code: 'bad_policy',
+      message: /was not adopted/,
+    })
     await world.store.setPolicy(await world.store.resolve('aws:native'), { 'keyturn-rotator': 'postgres' })
     const said: string[] = []
     const asked = { ...request('aws:native'), reason: 'somebody left' }
@@ -89,7 +92,7 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     assert.deepEqual(world.loginOf(arn), before_)
   })
 
-  it('one look that is of before it began is no end of a rotation', async () => {
+  it('a rotation does not end because one look still shows the state before it began', async () => {
     const arn = world.make('slow', world.value('app'), { 'keyturn-rotator': 'postgres' })
     const invoke = world.double.functions.get(functionArn)
     world.double.functions.set(functionArn, async (event) => {
