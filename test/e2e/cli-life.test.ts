@@ -16,7 +16,7 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   adopt: ['ref', 'rotator', 'passwordAccepted', 'logsIn'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
   status:
-    'ref rotator type strategy version previous publishedAt nextAt pending open token leaseUntil code graceMs announced consumers retiring move next'.split(
+    'ref rotator type strategy version previous publishedAt aheadMs nextAt pending open token leaseUntil code graceMs announced consumers retiring move next'.split(
       ' ',
     ),
   rotate: 'ref outcome kind token version previous steps differences windowMs announced consumers'.split(' '),
