@@ -83,7 +83,7 @@ async function namedBy(deps: Deps, refText: string, kind: string | undefined): P
   const named = { ...deps, environment: { ...deps.environment, 'keyturn-rotator': kind } }
   const { tools, state } = await openSecret(deps, refText)
   if (!isAdopted(tools, state)) return named
-  throw new RotationError('bad_event', `The policy of ${state.ref.shown} says already what it holds.`, {
+  throw new RotationError('bad_event', `The policy of ${state.ref.shown} already says what the secret holds.`, {
     field: 'rotator',
     next: `Omit --rotator, or change the policy with keyturn adopt ${state.ref.shown} --rotator ${kind}.`,
   })
