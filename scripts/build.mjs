@@ -1,6 +1,6 @@
 // One build for everything that runs: the CLI, the scripts and the tests. Packages stay outside (they are in node_modules); rotators and stores
 // become chunks of their own, so that a command loads only the drivers that it uses.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { globSync } from './files.mjs'
@@ -13,9 +13,12 @@ const runs = 'dist/.tests'
 
 /** Whether dist/ stays. npm calls `prepare` for `npx keyturn`, too: it must not rebuild what is up to date, nor replace what running tests use. */
 function mayStay() {
+  if (!existsSync('dist/cli/main.js')) return false
   const builtAt = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0
   if (['package.json', ...sources].every((path) => isOlder(path, builtAt))) return true
-  return existsSync(runs) && readdirSync(runs).some(isAlive)
+  const ids = existsSync(runs) ? readdirSync(runs) : []
+  for (const id of ids) if (!isAlive(id)) rmSync(join(runs, id), { force: true }) // of a run that was killed
+  return ids.some(isAlive)
 }
 /** Whether the file, or every file below the folder, is older. A folder itself becomes newer when something is removed from it. */
 function isOlder(path, at) {
@@ -32,17 +35,22 @@ function isAlive(id) {
   }
 }
 
-/** Replaces a file at once: a reader sees the old file or the new one. A file that would not change stays. */
+/**
+ * Replaces a file at once: a reader sees the old file or the new one. A file that would not change stays. Two builds at once write the same, each under
+ * a name of its own.
+ */
 function write({ path, contents: bytes }) {
   const contents = Buffer.from(bytes)
   if (existsSync(path) && readFileSync(path).equals(contents)) return
   mkdirSync(dirname(path), { recursive: true })
   const isProgram = contents.subarray(0, 2).toString() === '#!'
-  writeFileSync(`${path}.new`, contents, { mode: isProgram ? 0o755 : 0o644 })
-  renameSync(`${path}.new`, path)
+  const draft = `${path}.${process.pid}.new`
+  writeFileSync(draft, contents, { mode: isProgram ? 0o755 : 0o644 })
+  renameSync(draft, path)
 }
 
 if (!process.argv.includes('--prepare') || !mayStay()) {
+  const readAt = new Date() // what is written to a source from now on is not in this build
   const { outputFiles } = await build({
     entryPoints: [
       'cli/main.ts',
@@ -67,6 +75,8 @@ if (!process.argv.includes('--prepare') || !mayStay()) {
   for (const file of outputFiles) write(file)
   const made = new Set(outputFiles.map(({ path }) => path))
   for (const folder of ['bench', 'chunks', 'cli', 'scripts', 'test'])
-    for (const path of globSync(`${process.cwd()}/dist/${folder}`, '')) if (!made.has(path)) rmSync(path)
+    for (const path of globSync(`${process.cwd()}/dist/${folder}`, ''))
+      if (!made.has(path) && !path.endsWith('.new')) rmSync(path, { force: true })
   writeFileSync(stamp, '')
+  utimesSync(stamp, readAt, readAt)
 }

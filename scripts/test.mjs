@@ -24,6 +24,7 @@ const running = `dist/.tests/${process.pid}`
 mkdirSync('dist/.tests', { recursive: true })
 writeFileSync(running, '')
 process.on('exit', () => rmSync(running, { force: true }))
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143))
 const skips = []
 let failed = 0
 const stream = run({ files, concurrency: 2 })

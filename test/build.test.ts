@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
 
 describe('dist/', () => {
   let folder: string
@@ -43,11 +44,22 @@ describe('dist/', () => {
     assert.equal(said(), 'two')
   })
 
+  it('is made by several at once without one of them failing, and is made again where the program is missing', async () => {
+    await write('four', 120)
+    const all = [1, 2, 3].map(() => promisify(execFile)(process.execPath, ['scripts/build.mjs'], { cwd: folder }))
+    await Promise.all(all)
+    assert.equal(said(), 'four')
+    await write('five', -60)
+    await rm(at('dist/cli/main.js'))
+    build('--prepare')
+    assert.equal(said(), 'five')
+  })
+
   it('that is up to date is not made again; what has no source any more goes', async () => {
-    await write('three', -60)
+    await write('three', -120)
     for (const name of ['bench', 'cli', 'functions', 'scripts', 'shared', 'test', 'package.json']) await utimes(at(name), 1, 1)
     build('--prepare')
-    assert.equal(said(), 'two')
+    assert.equal(said(), 'five')
     await writeFile(at('dist/cli/gone.js'), '')
     build()
     assert.equal(said(), 'three')

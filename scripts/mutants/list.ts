@@ -147,8 +147,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/consumers/announce.ts',
-        from: '    const told = await tellAll(tools, setup, state, change, overtaken)\n',
-        to: '    await tools.store.note(state, { announced: current.id })\n    const told = await tellAll(tools, setup, state, change, overtaken)\n',
+        from: '    const told = await deliverAll(tools, setup, state, change, overtaken)\n',
+        to: '    await tools.store.note(state, { announced: current.id })\n    const told = await deliverAll(tools, setup, state, change, overtaken)\n',
       },
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/after.test.ts'],

@@ -118,7 +118,8 @@ function assertClusters(consumers: ConfigText['consumers'], clusters: ConfigText
 const sayOf = (issue: v.BaseIssue<unknown>): string => {
   const at = issue.path?.at(-1)
   const isField = issue.type === 'strict_object' || at?.origin === 'key'
-  if (isField && at?.key === 'targets') return 'is now called consumers'
+  const isAtTop = issue.path?.length === 1 || issue.path?.[0]?.key === 'defaults'
+  if (isField && isAtTop && at?.key === 'targets') return 'is now called consumers'
   if (issue.type === 'strict_object') return 'is unknown'
   const own = issue.message.startsWith('Invalid ') ? undefined : issue.message
   return own ?? (issue.received === 'undefined' ? 'is missing' : `must be ${wordsOf(issue)}`)

@@ -91,31 +91,31 @@ export async function fromKubeconfig(name: string, file: string, context: string
   }
 }
 
-type Wrong = (why: string, next: string, field?: string) => RotationError
+type MakeError = (why: string, next: string, field?: string) => RotationError
 
 /** Parses the file. An error says the place that the parser names, and never the text: it holds tokens. */
-function read(yaml: string, wrong: Wrong): Kubeconfig {
+function read(yaml: string, configError: MakeError): Kubeconfig {
   let parsed: unknown
   try {
     parsed = parse(yaml, { prettyErrors: false })
   } catch (cause) {
     if (!(cause instanceof YAMLError)) throw cause
     const why = `is not YAML (${cause.code} at character ${cause.pos[0]})`
-    throw wrong(why, 'kubectl config view shows whether it can be read.')
+    throw configError(why, 'kubectl config view shows whether it can be read.')
   }
   const result = v.safeParse(form, parsed)
   if (result.success) return result.output
   const where = v.getDotPath(result.issues[0]) ?? 'its top'
-  throw wrong(`is misconfigured at ${where}`, 'kubectl config view shows what it says.')
+  throw configError(`is misconfigured at ${where}`, 'kubectl config view shows what it says.')
 }
 
-function assertPlain(place: v.InferOutput<typeof clusterForm>, who: v.InferOutput<typeof userForm>, wrong: Wrong): void {
+function assertPlain(place: v.InferOutput<typeof clusterForm>, who: v.InferOutput<typeof userForm>, configError: MakeError): void {
   if (place['insecure-skip-tls-verify'])
-    throw wrong('says insecure-skip-tls-verify', 'Set certificate-authority-data: without it nothing checks what answers there.')
-  if (place['proxy-url'] !== undefined) throw wrong('names a proxy', 'Name a server that can be reached without one.')
-  if (who.as !== undefined) throw wrong('impersonates another user', 'Use "serviceAccount": "namespace/name" for a narrower account.')
+    throw configError('says insecure-skip-tls-verify', 'Set certificate-authority-data: without it nothing checks what answers there.')
+  if (place['proxy-url'] !== undefined) throw configError('names a proxy', 'Name a server that can be reached without one.')
+  if (who.as !== undefined) throw configError('impersonates another user', 'Use "serviceAccount": "namespace/name" for a narrower account.')
   const odd = oddLogin(who)
-  if (odd !== undefined) throw wrong(odd, 'Use the token of a ServiceAccount, or a client certificate; no program is run here.')
+  if (odd !== undefined) throw configError(odd, 'Use the token of a ServiceAccount, or a client certificate; no program is run here.')
 }
 
 function oddLogin(who: v.InferOutput<typeof userForm>): string | undefined {

@@ -12,7 +12,7 @@ import { verify } from './jwt/verify.js'
 /**
  * Signing keys of tokens. The value carries three keys: the current one, which signs; the next one, which verifiers know already; and the public
  * half of the previous one. A rotation is one publication in which each moves on by one. It is held until every verifier knows the key that would
- * sign. The first rotation of a key that was adopted alone only announces the next key.
+ * sign. The first rotation of a key that was adopted alone only publishes the next key.
  */
 const jwt: Rotator<JwtValue> = {
   ...selfIssued(() => null), // the previous key leaves when its time is over, and takes no slot
@@ -41,17 +41,17 @@ function nameOf(key: JwtValue['current']): string {
   return key.kid ?? 'adopted'
 }
 
-/** Whether the next key is missing or useless, so that a new one has to be announced first. */
-const mustAnnounce = ({ policy }: Context<JwtValue>, { next }: JwtValue): boolean =>
+/** Whether the next key is missing or useless, so that a new one has to be published ahead first. */
+const mustPublishAhead = ({ policy }: Context<JwtValue>, { next }: JwtValue): boolean =>
   next === undefined || !isVerifiable(wishOf(policy), next.algorithm)
 
-/** The wait counts from the publication that announced the key, even when that came late. It is as long as today's policy says. */
+/** The wait counts from the publication that had the key first, even when that came late. It is as long as today's policy says. */
 function tooEarly(context: Context<JwtValue>): string | undefined {
   const { policy, env, publishedAt = 0, emergency } = context
   if (emergency) return undefined
   const value = currentOf(context)
   const { current, next, previous } = value
-  if (current === undefined || next === undefined || mustAnnounce(context, value)) return undefined
+  if (current === undefined || next === undefined || mustPublishAhead(context, value)) return undefined
   const { leadMs, overlapMs } = wishOf(policy)
   const now = env.now()
   // A time that a clock which was ahead has written counts from the publication.
@@ -90,7 +90,7 @@ async function propose(context: Context<JwtValue>): Promise<JwtValue> {
     return { field, current: first, next: fresh }
   }
   const signing = await named(current)
-  if (next === undefined || mustAnnounce(context, value)) return { ...value, current: signing, next: fresh }
+  if (next === undefined || mustPublishAhead(context, value)) return { ...value, current: signing, next: fresh }
   const early = tooEarly(context)
   if (early !== undefined)
     throw new RotationError('held', `It is too early: ${early}.`, {

@@ -80,7 +80,7 @@ export const policyText = (policy: Policy, key: PolicyKey): string | undefined =
 function checkEntry(key: string, value: string, known: readonly PolicyKey[], all: boolean): void {
   const name = key.startsWith(prefix) ? key.slice(prefix.length) : key
   const rule = known.find((entry) => entry.name === name)
-  refuseRenamed(key, name)
+  assertNotRenamed(key, name)
   if (!key.startsWith(prefix) || (!rule && all)) {
     const names = known.map((entry) => entry.name)
     const near = nearest(name, names)
@@ -100,7 +100,7 @@ function checkEntry(key: string, value: string, known: readonly PolicyKey[], all
   if (wrong !== undefined) failKey(name, wrong, rule?.help === undefined ? 'Correct it.' : `Its meaning: ${rule.help}.`)
 }
 
-function refuseRenamed(key: string, name: string): void {
+function assertNotRenamed(key: string, name: string): void {
   const now = renamed.get(name)
   if (now === undefined) return
   throw new RotationError('bad_policy', `The policy key ${key} is now called ${prefix}${now}.`, {

@@ -47,7 +47,7 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
       await assertCurrentWorks(tools, setup, state)
     }
     const change = changeOf(state, current)
-    const told = await tellAll(tools, setup, state, change, overtaken)
+    const told = await deliverAll(tools, setup, state, change, overtaken)
     if (!due) return { ref, change, told, outcome: 'announced' } // another pass has noted it
     const isNews = ({ consumer, seen }: Delivery): boolean => seen !== journal?.seen?.[consumer.key]
     before = { version: current.id, told: told.filter(isNews) }
@@ -86,7 +86,7 @@ const mayMove = ({ phase, code, again }: Seen, now: number): boolean =>
   isOver(again, now) && phase !== 'drained' && code !== 'delivery_refused'
 
 /** Tells the consumers, except those that took the change already, and those that asked to wait and whose time is not over. */
-async function tellAll(
+async function deliverAll(
   tools: Tools,
   { consumers }: Setup,
   { journal }: SecretState,

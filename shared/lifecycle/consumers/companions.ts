@@ -113,7 +113,7 @@ export function reachedAt({ companions }: Pick<Setup, 'companions'>, state: Secr
 }
 
 /** A companion that was written, and why, for people. */
-export interface Healed {
+export interface Repaired {
   readonly companion: string
   readonly says: string
 }
@@ -122,11 +122,11 @@ export interface Healed {
  * Writes the companions that no longer carry what their source does. `whole`: compares each of them. Otherwise it compares only a secret that was
  * published to after it was last seen right; that costs one look and no read.
  */
-export async function repairCompanions(deps: Deps, refText: string, whole: boolean): Promise<readonly Healed[]> {
+export async function repairCompanions(deps: Deps, refText: string, whole: boolean): Promise<readonly Repaired[]> {
   const { tools, ref, state, setup } = await openSecret(deps, refText)
   const { rotator, policy, companions } = await setup()
   if (rotator === undefined || state.current === undefined) return []
-  const healed: Healed[] = []
+  const repaired: Repaired[] = []
   const seen: Record<string, Seen> = {}
   let text: SecretText | undefined
   for (const companion of companions) {
@@ -139,13 +139,13 @@ export async function repairCompanions(deps: Deps, refText: string, whole: boole
     const source = { ref, rotator, policy, text, at: state.publishedAt, still }
     const wrote = await writeCompanion(tools, companion, source)
     const what = first ? 'was written' : 'had drifted and was written again'
-    if (wrote) healed.push({ companion: name, says: `${at} ${what}` })
+    if (wrote) repaired.push({ companion: name, says: `${at} ${what}` })
     // A secret that was published to is known to be right again. A file has no such time: its own time is when it was written.
     if (wrote || first || (!whole && !(await isArtefact(tools, companion))))
       seen[name] = { version: state.current.id, phase: 'drained', at: deps.env.now() }
   }
   if (Object.keys(seen).length > 0) await noteSeen(tools, state, { ...state.journal?.seen, ...seen })
-  return healed
+  return repaired
 }
 
 const isArtefact = async (tools: Tools, companion: Companion): Promise<boolean> => 'artefact' in (await placeOf(tools, companion))

@@ -146,7 +146,7 @@ async function act(
   if (action === 'check') return check(deps, shown)
   if (action === 'announce') {
     const aheadMs = aheadOf(listed.publishedAt, at)
-    const told = await tell(deps, shown, at)
+    const told = await announcePass(deps, shown, at)
     return aheadMs === undefined ? told : listOf([`${aheadText(aheadMs)}; it counts from now`, ...(told === undefined ? [] : [told])])
   }
   if (action === 'retire') {
@@ -154,8 +154,8 @@ async function act(
     return listOf(entries.map(({ id, state, why }) => `${id} ${state}: ${why}`))
   }
   if (action === 'companions') {
-    const healed = await repairCompanions(deps, shown, isCheckDue(listed, at))
-    return listOf(healed.map(({ companion, says }) => `${companion}: ${says}`))
+    const repaired = await repairCompanions(deps, shown, isCheckDue(listed, at))
+    return listOf(repaired.map(({ companion, says }) => `${companion}: ${says}`))
   }
   if (action === 'start') await preflightPass(deps, shown)
   const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
@@ -166,7 +166,7 @@ async function act(
 
 const listOf = (parts: readonly string[]): string | undefined => (parts.length === 0 ? undefined : parts.join('; '))
 
-async function tell(deps: Deps, shown: string, at: number): Promise<string | undefined> {
+async function announcePass(deps: Deps, shown: string, at: number): Promise<string | undefined> {
   const { outcome, told } = await announce(deps, shown)
   if (outcome === 'none') return undefined
   const behind = told.filter(({ seen }) => seen.phase === 'failed')

@@ -48,12 +48,13 @@ type Keys = Omit<JwtValue, 'field'>
 export function parseJwtValue(value: SecretText, policy: Policy): JwtValue {
   const shape = readShape(value)
   const field = fieldOf(policy)
-  if (shape.kind !== 'json') throw valueError('value', 'is not JSON, and a key that is announced needs a place beside the one that signs')
+  if (shape.kind !== 'json')
+    throw valueError('value', 'is not JSON, and a key that is published ahead needs a place beside the one that signs')
   const at = (name: string): string => (field === undefined ? name : `${field}.${name}`)
   const place = placeIn(shape.fields, field)
   const parsed = parsePlace(place, at)
   const { current, next, previous } = parsed
-  if (!current && field === undefined && shape.fields.get('signing_key')) return { field, current: adopted(shape.fields, policy) }
+  if (!current && field === undefined && shape.fields.get('signing_key')) return { field, current: plainKey(shape.fields, policy) }
   const isEmpty = !next && !previous && isBlank(place)
   if (!current && !isEmpty) throw valueError(at('current'), `has neither ${at('current')} nor signing_key`)
   const keys = keysOf(parsed, at)
@@ -114,7 +115,7 @@ function formerOf(read: v.InferOutput<typeof formerKey>, at: string): FormerKey 
 }
 
 /** One key in the form that its consumers have now: PEM, and a name where the value gives one. */
-function adopted(fields: Fields, policy: Policy): SigningKey {
+function plainKey(fields: Fields, policy: Policy): SigningKey {
   const textOf = (field: string): string => String(fields.get(field) ?? '')
   const key = readKey('signing_key', () => createPrivateKey(textOf('signing_key')))
   assertStrong(key, 'signing_key')

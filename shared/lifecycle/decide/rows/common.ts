@@ -65,7 +65,7 @@ function waitingFor({ state, facts }: Look): string {
 }
 
 /** The consumers that could not be told about the current value, by name. */
-function untold({ state, facts }: Look): string {
+function undelivered({ state, facts }: Look): string {
   const { current } = state
   const keys = keysSeen(state, (seen) => seen.version === current?.id && seen.phase === 'failed')
   return keys.length > 0 ? `: ${shownNames(keys, facts)} could not be told` : ''
@@ -78,7 +78,7 @@ export function hold(look: Look): Action | undefined {
   if (facts.journal && facts.consumers && (state.journal?.announced ?? null) !== look.base)
     return refuse(
       'held',
-      `the last publication is not announced to every consumer yet${untold(look)}`,
+      `the last publication is not announced to every consumer yet${undelivered(look)}`,
       'Run keyturn retire <ref>: it tells them, and names those that could not be told.',
     )
   if (facts.refused !== undefined && facts.refused.length > 0) {
