@@ -11,7 +11,7 @@ export async function announceAfter(deps: Deps, refText: string, output: Output)
   try {
     const pass = await announce(deps, refText)
     for (const { consumer, seen, evidence } of pass.told)
-      if (seen.phase === 'failed') output.note(`· ${consumer.key} could not be told: ${evidence}`)
+      if (seen.phase === 'failed') output.note(`· ${consumer.key} could not be notified: ${evidence}`)
     return pass
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause

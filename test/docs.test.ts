@@ -62,7 +62,7 @@ describe('README.md says what there is', () => {
   it('every store that a person may name, and no other', () =>
     assert.deepEqual(namesIn(tableBelow(page, /^\| store \|/)), [...storeKinds].sort()))
 
-  it('every way to tell those who read a secret, and no other', () =>
+  it('every way to notify consumers, and no other', () =>
     assert.deepEqual(namesIn(tableBelow(page, /\| what it can prove \|/)), [...notifierKinds].sort()))
 })
 

@@ -16,6 +16,9 @@ const phrases: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/(?<!\bThere )(?<!\bthere )\bis no (text|JSON|UTF-8|number|token|duration|step|object|list|index|proof|form|terminal)\b/, 'is not a …'],
   [/\bhas not the\b/, 'does not have the'],
   [/\btold (of|again)\b/, 'notified of, notified again'],
+  [/\bgoes by\b/, 'depends on, decides'],
+  [/\bcould not be told\b/, 'could not be notified'],
+  [/\bexists already\b/, 'already exists'],
 ]
 const places = ['README.md', 'CONTRIBUTING.md', 'changelog', 'cli', 'docs', 'functions', 'infra', 'scripts', 'serverless.yml', 'shared']
 

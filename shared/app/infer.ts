@@ -26,8 +26,8 @@ const kindCalled = (engine: unknown): RotatorKind | undefined =>
   typeof engine === 'string' ? rotatorKinds.find((known) => rotators[known].engines.includes(engine.toLowerCase())) : undefined
 
 /**
- * Refuses a value that clients of its kind read in different ways, before it is stored. The value itself tells its kind: by what inference goes by, else
- * by the connection URLs in its fields. bad_value.
+ * Refuses a value that clients of its kind read in different ways, before it is stored. The kind comes from the value itself: from inference, else
+ * from the connection URLs in its fields. bad_value.
  */
 export async function assertClearValue(value: SecretText): Promise<void> {
   const text = value.reveal()

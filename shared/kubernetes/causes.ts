@@ -9,7 +9,7 @@ export interface Fix {
 const fixes: readonly (readonly [codes: RegExp, fix: Fix])[] = [
   [
     /^(UNABLE_TO_|ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_)/,
-    { field: 'ca', next: 'Give the CA of this cluster as ca, and as server a name that its certificate has.' },
+    { field: 'ca', next: 'Give the CA of this cluster as ca, and use a host name from its certificate in server.' },
   ],
   [/^ERR_INVALID_CHAR$/, { field: 'token', next: 'Give the token as one word, without a line break.' }],
 ]

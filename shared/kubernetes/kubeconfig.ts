@@ -111,7 +111,10 @@ function read(yaml: string, configError: MakeError): Kubeconfig {
 
 function assertPlain(place: v.InferOutput<typeof clusterForm>, who: v.InferOutput<typeof userForm>, configError: MakeError): void {
   if (place['insecure-skip-tls-verify'])
-    throw configError('says insecure-skip-tls-verify', 'Set certificate-authority-data: without it nothing checks what answers there.')
+    throw configError(
+      'says insecure-skip-tls-verify',
+      'Set certificate-authority-data: without it the identity of the server is not checked.',
+    )
   if (place['proxy-url'] !== undefined) throw configError('names a proxy', 'Name a server that can be reached without one.')
   if (who.as !== undefined) throw configError('impersonates another user', 'Use "serviceAccount": "namespace/name" for a narrower account.')
   const odd = oddLogin(who)

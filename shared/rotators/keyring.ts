@@ -7,9 +7,9 @@ import { countOf, makerFor, policyKeys } from './keyring/policy.js'
 import { type KeyringValue, parseKeyring, type RingKey, renderKeyring } from './keyring/value.js'
 
 /**
- * Keys of data at rest, by id. One key encrypts; the older keys only decrypt. An older key leaves with the first rotation after somebody has said
- * that nothing is encrypted with it any more. Until then it is never dropped, and a rotation of a full ring is held. There is no rollback: it
- * would lose what the newer key has encrypted meanwhile, and an old key must not encrypt again.
+ * Keys of data at rest, by id. One is the encryption key; the older ones are decryption-only. An older key leaves with the first rotation after
+ * somebody has said that nothing is encrypted with it any more. Until then it is never dropped, and a rotation of a full ring is held. There is no
+ * rollback: it would lose what the newer key has encrypted meanwhile, and an old key must not encrypt again.
  */
 const keyring: Rotator<KeyringValue> = {
   ...selfIssued(countOf, false), // its older keys have notes of their own

@@ -73,7 +73,7 @@ const traitsOf = (of: MemoryClass): RotatorTraits => ({
 const targetOf = (value: MemoryValue | undefined): MemoryTarget | undefined =>
   value === undefined ? undefined : memoryTarget(value.target)
 
-/** Class C keeps a time of last use. A target that was never told one knows nothing. */
+/** Class C keeps a time of last use. Where no time was noted, nothing is known. */
 function lastUse(target: MemoryTarget | undefined, id: CredentialId): Usage {
   const used = target?.lastUsed.get(id)
   return used === undefined ? { inUse: 'unknown', evidence: 'no use is known' } : { inUse: false, lastUsedAt: used, evidence: 'last use' }

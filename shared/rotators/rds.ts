@@ -62,7 +62,7 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
     check: (context, pending) => {
       inner.check(within(context), pending?.login)
       if (pending && context.current && !isSame(pending.place, context.current.place)) {
-        throw new RotationError('bad_value', 'The pending value names another database than the current one.', {
+        throw new RotationError('bad_value', 'The pending value names a different database from the current one.', {
           field: pending.place.kind === 'cluster' ? 'dbClusterIdentifier' : 'dbInstanceIdentifier',
           next: 'Put a corrected value; the pending one is not applied.',
         })

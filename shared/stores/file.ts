@@ -184,7 +184,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     await withLock(lockFolder(this.#home), this.#env, async () => {
       const path = pathOf(this.#home, ref.key)
       if ((await readIfThere(path)) !== undefined)
-        throw new RotationError('exists', `${ref.shown} exists already.`, { next: 'Put a new value into it, or choose another name.' })
+        throw new RotationError('exists', `${ref.shown} already exists.`, { next: 'Put a new value into it, or choose another name.' })
       await assertOneKey(this.#home, this.#keys)
       const version = this.#version(ref, value, {})
       const head = { keyturn: 1 as const, ref: ref.key, keyId: this.#keys.id, rev: 1, current: version.id, previous: null }

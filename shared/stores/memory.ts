@@ -166,7 +166,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
   async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {
     const ref = await this.resolve(name)
     if (this.#cells.has(ref.key))
-      throw new RotationError('exists', `${ref.shown} exists already.`, { next: 'Put a new value into it, or choose another name.' })
+      throw new RotationError('exists', `${ref.shown} already exists.`, { next: 'Put a new value into it, or choose another name.' })
     const id = newVersionId(this.#env.now(), this.#env.random(6))
     const version = { id, createdAt: this.#env.now(), hasValue: true, value }
     const cell = {

@@ -92,7 +92,7 @@ describe('AWS from the command line, on a real PostgreSQL', { skip }, () => {
     assert.deepEqual(world.loginOf(arn), before_)
   })
 
-  it('one look that is of before it began is no end of a rotation', async () => {
+  it('a rotation does not end because one look still shows the state before it began', async () => {
     const arn = world.make('slow', world.value('app'), { 'keyturn-rotator': 'postgres' })
     const invoke = world.double.functions.get(functionArn)
     world.double.functions.set(functionArn, async (event) => {

@@ -99,7 +99,7 @@ describe('companions', () => {
     world.env.time += dayMs / 24
     await assert.rejects(
       world.rotate(ref),
-      (cause) => codeOf(cause) === 'held' && /copy \(memory:copy\) could not be told/.test(String(cause)),
+      (cause) => codeOf(cause) === 'held' && /copy \(memory:copy\) could not be notified/.test(String(cause)),
     )
     world.down.clear()
     await world.sweep()

@@ -217,7 +217,7 @@ describe('consumers that are on their way', () => {
     )
     const { next, consumers } = await rollouts.act((deps) => statusOf(deps, world.ref.shown))
     assert.equal(consumers.length, 2)
-    assert.ok(next.do === 'refuse' && next.code === 'held' && /far could not be told/.test(next.why), JSON.stringify(next))
+    assert.ok(next.do === 'refuse' && next.code === 'held' && /far could not be notified/.test(next.why), JSON.stringify(next))
     assert.ok(!said.some(({ outcome }) => /retired/.test(outcome)))
     for (let pass = 0; pass < 8; pass++) said.push(...(await rollouts.sweep(60 * minuteMs)))
     assert.ok(

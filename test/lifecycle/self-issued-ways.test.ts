@@ -91,7 +91,7 @@ describe('a place of a public set that is behind', () => {
     world.down.add('path:/two')
     await world.rotate(ref, { kind: 'emergency' })
     world.env.time += 2 * dayMs
-    await assert.rejects(world.rotate(ref), fails('held', /not announced to every consumer yet: two .path:.two. could not be told/))
+    await assert.rejects(world.rotate(ref), fails('held', /not announced to every consumer yet: two .path:.two. could not be notified/))
     world.down.clear()
     await world.sweep()
     await assert.rejects(world.rotate(ref), fails('held', /may not sign before/))
@@ -188,7 +188,7 @@ describe('ways back of what is self-issued', () => {
     const value = await world.json<{ current: { kid: string }; next: { private: object } }>(ref)
     await assert.rejects(
       put(world, ref, { current: { ...value.current, private: value.next.private } }, 'reuse'),
-      fails('bad_value', /to another key/),
+      fails('bad_value', /for a different key/),
     )
     const pem = '-----BEGIN PRIVATE KEY-----\nCanaryLine1\nCanaryLine2\n-----END PRIVATE KEY-----\n'
     for (const wrong of [{ current: pem }, { current: { ...value.current, private: pem } }])

@@ -101,7 +101,7 @@ describe('no modulo bias', () => {
     assert.equal(generatePassword({ length: 30, alphabet, classes: [] }, feed([208, 207])), 'Z'.repeat(30))
   })
 
-  it('rejects a whole draw that lacks a class instead of mending it', () => {
+  it('rejects a whole draw that lacks a class instead of repairing it', () => {
     let draws = 0
     const random = (count: number): Uint8Array => new Uint8Array(count).fill(draws++ < 20 ? 0 : draws)
     const text = generatePassword({ ...defaultRule, classes: ['B'] }, random)

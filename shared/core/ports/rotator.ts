@@ -8,7 +8,7 @@ import type { CredentialId, Policy, SecretRef, Token } from './words.js'
 /** replace: one slot · alternate: two accounts in turn · overlap: two valid at once at the target · ephemeral: a new account each time. */
 export type Strategy = 'replace' | 'alternate' | 'overlap' | 'ephemeral'
 export const credentialTypes = ['database', 'api-key', 'jwt', 'symmetric', 'oauth', 'tls', 'other'] as const
-/** What kind of credential a secret holds: defaults of the configuration and `rotate --type` go by it. */
+/** What kind of credential a secret holds: defaults of the configuration and `rotate --type` choose by it. */
 export type CredentialType = (typeof credentialTypes)[number]
 
 /** A key that a rotator adds to the policy grammar, without the prefix `keyturn-`. `check` returns what is wrong, in words. */
@@ -31,7 +31,7 @@ export interface RotatorTraits {
   readonly propagates: boolean
   /** The target applies a value some time after it was asked to. A refusal then proves nothing against the value, however late it comes. */
   readonly asynchronous?: true
-  /** Self-issued, and fits beside other credentials in one secret: what it keeps of older credentials is one note, or goes by time. */
+  /** Self-issued, and fits beside other credentials in one secret: what it keeps of older credentials is one note, or depends on the time. */
   readonly fitsBeside?: true
   /** How a rollback works: publish the previous value (it is still accepted), set it again, or not at all. */
   rollback(policy: Policy): 'publish' | 'reapply' | 'none'
@@ -101,7 +101,7 @@ export interface Usage {
  * connect, a limit is reached. `why` is the reason then.
  */
 export interface LoginSeen {
-  /** Proven by the protocol itself. Whether a value may be thrown away goes by this fact. */
+  /** Proven by the protocol itself. Only this fact decides whether a value may be thrown away. */
   readonly passwordAccepted: boolean
   /** A session answered. Only this means that consumers can work with the credential. */
   readonly logsIn: boolean

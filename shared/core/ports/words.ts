@@ -53,6 +53,7 @@ export interface RotationRequest {
 
 /** How far a consumer has come with a publication; `failed` is an obstacle, not a step. drained: nobody there uses the outgoing credential any more. */
 export const consumerPhases = ['requested', 'synced', 'verified', 'restarted', 'drained', 'failed'] as const
+/** One of `consumerPhases`. */
 export type ConsumerPhase = (typeof consumerPhases)[number]
 
 /** What the platform itself knows about schedule and copies. */

@@ -14,7 +14,7 @@ import { isAhead, reckoned } from './reckoned.js'
 /** How one announce pass ended; `told` also lists who was told before. */
 export interface Announced {
   readonly ref: SecretRef
-  /** none: nothing was due · announced: every consumer was told · waiting: some could not be told yet · unnoted: told, and this role may not write notes. */
+  /** none: nothing was due · announced: every consumer was told · waiting: some could not be notified yet · unnoted: told, and this role may not write notes. */
   readonly outcome: 'none' | 'announced' | 'waiting' | 'unnoted'
   readonly change?: Change
   readonly told: readonly Delivery[]
@@ -23,7 +23,7 @@ export interface Announced {
 /**
  * One announce pass. It tells every consumer about the current value, and only then notes that, together with the retiring entry of what left, in
  * one write. Repeatable: a crash in between costs a repeated event with the same id. Where a publication is overtaken meanwhile, each consumer that
- * heard of it hears of the newer one once more, so that the older one is not the last it heard of. bad_config for a consumer that nobody configured.
+ * heard of it hears of the newer one once more, so that the newer one is the last it hears of. bad_config for a consumer that nobody configured.
  */
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
   let before: { readonly version: VersionId; readonly told: readonly Delivery[] } | undefined
@@ -117,7 +117,7 @@ function isSettled(seen: Seen, { required }: Consumer, now: number): boolean {
 function notedBefore({ phase, code, again }: Seen): string {
   if (phase !== 'failed' || again === undefined) return 'as noted before'
   const reason = code === undefined ? '' : ` (${code})`
-  return `could not be told${reason}, asked again at ${new Date(again).toISOString()}`
+  return `could not be notified${reason}, asked again at ${new Date(again).toISOString()}`
 }
 
 /** Whether a delivery is worth a write: another phase or obstacle, or a longer pause that the consumer asks for. Another look alone is not. */

@@ -24,7 +24,7 @@ export interface Facts {
   readonly selfIssued?: true
   /** The secret has parts. No note says which parts a rotation is for, so one that has no value yet is begun again. */
   readonly parts?: true
-  /** The value keeps its older keys. An armed key leaves with this very rotation; nothing ends it at this moment. */
+  /** The value keeps its older keys. A released key leaves with the rotation itself; it is not ended separately. */
   readonly retains?: true
   readonly previousAccepted?: boolean
   /** The current value cannot be read as a credential, so no rotation can start from it. */

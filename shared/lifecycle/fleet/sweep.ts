@@ -83,7 +83,7 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Swe
 
 /**
  * Whether a rotation died before its value was kept, and nobody can continue it. Only the person who put a value has it, nobody knows which parts
- * were meant, and the target would refuse again what it refused. The next rotation takes its place; to wait for it would end the schedule for good.
+ * were meant, and the target would refuse again what it refused. The next rotation takes its place; waiting for it would stop the schedule forever.
  */
 function isOrphaned({ environment }: Deps, { policy }: SecretView, { kind, refusals }: OpenRotation): boolean {
   if (kind === 'put' || (kind === 'rollback' && refusals > 0)) return true

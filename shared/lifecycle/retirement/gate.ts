@@ -64,7 +64,7 @@ async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretSta
   return told
 }
 
-/** Does not ask a consumer that asked to wait (Retry-After): it is not drained before it says so. */
+/** Does not ask a consumer before the time that it named (Retry-After): until then it counts as not drained. */
 async function askNow(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
   const hasFailed = before?.version === change.version && before.phase === 'failed'
   if (hasFailed && (before.again ?? 0) > tools.deps.env.now()) return { consumer, seen: before, evidence: 'asked to wait' }

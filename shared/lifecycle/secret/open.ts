@@ -90,7 +90,7 @@ export async function namedBy(deps: Deps, refText: string, kind: string | undefi
   const { tools, state } = await openSecret(deps, refText)
   if (state.policy['keyturn-rotator'] === kind) return deps
   if (!isAdopted(tools, state)) return { ...deps, environment: { ...deps.environment, 'keyturn-rotator': kind } }
-  throw new RotationError('bad_event', `The policy of ${state.ref.shown} says already what it holds.`, {
+  throw new RotationError('bad_event', `The policy of ${state.ref.shown} already says what the secret holds.`, {
     field: 'rotator',
     next: `Omit --rotator, or change the policy with keyturn adopt ${state.ref.shown} --rotator ${kind}.`,
   })

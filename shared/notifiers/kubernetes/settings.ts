@@ -24,7 +24,7 @@ const entries = {
   workloads: v.optional(v.pipe(v.array(workload), v.maxLength(20)), []),
   /**
    * rolling: each workload is restarted once for each publication, as its own strategy says. together: its old pods are ended all at once, for
-   * workloads that must not run with two values at a time. none: its pods read the mounted file again by themselves.
+   * workloads whose pods must not use two values at the same time. none: its pods read the mounted file again by themselves.
    */
   restart: v.optional(v.picklist(['rolling', 'together', 'none']), 'rolling'),
   /** When restarts may start, as policies write it: `sun 02:00-04:00 Europe/Berlin`. */

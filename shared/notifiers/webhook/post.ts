@@ -62,7 +62,7 @@ export async function post(
     if (cause instanceof RotationError) throw cause
     const isLate = cause instanceof Error && cause.name === 'TimeoutError'
     const why = isLate ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
-    throw new RotationError('delivery_failed', `${url.host} could not be told (${why}).`, {
+    throw new RotationError('delivery_failed', `${url.host} could not be notified (${why}).`, {
       cause,
       next: 'Check that it can be reached from here; the announcement is repeated.',
     })

@@ -73,7 +73,7 @@ function assertNoneReused({ current, next, previous }: JwtValue, keys: readonly 
     const same = known.find((one) => one !== undefined && one.kid === half.kid)
     if (same === undefined) continue
     if (same.n === half.n && same.x === half.x && same.y === half.y) continue
-    throw new RotationError('bad_value', `The new value gives the kid ${half.kid} to another key.`, {
+    throw new RotationError('bad_value', `The new value reuses the kid ${half.kid} for a different key.`, {
       field: 'kid',
       next: 'Keep the names of keys; a new key has a new name (RFC 7638).',
     })

@@ -115,5 +115,5 @@ function assertSame(field: string, { encoding, size }: { readonly encoding: Enco
 const policyError = (key: string, why: string, example: string): RotationError =>
   new RotationError('bad_policy', `${why}.`, {
     field: `keyturn-${key}`,
-    next: `Say how a new one looks: keyturn policy <ref> ${example}.`,
+    next: `Set the form of new keys: keyturn policy <ref> ${example}.`,
   })

@@ -38,7 +38,7 @@ const older = v.object({
 const form = v.array(older)
 type OpenKey = v.InferOutput<typeof older>
 
-/** `<field>`: the key that encrypts · `<field>_id`: its name · `<field>_previous`: the others, as id and key. bad_value with the field. */
+/** `<field>`: the encryption key · `<field>_id`: its name · `<field>_previous`: the others, as id and key. bad_value with the field. */
 export function parseKeyring(value: SecretText, policy: Policy): KeyringValue {
   const shape = readShape(value)
   const field = policyText(policy, fieldKey) ?? 'key'

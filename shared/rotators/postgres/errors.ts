@@ -30,7 +30,7 @@ function loginKind(code: string | undefined, message: string, { proven, forged }
   const isBroken = /timeout expired|Connection terminated|Query read timeout/.test(message)
   const isForged = forged && code === undefined && !isBroken
   if (isForged || message.startsWith('SASL')) {
-    return ['password_not_checked', 'The server did not prove that it knows the password: find out what answers there.']
+    return ['password_not_checked', 'The server did not prove that it knows the password: check which server answers at this address.']
   }
   if (code !== undefined && tls.test(code))
     return [

@@ -93,7 +93,7 @@ function watchProof(client: pg.Client, where: string): { seen(): boolean } {
   let seen = false
   const refuse = (how: string) => () => {
     const next =
-      'Make it ask by SCRAM (pg_hba.conf: scram-sha-256; the role needs a SCRAM password). If it should do so already, somebody may be in between.'
+      'Make it ask by SCRAM (pg_hba.conf: scram-sha-256; the role needs a SCRAM password). If it already does, something may intercept the connection.'
     connection.stream.destroy(
       new RotationError('password_not_checked', `${where} asked for the password ${how}; nothing was sent.`, { next }),
     )

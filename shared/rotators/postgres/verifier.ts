@@ -27,7 +27,7 @@ export function scramVerifier(password: SecretText, salt: Uint8Array, iterations
 /** Checks the form of a verifier. The server does not refuse a malformed one: it would become the clear-text password. */
 export function checkedVerifier(text: string): string {
   if (form.test(text)) return text
-  throw new RotationError('internal', 'A password verifier does not have the form that PostgreSQL keeps; it was not sent.', {
+  throw new RotationError('internal', 'The password verifier is not in the form that PostgreSQL stores; it was not sent.', {
     next: 'Report it; nothing was changed.',
   })
 }

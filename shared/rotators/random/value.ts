@@ -22,7 +22,7 @@ export interface RandomValue {
 /** Names of fields that usually hold a key. Where the policy names no field, exactly one of them has to be there. */
 const usual = ['key', 'api_key', 'apiKey', 'token', 'secret', 'password', 'cookie', 'value']
 
-/** bad_value with the field; bad_policy where nothing says which field is meant. */
+/** bad_value with the field; bad_policy if neither the policy nor the value shows which field is meant. */
 export function parseRandomValue(value: SecretText, policy: Policy): RandomValue {
   const shape = readShape(value)
   if (shape.kind !== 'json') {
@@ -57,9 +57,9 @@ const passwordIn = (shape: Shape): SecretText | undefined =>
 function onlyOf(names: readonly string[]): string {
   const [first, second] = usual.filter((name) => names.includes(name))
   if (first !== undefined && second === undefined) return first
-  const none = 'none of its fields has a name that keys usually have'
+  const none = 'no field has a name that keys usually have'
   const why = first === undefined ? none : `both ${first} and ${second} may be the key`
-  throw new RotationError('bad_policy', `Nothing says which field is the key: ${why}.`, {
+  throw new RotationError('bad_policy', `The policy does not name the field of the key, and ${why}.`, {
     field: 'keyturn-field',
     next: 'Name it with keyturn policy <ref> field=…, or name each of several in keyturn-parts.',
   })

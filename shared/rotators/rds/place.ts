@@ -34,7 +34,7 @@ export function placeOf(value: SecretText, host: string): Place {
   if (name !== undefined && cluster === undefined) return { kind: 'instance', id: name, ...there }
   const isCluster = cluster === 'cluster-' || cluster === 'cluster-ro-'
   if (name !== undefined && isCluster) return { kind: 'cluster', id: name, ...there }
-  throw new RotationError('bad_value', `The host ${host} does not show which instance or cluster is meant.`, {
+  throw new RotationError('bad_value', `The host ${host} names neither an RDS instance nor a cluster.`, {
     field: 'dbInstanceIdentifier',
     next: 'Put dbInstanceIdentifier or dbClusterIdentifier into the secret beside the host.',
   })

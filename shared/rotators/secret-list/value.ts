@@ -102,14 +102,14 @@ export function outlookOf(policy: Policy, { secrets, field, reversed }: ListValu
   return `A new secret comes at the ${newEnd} of ${field}, and signs; ${leaves}. If its server signs with the ${other} one, set keyturn-order=${other}`
 }
 
-/** bad_value with the field; bad_policy where nothing says which field is meant. */
+/** bad_value with the field; bad_policy if neither the policy nor the value shows which field is meant. */
 export function parseListValue(value: SecretText, policy: Policy): ListValue {
   const shape = readShape(value)
   if (shape.kind !== 'json') throw valueError('value', 'is not a JSON object')
   const lists = [...shape.fields].filter(([, one]) => Array.isArray(one)).map(([name]) => name)
   const field = policyText(policy, fieldKey) ?? (lists.length === 1 ? lists[0] : undefined)
   if (field === undefined)
-    throw new RotationError('bad_policy', `Nothing says which field is the list: ${lists.length} of them are lists.`, {
+    throw new RotationError('bad_policy', `The policy does not name the field of the list, and ${lists.length} fields are lists.`, {
       field: 'keyturn-field',
       next: 'Name it with keyturn policy <ref> field=….',
     })

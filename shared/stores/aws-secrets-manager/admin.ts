@@ -54,7 +54,7 @@ export class AwsSecretsManagerAdmin extends AwsSecretsManager implements SecretS
       return (await this.api.create(bare, newToken('put', this.env.random(16)), value, policy)).ref
     } catch (cause) {
       if (!isExists(cause)) throw cause
-      throw new RotationError('exists', `aws:${bare} exists already.`, {
+      throw new RotationError('exists', `aws:${bare} already exists.`, {
         cause,
         field: 'ref',
         next: 'Put a new value into it, or choose another name.',

@@ -8,7 +8,7 @@ export const secretsFolder = (home: string): string => join(home, 'secrets')
 export const lockFolder = (home: string): string => join(home, 'lock')
 /** The file of a secret: `temporal/pg` → `temporal%2Fpg.json`. */
 export const pathOf = (home: string, key: string): string => join(secretsFolder(home), `${encodeURIComponent(key)}.json`)
-/** The secret that a file holds; undefined for a file that holds none of ours. */
+/** The secret that a file holds; undefined for a file that does not belong to the store. */
 export function keyOf(file: string): string | undefined {
   const name = /^([a-z0-9].*)\.json$/.exec(file)?.[1]
   if (name === undefined) return undefined

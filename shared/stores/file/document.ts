@@ -100,7 +100,7 @@ export function writeDocument(keys: StoreKeys, document: FileDocument): string {
   const result = v.safeParse(form, body)
   if (!result.success) {
     const where = v.getDotPath(result.issues[0]) ?? 'its top'
-    throw new RotationError('internal', `A document would not be readable again at ${where}; it was not written.`, {
+    throw new RotationError('internal', `The document was not written: it could not be read again, because of ${where}.`, {
       next: 'Report it; the file is unchanged.',
     })
   }

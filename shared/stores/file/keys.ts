@@ -74,7 +74,7 @@ export async function createKeyFile(path: string, random: Env['random']): Promis
   } catch (cause) {
     const code = systemCodeOf(cause)
     if (code === 'EEXIST')
-      throw new RotationError('exists', `The key file ${path} exists already.`, { cause, next: 'Use the store as it is.' })
+      throw new RotationError('exists', `The key file ${path} already exists.`, { cause, next: 'Use the store as it is.' })
     if (code === 'ENOENT' || code === 'ENOTDIR') throw keyFileError(path, 'is in no folder that exists')
     throw cause
   }

@@ -198,7 +198,7 @@ export function assertPlain({ name, at }: Companion, { policy, drivenBy }: Secre
 }
 
 const overtakenError = ({ ref }: Source): RotationError =>
-  new RotationError('conflict', `Another value of ${ref.shown} came in between.`, { next: 'The state is read again.' })
+  new RotationError('conflict', `The value of ${ref.shown} changed before its companion was written.`, { next: 'The state is read again.' })
 
 /** Makes a not_found error: a companion keeps the shape of its present value, so a person puts one first. */
 export const notThereError = ({ name, at }: Companion): RotationError =>

@@ -64,11 +64,11 @@ function waitingFor({ state, facts }: Look): string {
   return ` (${ids.join(', ')}${names})`
 }
 
-/** The consumers that could not be told about the current value, by name. */
+/** The consumers that could not be notified about the current value, by name. */
 function undelivered({ state, facts }: Look): string {
   const { current } = state
   const keys = keysSeen(state, (seen) => seen.version === current?.id && seen.phase === 'failed')
-  return keys.length > 0 ? `: ${shownNames(keys, facts)} could not be told` : ''
+  return keys.length > 0 ? `: ${shownNames(keys, facts)} could not be notified` : ''
 }
 
 /** Rows 23 to 26: what holds a new rotation. */
@@ -79,7 +79,7 @@ export function hold(look: Look): Action | undefined {
     return refuse(
       'held',
       `the last publication is not announced to every consumer yet${undelivered(look)}`,
-      'Run keyturn retire <ref>: it tells them, and names those that could not be told.',
+      'Run keyturn retire <ref>: it notifies them, and names those that could not be notified.',
     )
   if (facts.refused !== undefined && facts.refused.length > 0) {
     const names = shownNames(facts.refused, facts)
