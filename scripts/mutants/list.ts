@@ -75,6 +75,17 @@ export const mutants: readonly Mutant[] = [
     tests: ['contract/all.test.ts'],
   },
   {
+    name: 'a put on a stuck secret is not proven first',
+    edits: [
+      {
+        file: 'shared/lifecycle/rotation/put-on-stuck.ts',
+        from: '  await assertAccepted(tools, setup, state, supplied)\n',
+        to: '  if (setup.rotator === undefined) await assertAccepted(tools, setup, state, supplied)\n',
+      },
+    ],
+    tests: ['lifecycle/put-on-stuck.test.ts'],
+  },
+  {
     name: 'discard a leftover without asking current',
     edits: [
       {

@@ -32,7 +32,8 @@ export const remedies: Readonly<Record<Code, string>> = {
   admin_mismatch: 'Name the administrator of this target in keyturn-admin.',
   delivery_failed: 'Check that the consumer can be reached; the announcement is repeated by `keyturn sweep`.',
   delivery_refused: 'Correct the consumer in the configuration secret, then run `keyturn sweep`.',
-  stuck: 'Run `keyturn recover <ref>`: it tries every stored value once and names the one safe thing to do.',
+  stuck:
+    'Run `keyturn recover <ref>`: it tries every stored value once and names the one safe thing to do. If somebody changed the password past Keyturn, `keyturn put <ref>` tries the right one before anything is written.',
   audit_failed: 'Make the audit log writable again, then run the same command again.',
   internal: 'This is a bug: keep the message and report it.',
 }

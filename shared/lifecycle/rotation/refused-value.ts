@@ -91,7 +91,9 @@ export async function markStuck({ tools, claim, context }: Work, why: string, wh
   }
   const recover = `keyturn recover ${shown} tries every stored value once and names the one safe thing to do`
   throw new RotationError('stuck', `${shown} is stuck. ${why}`, {
-    next: whatToDo ?? `Nothing logs in any more until you act: ${recover}.`,
+    next:
+      whatToDo ??
+      `Nothing logs in any more until you act: ${recover}. If the password was changed past Keyturn, keyturn put ${shown} tries the right one first.`,
   })
 }
 

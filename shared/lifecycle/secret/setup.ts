@@ -175,7 +175,7 @@ export const namesNoRotator = 'names no rotator, and its value does not say what
 export const noRotatorError = ({ shown }: SecretRef): RotationError =>
   new RotationError('bad_policy', `${shown} ${namesNoRotator}.`, {
     field: `${prefix}rotator`,
-    next: `Name it: keyturn adopt ${shown} --rotator KIND; docs/policy.md has the kinds.`,
+    next: `Name it: keyturn adopt ${shown} --rotator KIND; docs/policy.md has the kinds. If a placeholder is in its place: keyturn recover ${shown} --rotator KIND.`,
   })
 
 /** What is wrong with a secret whose rotator is only inferred. */

@@ -83,5 +83,7 @@ export function chosenParts(
   const wasRotated = state.previous !== undefined || state.current?.ours !== undefined
   const answered = wasRotated && state.publishedAt >= at
   if (chosen.length > 0 || answered) return chosen
-  throw new RotationError('held', `No part of ${state.ref.shown} is due.`, { next: 'Nothing to do: it was rotated meanwhile.' })
+  throw new RotationError('held', `No part of ${state.ref.shown} is due.`, {
+    next: `Nothing to do: it was rotated meanwhile. keyturn status ${state.ref.shown} shows when it is due.`,
+  })
 }
