@@ -55,7 +55,7 @@ describe('the command itself on secrets of AWS and a real PostgreSQL', { skip },
   }
 
   it("starts the service's own rotation where there is one, follows it with progress, and says how it ended", async () => {
-    const arn = world.make('native', world.value('app'))
+    const arn = world.make('native', world.value('app'), { 'keyturn-rotator': 'postgres' })
     const { code, stdout, stderr } = await keyturn.run(['rotate', 'aws:native'])
     assert.equal(code, 0, stderr)
     assert.match(stderr, /the platform rotates aws:native/)

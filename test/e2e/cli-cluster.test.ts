@@ -32,7 +32,7 @@ describe('the command itself and a cluster', () => {
     await keyturn.ok(['put', 'file:config'], { stdin: JSON.stringify({ clusters: { shop: cluster }, consumers: { web: consumer } }) })
     await keyturn.ok(['put', 'file:db'], { stdin: room.value })
     await keyturn.ok(['adopt', 'file:db', '--rotator', 'random'])
-    await keyturn.ok(['policy', 'file:db', 'field=password', 'form=hex', 'consumers=web'])
+    await keyturn.ok(['policy', 'file:db', 'field=password', 'form=hex', 'spelling=change', 'consumers=web'])
   })
   after(async () => {
     await keyturn?.close()
@@ -65,7 +65,7 @@ describe('the command itself and a cluster', () => {
     assert.match(stdout, /web restarted: .*\r?\n[\s\S]*web drained: /)
   })
 
-  it('a consumer that is certainly misconfigured holds a rotation before a key is made, until it is mended', async () => {
+  it('a consumer that is certainly misconfigured holds a rotation before a key is made, until it is fixed', async () => {
     const path = `${room.externalSecrets()}/db`
     await lab.api.patch(path, { spec: { refreshPolicy: 'CreatedOnce' } })
     const { message } = await keyturn.fails(['rotate', 'file:db'], 'held')
