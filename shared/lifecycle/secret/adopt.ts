@@ -116,7 +116,7 @@ export async function adopt(
   const setup = await opened(tools, state, { versions }).known()
   assertConsumers(setup)
   const looked = await look(tools, setup, state, true).catch(async (cause: unknown) => {
-    throw (await isUnreadable(tools, setup, state, cause))
+    throw before.previous !== undefined && (await isUnreadable(tools, setup, state, cause))
       ? unreadableError(tools, setup, before, cause as RotationError)
       : asNamed(cause, state)
   })
@@ -142,13 +142,14 @@ async function isUnreadable({ store }: Tools, { rotator, policy }: Known, { ref,
   }
 }
 
-/** A placeholder took the place of the value, or somebody mistyped it: an older version may be the right one. */
+/** A placeholder may have taken the place of the value, or somebody mistyped it: then an older version is the right one. */
 function unreadableError(tools: Tools, { rotator }: Known, state: SecretState, cause: RotationError): RotationError {
   const { shown } = state.ref
-  const named = isAdopted(tools, state) ? '' : ` --rotator ${rotator.about.kind}`
+  const { next: own } = named(cause, shown)
+  const flag = isAdopted(tools, state) ? '' : ` --rotator ${rotator.about.kind}`
   return new RotationError('bad_value', cause.message, {
     cause,
-    next: `keyturn recover ${shown}${named} tries the older versions and names the one safe thing to do. Or put the right value: keyturn put ${shown}.`,
+    next: `${own} Where it took the place of another value, keyturn recover ${shown}${flag} tries the older versions and names the one safe thing to do.`,
     ...optional('field', cause.field),
   })
 }
