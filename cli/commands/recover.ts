@@ -86,4 +86,4 @@ function reportByHand(output: Output, found: Recovery, options: RecoverOptions):
 }
 
 const byHand = (shown: string): string =>
-  `If you know the password that the target accepts, keyturn put ${shown} tries it by one login before anything is written. Else set a stored one at the target (keyturn get ${shown} --output-file FILE shows the current one), then run keyturn recover ${shown} again.`
+  `If you know the password that the target accepts: keyturn recover ${shown} --yes marks the secret as stuck, and then keyturn put ${shown} tries that password by one login before anything is written. Else set a stored one at the target (keyturn get ${shown} --output-file FILE shows the current one), then run keyturn recover ${shown} again.`

@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
-import { aheadOf } from '../../shared/core/clock.js'
 import { optional } from '../../shared/core/optional.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
+import { countsFrom } from '../../shared/lifecycle/decide/reckoned.js'
 import { shownCode } from '../../shared/lifecycle/fleet/plan.js'
 import { type Status, statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { lookCode } from '../../shared/lifecycle/secret/last-look.js'
@@ -36,7 +36,7 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
     version: state.current?.id ?? null,
     previous: state.previous?.id ?? null,
     publishedAt: showTime(state.publishedAt),
-    aheadMs: aheadOf(state.publishedAt, now) ?? null,
+    aheadMs: countsFrom(state, state.publishedAt, now) === undefined ? state.publishedAt - now : null,
     nextAt: nextAt === undefined ? null : showTime(nextAt),
     pending: state.pending?.id ?? null,
     open: isOpen(state),
@@ -125,10 +125,10 @@ function phaseOf(state: Status['state']): string {
   return rotation && isOpen(state) ? `open (token ${rotation.token}, attempt ${rotation.attempt})` : 'idle'
 }
 
-function publishedText(at: number, now: number): string {
-  const aheadMs = aheadOf(at, now)
-  if (aheadMs === undefined) return `${showAge(at, now)} ago`
-  return `${showDuration(aheadMs)} ahead of this clock: keyturn retire counts it from now`
+function publishedText(state: Status['state'], now: number): string {
+  const from = countsFrom(state, state.publishedAt, now)
+  if (from !== undefined) return `${showAge(from, now)} ago`
+  return `${showDuration(state.publishedAt - now)} ahead of this clock: keyturn retire counts it from now`
 }
 
 function statusLines(found: Status, now: number): readonly string[] {
@@ -137,7 +137,7 @@ function statusLines(found: Status, now: number): readonly string[] {
   const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
     strategy === undefined ? title : `${title} · ${strategy}`,
-    `current    ${state.current?.id ?? 'none'}, published ${publishedText(state.publishedAt, now)}`,
+    `current    ${state.current?.id ?? 'none'}, published ${publishedText(state, now)}`,
     ...(nextAt === undefined ? [] : [`schedule   due ${showTime(nextAt)}`]),
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),

@@ -148,9 +148,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'skip grace',
-    edits: [
-      { file: 'shared/lifecycle/retirement/retire.ts', from: 'if (env.now() < entry.notBefore)', to: 'if (env.now() < entry.since)' },
-    ],
+    edits: [{ file: 'shared/lifecycle/retirement/retire.ts', from: 'if (env.now() < end)', to: 'if (env.now() < entry.since)' }],
     tests: ['lifecycle/after-mutants.test.ts'],
   },
   {

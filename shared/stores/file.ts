@@ -127,14 +127,13 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   }
 
   async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
-    const { code, publishedAt, ...rest } = patch
+    const { code, ...rest } = patch
     const after = await this.#change(state.ref, (document) => {
       if (state.rev !== String(document.rev)) throw conflictError(state.ref)
       const { code: before, ...journal } = document.journal ?? { retiring: [] }
       const next = {
         ...document,
         rev: document.rev + 1,
-        publishedAt: publishedAt ?? document.publishedAt,
         journal: { ...journal, ...rest, ...(code === null ? {} : optional('code', code ?? before)) },
       }
       return [{ ...next, rev: document.rev }, next]

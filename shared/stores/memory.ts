@@ -133,10 +133,9 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
 
   async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
     const cell = this.#cell(state.ref)
-    const { code, publishedAt, ...rest } = patch
+    const { code, ...rest } = patch
     await this.#effects('note', () => {
       if (this.traits.journalCas && state.rev !== revOf(cell, this.#profile)) throw conflictError(state.ref)
-      cell.publishedAt = publishedAt ?? cell.publishedAt
       const { code: before, ...journal } = cell.journal ?? { retiring: [] }
       const after = code === null ? {} : optional('code', code ?? before)
       writeJournal(cell, { ...journal, ...rest, ...after })

@@ -115,7 +115,7 @@ const needsPerson = async (story: Story, trouble: AfterTrouble): Promise<boolean
 /** We wrote over somebody's value, and what is current then was never told to anybody: the person goes past it. */
 async function isContested({ world }: Story): Promise<boolean> {
   const { journal } = await world.store.describe(world.ref)
-  return journal?.rotation?.contested === true && journal.code === 'stuck'
+  return journal?.unproven !== undefined && journal.code === 'stuck'
 }
 
 async function isStuck({ world }: Story): Promise<boolean> {

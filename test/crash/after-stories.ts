@@ -29,7 +29,13 @@ export const sweepNow: Deed = (story, process) =>
 
 /** With --yes, as the runbook says; what it leaves open is gone on with. */
 export const recoverNow: Deed = (story, process) =>
-  story.act(process, (deps) => recover(deps, story.world.store, story.world.ref.shown, true))
+  story.act(process, async (deps) => {
+    const { store, ref } = story.world
+    let found = await recover(deps, store, ref.shown, true)
+    // It stops after three refused logins of one account, and says with what it continues.
+    for (let more = 0; !found.done && found.after !== undefined && more < 5; more++)
+      found = await recover(deps, store, ref.shown, true, { after: found.after })
+  })
 export const platformGoesOn: Deed = async (story, process) => {
   const { pending } = await story.world.store.describe(story.world.ref)
   if (pending !== undefined) await story.world.runService(process, pending.token)

@@ -67,30 +67,47 @@ describe('a publication from the future', () => {
       /^published 1y .*ahead of this clock; it counts from now|^published .* ahead of this clock; it counts from now/,
     )
     const { publishedAt, journal } = await world.store.describe(world.ref)
-    assert.ok(publishedAt <= world.env.time)
-    for (const { since, notBefore } of journal?.retiring ?? [])
-      assert.ok(since <= world.env.time && notBefore <= world.env.time + 3_600_000)
+    assert.ok(publishedAt > world.env.time, 'nothing is rewritten')
+    assert.ok((journal?.reckoned?.at ?? Number.POSITIVE_INFINITY) <= world.env.time)
+    await assert.rejects(rotate(world), { code: 'held', message: /stays valid for another/ })
     world.env.time += 61 * minuteMs
     await tell()
     await world.act(world.newProcess(), (deps) => retirePass(deps, world.ref.shown))
     assert.equal((await rotate(world)).outcome, 'published')
   })
 
-  it('that was announced under the same clock is put right, too: entries, what was seen, the daily look', async () => {
+  it('that was announced under the same clock counts from now, too: grace, entries, pauses, the daily look', async () => {
     const { world } = await publishedAhead(yearMs)
-    world.aheadMs = yearMs
     const ahead = Object.assign(world.newProcess(), { aheadMs: yearMs })
     await world.act(ahead, (deps) => announce(deps, world.ref.shown))
-    world.aheadMs = 0
-    const seen = Object.values((await world.store.describe(world.ref)).journal?.seen ?? {})
+    assert.ok((await world.store.describe(world.ref)).journal?.retiring.some(({ since }) => since > world.env.time))
     await swept(world)
-    const { journal } = await world.store.describe(world.ref)
-    const times = [...Object.values(journal?.seen ?? {}).map(({ at }) => at), ...(journal?.retiring ?? []).map(({ since }) => since)]
-    assert.ok(seen.length > 0 && times.length > 0)
-    for (const at of times) assert.ok(at <= world.env.time, `${at - world.env.time} ms ahead`)
     world.env.time += 2 * 60 * minuteMs
     await swept(world)
+    assert.deepEqual((await world.store.describe(world.ref)).journal?.retiring, [])
     assert.equal((await rotate(world)).outcome, 'published')
+  })
+
+  it('a clock that is behind shortens nothing for the others: what it takes for the future stays as it is', async () => {
+    const { world, tell } = await publishedAhead(0)
+    await tell()
+    const behind = Object.assign(world.newProcess(), { aheadMs: -2 * 60 * minuteMs })
+    await world.act(behind, (deps) => announce(deps, world.ref.shown))
+    await world.act(Object.assign(world.newProcess(), { aheadMs: -2 * 60 * minuteMs }), (deps) => retirePass(deps, world.ref.shown))
+    world.env.time += minuteMs
+    const states = await world.act(world.newProcess(), async (deps) => (await retirePass(deps, world.ref.shown)).entries)
+    assert.ok(
+      states.every(({ state }) => state !== 'retired'),
+      JSON.stringify(states),
+    )
+    await assert.rejects(rotate(world), { code: 'held' })
+  })
+
+  it('without notes it holds until real time and grace are over: nobody shortens it', async () => {
+    const { world } = await publishedAhead(yearMs)
+    const off = world.act(world.newProcess(), (deps) => statusOf({ ...deps, journal: false }, world.ref.shown))
+    const { next } = await off
+    assert.ok(next.do === 'refuse' && next.code === 'held', JSON.stringify(next))
   })
 
   it('the sequence never goes back and never jumps, and is the same at each try', async () => {

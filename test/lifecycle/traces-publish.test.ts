@@ -20,6 +20,10 @@ const versions = async (world: World): Promise<number> => {
   for await (const _ of world.store.history(world.ref)) count++
   return count
 }
+const memoryOf = ({ store }: World): MemoryStore => {
+  assert.ok(store instanceof MemoryStore)
+  return store
+}
 let opened = 0
 
 /** A rotation on a store whose writes have no condition, with trouble at one of its effects; one consumer that has to be told. */
@@ -83,12 +87,44 @@ for (const profile of ['gcp', 'azure'] as const) {
       const theirs = (await world.store.describe(world.ref)).current?.id
       world.env.time += laterMs
       await assert.rejects(run(world, { kind: 'resume' }), fails('foreign_write'))
-      assert.equal((await world.store.describe(world.ref)).journal?.rotation?.contested, true)
+      assert.equal((await world.store.describe(world.ref)).journal?.unproven, theirs)
       const logins = world.target.logins.length
       await world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))
       assert.equal(world.target.logins.length, logins + 1)
       assert.equal(told().at(-1), theirs)
     })
+
+    it('at the very moment of our write, and an emergency dies after its claim: what is current is still proven before anybody is told', async () => {
+      const { world, told } = await troubled(profile, 'a', 'publish', 'act')
+      const before = told().length
+      const dying = world.newProcess([{ at: 0, mode: 'after' }])
+      await world.run(dying, { kind: 'emergency', reason: 'a test' }).catch(() => undefined)
+      assert.ok(dying.dead)
+      world.env.time += laterMs
+      await assert.rejects(
+        world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown)),
+        fails('stuck'),
+      )
+      assert.equal(told().length, before)
+    })
+
+    for (const text of ['CHANGE_ME', '{"username":"app_a","password":"a-typing-mistake-0123456789"}'])
+      it(`before our write, and the target refuses it: told to nobody, and a put that one login proves is the way out (${text.length} characters)`, async () => {
+        const { world, told } = await troubled(profile, 'a', 'publish', 'before')
+        const { username, password } = JSON.parse(world.firstValue) as { username: string; password: string }
+        memoryOf(world).writeForeign(world.ref, new SecretText(text))
+        world.env.time += laterMs
+        await assert.rejects(run(world, { kind: 'resume' }), fails('foreign_write'))
+        const before = told().length
+        await assert.rejects(
+          world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown)),
+          fails('stuck'),
+        )
+        assert.equal(told().length, before)
+        world.target.accounts.set(username, password)
+        assert.equal((await run(world, { kind: 'put' }, new SecretText(world.firstValue))).outcome, 'published')
+        assert.ok(world.accepts(await world.currentText()))
+      })
 
     it('at the very moment of our write: what the target refuses is told to nobody, tried once, and recover restores what works', async () => {
       const { world, told, end } = await troubled(profile, 'a', 'publish', 'act')

@@ -13,8 +13,6 @@ export interface OpenRotation {
   /** Checked publish: noted before the write. From here on only finish may run. */
   readonly intent?: true
   readonly published?: VersionId
-  /** Checked publish: somebody else wrote at the same time. What is current then is proven before anybody is told. */
-  readonly contested?: true
   readonly holder: string
   readonly attempt: number
   readonly leaseUntil: number
@@ -29,8 +27,12 @@ export interface Journal {
   readonly code?: Code
   /** Written together with the retiring entry, in one write. */
   readonly announced?: VersionId | null
-  /** The sequence of the publication that was announced last. A later one is higher, whatever the clocks say. */
-  readonly sequence?: number
+  /** The sequence of the publication that somebody was told about last. A later one is higher, whatever the clocks say. */
+  readonly sequence?: { readonly version: VersionId; readonly value: number }
+  /** When somebody noted that the publication of this version is from the future: what counts from it counts from then, for whoever sees it so. */
+  readonly reckoned?: { readonly version: VersionId; readonly at: number }
+  /** Current, where somebody wrote while we published: it is proven by one login before anybody is told about it. */
+  readonly unproven?: VersionId
   readonly retiring: readonly Retiring[]
   /** By consumer. A cache for people; for `manual` ones and callbacks it is the evidence. */
   readonly seen?: Readonly<Record<string, Seen>>

@@ -99,10 +99,9 @@ export interface ClaimWish {
 /** What a note changes. An absent member stays as it is; `retiring` and `seen` are replaced as a whole. */
 export interface NotePatch {
   readonly announced?: VersionId
-  /** Of what is announced. */
-  readonly sequence?: number
-  /** When current became current, where the clock that wrote it was ahead. Epoch milliseconds. */
-  readonly publishedAt?: number
+  readonly sequence?: { readonly version: VersionId; readonly value: number }
+  /** A store that has no room for it leaves it out. */
+  readonly reckoned?: { readonly version: VersionId; readonly at: number }
   readonly retiring?: readonly Retiring[]
   readonly seen?: Readonly<Record<string, Seen>>
   readonly checkedAt?: number

@@ -1,15 +1,17 @@
+import { isFromFuture } from '../../core/clock.js'
 import { codeOf } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Change, Consumer } from '../../core/ports/notifier.js'
-import type { Retiring, SecretState, SecretView, Seen } from '../../core/ports/store.js'
+import type { Retiring, SecretState, SecretView, Seen, VersionInfo } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { changeOf, isDue } from '../decide/publication.js'
+import { mustReckon } from '../decide/reckoned.js'
 import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
 import { assertCurrentWorks, isContested } from './contested.js'
 import { type Delivery, deliver, seenBy, wasTold } from './deliver.js'
-import { isAhead, reckoned } from './reckoned.js'
 
 /** How one announce pass ended; `told` also lists who was told before. */
 export interface Announced {
@@ -30,8 +32,8 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   let isReckoned = !deps.journal
   return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
     const now = deps.env.now()
-    if (!isReckoned && isAhead(state, now)) {
-      const isNoted = await reckon(tools, await loadSetup(), state)
+    if (!isReckoned && mustReckon(state, now)) {
+      const isNoted = await reckon(tools, state)
       isReckoned = true // once: where notes are denied, its times stay as they are
       if (isNoted) return 'again'
     }
@@ -61,10 +63,11 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   })
 }
 
-/** Notes the times of the secret as they count from now. False where this role may not write notes. */
-async function reckon(tools: Tools, { settings }: Setup, state: SecretState): Promise<boolean> {
+/** Notes that the publication is from the future, so that what counts from it counts from now. False where this role may not write notes. */
+async function reckon(tools: Tools, state: SecretState): Promise<boolean> {
+  if (state.current === undefined) return false
   try {
-    await tools.store.note(state, reckoned(state, settings.graceMs, tools.deps.env.now()))
+    await tools.store.note(state, { reckoned: { version: state.current.id, at: tools.deps.env.now() } })
     return true
   } catch (cause) {
     if (codeOf(cause) !== 'denied') throw cause
@@ -74,16 +77,17 @@ async function reckon(tools: Tools, { settings }: Setup, state: SecretState): Pr
 
 const seenOfCurrent = ({ journal, current }: SecretView): readonly Seen[] =>
   Object.values(journal?.seen ?? {}).filter(({ version }) => version === current?.id)
-const isOver = (again: number | undefined, now: number): boolean => again !== undefined && again <= now
+/** Whether the pause is over; also one that a clock which was ahead has written. */
+const isOver = ({ at, again }: Pick<Seen, 'at' | 'again'>, now: number): boolean =>
+  again !== undefined && (again <= now || isFromFuture(at, now))
 
 /** Whether a consumer that refused the current version (410) is to be asked again: it may have been fixed. That is once an hour, even after everybody was told. */
 export const refusedBefore = (state: SecretView, now: number): boolean =>
-  seenOfCurrent(state).some(({ code, again }) => code === 'delivery_refused' && isOver(again, now))
+  seenOfCurrent(state).some((seen) => seen.code === 'delivery_refused' && isOver(seen, now))
 
 /** Whether a consumer that was told is still on its way. Each pass looks how far it is, even where no credential waits: nothing else drives a rollout. */
 export const isProgressing = (state: SecretView, now: number): boolean => seenOfCurrent(state).some((seen) => mayMove(seen, now))
-const mayMove = ({ phase, code, again }: Seen, now: number): boolean =>
-  isOver(again, now) && phase !== 'drained' && code !== 'delivery_refused'
+const mayMove = (seen: Seen, now: number): boolean => isOver(seen, now) && seen.phase !== 'drained' && seen.code !== 'delivery_refused'
 
 /** Tells the consumers, except those that took the change already, and those that asked to wait and whose time is not over. */
 async function deliverAll(
@@ -108,7 +112,7 @@ async function deliverAll(
 
 /** Whether there is nothing to tell now: the consumer took the change, or its pause is not over. */
 function isSettled(seen: Seen, { required }: Consumer, now: number): boolean {
-  const waits = (seen.again ?? 0) > now
+  const waits = seen.again !== undefined && !isOver(seen, now)
   const askAgain = seen.code === 'delivery_refused' && required && !waits
   if (askAgain || mayMove(seen, now)) return false
   return wasTold(seen) || waits
@@ -138,14 +142,17 @@ async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, tol
   const leftBehind = forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + forceAfterMs
   const isDone = leftBehind || told.every((one) => wasTold(one.seen))
   if (current === undefined || !isDone) {
-    if (told.some((one) => hasMoved(one, state))) await tools.store.note(state, seen)
+    if (told.some((one) => hasMoved(one, state)))
+      await tools.store.note(state, { ...seen, ...optional('sequence', current && sequenceNote(state, current)) })
     return 'waiting'
   }
   const retiring = await retiringAfter(tools, setup, state, current.id)
-  const { sequence } = changeOf(state, current)
-  await tools.store.note(state, { announced: current.id, sequence, retiring, ...seen })
+  await tools.store.note(state, { announced: current.id, sequence: sequenceNote(state, current), retiring, ...seen })
   return 'announced'
 }
+
+/** With whatever was told: nothing older may be told afterwards. */
+const sequenceNote = (state: SecretState, current: VersionInfo) => ({ version: current.id, value: changeOf(state, current).sequence })
 
 /** Notes how far the consumers are after the announcement. The entry of a consumer that is no longer named goes: it would keep the sweep looking for ever. */
 async function noteMoves(

@@ -1,6 +1,6 @@
 import type { Code } from '../../core/ports/errors.js'
 import type { RotatorTraits } from '../../core/ports/rotator.js'
-import type { OpenRotation, Retiring, SecretView, Staged } from '../../core/ports/store.js'
+import type { OpenRotation, SecretView, Staged } from '../../core/ports/store.js'
 import type { CredentialId, RotationRequest, Step, Token, VersionId } from '../../core/ports/words.js'
 
 /** What decide() knows besides the state. */
@@ -80,7 +80,3 @@ export interface Row {
   when(look: Look): boolean
   answer(look: Look): Action | undefined
 }
-
-/** How many slots are in use besides the current credential's. */
-export const occupied = (retiring: readonly Retiring[], now: number): number =>
-  retiring.filter((entry) => entry.state !== 'undeclared' || now < entry.notBefore).length

@@ -27,9 +27,10 @@ const causes: Readonly<Record<RotationRequest['kind'], Change['cause']>> = {
  * that of the one announced last, whose clock may have been ahead.
  */
 function sequenceOf({ publishedAt, journal }: SecretView, { id }: VersionInfo): number {
-  const last = journal?.sequence
-  if (last === undefined) return publishedAt
-  return journal?.announced === id ? last : Math.max(publishedAt, last + 1)
+  const { sequence: last, reckoned } = journal ?? {}
+  if (last?.version === id) return last.value
+  const at = reckoned?.version === id ? Math.min(publishedAt, reckoned.at) : publishedAt
+  return last === undefined ? at : Math.max(at, last.value + 1)
 }
 
 /** The publication that made current what it is. Deterministic: whoever announces it, and however often, tells the same. */

@@ -6,6 +6,7 @@ import type { CredentialType } from '../../core/ports/rotator.js'
 import type { Listed, SecretView } from '../../core/ports/store.js'
 import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
+import { mustReckon } from '../decide/reckoned.js'
 import { factsOf } from '../rotation/facts.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
@@ -74,7 +75,7 @@ async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Plan
       due,
       ...optional('code', code),
       ...optional('nextAt', nextAt),
-      ...optional('aheadMs', aheadOf(state.publishedAt, deps.env.now())),
+      ...optional('aheadMs', mustReckon(state, deps.env.now()) ? aheadOf(state.publishedAt, deps.env.now()) : undefined),
     }
     const rotation = expected(state, action, deps.env.now())
     if (!tries || !['would start', 'held'].includes(rotation.rotation)) return { ...line, ...rotation }

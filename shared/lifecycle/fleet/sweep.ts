@@ -7,8 +7,8 @@ import type { OpenRotation, SecretView } from '../../core/ports/store.js'
 import { announce, isProgressing, refusedBefore } from '../consumers/announce.js'
 import { repairCompanions } from '../consumers/companions.js'
 import { preflightPass } from '../consumers/preflight.js'
-import { isAhead } from '../consumers/reckoned.js'
 import { isDue } from '../decide/publication.js'
+import { mustReckon } from '../decide/reckoned.js'
 import { retirePass } from '../retirement/retire.js'
 import { frozenNow } from '../rotation/facts.js'
 import { rotate } from '../rotation/rotate.js'
@@ -60,7 +60,7 @@ function dueAlways(deps: Deps, state: SecretView): DueAlways {
   if (drivenBy === 'engine' && (open || (leftover && isFree))) due.push('resume')
   const mustTell = isDue(state) || refusedBefore(state, now) || isProgressing(state, now)
   // The same pass puts right what a clock that was ahead has written.
-  if (deps.journal && (mustTell || isAhead(state, now))) due.push('announce')
+  if (deps.journal && (mustTell || mustReckon(state, now))) due.push('announce')
   if ((journal?.retiring ?? []).length > 0) due.push('retire')
   return { due, open }
 }

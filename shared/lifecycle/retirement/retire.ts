@@ -5,6 +5,7 @@ import type { Context } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState, VersionInfo } from '../../core/ports/store.js'
 import type { CredentialId, SecretRef } from '../../core/ports/words.js'
 import { seenBy } from '../consumers/deliver.js'
+import { endOf } from '../decide/reckoned.js'
 
 import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
@@ -93,9 +94,10 @@ async function settleAtGate(looked: Looked, entry: Retiring): Promise<Retired> {
   assertConsumers(setup)
   const verdict = await askGate(looked, entry, await retireContext(looked))
   if (!verdict.open) return keep(looked, entry, verdict)
-  if (env.now() < entry.notBefore) {
+  const end = endOf(state, entry, env.now())
+  if (env.now() < end) {
     const kept = await keep(looked, entry, verdict)
-    return { ...kept, why: `${verdict.why}; grace is not over`, again: entry.notBefore }
+    return { ...kept, why: `${verdict.why}; grace is not over`, again: end }
   }
   return carryOut({ tools, setup, state: withSeen(state, verdict) }, verdict.entry, verdict)
 }

@@ -5,6 +5,7 @@ import type { Action } from '../decide/action.js'
 import { lookContext } from '../secret/context.js'
 import type { Known, Tools } from '../secret/setup.js'
 import { parsedOrNot } from './first-look.js'
+import { assertNoneEnding } from './recover.js'
 
 type Go = Extract<Action, { do: 'go' }>
 
@@ -23,6 +24,7 @@ export async function provePut(
   const { shown } = state.ref
   if (supplied === undefined)
     throw new RotationError('bad_event', `A put of ${shown} has no value.`, { field: 'value', next: 'Put the value again.' })
+  assertNoneEnding(state, tools.deps.env.now(), 'put')
   await assertTokenIsFree(tools, state, begin, supplied)
   await assertAccepted(tools, setup, state, supplied)
   const { current, journal } = state

@@ -60,11 +60,18 @@ export async function recover(
   const { tried, left, stoppedAt } = await tryVersions(tools, known, state, admin, after)
   const action = safeAction(state, tried)
   const found = { ref, tried, action, left, ...optional('after', stoppedAt) }
+  if (yes && action.do === 'by hand') await stopForPut(tools, state, tried)
   if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ...found, done: false }
   if (action.do === 'restore') await restore(tools, known, state, action.version)
   else if (action.do === 'discard') await discard(tools, known, state)
   else if (state.journal?.code !== undefined) await tools.store.note(state, { code: null })
   return { ...found, done: true }
+}
+
+/** Where the target refuses current, a put must not wait for grace or announcements: a stuck secret takes one that a login proves. */
+async function stopForPut({ store }: Tools, state: SecretState, tried: readonly Tried[]): Promise<void> {
+  const isRefused = tried.some(({ stage, works }) => stage === 'current' && works === 'refused')
+  if (isRefused && state.journal?.code === undefined) await store.note(state, { code: 'stuck' })
 }
 
 /** Chooses the one action that can do no harm, from what the target answered. Pure. */
@@ -141,13 +148,14 @@ async function restore(tools: Tools, setup: Known, state: SecretState, version: 
   if (after.journal?.code !== undefined) await store.note(after, { code: null })
 }
 
-function assertNoneEnding({ ref, journal }: SecretState, now: number): void {
+/** held while another process retires a credential: it may end the account that would become current. `again`: the command to run afterwards. */
+export function assertNoneEnding({ ref, journal }: SecretState, now: number, again = 'recover'): void {
   const isEnding = ({ state, leaseUntil = 0 }: Retiring): boolean => state === 'armed' && isLeaseLive(leaseUntil, now)
   const ending = (journal?.retiring ?? []).find(isEnding)
   if (ending === undefined) return
   const until = new Date(ending.leaseUntil ?? 0).toISOString()
   throw new RotationError('held', `${ending.id} of ${ref.shown} is being retired at this moment.`, {
-    next: `Run keyturn recover ${ref.shown} again after ${until}.`,
+    next: `Run keyturn ${again} ${ref.shown} again after ${until}.`,
   })
 }
 

@@ -61,20 +61,37 @@ export async function tryVersions(
   return from === 0 || !tried.some(({ works }) => works === 'works') ? found : withCurrent(tools, setup, state, found)
 }
 
-/** Behind another version current was not tried: it is asked before another one may take its place, unless another value of its account works. */
+/**
+ * Behind another version current was not tried: it is judged before another one may take its place. Where another value of its account works, no login
+ * is needed: with the same password current works, too, and with another one it cannot.
+ */
 async function withCurrent(tools: Tools, setup: Known, state: SecretState, found: Answers): Promise<Answers> {
   const { current } = state
   const text = current?.hasValue === true ? await readIfThere(tools, state, current.id) : undefined
   if (current === undefined || text === undefined) return found
   const here = { stage: 'current', version: current.id, createdAt: current.createdAt } as const
-  const working = new Set(found.tried.flatMap(({ id, works }) => (works === 'works' && id !== undefined ? [id] : [])))
   const id = idOf(setup, text)
-  const isRefused = id !== undefined && working.has(id) && setup.rotator.traits.slots(setup.policy) === 1
+  const working = found.tried.find((one) => one.works === 'works' && one.id === id)
+  if (working !== undefined && id !== undefined && setup.rotator.traits.slots(setup.policy) === 1) {
+    const isSame = await writesSame(tools, setup, state, text, working.version)
+    const why = isSame ? `it has the credential of ${working.version}` : `another value of ${id} works`
+    return { ...found, tried: [{ ...here, id, works: isSame ? 'works' : 'refused', why }, ...found.tried] }
+  }
   const context = await lookContext(tools, setup, state)
-  const tried = isRefused
-    ? { ...here, id, works: 'refused' as const, why: `another value of ${id} works` }
-    : await tryOne(setup, context, new Map(), { ...here, text })
+  const tried = await tryOne(setup, context, new Map(), { ...here, text })
   return { ...found, tried: [tried, ...found.tried] }
+}
+
+/** Whether the credential of that version, written into the text, leaves it as it is. */
+async function writesSame(
+  tools: Tools,
+  { rotator, policy }: Known,
+  state: SecretState,
+  text: SecretText,
+  version: VersionId,
+): Promise<boolean> {
+  const other = await readIfThere(tools, state, version)
+  return other !== undefined && rotator.render(text, rotator.parse(other, policy)).equals(text)
 }
 
 function idOf({ rotator, policy }: Known, text: SecretText): CredentialId | undefined {

@@ -3,6 +3,7 @@ import { fractionOf } from '../../core/ids.js'
 import { inWindow, type Settings } from '../../core/policy/index.js'
 import type { SecretView } from '../../core/ports/store.js'
 import type { SecretRef } from '../../core/ports/words.js'
+import { countsFrom } from '../decide/reckoned.js'
 import { firstPartDue, type PartSchedule } from './parts/schedule.js'
 
 const jitterMsMax = 6 * 3_600_000
@@ -34,8 +35,10 @@ export function dueAt(state: SecretView, { settings: { everyMs, mode, window }, 
 /** Whether a rotation is due and its window is open. After a missed window the rotation waits for the next one, and runs only once. */
 export function isStartDue(state: SecretView, scheduled: Scheduled, now: number): boolean {
   // A platform that only notifies says so once. That is a hint; the rotation is started here when it is due.
-  const at = state.native?.does === 'starts' ? undefined : dueAt(state, scheduled)
-  if (at === undefined) return false
+  const due = state.native?.does === 'starts' ? undefined : dueAt(state, scheduled)
+  const from = countsFrom(state, state.publishedAt, now)
+  if (due === undefined || from === undefined) return false
+  const at = due - state.publishedAt + from
   const { window, everyMs: period = 0 } = scheduled.settings
   const everyMs = scheduled.schedules === undefined ? period : 0 // fixed times do not drift
   if (window === undefined) return now >= at
@@ -44,7 +47,7 @@ export function isStartDue(state: SecretView, scheduled: Scheduled, now: number)
   // A weekly rotation in a weekly window would drift out of it, a little later each time. So a rotation may start up to a twentieth of its period
   // early, in the same opening of the window in which it is due. It may not start in the opening in which the last one was.
   const isNear = at - now <= everyMs / 20
-  return isNear && staysOpen(window, now, at) && !staysOpen(window, state.publishedAt, now)
+  return isNear && staysOpen(window, now, at) && !staysOpen(window, from, now)
 }
 
 const stepMs = 15 * 60_000

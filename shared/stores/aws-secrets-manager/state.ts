@@ -33,9 +33,9 @@ interface Publication {
  */
 function publicationOf({ current, tags, rotatedAt, changedAt }: Description, createdAt: number | undefined): Publication {
   const { announced, published } = notesOf(tags) ?? {}
-  if (published !== undefined && published.version === current) return { publishedAt: published.at, returned: announced?.returned === true }
   if (announced !== undefined && announced.version === current)
     return { publishedAt: announced.publishedAt, returned: announced.returned === true }
+  if (published !== undefined && published.version === current) return { publishedAt: published.at, returned: false }
   if (createdAt === undefined) return { publishedAt: changedAt, returned: false }
   const made = rotatedAt !== undefined && rotatedAt >= createdAt ? rotatedAt : createdAt
   const returned = announced !== undefined && createdAt < announced.publishedAt

@@ -67,11 +67,10 @@ export function mergeNotes(notes: Notes | null, { publishedAt, current }: Secret
   const isNew = patch.announced !== undefined
   const version = patch.announced ?? notes?.announced?.version
   // The sequence stands for the time of what is announced: it is that time, or a moment later where a clock was ahead before.
-  const about = isNew ? { publishedAt: patch.sequence ?? publishedAt, ...optional('returned', current?.returned) } : notes?.announced
-  const corrected = patch.publishedAt !== undefined && current ? { version: current.id, at: patch.publishedAt } : undefined
+  const about = isNew ? { publishedAt: patch.sequence?.value ?? publishedAt, ...optional('returned', current?.returned) } : notes?.announced
   return {
     ...(version === undefined || about === undefined ? {} : { announced: { ...about, version, ...checkMerged(notes, patch, version) } }),
-    ...(isNew ? {} : optional('published', corrected ?? notes?.published)),
+    ...(isNew ? {} : optional('published', notes?.published)),
     retiring: patch.retiring ?? notes?.retiring ?? [],
     seen: patch.seen ?? notes?.seen ?? {},
   }
@@ -220,7 +219,7 @@ export const journalOf = (notes: Notes | null, rest: Pick<Journal, 'rotation' | 
     ...optional('rotation', rest.rotation),
     ...optional('code', rest.code),
     ...optional('announced', notes?.announced?.version),
-    ...optional('sequence', notes?.announced?.publishedAt),
+    ...optional('sequence', notes?.announced && { version: notes.announced.version, value: notes.announced.publishedAt }),
     retiring: notes?.retiring ?? [],
     ...(notes !== null && Object.keys(notes.seen).length > 0 ? { seen: notes.seen } : {}),
     ...checkNoted(notes?.announced),

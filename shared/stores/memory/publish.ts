@@ -63,7 +63,7 @@ async function assertNobodyWrote(parts: Publishing): Promise<void> {
   await parts.effects('publish.close', () => {
     assertClaim(claim, cell.journal)
     const { rotation: _, ...journal } = cell.journal as Journal
-    writeJournal(cell, journal)
+    writeJournal(cell, { ...journal, ...optional('unproven', cell.current ?? undefined) })
   })
   throw foreignWriteError(parts, 'the new one is not published')
 }
@@ -106,5 +106,10 @@ function close({ cell, profile, claim, version }: Publishing, contested = false)
   const published = [...cell.versions.values()].find(({ ours }) => ours === claim.token)?.id ?? cell.current
   const { code, ...journal } = cell.journal as Journal
   const kept = contested ? optional('code', code) : {} // what is current then was not proven
-  writeJournal(cell, { ...journal, ...kept, rotation: { ...rest, published, leaseUntil: 0, ...(contested ? { contested } : {}) } })
+  writeJournal(cell, {
+    ...journal,
+    ...kept,
+    ...(contested ? { unproven: cell.current } : {}),
+    rotation: { ...rest, published, leaseUntil: 0 },
+  })
 }

@@ -1,9 +1,9 @@
-import { isFromFuture } from '../../../core/clock.js'
 import { optional } from '../../../core/optional.js'
 import { showDuration } from '../../../core/policy/index.js'
 import type { Retiring, Seen } from '../../../core/ports/store.js'
 import type { CredentialId } from '../../../core/ports/words.js'
-import { type Action, type Look, occupied } from '../action.js'
+import type { Action, Look } from '../action.js'
+import { countsFrom, endOf, occupied } from '../reckoned.js'
 
 /** Makes a refusal. `next` is for cases where the code's own remedy does not help; <ref> in it becomes the secret. */
 export const refuse = (code: Extract<Action, { do: 'refuse' }>['code'], why: string, next?: string): Action => ({
@@ -41,7 +41,8 @@ export const replaces = ({ open }: Look) => (open ? { replaces: open.token } : {
 export function retireFirst({ state, facts }: Look): { retireFirst?: CredentialId } {
   const retiring = state.journal?.retiring ?? []
   if (!facts.mints || facts.slots === null || 1 + retiring.length < facts.slots) return {}
-  const mayEnd = ({ state: phase, notBefore }: Retiring): boolean => phase === 'armed' || (phase === 'undeclared' && notBefore <= facts.now)
+  const mayEnd = (entry: Retiring): boolean =>
+    entry.state === 'armed' || (entry.state === 'undeclared' && endOf(state, entry, facts.now) <= facts.now)
   const [oldest] = retiring.filter(mayEnd).sort((a, b) => a.notBefore - b.notBefore)
   return oldest ? { retireFirst: oldest.id } : {}
 }
@@ -81,7 +82,8 @@ export function hold(look: Look): Action | undefined {
       `the last publication is not announced to every consumer yet${undelivered(look)}`,
       'Run keyturn retire <ref>: it notifies them, and names those that could not be notified.',
     )
-  if (facts.refused !== undefined && facts.refused.length > 0) {
+  // What is put may be just what such a consumer waits for.
+  if (request.kind !== 'put' && facts.refused !== undefined && facts.refused.length > 0) {
     const names = shownNames(facts.refused, facts)
     return refuse(
       'held',
@@ -89,19 +91,19 @@ export function hold(look: Look): Action | undefined {
       'Run keyturn doctor: it says why. Correct it, then run keyturn sweep; keyturn status <ref> shows each consumer.',
     )
   }
-  const isAhead = isFromFuture(state.publishedAt, facts.now)
-  if (isAhead && facts.journal && facts.slots !== 1 && state.previous !== undefined)
+  const from = countsFrom(state, state.publishedAt, facts.now)
+  if (from === undefined && facts.slots !== 1 && state.previous !== undefined)
     return refuse(
       'held',
       'the last publication is from the future: a clock was ahead, and grace counts from when that is noted',
       'Set the clocks right (keyturn doctor), then run keyturn retire <ref>: grace counts from then.',
     )
-  const graceEnd = state.publishedAt + facts.graceMs
-  if (facts.slots !== 1 && state.previous !== undefined && !isAhead && facts.now < graceEnd) {
+  const graceEnd = (from ?? state.publishedAt) + facts.graceMs
+  if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {
     const left = showDuration(Math.max(1000, graceEnd - facts.now))
     return refuse('held', `the outgoing credential stays valid for another ${left}`)
   }
-  const used = occupied(state.journal?.retiring ?? [], facts.now)
+  const used = occupied(state, facts.now)
   if (facts.slots !== null && facts.slots > 1 && 1 + used >= facts.slots)
     return refuse(
       'held',

@@ -2,7 +2,7 @@ import { optional } from '../../../core/optional.js'
 import type { OpenRotation } from '../../../core/ports/store.js'
 import type { Token } from '../../../core/ports/words.js'
 import type { Action, Look, Row } from '../action.js'
-import { cannotContinue, refuse, replaces, retireFirst } from './common.js'
+import { cannotContinue, is, refuse, replaces, retireFirst } from './common.js'
 
 /** Whether the rotation was published while the journal still says that it is open: a crash came between. */
 const bookkeepingMissing = ({ open, state }: Look): boolean => open !== undefined && state.current?.ours === open.token
@@ -144,8 +144,8 @@ export const openRows: readonly Row[] = [
   {
     id: '18o',
     state: 'idle; a loose value of an older base (the journal was wiped, and somebody else published)',
-    request: 'any: cleared away first',
-    when: (l) => l.open === undefined && l.state.loose.length > 0 && !asksForLoose(l),
+    request: 'rotate, rollback, resume: cleared away first',
+    when: (l) => is('rotate', 'rollback', 'resume')(l) && l.open === undefined && l.state.loose.length > 0 && !asksForLoose(l),
     answer: (l) => ({ do: 'probe', versions: l.state.loose.slice(0, 1), leftover: true }),
   },
 ]
