@@ -93,7 +93,7 @@ export class AwsWorld {
     const environment = { SECRETS_MANAGER_ENDPOINT: this.double.endpoint, KEYTURN_SHORT_GRACE: '1', ...this.instances.environment }
     this.#handler = createHandler(environment, {
       now: this.#now,
-      ...(this.instances.remainingMs ? { sleep: this.#sleep } : {}),
+      sleep: this.#sleep,
       ...this.instances.given,
     })
     return this.#handler
