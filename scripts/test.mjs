@@ -27,7 +27,8 @@ process.on('exit', () => rmSync(running, { force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143))
 const skips = []
 let failed = 0
-const stream = run({ files, concurrency: 2 })
+// More than there are processors: many tests wait for a server, a pod or a process.
+const stream = run({ files, concurrency: 3 })
 /** A file that hangs is a failure, not a run without an end. (run's own timeout warns of listeners for each file.) */
 const silentMsMax = 10 * 60_000
 let heardAt = Date.now()
