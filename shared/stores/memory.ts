@@ -226,6 +226,13 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     writeJournal(this.#cell(ref), null)
   }
 
+  /** For tests: somebody deletes the staging place, where a store keeps pending values and journal apart from what consumers read. */
+  loseStaging(ref: SecretRef): void {
+    const cell = this.#cell(ref)
+    cell.staged.clear()
+    writeJournal(cell, null)
+  }
+
   /** For tests: an operator removes the pending mark, as the usual advice for a rotation that "is not complete" says. */
   stripPending(ref: SecretRef): void {
     strip(this.#cell(ref))

@@ -70,7 +70,7 @@ describe('the safe action, for every answer of the target', () => {
             ...(combination[1] === 'absent' ? {} : { pending }),
             journal: { retiring: [], ...(code ? { code } : {}) },
           } as unknown as SecretState
-          const action = safeAction(state, found)
+          const action = safeAction(state, found, 0)
           const title = `${combination.join()} → ${action.do}`
           if (action.do === 'restore') assert.equal(found.find(({ version }) => version === action.version)?.works, 'works', title)
           if (combination[0] === 'works') assert.equal(action.do, code ? 'unstick' : 'nothing', title)

@@ -1,4 +1,4 @@
-import { isLeaseLive } from '../../core/clock.js'
+import { isLeaseLive, leaseMsMax } from '../../core/clock.js'
 import { RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
@@ -58,7 +58,7 @@ export async function recover(
   const { tools, ref, state, known: loadKnown } = await openSecret(deps, refText, { ways: 'back', versions })
   const known = await loadKnown()
   const { tried, left, stoppedAt } = await tryVersions(tools, known, state, admin, after)
-  const action = safeAction(state, tried)
+  const action = safeAction(state, tried, deps.env.now())
   const found = { ref, tried, action, left, ...optional('after', stoppedAt) }
   if (yes && action.do === 'by hand') await stopForPut(tools, state, tried)
   if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ...found, done: false }
@@ -75,11 +75,11 @@ async function stopForPut({ store }: Tools, state: SecretState, tried: readonly 
 }
 
 /** Chooses the one action that can do no harm, from what the target answered. Pure. */
-export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAction {
+export function safeAction(state: SecretState, tried: readonly Tried[], now: number): SafeAction {
   const of = (stage: Tried['stage']) => tried.find((one) => one.stage === stage)
   const current = of('current')
   const pending = of('pending')
-  if (current?.works === 'works') return whileCurrentWorks(state, pending)
+  if (current?.works === 'works') return whileCurrentWorks(state, pending, now)
   const untried = ({ why = 'unknown' }: Tried): string => `value could not be tried: ${why}`
   if (current?.works === 'unknown') return { do: 'by hand', why: `the current ${untried(current)}` }
   const onCurrent = state.pending !== undefined && state.pending.base === state.current?.id
@@ -96,10 +96,12 @@ export function safeAction(state: SecretState, tried: readonly Tried[]): SafeAct
   return { do: 'by hand', why: 'the target accepts no stored value: set the current one at the target' }
 }
 
-function whileCurrentWorks({ journal, drivenBy }: SecretState, pending: Tried | undefined): SafeAction {
+function whileCurrentWorks({ journal, drivenBy, pending: staged }: SecretState, pending: Tried | undefined, now: number): SafeAction {
   if (journal?.code !== undefined) return { do: 'unstick', why: 'the target accepts the current value: rotations may start again' }
   const isRefused = pending?.works === 'refused' && pending.why === undefined
-  if (isRefused && drivenBy === 'engine')
+  // A platform's own rotation is left to it for as long as one of its invocations may still be at work.
+  const isLeft = drivenBy === 'engine' || (staged !== undefined && staged.createdAt + leaseMsMax < now)
+  if (isRefused && isLeft)
     return { do: 'discard', why: 'the target accepts the current value, and refuses the pending one: it can be given up' }
   return { do: 'nothing', why: 'the target accepts the current value, and nothing is stuck' }
 }

@@ -51,6 +51,18 @@ export const waysOfValues: Readonly<Record<string, Way>> = {
     assert.equal(await walk.code(), null)
     await walk.well()
   },
+  'current refused, and a put is held by grace': async (walk) => {
+    await walk.adopted('b', 'grace=1h')
+    await walk.run('rotate')
+    const user = (JSON.parse(await walk.read((await walk.state()).current?.id as never)) as { username: string }).username
+    walk.target.accounts.set(user, byHand)
+    walk.target.accounts.set(user === 'app_a' ? 'app_b' : 'app_a', '')
+    walk.says('recover', '--yes')
+    assert.equal(((await walk.said('recover', '--yes')).error as { code: string }).code, 'stuck')
+    await walk.out('put', [], walk.value(byHand, user))
+    assert.equal(await walk.code(), null)
+    await walk.well()
+  },
   'current overwritten by a placeholder': async (walk) => {
     await placeholder(walk)
     await walk.out('recover', ['--rotator', 'memory-a', '--yes'])
@@ -92,6 +104,31 @@ export const waysOfValues: Readonly<Record<string, Way>> = {
     walk.says('rotate', '--resume')
     await world.run(world.newProcess(), { kind: 'resume' })
     assert.deepEqual([(await world.store.describe(world.ref)).loose, world.accepts(await world.currentText())], [[], true])
+  },
+  'staging place lost': async (walk) => {
+    const world = await unconditional('')
+    await world.run(world.newProcess([{ at: 4, mode: 'after' }])).catch(() => undefined)
+    ;(world.store as MemoryStore).loseStaging(world.ref)
+    world.env.time += laterMs
+    await assert.rejects(world.run(world.newProcess()), { code: 'stuck' })
+    world.target.accounts.set('app_a', byHand)
+    walk.says('put')
+    const right = JSON.stringify({ ...(JSON.parse(world.firstValue) as object), password: byHand })
+    const { outcome } = await world.run(world.newProcess(), { kind: 'put' }, new SecretText(right))
+    assert.deepEqual([outcome, world.accepts(await world.currentText())], ['published', true])
+    assert.equal((await world.store.describe(world.ref)).journal?.code, undefined)
+  },
+  "a platform's rotation that does not end": async (walk) => {
+    const world = await World.open('a', (env, effects) => new MemoryStore(env, profiles.aws, effects), `runbook-${++opened}`)
+    await world.serve(world.newProcess(), await world.startNative(), 'create')
+    const put = () => world.run(world.newProcess(), { kind: 'put' }, new SecretText(world.firstValue.replace('stays', 'is right')))
+    await assert.rejects(put(), { code: 'held', message: /in the middle of a rotation/ })
+    const tryIt = () => world.act(world.newProcess(), (deps) => recover(deps, world.store, world.ref.shown, true))
+    assert.equal((await tryIt()).action.do, 'nothing', 'one of its invocations may still be at work')
+    world.env.time += laterMs
+    walk.says('recover', '--yes')
+    assert.deepEqual([(await tryIt()).action.do, (await put()).outcome], ['discard', 'published'])
+    assert.ok(world.accepts(await world.currentText()))
   },
   'journal lost': async (walk) => {
     const world = await unconditional('')
