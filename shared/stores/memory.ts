@@ -221,16 +221,10 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     })
   }
 
-  /** For tests: what a foreign `terraform apply` does to tags, annotations or a state object. */
-  wipeJournal(ref: SecretRef): void {
+  /** For tests: what a foreign `terraform apply` does to tags, annotations or a state object; with `staged` it deletes the whole staging place. */
+  wipeJournal(ref: SecretRef, what?: 'staged'): void {
+    if (what === 'staged') this.#cell(ref).staged.clear()
     writeJournal(this.#cell(ref), null)
-  }
-
-  /** For tests: somebody deletes the staging place, where a store keeps pending values and journal apart from what consumers read. */
-  loseStaging(ref: SecretRef): void {
-    const cell = this.#cell(ref)
-    cell.staged.clear()
-    writeJournal(cell, null)
   }
 
   /** For tests: an operator removes the pending mark, as the usual advice for a rotation that "is not complete" says. */

@@ -108,7 +108,7 @@ export const waysOfValues: Readonly<Record<string, Way>> = {
   'staging place lost': async (walk) => {
     const world = await unconditional('')
     await world.run(world.newProcess([{ at: 4, mode: 'after' }])).catch(() => undefined)
-    ;(world.store as MemoryStore).loseStaging(world.ref)
+    ;(world.store as MemoryStore).wipeJournal(world.ref, 'staged')
     world.env.time += laterMs
     await assert.rejects(world.run(world.newProcess()), { code: 'stuck' })
     world.target.accounts.set('app_a', byHand)
