@@ -145,7 +145,7 @@ async function act(
   const { shown } = listed.ref
   if (action === 'check') return check(deps, shown)
   if (action === 'announce') {
-    const aheadMs = aheadOf(listed.publishedAt, at)
+    const aheadMs = mustReckon(listed, at) ? aheadOf(listed.publishedAt, at) : undefined
     const told = await announcePass(deps, shown, at)
     return aheadMs === undefined ? told : listOf([`${aheadText(aheadMs)}; it counts from now`, ...(told === undefined ? [] : [told])])
   }

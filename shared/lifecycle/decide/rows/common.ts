@@ -96,7 +96,9 @@ export function hold(look: Look): Action | undefined {
     return refuse(
       'held',
       'the last publication is from the future: a clock was ahead, and grace counts from when that is noted',
-      'Set the clocks right (keyturn doctor), then run keyturn retire <ref>: grace counts from then.',
+      facts.journal
+        ? 'Set the clocks right (keyturn doctor), then run keyturn retire <ref>: grace counts from then.'
+        : 'Set the clocks right: keyturn doctor names <ref>. Where no notes are kept, only keyturn rotate <ref> --emergency --reason … passes before.',
     )
   const graceEnd = (from ?? state.publishedAt) + facts.graceMs
   if (facts.slots !== 1 && state.previous !== undefined && facts.now < graceEnd) {
