@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { whole } from '../crash/sample.js'
 import { loginsIn, logsIn } from '../harness/postgres-client.js'
 import { binariesOf, type Major, majors, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { arrangeRoles, firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 
-const wanted: readonly Major[] = process.env.CI === 'true' ? majors : [18]
+const wanted: readonly Major[] = whole ? majors : [18]
 
 for (const major of wanted) {
   const skip = binariesOf(major) ? false : `PostgreSQL ${major} is not installed; test/setup.sh does it`

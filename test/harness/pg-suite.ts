@@ -1,14 +1,15 @@
 import { after, before, describe } from 'node:test'
 import pg from 'pg'
 import type { SecretState } from '../../shared/core/ports/store.js'
+import { whole } from '../crash/sample.js'
 import { asSuper } from './postgres-client.js'
 import { binariesOf, type Major, majors, PostgresServer, removeCopies, type ServerOptions } from './postgres-server.js'
 import { arrangeRoles, type PostgresWorld } from './postgres-world.js'
 
-/** The newest in a plain run, all of them in CI. */
-export const wantedMajors: readonly Major[] = process.env.CI === 'true' ? majors : [18]
+/** The newest in a plain run, all of them where the whole is wanted. */
+export const wantedMajors: readonly Major[] = whole ? majors : [18]
 /** Oldest and newest: for what the server's version should not matter to. */
-export const edgeMajors: readonly Major[] = process.env.CI === 'true' ? [14, 18] : [18]
+export const edgeMajors: readonly Major[] = whole ? [14, 18] : [18]
 
 export interface Suite {
   readonly major: Major
