@@ -19,16 +19,22 @@ export interface PasswordRule {
 const lower = 'abcdefghijklmnopqrstuvwxyz'
 const upper = lower.toUpperCase()
 const digits = '0123456789'
-export const defaultRule: PasswordRule = { length: 32, alphabet: `${upper}${lower}${digits}_-`, classes: [upper, lower, digits] }
+const marks = '_-'
+export const defaultRule: PasswordRule = { length: 32, alphabet: `${upper}${lower}${digits}${marks}`, classes: [upper, lower, digits] }
 
-/** The default, changed as an environment asks. Like the AWS rotation templates it may ask for less than 128 bits, but not less than 64. */
-export function wishedRule({ length, exclude = '', requireEach = true }: PasswordWishes): PasswordRule {
+/**
+ * The default, changed as an environment asks. Like the AWS rotation templates it may ask for less than 128 bits, but not less than 64. Where it
+ * excludes every letter a digit comes first, and where it asks for each class in so many words the marks are one, too.
+ */
+export function wishedRule({ length, exclude = '', requireEach }: PasswordWishes): PasswordRule {
   const left = (characters: string): string => [...characters].filter((character) => !exclude.includes(character)).join('')
-  const classes = defaultRule.classes.map(left).filter((group) => group !== '')
+  const wanted = requireEach ? [...defaultRule.classes, marks] : defaultRule.classes
+  const classes = wanted.map(left).filter((group) => group !== '')
   return {
     length: length ?? defaultRule.length,
     alphabet: left(defaultRule.alphabet),
-    classes: requireEach ? classes : [],
+    ...(left(upper + lower) === '' ? { first: left(digits) } : {}),
+    classes: requireEach === false ? [] : classes,
     bitsMin: 64,
   }
 }

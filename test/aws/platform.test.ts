@@ -3,7 +3,10 @@ import { describe, it } from 'node:test'
 import { aws } from '../../functions/aws/platform.js'
 import { readFunctionConfig } from '../../shared/app/function-config.js'
 import type { Platform } from '../../shared/app/platform.js'
+import { generatePassword } from '../../shared/core/password.js'
+import { passwordRule } from '../../shared/rotators/sql/policy.js'
 import { clientOptionsOf } from '../../shared/stores/aws-secrets-manager/api.js'
+import { FakeEnv } from '../harness/fake-env.js'
 
 const wishesOf = (environment: Readonly<Record<string, string>>) => readFunctionConfig(environment, aws).env.password
 
@@ -14,8 +17,6 @@ describe('the environment of a function', () => {
       KEYTURN_CA_FILE: '/nowhere/ca.pem',
       KEYTURN_POLICY_GRACE: '5 parsecs',
       KEYTURN_POLICY_TARGETS: 'billing', // the old name
-      EXCLUDE_NUMBERS: 'yes',
-      REQUIRE_EACH_INCLUDED_TYPE: '1',
       PASSWORD_LENGTH: 'many',
     }
     assert.throws(
@@ -41,6 +42,30 @@ describe('the environment of a function', () => {
       exclude: 'ab0123456789_-',
     })
     assert.deepEqual(wishesOf({ REQUIRE_EACH_INCLUDED_TYPE: 'false' }), { exclude: '', requireEach: false })
+    assert.equal(wishesOf({ REQUIRE_EACH_INCLUDED_TYPE: '', EXCLUDE_UPPERCASE: '' }), undefined)
+  })
+
+  it('of AWS: a switch is on at true, 1, y and yes in any case, and off at any other word, as in the templates', () => {
+    for (const on of ['true', 'True', 'TRUE', '1', 'y', 'Y', 'yes', 'YES'])
+      assert.deepEqual(wishesOf({ EXCLUDE_PUNCTUATION: on, REQUIRE_EACH_INCLUDED_TYPE: on }), { exclude: '_-', requireEach: true }, on)
+    for (const off of ['false', 'FALSE', '0', 'n', 'no', 'on', 'off', ' true'])
+      assert.deepEqual(wishesOf({ EXCLUDE_PUNCTUATION: off, REQUIRE_EACH_INCLUDED_TYPE: off }), { exclude: '', requireEach: false }, off)
+  })
+
+  it('of AWS: a length is a whole number, however it is written', () => {
+    for (const length of ['40', ' 40\n', '+40', '0040'])
+      assert.deepEqual(wishesOf({ PASSWORD_LENGTH: length }), { length: 40, exclude: '' })
+    for (const length of ['4_0', '-40', '40.0', ' ', '4096'])
+      assert.throws(() => wishesOf({ PASSWORD_LENGTH: length }), { code: 'bad_config', field: 'PASSWORD_LENGTH' }, length)
+  })
+
+  it('of AWS: a password of digits alone, and each class where it is asked for', () => {
+    const drawn = (environment: Readonly<Record<string, string>>): string =>
+      generatePassword(passwordRule({}, wishesOf(environment)), new FakeEnv('wishes').random)
+    assert.match(drawn({ EXCLUDE_UPPERCASE: 'yes', EXCLUDE_LOWERCASE: 'yes' }), /^[0-9][0-9_-]{31}$/)
+    for (let length = 12; length < 40; length++)
+      for (const group of [/[A-Z]/, /[a-z]/, /[0-9]/, /[_-]/])
+        assert.match(drawn({ REQUIRE_EACH_INCLUDED_TYPE: 'True', PASSWORD_LENGTH: String(length) }), group)
   })
 
   it('of AWS: which secrets it can reach, and where', () => {

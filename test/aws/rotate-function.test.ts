@@ -86,7 +86,7 @@ describe('the rotation function of AWS on a real PostgreSQL', { skip }, () => {
 
   it('keeps every byte but the credential; numbers and switches may be texts, and the shape of the templates is understood', async () => {
     await open()
-    const text = `{ "engine": "postgres",\n  "host":"127.0.0.1" , "username": "app","password":"${firstPassword}",\t"dbname":"postgres","port":"${server.port}","ssl":"false", "note": 1.50, "n\u0061me": "\u00fc" }`
+    const text = `{ "engine": "postgres",\n  "host":"127.0.0.1" , "username": "app","password":"${firstPassword}",\t"dbname":"postgres","port":" ${server.port}","ssl":"False", "note": 1.50, "n\u0061me": "\u00fc" }`
     const arn = world.make('bytes', text)
     await world.rotate(arn)
     const { password } = world.loginOf(arn)
@@ -110,7 +110,13 @@ describe('the rotation function of AWS on a real PostgreSQL', { skip }, () => {
 
   it("takes the names of the templates' environment for new passwords", async () => {
     await open({
-      environment: { PASSWORD_LENGTH: '20', EXCLUDE_NUMBERS: 'true', EXCLUDE_PUNCTUATION: 'true', EXCLUDE_CHARACTERS: 'abcXYZ' },
+      environment: {
+        PASSWORD_LENGTH: ' 20',
+        EXCLUDE_NUMBERS: 'True',
+        EXCLUDE_PUNCTUATION: 'yes',
+        EXCLUDE_LOWERCASE: '',
+        EXCLUDE_CHARACTERS: 'abcXYZ',
+      },
     })
     const arn = world.make('app', world.value('app'))
     await world.rotate(arn)

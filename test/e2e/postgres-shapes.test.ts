@@ -91,6 +91,27 @@ onServers(
       assert.deepEqual(Object.keys(now), Object.keys(fields))
     })
 
+    it("every spelling that the vendor's templates take rotates, and stays as it is", async () => {
+      const { server } = suite
+      await make('spelled')
+      const port = String(server.port)
+      for (const fields of [
+        { port, ssl: 'FALSE', dbname: null },
+        { port: ` ${port}\n`, ssl: 'False', dbname: '' },
+        { port: `+${port}`, ssl: 'TRUE', ca: authority.ca },
+        { port: `0${port}`, ssl: 1, dbname: 'postgres', ca: authority.ca },
+        { port: server.port, ssl: null, sslmode: '', ca: authority.ca },
+      ]) {
+        await asSuper(server, `alter role spelled password '${firstPassword}'`)
+        const value = { engine: 'postgres', host: '127.0.0.1', username: 'spelled', password: firstPassword, ...fields }
+        const world = await PostgresWorld.open(server, { text: JSON.stringify(value) })
+        assert.equal((await world.rotate()).outcome, 'published')
+        const { password } = await world.current()
+        assert.ok(await logsIn(server, 'spelled', password ?? ''))
+        assert.equal(await world.currentText(), JSON.stringify({ ...value, password }))
+      }
+    })
+
     it('JSON with nothing but a URL in it', async () => {
       const { server } = suite
       await make('json_2')
@@ -196,7 +217,7 @@ onServers(
       ['no host', 'host', { host: undefined }],
       ['a port that is a word', 'port', { port: 'five' }],
       ['port 0', 'port', { port: 0 }],
-      ['ssl that is a word', 'ssl', { ssl: 'require' }],
+      ['ssl that is a word, and sslmode disable', 'ssl', { ssl: 'require' }],
       ['ssl and sslmode that contradict', 'sslmode', { ssl: true, sslmode: 'disable' }],
       ['ssl off and sslmode verify-full', 'ssl', { ssl: 'false', sslmode: 'verify-full' }],
       ['an unknown sslmode', 'sslmode', { sslmode: 'no-verify' }],

@@ -1,5 +1,6 @@
 import type { SecretText } from '../secret-text.js'
 import { readShape } from './index.js'
+import { readPort } from './port.js'
 
 /** The host and port that the login of a value is for; undefined where the value does not name them. */
 export interface Site {
@@ -14,7 +15,7 @@ export function siteOf(value: SecretText): Site | undefined {
   const { host, port } = shape.kind === 'url' ? shape.url : { host: shape.fields.get('host'), port: shape.fields.get('port') }
   return {
     host: typeof host === 'string' && host !== '' ? host.toLowerCase() : undefined,
-    port: port === undefined || port === '' ? undefined : Number(port),
+    port: readPort(port),
   }
 }
 

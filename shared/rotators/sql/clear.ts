@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { SecretText } from '../../core/secret-text.js'
 import { passwordName, readShape, userName } from '../../core/shapes/index.js'
+import { readPort } from '../../core/shapes/port.js'
 import { mayCarry } from '../../core/shapes/readings.js'
 import { encoded, failUnclear, splitLogin } from '../../core/shapes/url.js'
 import type { Dialect } from './dialect.js'
@@ -49,6 +50,7 @@ function assertClearFields(fields: Fields, dialect: Dialect): void {
   }
   const host = fields.get('host')
   if (typeof host === 'string' && host !== '') assertHost(host)
+  readPort(fields.get('port'))
   const login = { user: textOf(fields, 'username') ?? textOf(fields, 'user'), password: textOf(fields, 'password') }
   for (const [name, text] of fields) {
     if (typeof text !== 'string') continue

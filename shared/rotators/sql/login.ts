@@ -3,13 +3,14 @@ import { policyText } from '../../core/policy/index.js'
 import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { readShape, type Shape, writeLogin } from '../../core/shapes/index.js'
+import { readPort } from '../../core/shapes/port.js'
 import { looksLikeUrl, parseUrl, type UrlParts } from '../../core/shapes/url.js'
 import { assertClear, assertHost } from './clear.js'
 import type { Dialect } from './dialect.js'
 import { failValue } from './errors.js'
 import { assertName } from './names.js'
 import { atKey } from './policy.js'
-import { readTls, type Tls } from './tls.js'
+import { isGiven, readTls, type Tls } from './tls.js'
 
 /** One login, in fields and never as a connection string, so that a driver reads nothing from a URL or from its own variables. */
 export interface DatabaseLogin {
@@ -31,10 +32,10 @@ export function parseLogin(value: SecretText, policy: Policy, dialect: Dialect):
   const { fields } = shape
   const url = ownUrl(fields, dialect)
   const text = (names: readonly string[], instead?: string): string => textField(fields, names, instead)
-  const tlsFields = new Map([...Object.entries(url?.query ?? {}), ...fields])
+  const tlsFields = new Map([...Object.entries(url?.query ?? {}), ...[...fields].filter(([, value]) => isGiven(value))])
   const login: DatabaseLogin = {
     host: text(['host'], url?.host),
-    port: portOf(fields.get('port') ?? url?.port, dialect),
+    port: readPort(fields.get('port')) ?? url?.port ?? dialect.port,
     user: text(['username', 'user'], url?.user),
     password: new SecretText(text(['password'], url?.password)),
     database: text(['dbname', 'database'], url?.path || dialect.database),
@@ -94,7 +95,7 @@ function fromUrl(url: UrlParts, dialect: Dialect): DatabaseLogin {
   if (!new RegExp(`^(jdbc:)?(${schemes.join('|')}):`, 'i').test(url.head))
     failValue('value', `is a connection URL, but not one of ${title}`, `Begin it with ${schemes[0]}://.`)
   const host = url.host || failValue('host', 'is missing in the URL', next)
-  const port = portOf(url.port, dialect)
+  const port = readPort(url.port) ?? dialect.port
   const user = url.user || failValue('username', 'is missing in the URL', next)
   const password = url.password || failValue('password', 'is empty or missing in the URL', next)
   const login: DatabaseLogin = {
@@ -122,7 +123,7 @@ function bare(password: string, policy: Policy, dialect: Dialect): DatabaseLogin
   const [, user = '', host = '', port, database = ''] = match
   const login: DatabaseLogin = {
     host,
-    port: portOf(port, dialect),
+    port: readPort(port) ?? dialect.port,
     user,
     password: new SecretText(password),
     database,
@@ -132,8 +133,10 @@ function bare(password: string, policy: Policy, dialect: Dialect): DatabaseLogin
   return checked(login, dialect)
 }
 
+/** The first of the fields that is given; where `instead` says what an absent one means, an empty one and null mean the same. */
 function textField(fields: ReadonlyMap<string, unknown>, names: readonly string[], instead?: string): string {
-  const name = names.find((candidate) => fields.has(candidate))
+  const given = names.find((candidate) => isGiven(fields.get(candidate)))
+  const name = given ?? (instead === undefined ? names.find((candidate) => fields.has(candidate)) : undefined)
   const value = name === undefined ? instead : fields.get(name)
   const field = name ?? names[0] ?? 'value'
   if (value === undefined) return failValue(field, 'is missing', 'Put the value again with it.')
@@ -145,14 +148,6 @@ function textField(fields: ReadonlyMap<string, unknown>, names: readonly string[
   const isPassword = field === 'password'
   const next = isPassword ? 'An empty password protects nothing: put the real one.' : 'Put the value again with it.'
   return failValue(field, 'is empty', next)
-}
-
-function portOf(value: unknown, { port }: Dialect): number {
-  if (value === undefined) return port
-  const isDigits = typeof value === 'string' && /^\d{1,5}$/.test(value)
-  const number = isDigits ? Number(value) : value
-  if (typeof number === 'number' && Number.isInteger(number) && number > 0 && number < 65_536) return number
-  return failValue('port', 'is not a port number', 'Give a whole number from 1 to 65535.')
 }
 
 function checked(login: DatabaseLogin, { names }: Dialect): DatabaseLogin {

@@ -16,30 +16,38 @@ export interface TlsWords {
   readonly ca: readonly string[]
 }
 
-/** Reads `ssl` (true, false, or as text), a mode and an authority (PEM). Every mode except `off` verifies: weaker ones would fall back. bad_value. */
+/** Whether a field says anything: an empty one and null mean the same as an absent one. */
+export const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== ''
+
+/**
+ * Reads `ssl` (true or false, also as a text in any case), a mode and an authority (PEM). Every mode except `off` verifies: weaker ones would fall back.
+ * Anything else in `ssl` means the same as an absent one, so the connection is verified; with the mode `off` beside it that is a contradiction. bad_value.
+ */
 export function readTls(fields: ReadonlyMap<string, unknown>, { field, modes, off, ca: caFields }: TlsWords): Tls {
-  const ssl = flag(fields.get('ssl'))
-  const mode = fields.get(field)
+  const given = (name: string): unknown => (isGiven(fields.get(name)) ? fields.get(name) : undefined)
+  const ssl = flag(given('ssl'))
+  const mode = given(field)
   const isKnown = mode === undefined || (typeof mode === 'string' && modes.includes(mode))
   if (!isKnown) {
     const known = `known are ${modes.join(', ')}`
     failValue(field, 'is unknown', `Use ${off} for plaintext, or ${modes.at(-1)}; ${known}.`)
   }
-  if (ssl === true && mode === off) failValue(field, `says ${off}, but ssl says true`, 'Keep one of them.')
+  if (mode === off && ssl === true) failValue(field, `says ${off}, but ssl says true`, 'Keep one of them.')
+  if (mode === off && ssl === 'unclear') failValue('ssl', `is neither true nor false, and ${field} says ${off}`, 'Keep one of them.')
   if (ssl === false && mode !== undefined && mode !== off)
     failValue('ssl', `says false, but ${field} says ${String(mode)}`, 'Keep one of them.')
   if (ssl === false || mode === off) return { mode: 'off' }
-  const ca = caFields.reduce<unknown>((found, name) => found ?? fields.get(name), undefined)
+  const ca = caFields.map(given).find((text) => text !== undefined)
   if (ca === undefined) return { mode: 'verify' }
   if (typeof ca !== 'string' || !ca.includes('-----BEGIN CERTIFICATE-----'))
     return failValue('ca', 'holds no certificate in PEM form', 'Give the text of the CA file, with its BEGIN and END lines.')
   return { mode: 'verify', ca }
 }
 
-function flag(value: unknown): boolean | undefined {
+function flag(value: unknown): boolean | 'unclear' | undefined {
   if (value === undefined || typeof value === 'boolean') return value
-  if (value === 'true' || value === 'false') return value === 'true'
-  return failValue('ssl', 'must be true or false', 'Use true for TLS with verification, false for plaintext.')
+  const text = typeof value === 'string' ? value.toLowerCase() : ''
+  return text === 'true' || text === 'false' ? text === 'true' : 'unclear'
 }
 
 /** The platform's own authorities, for its own hosts. Like `ca` they replace Node's list. */
