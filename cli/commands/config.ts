@@ -1,6 +1,6 @@
 import { Command } from 'commander'
+import { checkConfiguration } from '../../shared/app/check-configuration.js'
 import { configSchema } from '../../shared/app/config-schema.js'
-import { parseConfiguration } from '../../shared/app/configuration.js'
 import { RotationError } from '../../shared/core/errors.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { action } from '../context.js'
@@ -18,7 +18,7 @@ export const config = (): Command =>
         .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
         .action(
           action(async ({ output, terminal }, { file }: { readonly file?: string }) => {
-            const { consumers, freezes, paused, defaults } = parseConfiguration(await readValue(file, 'the configuration', terminal))
+            const { consumers, freezes, paused, defaults } = checkConfiguration(await readValue(file, 'the configuration', terminal))
             const all = Object.values(consumers).map(({ key, kind, required }) => ({ key, kind, required }))
             const names = all.map(shownConsumer).join('; ') || 'none'
             const pause = paused ? ', PAUSED' : ''

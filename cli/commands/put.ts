@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { parseConfiguration } from '../../shared/app/configuration.js'
+import { checkConfiguration } from '../../shared/app/check-configuration.js'
 import { assertClearValue } from '../../shared/app/infer.js'
 import type { App } from '../../shared/app/wire.js'
 import { codeOf } from '../../shared/core/errors.js'
@@ -43,7 +43,7 @@ export const put = (): Command =>
         const ref = await store.resolve(refText)
         const value = await readValue(options.file, ref.shown, terminal)
         readShape(value) // refuses a malformed text before it is stored
-        if (await isConfiguration(app, ref)) parseConfiguration(value) // a broken one would break every command that reads it
+        if (await isConfiguration(app, ref)) checkConfiguration(value) // a broken one would break every command that reads it
         const state = await describedOrNot(store, ref)
         // A rotation asks the rotator that the policy names; where none is named yet, the value says what it is.
         if (!namesRotator(state)) await assertClearValue(value)

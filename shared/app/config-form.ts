@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
 import { commonKeys, parsePolicy, prefix } from '../core/policy/index.js'
 import { credentialTypes } from '../core/ports/rotator.js'
-import { clusterSettings } from '../kubernetes/settings.js'
+import { clusterSettings, configMapPlace } from '../kubernetes/settings.js'
 import { companionContents } from '../lifecycle/secret/deps.js'
 import { type NotifierRow, notifiers } from '../notifiers/registry.js'
 
@@ -31,6 +31,7 @@ const name = v.pipe(
   v.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be at most 63 characters of a-z 0-9 . _ -, beginning with a letter or digit'),
   v.check((text) => text !== 'none', 'must not be "none", which means no consumer'),
 )
+const isConfigMap = (at: string): boolean => configMapPlace(at.slice('configmap:'.length)) !== undefined
 const companion = v.pipe(
   v.strictObject({
     content: v.picklist(companionContents, `must be one of ${companionContents.join(', ')}`),
@@ -40,6 +41,8 @@ const companion = v.pipe(
     at: v.pipe(
       v.string(),
       v.regex(/^[a-z0-9]+:.+$/, 'must be a secret such as file:db-url, path:/srv/jwks.json or configmap:cluster/namespace/name#key'),
+      v.check((at) => !/^path:[^/]/.test(at), 'has a relative path; give the absolute one, such as path:/srv/jwks.json'),
+      v.check((at) => !at.startsWith('configmap:') || isConfigMap(at), 'must be configmap:cluster/namespace/name#key'),
     ),
     order: v.optional(v.picklist(['before', 'after'])),
     /** path: replaced by a rename, or written in place. */
@@ -70,7 +73,7 @@ function whyNotPolicy(entries: Readonly<Record<string, string>>): string | undef
     parsePolicy(policyOf(entries), { shortGrace: true })
     return undefined
   } catch (cause) {
-    if (cause instanceof RotationError) return `holds a wrong policy: ${cause.message}`
+    if (cause instanceof RotationError) return `holds a wrong policy: ${cause.message.replace(/\.$/, '')}`
     throw cause
   }
 }
@@ -90,7 +93,7 @@ export const configForm = v.strictObject({
     v.array(
       v.pipe(
         v.strictObject({ from: time, to: time, reason: v.pipe(v.string(), v.nonEmpty(), v.maxLength(200)) }),
-        v.check(({ from, to }) => Date.parse(from) < Date.parse(to), 'must end after it begins'),
+        v.check(({ from, to }) => !(Date.parse(from) >= Date.parse(to)), 'must end after it begins'), // what is not a time says so itself
       ),
     ),
     [],

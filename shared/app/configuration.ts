@@ -1,28 +1,28 @@
-import * as v from 'valibot'
 import { codeOf, messageOf, RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
 import { SecretText } from '../core/secret-text.js'
 import { configMapPlace } from '../kubernetes/settings.js'
 import { type Configuration, noConfiguration } from '../lifecycle/secret/deps.js'
 import { type ConfigText, configForm, policyOf } from './config-form.js'
+import { readForm } from './config-problems.js'
 
 /** Parses the configuration secret. bad_config lists every problem by its path. The text may hold keys, so it is never quoted. */
 export function parseConfiguration(text: SecretText): Configuration {
-  const result = v.safeParse(configForm, jsonOf(text))
-  if (!result.success) {
-    const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? 'the object'} ${sayOf(issue)}`)
-    throw new RotationError('bad_config', `The configuration is wrong: ${problems.join('; ')}.`, {
-      field: v.getDotPath(result.issues[0]) ?? 'KEYTURN_CONFIG',
+  const read = readForm(configForm, jsonOf(text))
+  if ('problems' in read) {
+    const all = read.problems.map(({ path, says }) => `${path} ${says}`)
+    throw new RotationError('bad_config', `The configuration is wrong: ${all.join('; ')}.`, {
+      field: read.problems[0].path,
       next: 'Correct it, check it with keyturn config check -f FILE, then put it again. keyturn schema config prints what is allowed.',
     })
   }
-  const { consumers, clusters, defaults, freezes, paused } = result.output
+  const { consumers, defaults, freezes, paused } = read.output
   assertKnown(Object.keys(consumers), defaults)
-  assertClusters(consumers, clusters)
-  assertCompanions(result.output)
+  assertClusters(read.output)
+  assertCompanions(read.output)
   return {
-    companions: companionsOf(result.output),
-    consumers: consumersOf(result.output),
+    companions: companionsOf(read.output),
+    consumers: consumersOf(read.output),
     defaults: Object.fromEntries(Object.entries(defaults).map(([type, entries]) => [type, policyOf(entries ?? {})])),
     freezes: freezes.map(({ from, to, reason }) => ({ from: Date.parse(from), to: Date.parse(to), reason })),
     paused,
@@ -71,20 +71,18 @@ function assertKnown(known: readonly string[], defaults: ConfigText['defaults'])
   }
 }
 
-const clusterOf = (at: string): string => configMapPlace(at.replace(/^configmap:/, ''))?.cluster ?? ''
-const placeless = (at: string, clusters: ConfigText['clusters']): string | undefined =>
-  at.startsWith('configmap:') && !Object.hasOwn(clusters, clusterOf(at))
-    ? `${at} is not cluster/namespace/name#key with a cluster of this configuration`
-    : undefined
+/** The cluster of a ConfigMap; empty for any other place. */
+const clusterOf = (at: string): string =>
+  at.startsWith('configmap:') ? (configMapPlace(at.replace(/^configmap:/, ''))?.cluster ?? '') : ''
 
 /** Consumers and companions share one list of names, and one place has one source. */
-function assertCompanions({ companions, consumers, clusters }: Pick<ConfigText, 'companions' | 'consumers' | 'clusters'>): void {
+function assertCompanions({ companions, consumers }: Pick<ConfigText, 'companions' | 'consumers'>): void {
   const all = Object.entries(companions)
   const whyNot = (name: string, { at, of }: (typeof companions)[string]): string | undefined => {
     if (Object.hasOwn(consumers, name)) return `${name} is the name of a consumer, too`
     if (at === of) return `${at} is its own source`
     const [other] = all.find(([each, one]) => each !== name && one.at === at) ?? []
-    return other === undefined ? placeless(at, clusters) : `${other} has the same place`
+    return other === undefined ? undefined : `${other} has the same place`
   }
   for (const [name, companion] of all) {
     const why = whyNot(name, companion)
@@ -102,32 +100,18 @@ function accessOf(settings: object, clusters: ConfigText['clusters']): object {
   return cluster === undefined ? {} : { access: clusters[cluster] }
 }
 
-function assertClusters(consumers: ConfigText['consumers'], clusters: ConfigText['clusters']): void {
-  for (const [key, consumer] of Object.entries(consumers)) {
-    const cluster = clusterIn(consumer)
-    if (cluster === undefined || Object.hasOwn(clusters, cluster)) continue
-    const field = `consumers.${key}.cluster`
+function assertClusters({ consumers, companions, clusters }: Pick<ConfigText, 'consumers' | 'companions' | 'clusters'>): void {
+  const named = [
+    ...Object.entries(consumers).map(([key, consumer]) => [`consumers.${key}.cluster`, clusterIn(consumer) ?? ''] as const),
+    ...Object.entries(companions).map(([name, { at }]) => [`companions.${name}.at`, clusterOf(at)] as const),
+  ]
+  for (const [field, cluster] of named) {
+    if (cluster === '' || Object.hasOwn(clusters, cluster)) continue
     throw new RotationError('bad_config', `The configuration is wrong: ${field} names the unknown cluster ${cluster}.`, {
       field,
       next: `Add it under clusters, or correct the name. Known: ${Object.keys(clusters).join(', ') || 'none'}.`,
     })
   }
-}
-
-/** Says what is wrong without Valibot's own message, which quotes what it received: that may be a key. */
-const sayOf = (issue: v.BaseIssue<unknown>): string => {
-  const at = issue.path?.at(-1)
-  const isField = issue.type === 'strict_object' || at?.origin === 'key'
-  const isAtTop = issue.path?.length === 1 || issue.path?.[0]?.key === 'defaults'
-  if (isField && isAtTop && at?.key === 'targets') return 'is now called consumers'
-  if (issue.type === 'strict_object') return 'is unknown'
-  const own = issue.message.startsWith('Invalid ') ? undefined : issue.message
-  return own ?? (issue.received === 'undefined' ? 'is missing' : `must be ${wordsOf(issue)}`)
-}
-
-function wordsOf({ expected, type }: v.BaseIssue<unknown>): string {
-  if (expected === '!0') return 'a text that is not empty'
-  return expected ?? `a valid ${type.replaceAll('_', ' ')}`
 }
 
 function jsonOf(text: SecretText): object {
@@ -140,7 +124,7 @@ function jsonOf(text: SecretText): object {
   try {
     const value: unknown = JSON.parse(text.reveal())
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? value : failConfiguration('not a JSON object')
+    return isObject ? value : failConfiguration(Array.isArray(value) ? 'a list, not a JSON object' : 'not a JSON object')
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause
     const [position = ''] = / at position \d+/.exec(cause.message) ?? [] // only the position: the rest of the message may quote a key

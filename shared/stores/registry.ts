@@ -37,6 +37,8 @@ export type OpenableStore = keyof typeof stores
 
 /** The stores that a person may name. */
 export const storeKinds: readonly string[] = Object.entries<StoreRow>(stores).flatMap(([kind, { trial }]) => (trial ? [] : [kind]))
+/** With what the name of a secret may begin. A function of AWS also takes one by its ARN. */
+export const refPrefixes: readonly string[] = [...storeKinds, 'arn']
 
 /** The row of a store. bad_event for a ref whose store has no row. */
 export function storeRow(kind: StoreKind): StoreRow {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { checkConfiguration } from '../../shared/app/check-configuration.js'
 import { configSchema } from '../../shared/app/config-schema.js'
 import { ConfigurationSource, parseConfiguration } from '../../shared/app/configuration.js'
 import { SecretText } from '../../shared/core/secret-text.js'
@@ -33,7 +34,45 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   ],
   ['an unknown kind', { consumers: { a: { kind: 'pigeon' } } }, /consumers\.a\.kind/],
   ['a log that is required', { consumers: { a: { kind: 'log', required: true } } }, /cannot be required/],
-  ['a webhook without keys', { consumers: { a: { kind: 'webhook', url: 'https://x.example/' } } }, /consumers\.a\.keys/],
+  ['a webhook without keys', { consumers: { a: { kind: 'webhook', url: 'https://x.example/' } } }, /consumers\.a\.keys is missing/],
+  ['a consumer without a kind', { consumers: { a: {} } }, /a\.kind is missing; it must be one of kubernetes, log, manual, webhook\./],
+  ['a kind of no notifier', { consumers: { a: { kind: 7 } } }, /a\.kind must be one of kubernetes, log, manual, webhook\./],
+  ['an empty cluster name', inCluster({ cluster: '' }), /a\.cluster must be a text that is not empty/],
+  ['a consumer of two missing fields', { consumers: { a: { kind: 'kubernetes' } } }, /a\.cluster is missing; .*a\.namespace is missing/],
+  ['a consumer that is null', { consumers: { a: null } }, /consumers\.a must be an object\./],
+  ['a list of texts that is one text', inCluster({ workloads: 'Deployment/web' }), /workloads must be a list\./],
+  ['too many workloads', inCluster({ workloads: Array(21).fill('Pod/a') }), /workloads must have at most 20 entries\./],
+  ['a wait that is no number', inCluster({ timeoutMs: '5' }), /timeoutMs must be a number\./],
+  ['a wait that is too short', inCluster({ timeoutMs: 5 }), /timeoutMs must be at least 100\./],
+  ['a wait that is too long', inCluster({ timeoutMs: 99_999 }), /timeoutMs must be at most 25000\./],
+  ['a wait with a fraction', inCluster({ timeoutMs: 500.5 }), /timeoutMs must be a whole number\./],
+  ['a switch that is a word', inCluster({ required: 'yes' }), /required must be true or false\./],
+  ['a marker without a field', inCluster({ marker: { key: 'a' } }), /marker\.field is missing/],
+  ['a companion without anything', { companions: { a: {} } }, /a\.content is missing; .*a\.of is missing; .*a\.at is missing\./],
+  [
+    'a relative path',
+    { companions: { a: { content: 'public-set', of: 'file:s', at: 'path:srv/x' } } },
+    /a\.at has a relative path; .*path:\/srv/,
+  ],
+  [
+    'a ConfigMap without its key',
+    { companions: { a: { content: 'public-set', of: 'file:s', at: 'configmap:prod/a' } } },
+    /a\.at must be configmap:/,
+  ],
+  ['a default of an unknown type', { defaults: { data: {} } }, /defaults\.data is unknown; known are database, api-key/],
+  ['an unknown default', { defaults: { database: { evry: '9d' } } }, /database\.evry is unknown; known are strategy, every/],
+  ['a default that is a number', { defaults: { database: { grace: 5 } } }, /defaults\.database\.grace must be a text\./],
+  [
+    'a freeze without its end',
+    { freezes: [{ from: '2026-12-20T00:00:00Z' }] },
+    /freezes\.0\.to is missing; freezes\.0\.reason is missing\./,
+  ],
+  [
+    'a freeze of words',
+    { freezes: [{ from: 'now', to: 'then', reason: 'x' }] },
+    /0\.from must be a time such as .*0\.to must be a time such as \S+\.$/,
+  ],
+  ['freezes in an object', { freezes: {} }, /freezes must be a list\./],
   [
     'a key that is too short',
     { consumers: { a: { ...webhook, keys: ['whsec_c2hvcnQ='] } } },
@@ -41,7 +80,7 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   ],
   ['another scheme', { consumers: { a: { ...webhook, url: 'file:///etc/passwd' } } }, /consumers\.a\.url/],
   ['a network that is none', { consumers: { a: { ...webhook, allow: ['10.0.0.0/99'] } } }, /consumers\.a\.allow\.0/],
-  ['a cluster that nobody set', inCluster({ cluster: 'prid' }), /consumers\.a.*prid|prid.*Known: prod/],
+  ['a cluster that nobody set', inCluster({ cluster: 'prid' }), /consumers\.a\.cluster names the unknown cluster prid/],
   [
     'a kind of workload that is misspelt',
     inCluster({ workloads: ['Deploymant/web'] }),
@@ -89,7 +128,7 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   [
     'a ConfigMap in a cluster that nobody set',
     { clusters, companions: { a: { content: 'public-set', of: 'file:s', at: 'configmap:prid/a/b#c' } } },
-    /companions\.a: configmap:prid\/a\/b#c is not/,
+    /companions\.a\.at names the unknown cluster prid/,
   ],
   [
     'two companions in one place',
@@ -140,7 +179,8 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
     { freezes: [{ from: '2026-12-20T00:00:00Z', to: '2027-01-04T00:00:00Z', reason: '' }] },
     /freezes\.0\.reason must be a text that is not empty/,
   ],
-  ['no object', '[]', /not a JSON object/],
+  ['no object', '[]', /is a list, not a JSON object/],
+  ['null', 'null', /is not a JSON object/],
   ['no JSON', `{"consumers": {"a": {"keys": ["${key}"`, /not well-formed JSON/],
 ]
 
@@ -177,6 +217,60 @@ describe('the configuration secret', () => {
     const validate = ajv.compile(configSchema())
     assert.ok(validate(good), JSON.stringify(validate.errors))
     for (const [what, value] of wrong.filter(([name]) => /unknown|required|without keys/.test(name))) assert.ok(!validate(value), what)
+  })
+})
+
+describe('a list where an object belongs', () => {
+  /** Every place of this configuration that holds an object has an empty list instead, one after the other. */
+  const full = {
+    ...inCluster({ marker: { key: 'a', field: 'b' } }),
+    ...good,
+    companions: { c: { content: 'copy', of: 'file:s', at: 'file:x' } },
+  }
+  const all = { ...full, consumers: { ...full.consumers, k: { ...kube, marker: { key: 'a', field: 'b' } } } }
+  const objectsIn = (value: unknown, path: readonly string[] = []): readonly (readonly string[])[] => {
+    if (typeof value !== 'object' || value === null) return []
+    const inner = Object.entries(value).flatMap(([at, one]) => objectsIn(one, [...path, at]))
+    return Array.isArray(value) || path.length === 0 ? inner : [path, ...inner]
+  }
+  const replaced = (value: unknown, [at, ...rest]: readonly string[]): unknown => {
+    if (at === undefined) return []
+    const entries = Object.entries(value as object).map(([name, one]) => [name, name === at ? replaced(one, rest) : one] as const)
+    return Array.isArray(value) ? entries.map(([, one]) => one) : Object.fromEntries(entries)
+  }
+
+  it('is named wherever it is, and nothing else is said of that place', () => {
+    parse(all)
+    const paths = objectsIn(all)
+    assert.deepEqual(
+      paths
+        .map((path) => path.join('.'))
+        .filter((path) => /^(consumers|clusters\.prod|freezes\.0|consumers\.k\.marker)$/.test(path))
+        .sort(),
+      ['clusters.prod', 'consumers', 'consumers.k.marker', 'freezes.0'],
+    )
+    for (const path of paths) {
+      const says = `The configuration is wrong: ${path.join('.')} must be an object, not a list.`
+      assert.throws(() => parse(replaced(all, path)), { code: 'bad_config', message: says, field: path.join('.') })
+    }
+  })
+})
+
+describe('a configuration that a person is about to store', () => {
+  const check = (at: string, of = 'file:s') =>
+    checkConfiguration(new SecretText(JSON.stringify({ companions: { a: { content: 'public-set', of, at } } })))
+
+  it('names no store that nobody has', () => {
+    for (const at of ['file:x', 'aws:x', 'arn:aws:secretsmanager:eu-west-1:1:secret:x', 'path:/srv/x'])
+      assert.ok('a' in check(at).companions)
+    const says = (member: string) => ({
+      code: 'bad_config',
+      field: `companions.a.${member}`,
+      message: /names the unknown store fiel\.$/,
+      next: /Known: file, aws/,
+    })
+    assert.throws(() => check('fiel:x'), says('at'))
+    assert.throws(() => check('file:x', 'fiel:s'), says('of'))
   })
 })
 
