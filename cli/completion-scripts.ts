@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { describeOption } from './options.js'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
 /** A shell for which `keyturn completion` prints a script. */
@@ -20,10 +21,10 @@ function wordsOf(command: Command, path = ''): readonly Words[] {
     path,
     help: command.description(),
     commands: command.commands.map((one) => ({ name: one.name(), help: one.description() })),
-    options: command.options.map(({ long, short, description, argChoices }) => ({
-      flag: long ?? short ?? '',
-      help: description,
-      choices: argChoices ?? [],
+    options: command.options.map((option) => ({
+      flag: option.long ?? option.short ?? '',
+      help: describeOption(option),
+      choices: option.argChoices ?? [],
     })),
   }
   const before = path === '' ? '' : `${path} `

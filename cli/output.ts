@@ -84,16 +84,25 @@ const remarkable: Readonly<Record<string, string>> = {
 /** Log codes that go to stderr with --json, too: a timer that runs the command has no other place to show them. */
 const always = ['published', 'config_kept', 'config_missing', 'receipt_refused']
 
-/** Shows the log lines that a person should see; with `verbose`, all. With --json only those in `always`, each a JSON object on stderr. */
+/** Log codes that say the same at each connection: once for each host is enough. */
+const oncePerHost = ['plaintext']
+/** Members that mean something to programs and to the tests of the decision table. */
+const forPrograms = ['row']
+
+/**
+ * Shows the log lines that a person should see; with `verbose`, all, and each time. With --json only those in `always`, each a JSON object on stderr.
+ */
 export function logTo(output: Output, verbose: boolean, { stderr }: Terminal): Env['log'] {
+  const said = new Set<string>()
   return (code, fields) => {
     const text = remarkable[code]
-    if (text === undefined && !verbose) return
+    if (!verbose && (text === undefined || said.has(`${code} ${fields.host}`))) return
+    if (oncePerHost.includes(code)) said.add(`${code} ${fields.host}`)
     if (output.json && always.includes(code)) {
       stderr.write(`${JSON.stringify({ log: code, ...fields })}\n`)
       return
     }
-    const details = Object.entries(fields).map(([key, value]) => `${key} ${value}`)
+    const details = Object.entries(fields).flatMap(([key, value]) => (forPrograms.includes(key) ? [] : [`${key} ${value}`]))
     output.note(`· ${text ?? code} (${details.join(', ')})`)
   }
 }

@@ -23,6 +23,7 @@ import { seen } from './commands/seen.js'
 import { status } from './commands/status.js'
 import { sweep } from './commands/sweep.js'
 import { verify } from './commands/verify.js'
+import { helpOfOptions } from './options.js'
 import { type Terminal, useTerminal } from './terminal.js'
 
 const commands = [init, put, adopt, policy, get, list, status, plan, rotate, sweep, verify, seen, retire]
@@ -44,13 +45,14 @@ export function createProgram(terminal: Terminal, quiet: boolean): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput(screens)
+    .configureHelp(helpOfOptions)
     .addHelpText(
       'after',
       '\nExit codes: 0 done · 2 correct something · 3 wait · 4 a person must look · 75 try again\n\nExample:\n  keyturn init && keyturn put file:db --file db.json && keyturn adopt file:db && keyturn rotate file:db',
     )
   for (const command of [...commands, ...rarer, () => completion(() => program)]) {
     const made = command()
-    for (const one of [made, ...made.commands]) one.exitOverride().configureOutput(screens)
+    for (const one of [made, ...made.commands]) one.exitOverride().configureOutput(screens).configureHelp(helpOfOptions)
     program.addCommand(made)
   }
   useTerminal(program, terminal)

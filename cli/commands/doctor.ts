@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { examine, type Finding } from '../../shared/app/doctor.js'
 import { RotationError } from '../../shared/core/errors.js'
 import { action } from '../context.js'
+import { storeOption } from '../options.js'
 
 const marks: Readonly<Record<Finding['level'], string>> = { good: '✓', warning: '!', wrong: '✗' }
 
@@ -11,7 +12,7 @@ export const doctor = (): Command =>
     .description(
       'check configuration, permissions, routes, clock and every login without changing anything; every problem comes with its remedy',
     )
-    .option('--store <kind>', 'the store', 'file')
+    .addOption(storeOption())
     .addHelpText('after', '\nExample:\n  keyturn doctor')
     .action(
       action(async ({ app, output }, { store }: { readonly store: string }) => {

@@ -7,6 +7,7 @@ import { type Scheduled, scheduleOf } from '../../shared/lifecycle/fleet/plan.js
 import { viewOf } from '../../shared/lifecycle/fleet/view.js'
 import { lookCode } from '../../shared/lifecycle/secret/last-look.js'
 import { action, type Run } from '../context.js'
+import { storeOption } from '../options.js'
 import { showTime, table } from '../output.js'
 
 interface ListOptions {
@@ -23,7 +24,7 @@ interface Unread {
 export const list = (): Command =>
   new Command('list')
     .description('list the secrets of a store: type, age, when the next rotation is due; no login, no value')
-    .option('--store <kind>', 'the store', 'file')
+    .addOption(storeOption())
     .option('--managed', 'only secrets with a policy')
     .option('--due', 'only secrets whose rotation is due')
     .addHelpText('after', '\nExample:\n  keyturn list --managed\n  keyturn list --due --json')

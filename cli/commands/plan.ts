@@ -2,13 +2,14 @@ import { Command } from 'commander'
 import { type Planned, plan as planFleet, shownCode } from '../../shared/lifecycle/fleet/plan.js'
 import { aheadText } from '../../shared/lifecycle/fleet/sweep.js'
 import { action } from '../context.js'
+import { storeOption } from '../options.js'
 import { showTime, table } from '../output.js'
 
 /** Shows for every managed secret what is due and what a rotation would do now. The code of a real run decides it. No login, no write. */
 export const plan = (): Command =>
   new Command('plan')
     .description('show for every managed secret what is due, held or refused, and why; no login, no write')
-    .option('--store <kind>', 'the store', 'file')
+    .addOption(storeOption())
     .addHelpText('after', '\nExample:\n  keyturn plan')
     .action(
       action(async ({ app, output }, { store }: { readonly store: string }) => {

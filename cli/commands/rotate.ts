@@ -13,6 +13,7 @@ import { serve } from '../../shared/lifecycle/service/serve.js'
 import { rotateOrFollow } from '../../shared/lifecycle/service/start.js'
 import { announceAfter, announcedJson, type Pass } from '../announced.js'
 import { action, type Run } from '../context.js'
+import { storeOption } from '../options.js'
 import type { Json } from '../output.js'
 import { rewroteLine, trialLines } from '../trial-lines.js'
 import { statusJson } from './status.js'
@@ -47,7 +48,7 @@ export const rotate = (): Command =>
     .addOption(
       new Option('--type <type>', 'like --all, but only for this type of credential').choices([...credentialTypes]).conflicts(single),
     )
-    .option('--store <kind>', 'with --all or --type: the store', 'file')
+    .addOption(storeOption('with --all or --type: the store'))
     .addOption(new Option('--step <step>', 'run only this step; each step may be repeated').choices([...steps]))
     .addOption(new Option('--resume', 'only finish an open rotation; start nothing').conflicts(['emergency', 'dryRun']))
     .option('--dry-run', 'show what would be done; no login, no write')
@@ -77,9 +78,27 @@ export const rotate = (): Command =>
     )
 
 function dryRunLines({ state, next, trial }: Status): readonly string[] {
-  const would = `${state.ref.shown}: would ${next.do} (row ${next.row})`
-  if (next.do !== 'refuse') return [would, ...trialLines(trial)]
-  return [`${would}: ${next.code}, ${next.why}`, ...(next.next === undefined ? [] : [next.next]), ...trialLines(trial)]
+  const advice = next.do === 'refuse' && next.next !== undefined ? [next.next] : []
+  return [`${state.ref.shown}: ${wouldText(next)}`, ...advice, ...trialLines(trial)]
+}
+
+/** What a rotation would do now, in words. */
+function wouldText(next: Status['next']): string {
+  switch (next.do) {
+    case 'done':
+      return 'nothing to do.'
+    case 'refuse':
+      return `it would be refused: ${next.code}, ${next.why}`
+    case 'go':
+      return next.from === 'create' ? 'a rotation would start.' : `the open rotation would continue at ${next.from}.`
+    case 'probe':
+      return 'a staged value would be checked first, by one login.'
+    case 'drop':
+      return 'a value that was put and never set would be dropped first.'
+    case 'prove':
+    case 'check':
+      return 'the value would be checked by one login.'
+  }
 }
 
 /** Runs a step as the platform's own if the platform drives rotations. A whole rotation is left to the platform if it starts rotations. */

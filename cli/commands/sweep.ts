@@ -7,6 +7,7 @@ import { follow } from '../../shared/lifecycle/fleet/follow.js'
 import { type Swept, sweep as sweepOnce } from '../../shared/lifecycle/fleet/sweep.js'
 import type { Run } from '../context.js'
 import { action } from '../context.js'
+import { storeOption } from '../options.js'
 
 interface SweepOptions {
   readonly store: string
@@ -20,7 +21,7 @@ const followMs = 600_000
 export const sweep = (): Command =>
   new Command('sweep')
     .description('make one pass over all managed secrets: resume, announce, retire, start what is due, check for drift')
-    .option('--store <kind>', 'the store', 'file')
+    .addOption(storeOption())
     .option('--loop', 'repeat until interrupted')
     .option('--every <duration>', 'with --loop: time between two passes', '5m')
     .option(

@@ -88,7 +88,7 @@ function stable(text: string, home: string): string {
   )
   return named
     .split('\n')
-    .filter((line) => !line.startsWith('· plaintext')) // logged at each login, because the server of this session is on loopback
+    .filter((line) => !line.startsWith('· plaintext')) // said, because the server of this session is on loopback
     .map((line) => (line.startsWith('$') ? line : anonymous(line)))
     .join('\n')
 }

@@ -19,6 +19,8 @@ import { inferPolicy } from './infer.js'
 import { masterKey } from './master-key.js'
 import { placeOpener } from './places.js'
 
+export { storeKinds } from '../stores/registry.js'
+
 /** Everything wired once: the one place, beside a function's handler, that names implementations. */
 export interface App {
   readonly config: Config

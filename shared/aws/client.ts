@@ -48,6 +48,30 @@ function statusOf(cause: unknown): number | undefined {
   return typeof status === 'number' ? status : undefined
 }
 
+/** What to say of an error of a call: that it was not answered in time, else the name that the SDK gives it. */
+export const sayError = (cause: unknown): string => (nameOf(cause) === late ? messageOf(cause) : nameOf(cause))
+const late = 'TimeoutError'
+
+/** A step of a client that puts the SDK's own text about a timeout, which speaks of sockets and options, into words for people. */
+export const explainTimeouts =
+  <I, O>(next: (args: I) => Promise<O>) =>
+  async (args: I): Promise<O> => {
+    try {
+      return await next(args)
+    } catch (cause) {
+      throw nameOf(cause) === late ? timeoutError(cause) : cause
+    }
+  }
+
+function timeoutError(cause: unknown): Error {
+  const text = messageOf(cause)
+  const ms = Number(/(\d+) ms/.exec(text)?.[1])
+  const what = /establish a connection/.test(text) ? 'no connection to AWS' : 'no answer from AWS'
+  const error = new Error(Number.isNaN(ms) ? `${what} in time` : `${what} within ${ms / 1000} s`, { cause })
+  error.name = late
+  return error
+}
+
 /** One attempt a call: the guard repeats, counts and records, and asks `classify` first. Calls end after ten seconds; by itself the SDK only warns. */
 export const clientDefaults = {
   maxAttempts: 1,

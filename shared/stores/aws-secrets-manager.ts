@@ -1,4 +1,4 @@
-import { nameOf } from '../aws/client.js'
+import { sayError } from '../aws/client.js'
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
@@ -131,7 +131,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
       if (!isNotFound(cause)) {
         const code = classify(cause)
         const next = code === 'denied' ? 'Allow secretsmanager:GetSecretValue on it.' : 'It is read again at the next attempt.'
-        throw new RotationError(code, `The secret aws:${name} could not be read (${nameOf(cause)}).`, { cause, next })
+        throw new RotationError(code, `The secret aws:${name} could not be read (${sayError(cause)}).`, { cause, next })
       }
       throw new RotationError('not_found', `There is no secret aws:${name} with a value.`, {
         cause,

@@ -62,6 +62,24 @@ describe('a login that fails in a way that nobody knows', () => {
     assert.equal(logins, from + 1)
   })
 
+  it('a server that never answers: what was waited for, and how long', async (t) => {
+    const silent = createServer((socket) => socket.on('error', () => {}))
+    await once(silent.listen(0, '127.0.0.1'), 'listening')
+    t.after(() => silent.close())
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const asked = once(silent, 'connection')
+    const login = assert.rejects(
+      create().verify(context(), { ...value(), port: (silent.address() as AddressInfo).port }),
+      (cause: Error) => {
+        assert.match(cause.message, /: no connection within 10 s \(timeout expired\)\.$/)
+        return codeOf(cause) === 'target_unreachable'
+      },
+    )
+    await asked
+    t.mock.timers.tick(10_000)
+    await login
+  })
+
   it('an error without a code is not one, whatever its text says', () => {
     for (const text of ['something new', 'password authentication failed', ''])
       assert.equal(loginError(new Error(text), 'app', 'host', { proven: false, forged: false }).code, 'internal', text)

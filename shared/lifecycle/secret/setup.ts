@@ -169,7 +169,7 @@ async function configurationFor({ deps, guard }: Tools, ways: 'forward' | 'back'
 }
 
 /** What is wrong with a secret of no known kind. */
-export const namesNoRotator = 'names no rotator, and its value does not say what it is'
+export const namesNoRotator = 'names no rotator, and its value names none that is known'
 
 /** Makes a bad_policy error: nothing says what kind of credential the secret holds. */
 export const noRotatorError = ({ shown }: SecretRef): RotationError =>

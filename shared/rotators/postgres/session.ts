@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import pg from 'pg'
-import { RotationError } from '../../core/errors.js'
+import { messageOf, RotationError } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import { tlsOptions } from '../sql/tls.js'
 import { loginError } from './errors.js'
@@ -50,7 +50,7 @@ export async function login(value: PostgresValue, env: Env): Promise<Login> {
     // Only an error that the server itself sends after its proof was checked counts. With a forged proof the driver fails, not the server.
     const proven = proof.seen() && cause instanceof pg.DatabaseError
     const forged = proof.seen() && !proven
-    const failed = loginError(cause, value.user, where, { proven, forged })
+    const failed = loginError(explained(cause), value.user, where, { proven, forged })
     const refused = failed.code === 'target_auth' && !proven
     return { failed, proven, refused }
   }
@@ -115,11 +115,23 @@ function watchProof(client: pg.Client, where: string): { seen(): boolean } {
 const sessionOf = (client: pg.Client, user: string): Session => ({
   user,
   query: async <R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => {
-    const result = await client.query<R>(text, values === undefined ? undefined : [...values])
-    return result.rows
+    try {
+      const result = await client.query<R>(text, values === undefined ? undefined : [...values])
+      return result.rows
+    } catch (cause) {
+      throw explained(cause)
+    }
   },
   end: () => close(client),
 })
+
+/** The driver says `timeout expired` and `Query read timeout`. A person needs to know what was waited for, and for how long. */
+function explained(cause: unknown): unknown {
+  const text = messageOf(cause)
+  if (text === 'timeout expired') return new Error(`no connection within ${connectMsMax / 1000} s (${text})`, { cause })
+  if (text === 'Query read timeout') return new Error(`no answer within ${queryMsMax / 1000} s (${text})`, { cause })
+  return cause
+}
 
 /** Closes a connection. end() on a dead one would wait for ever. How a connection ends says nothing about what was done on it. */
 async function close(client: pg.Client): Promise<void> {

@@ -7,7 +7,7 @@ import {
   ModifyDBInstanceCommand,
   RDSClient,
 } from '@aws-sdk/client-rds'
-import { clientDefaults, nameOf } from '../../aws/client.js'
+import { clientDefaults, explainTimeouts, sayError } from '../../aws/client.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { SecretText } from '../../core/secret-text.js'
@@ -19,7 +19,10 @@ const clients = new Map<string, RDSClient>()
 
 function clientOf(region: string | undefined): RDSClient {
   const key = `${region ?? ''} ${process.env.AWS_ENDPOINT_URL_RDS ?? ''}`
-  const client = clients.get(key) ?? new RDSClient({ ...optional('region', region), ...clientDefaults })
+  const known = clients.get(key)
+  if (known !== undefined) return known
+  const client = new RDSClient({ ...optional('region', region), ...clientDefaults })
+  client.middlewareStack.add(explainTimeouts, { step: 'initialize' })
   clients.set(key, client)
   return client
 }
@@ -41,7 +44,7 @@ async function only<T>(place: Place, ask: () => Promise<readonly T[] | undefined
 /** Explains an error of RDS. Outside of a rotation nothing else would explain it. */
 function apiError({ kind, id }: Place, cause: unknown): RotationError {
   const action = kind === 'cluster' ? 'rds:DescribeDBClusters' : 'rds:DescribeDBInstances'
-  return new RotationError(classify(cause), `RDS did not say what ${kind} ${id} is (${nameOf(cause)}).`, {
+  return new RotationError(classify(cause), `RDS did not say what ${kind} ${id} is (${sayError(cause)}).`, {
     cause,
     next: `Allow ${action} on it if that is missing; otherwise try again.`,
   })

@@ -7,6 +7,7 @@ import { readPort } from '../../core/shapes/port.js'
 import { looksLikeUrl, parseUrl, type UrlParts } from '../../core/shapes/url.js'
 import { assertClear, assertHost } from './clear.js'
 import type { Dialect } from './dialect.js'
+import { systemOf } from './engines.js'
 import { failValue } from './errors.js'
 import { assertName } from './names.js'
 import { atKey } from './policy.js'
@@ -31,6 +32,7 @@ export function parseLogin(value: SecretText, policy: Policy, dialect: Dialect):
   if (shape.kind === 'url') return fromUrl(shape.url, dialect)
   const { fields } = shape
   const url = ownUrl(fields, dialect)
+  if (url === undefined && loginNames.every((name) => !isGiven(fields.get(name)))) assertOwnSystem(fields, dialect)
   const text = (names: readonly string[], instead?: string): string => textField(fields, names, instead)
   const tlsFields = new Map([...Object.entries(url?.query ?? {}), ...[...fields].filter(([, value]) => isGiven(value))])
   const login: DatabaseLogin = {
@@ -89,11 +91,23 @@ function readable(text: string, name: string): UrlParts[] | undefined {
   }
 }
 
+const loginNames = ['host', 'username', 'user', 'password']
+
+/** bad_value where the only thing in the fields that could be a login is the connection URL of another system. */
+function assertOwnSystem(fields: ReadonlyMap<string, unknown>, dialect: Dialect): void {
+  for (const [name, text] of fields)
+    if (typeof text === 'string' && looksLikeUrl(text) && systemOf(text) !== undefined) failSystem(name, text, dialect)
+}
+
+function failSystem(field: string, text: string, { title, schemes }: Dialect): never {
+  const next = `Put the URL of a ${title} server (${schemes[0]}://…), or name another rotator in keyturn-rotator.`
+  return failValue(field, `is a connection URL of ${systemOf(text) ?? 'an unknown system'}, and this rotator is for ${title}`, next)
+}
+
 function fromUrl(url: UrlParts, dialect: Dialect): DatabaseLogin {
-  const { schemes, title } = dialect
+  const { schemes } = dialect
   const next = `Write it as ${schemes[0]}://user:password@host/database.`
-  if (!new RegExp(`^(jdbc:)?(${schemes.join('|')}):`, 'i').test(url.head))
-    failValue('value', `is a connection URL, but not one of ${title}`, `Begin it with ${schemes[0]}://.`)
+  if (!new RegExp(`^(jdbc:)?(${schemes.join('|')}):`, 'i').test(url.head)) failSystem('value', url.head, dialect)
   const host = url.host || failValue('host', 'is missing in the URL', next)
   const port = readPort(url.port) ?? dialect.port
   const user = url.user || failValue('username', 'is missing in the URL', next)

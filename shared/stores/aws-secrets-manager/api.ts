@@ -11,7 +11,7 @@ import {
   UntagResourceCommand,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { clientDefaults } from '../../aws/client.js'
+import { clientDefaults, explainTimeouts } from '../../aws/client.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Policy, Token, VersionId } from '../../core/ports/words.js'
@@ -32,12 +32,15 @@ export const clientOptionsOf = ({ SECRETS_MANAGER_ENDPOINT: endpoint }: Environm
   optional('endpoint', endpoint || undefined)
 
 /** Makes a client with one attempt for each call and a limit of ten seconds: the guard makes the retries. */
-export const createClient = ({ region, endpoint }: ClientOptions): SecretsManagerClient =>
-  new SecretsManagerClient({
+export function createClient({ region, endpoint }: ClientOptions): SecretsManagerClient {
+  const client = new SecretsManagerClient({
     ...optional('region', region),
     ...optional('endpoint', endpoint),
     ...clientDefaults,
   })
+  client.middlewareStack.add(explainTimeouts, { step: 'initialize' })
+  return client
+}
 
 /** One version with its text and the labels that it had when it was read. `createdAt` in epoch milliseconds; 0 where the service did not give it. */
 export interface Value {
