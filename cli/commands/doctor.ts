@@ -33,7 +33,7 @@ export const doctor = (): Command =>
         }
         const error = new RotationError(
           'bad_config',
-          `${bad.length} of ${found.length} findings are wrong. The first: ${first.what}: ${first.says}.`,
+          `${bad.length} of ${found.length} findings are wrong. The first: ${first.what}: ${first.says.replace(/\.$/, '')}.`,
           {
             next: first.next ?? 'See the findings above.',
           },

@@ -4,8 +4,8 @@ import type { Configuration } from '../lifecycle/secret/deps.js'
 import { refPrefixes } from '../stores/registry.js'
 import { parseConfiguration } from './configuration.js'
 
-/** What may stand before the colon of a companion's `of` and `at`. */
-const known = [...refPrefixes, 'path', 'configmap']
+/** What may stand before the colon in a companion. */
+const known = { of: refPrefixes, at: [...refPrefixes, 'path', 'configmap'] }
 
 /**
  * For a person who is about to store a configuration: parses it, and also names a store that nobody has. Whoever reads a stored one finds that out when
@@ -14,13 +14,16 @@ const known = [...refPrefixes, 'path', 'configmap']
 export function checkConfiguration(text: SecretText): Configuration {
   const configuration = parseConfiguration(text)
   for (const [name, { of, at }] of Object.entries(configuration.companions)) {
-    for (const [member, text] of Object.entries({ of, at })) {
+    for (const [member, text] of [
+      ['of', of],
+      ['at', at],
+    ] as const) {
       const store = text?.split(':')[0]
-      if (store === undefined || known.includes(store)) continue
+      if (store === undefined || known[member].includes(store)) continue
       const field = `companions.${name}.${member}`
       throw new RotationError('bad_config', `The configuration is wrong: ${field} names the unknown store ${store}.`, {
         field,
-        next: `Correct the name. Known: ${known.join(', ')}.`,
+        next: `Correct the name. Known: ${known[member].join(', ')}.`,
       })
     }
   }

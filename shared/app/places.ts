@@ -3,6 +3,7 @@ import { pathArtefact } from '../artefacts/path.js'
 import { RotationError } from '../core/errors.js'
 import { type ClusterSettings, configMapPlace } from '../kubernetes/settings.js'
 import type { Deps, Place } from '../lifecycle/secret/deps.js'
+import { namedIn } from './named-in.js'
 
 /** Opens the place where a companion is written, in a store or outside the stores. bad_config for a place that does not exist here. */
 export const placeOpener =
@@ -22,5 +23,5 @@ export const placeOpener =
       const { access } = JSON.parse(settings.reveal()) as { readonly access: ClusterSettings }
       return { artefact: configMapArtefact(map, access, name) }
     }
-    return { deps: await depsOf(at) }
+    return namedIn({ what: `The companion ${name}`, field: `companions.${name}.at` }, async () => ({ deps: await depsOf(at) }))
   }

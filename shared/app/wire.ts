@@ -1,4 +1,3 @@
-import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
@@ -17,6 +16,7 @@ import type { Config } from './config.js'
 import { ConfigurationSource, withoutConfiguration } from './configuration.js'
 import { inferPolicy } from './infer.js'
 import { masterKey } from './master-key.js'
+import { namedIn } from './named-in.js'
 import { placeOpener } from './places.js'
 
 export { storeKinds } from '../stores/registry.js'
@@ -99,27 +99,18 @@ function serviceOf(opened: OpenedStore): Awaited<ReturnType<App['service']>> {
 
 type OpenStore = (refText: string) => Promise<OpenedStore>
 
-async function readAdmin(store: OpenStore, text: string): Promise<CurrentValue> {
-  try {
-    return await (await store(text)).readCurrent(text)
-  } catch (cause) {
-    if (!(cause instanceof RotationError) || cause.code !== 'not_found') throw cause
-    throw new RotationError('not_found', `The administrator's secret: ${cause.message}`, {
-      field: 'keyturn-admin',
-      cause,
-      next: cause.next,
-    })
-  }
-}
+const readAdmin = (store: OpenStore, text: string): Promise<CurrentValue> =>
+  namedIn({ what: "The administrator's secret", field: 'keyturn-admin' }, async () => (await store(text)).readCurrent(text))
 
 async function tagsOf(store: OpenStore, ref: SecretRef): Promise<Policy> {
   const from = await store(ref.shown)
   return (await from.tags?.(ref)) ?? {}
 }
 
-async function readConfigurationSecret(store: OpenStore, text: string, stage: 'current' | 'previous'): Promise<SecretText | undefined> {
-  const from = await store(text)
-  const ref = await from.resolve(text)
-  const version = (await from.describe(ref))[stage]
-  return version && from.read(ref, version.id)
-}
+const readConfigurationSecret = (store: OpenStore, text: string, stage: 'current' | 'previous'): Promise<SecretText | undefined> =>
+  namedIn({ what: 'The configuration secret', field: 'KEYTURN_CONFIG' }, async () => {
+    const from = await store(text)
+    const ref = await from.resolve(text)
+    const version = (await from.describe(ref))[stage]
+    return version && from.read(ref, version.id)
+  })

@@ -147,6 +147,39 @@ describe('the value of another system', () => {
   })
 })
 
+describe('a ref of an unknown store that nobody typed now', () => {
+  const known = 'Use one of file, aws.'
+  const fields = { host: 'h', username: 'app', password: firstPassword }
+  before(async () => {
+    await call(['init'])
+    await call(['put', 'file:named'], JSON.stringify(fields))
+  })
+
+  it('of an administrator: the policy key is named', async () => {
+    const error = await refusal(['adopt', 'file:named', 'rotator=postgres', 'strategy=alternate', 'admin=nobody:pg'])
+    assert.deepEqual([error.code, error.field, error.next], ['bad_event', 'keyturn-admin', known])
+    assert.equal(error.message, `The administrator's secret: There is no store "nobody".`)
+  })
+
+  it('of a companion, or of the configuration itself: doctor names it, says what is known, and is wrong', async () => {
+    await call(['put', 'file:config'], JSON.stringify({ companions: { copy: { content: 'copy', of: 'file:named', at: 'nobody:x' } } }))
+    for (const [configuration, says] of [
+      ['file:config', 'The companion copy: There is no store "nobody".'],
+      ['nobody:config', 'bad_event: The configuration secret: There is no store "nobody".'],
+    ] as const) {
+      const env = { KEYTURN_HOME: home, KEYTURN_CONFIG: configuration }
+      const { code, stdout } = await callCommand(['--json', 'doctor'], { env })
+      const { findings, error } = JSON.parse(stdout) as {
+        findings: { level: string; says: string; next: string }[]
+        error: { message: string }
+      }
+      const wrong = findings.filter(({ level }) => level === 'wrong').map((one) => [one.says, one.next])
+      assert.deepEqual([code, wrong], [2, [[says, known]]])
+      assert.match(error.message, /[^.]\.$/)
+    }
+  })
+})
+
 const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS'
 describe('what a person sees of a command', { skip }, () => {
   let server: PostgresServer

@@ -207,7 +207,7 @@ async function inspectCompanion(tools: Tools, companion: Companion): Promise<Pre
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
     const { code, message: why, next } = cause
-    if (code === 'bad_config' || code === 'not_found') return { verdict: 'refuse', why, next }
+    if (['bad_config', 'bad_event', 'not_found'].includes(code)) return { verdict: 'refuse', why, next }
     return { verdict: 'unknown', why }
   }
 }
