@@ -2,7 +2,7 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import { seeLogin } from '../../core/login-seen.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix } from '../../core/policy/index.js'
-import type { AnyRotator } from '../../core/ports/rotator.js'
+import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
@@ -26,6 +26,8 @@ export interface Looked {
   readonly why?: RotationError
   /** What a rotation would write; absent where nobody asked, or where an issuer makes the credential. */
   readonly trial?: Trial
+  /** What adopting made at the target, as a sentence without its full stop. */
+  readonly made?: string
 }
 
 /** Says what was seen, for people. */
@@ -100,7 +102,7 @@ async function checkTogether(tools: Tools, setup: Known, state: SecretState): Pr
 
 /**
  * Adopts a secret as it is: checks the policy, tries what a rotation would write, logs in once with the current value, and only then writes the
- * policy. Changes nothing at the target. Removes a durable `stuck`, because the current value was just seen to work. target_auth if the value is
+ * policy. Changes no credential; at the target it makes at most what the policy asks to have made ahead (`made`). Removes a durable `stuck`, because the current value was just seen to work. target_auth if the value is
  * refused; without a session, the code of the reason. `onLook` hears what the login showed, also where that ends the adoption.
  */
 export async function adopt(
@@ -115,7 +117,7 @@ export async function adopt(
   const versions = (one: SecretRef) => admin.history(one)
   const setup = await opened(tools, state, { versions }).known()
   assertConsumers(setup)
-  const looked = await look(tools, setup, state, true).catch(async (cause: unknown) => {
+  const { looked, context } = await look(tools, setup, state, true).catch(async (cause: unknown) => {
     throw before.previous !== undefined && (await isUnreadable(tools, setup, state, cause))
       ? unreadableError(tools, setup, before, cause as RotationError)
       : asNamed(cause, state)
@@ -123,12 +125,13 @@ export async function adopt(
   onLook?.(looked)
   const wrong = lookError(looked, '; nothing was changed')
   if (wrong !== undefined) throw wrong
+  const made = await setup.rotator.prepare?.(context)
   // The policy names the rotator from now on, even where it was inferred. That makes the secret a managed one, and saves reading the value to find out.
   const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state, versions) : {}
   const missing = withoutKeys(implied, state.policy)
   await admin.setPolicy(ref, { ...missing, ...patch, [`${prefix}rotator`]: setup.rotator.about.kind })
   await noteAdopted(tools, before)
-  return looked
+  return { ...looked, ...optional('made', made) }
 }
 
 /** Whether it failed because current is not a credential of this kind at all. */
@@ -173,12 +176,17 @@ async function noteAdopted({ store, deps }: Tools, { ref, current, journal }: Se
 export async function verifyCurrent(deps: Deps, refText: string): Promise<Looked> {
   const { tools, state, known } = await openSecret(deps, refText)
   const setup = await known()
-  return look(tools, setup, state).catch((cause: unknown) => {
+  const { looked } = await look(tools, setup, state).catch((cause: unknown) => {
     throw asNamed(cause, state)
   })
+  return looked
 }
 
-async function look(tools: Tools, setup: Known, state: SecretState, tries = false): Promise<Looked> {
+interface Look {
+  readonly looked: Looked
+  readonly context: Context<unknown>
+}
+async function look(tools: Tools, setup: Known, state: SecretState, tries = false): Promise<Look> {
   const { rotator, policy } = setup
   const { ref, current: info } = state
   if (info === undefined)
@@ -193,5 +201,5 @@ async function look(tools: Tools, setup: Known, state: SecretState, tries = fals
   const seen = await seeLogin(rotator, context, current)
   const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('trial', trial) }
   const nobodyAsked = !rotator.traits.outside && seen.passwordAccepted
-  return nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked
+  return { looked: nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked, context }
 }
