@@ -4,7 +4,7 @@ import { adopt as adoptSecret, type Looked, shownLook } from '../../shared/lifec
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
 import { trialJson, trialLines } from '../trial-lines.js'
-import { lookedJson } from './verify.js'
+import { endJson, expiryLines, lookedJson } from './verify.js'
 
 /** Logs in once with the current value, and only then writes the policy. target_auth if the target refuses it; without a session, the code of the reason. */
 export const adopt = (): Command =>
@@ -24,10 +24,11 @@ export const adopt = (): Command =>
             seen = one
           })
           const { ref, rotator, trial, made } = looked
-          output.result({ ...lookedJson(looked), ...trialJson(trial), made: made ?? null }, [
+          output.result({ ...lookedJson(looked), ...endJson(looked), ...trialJson(trial), made: made ?? null }, [
             ...(made === undefined ? [] : [`${made}.`]),
             `${ref.shown} holds a ${rotator} credential that ${shownLook(looked)}. Next: keyturn rotate ${ref.shown}`,
             ...trialLines(trial),
+            ...expiryLines(looked),
           ])
         } catch (cause) {
           if (seen === undefined) throw cause

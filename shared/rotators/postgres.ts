@@ -7,7 +7,7 @@ import { change } from './postgres/change.js'
 import { check } from './postgres/check.js'
 import { verify } from './postgres/compare.js'
 import { classify } from './postgres/errors.js'
-import { loginOnce } from './postgres/logins.js'
+import { explainedLogin } from './postgres/explain.js'
 import { policyKeys } from './postgres/policy.js'
 import { prepare } from './postgres/prepare.js'
 import { endSessions, retire } from './postgres/retire.js'
@@ -56,7 +56,7 @@ const postgres: Rotator<PostgresValue> = {
     return { done: true }
   },
   accepted: async (context, value) => {
-    const result = await loginOnce(context, value)
+    const result = await explainedLogin(context, value)
     if ('session' in result) {
       await result.session.end()
       return true

@@ -105,7 +105,10 @@ export interface LoginSeen {
   readonly passwordAccepted: boolean
   /** A session answered. Only this means that consumers can work with the credential. */
   readonly logsIn: boolean
+  /** Why there is no session, or what is known of a refusal. */
   readonly why?: RotationError
+  /** When the target itself ends the login, whatever its password; epoch milliseconds. Absent: it has no end, or the target does not say. */
+  readonly expiresAt?: number
 }
 
 /** An issuer makes the credential and names it. */

@@ -8,9 +8,11 @@ import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
 import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
+import { expiryWarning } from './expiry.js'
 import { opened, openSecret } from './open.js'
+import { dueAt } from './schedule.js'
 import { assertConsumers, inferred, isAdopted, type Known, type Tools } from './setup.js'
-import { named, type Trial, trialOf } from './trial.js'
+import { named, type Trial, trialOf, type Warning } from './trial.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -22,8 +24,12 @@ export interface Looked {
   /** null, like `logsIn`: nobody outside knows the credential, so nothing was asked. */
   readonly passwordAccepted: boolean | null
   readonly logsIn: boolean | null
-  /** Why the password is accepted and there is no session. */
+  /** Why there is no session, or what is known of a refusal. */
   readonly why?: RotationError
+  /** When the target itself ends the login; epoch milliseconds. */
+  readonly expiresAt?: number
+  /** What a person should know of that end. */
+  readonly expiry?: Warning
   /** What a rotation would write; absent where nobody asked, or where an issuer makes the credential. */
   readonly trial?: Trial
   /** What adopting made at the target, as a sentence without its full stop. */
@@ -36,10 +42,13 @@ export const shownLook = ({ logsIn }: Looked): string => (logsIn === null ? 'is 
 /** What is wrong with a value that does not log in; undefined where it does. target_auth where the password is refused, else the reason's code. */
 export function lookError({ ref: { shown }, passwordAccepted, logsIn, why }: Looked, also = ''): RotationError | undefined {
   if (logsIn !== false) return undefined
-  if (passwordAccepted !== true || why === undefined)
-    return new RotationError('target_auth', `The target refuses the current value of ${shown}${also}.`, {
+  if (passwordAccepted !== true || why === undefined) {
+    const known = why === undefined ? '' : ` ${why.message}`
+    return new RotationError('target_auth', `The target refuses the current value of ${shown}${also}.${known}`, {
       next: nextFor('target_auth', shown),
+      cause: why,
     })
+  }
   const { code, message, next, field } = why
   const seen = `The target accepts the password of ${shown}, but gives no session${also}`
   return new RotationError(code, `${seen}. ${message}`, { cause: why, next, ...optional('field', field) })
@@ -199,7 +208,8 @@ async function look(tools: Tools, setup: Known, state: SecretState, tries = fals
   rotator.check(context)
   const trial = tries ? await trialOf(setup, context, text) : undefined
   const seen = await seeLogin(rotator, context, current)
-  const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('trial', trial) }
+  const expiry = expiryWarning(seen.expiresAt, dueAt(state, setup), tools.deps.env.now())
+  const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('expiry', expiry), ...optional('trial', trial) }
   const nobodyAsked = !rotator.traits.outside && seen.passwordAccepted
   return { looked: nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked, context }
 }

@@ -37,12 +37,12 @@ export interface Card {
 
 const validUntil = "nullif(r.rolvaliduntil, 'infinity')"
 const columnOf = (name: string): string => (name === 'rolvaliduntil' ? `${validUntil}::text as rolvaliduntil` : `r.${name}`)
-/** The server has no cast of '-infinity' to a number that JSON can hold; such a role is expired anyway. */
-const expires = `extract(epoch from nullif(${validUntil}, '-infinity'))::float8 * 1000`
+/** Epoch milliseconds. JSON holds no '-infinity'; such a role is expired anyway. */
+export const endColumn = `extract(epoch from nullif(${validUntil}, '-infinity'))::float8 * 1000 as expires`
 
 /** The columns of a card, where `r` is a row of pg_roles. */
 export const cardColumns = `r.rolname, ${attributes.map(columnOf).join(', ')},
- coalesce(r.rolvaliduntil <= now(), false) as expired, ${expires} as expires,
+ coalesce(r.rolvaliduntil <= now(), false) as expired, ${endColumn},
  (select nullif(nullif(substr(c, 6), 'none'), r.rolname) from pg_db_role_setting s cross join lateral unnest(s.setconfig) c
    where s.setrole = r.oid and c like 'role=%' and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
    order by s.setdatabase desc limit 1) as acts,

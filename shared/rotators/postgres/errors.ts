@@ -123,7 +123,7 @@ export function statementError(cause: unknown, what: string, grant?: string): Ro
   const code = systemCodeOf(cause)
   const [kind, general] = statementKind(code, messageOf(cause))
   const isNamed = code === '42501' && grant !== undefined
-  const next = isNamed ? `Give the administrator CREATEROLE and, from version 16 on, run this once: ${grant}` : general
+  const next = isNamed ? `Give the administrator CREATEROLE and, from version 16 on, run \`${grant}\` once.` : general
   return new RotationError(kind, `${what}: ${withCode(messageOf(cause), code)}.`, { cause, next })
 }
 

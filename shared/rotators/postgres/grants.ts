@@ -14,13 +14,13 @@ export function failAdmin({ me, withoutAdmin }: Look): void {
   if (!me.rolsuper && !me.rolcreaterole) {
     throw new RotationError('target_denied', `${admin} may not make the second login: it has no CREATEROLE.`, {
       field: 'keyturn-admin',
-      next: `Run this as a superuser: ALTER ROLE ${pg.escapeIdentifier(admin)} CREATEROLE;`,
+      next: `Run \`ALTER ROLE ${pg.escapeIdentifier(admin)} CREATEROLE;\` as a superuser.`,
     })
   }
   if (withoutAdmin.length === 0) return
   const roles = withoutAdmin.join(' and ')
   throw new RotationError('target_denied', `${admin} may not make the second login: it has no ADMIN OPTION on ${roles}.`, {
     field: 'keyturn-admin',
-    next: `Run this once, as a superuser or as somebody with ADMIN OPTION: ${grantOf(withoutAdmin, admin)}`,
+    next: `Run \`${grantOf(withoutAdmin, admin)}\` once, as a superuser or as somebody with ADMIN OPTION on them.`,
   })
 }

@@ -32,7 +32,7 @@ export async function assertPair(look: Look, context: Context<PostgresValue>, { 
   if (previous?.user === user) return // the secret held this login before
   const why = `names ${user}, which already exists and is not a member of ${look.primary ?? first}; it was left as it is`
   const roles = `${pg.escapeIdentifier(look.primary ?? first)} TO ${pg.escapeIdentifier(user)}`
-  failPolicy('pair', why, `Name another login. If it is the second login of this secret, make it a member: GRANT ${roles};`)
+  failPolicy('pair', why, `Name another login. If it is the second login of this secret, make it a member: \`GRANT ${roles};\`.`)
 }
 
 /**
@@ -43,7 +43,7 @@ export async function secondLogin(session: Session, look: Look, user: string, ma
   const first = look.outgoing
   if (first === null) throw missing(user)
   if (look.primary === null) {
-    const next = `Set the role again: ALTER ROLE ${pg.escapeIdentifier(first.rolname)} SET role TO …`
+    const next = `Set the role again: \`ALTER ROLE ${pg.escapeIdentifier(first.rolname)} SET role TO …\`.`
     return failPolicy('pair', `cannot be completed: ${first.rolname} acts as ${first.acts}, which does not exist`, next)
   }
   failAdmin(look)

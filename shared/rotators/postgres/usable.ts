@@ -9,7 +9,7 @@ import type { PostgresValue } from './value.js'
 export function assertUsable({ incoming, outgoing }: Look, { policy }: Context<PostgresValue>, { user }: PostgresValue): void {
   const failRole = (why: string, words: string): never => {
     throw new RotationError('target_denied', `The role ${user} ${why}; nothing was changed.`, {
-      next: `Run this as an administrator: ALTER ROLE ${pg.escapeIdentifier(incoming === null ? (outgoing?.rolname ?? user) : user)} ${words};`,
+      next: `Run \`ALTER ROLE ${pg.escapeIdentifier(incoming === null ? (outgoing?.rolname ?? user) : user)} ${words};\` as an administrator.`,
     })
   }
   const model = incoming ?? outgoing
