@@ -4,14 +4,12 @@ import { adopt as adoptSecret, type Looked, shownLook } from '../../shared/lifec
 import { action } from '../context.js'
 import { keyValues } from '../key-values.js'
 import { trialJson, trialLines } from '../trial-lines.js'
-import { lookedJson } from './verify.js'
+import { endJson, expiryLines, lookedJson } from './verify.js'
 
 /** Logs in once with the current value, and only then writes the policy. target_auth if the target refuses it; without a session, the code of the reason. */
 export const adopt = (): Command =>
   new Command('adopt')
-    .description(
-      'start managing a secret: try what a rotation would write, log in once, then write the policy; nothing changes at the target',
-    )
+    .description('start managing a secret: try what a rotation would write, log in once, then write the policy; no credential changes')
     .argument('<ref>', 'the secret, such as file:db')
     .argument('[policy...]', 'key=value, such as strategy=alternate grace=2h')
     .option('--rotator <kind>', 'kind of credential; inferred if the value names it')
@@ -25,10 +23,12 @@ export const adopt = (): Command =>
           const looked = await adoptSecret(deps, admin, refText, patch, (one) => {
             seen = one
           })
-          const { ref, rotator, trial } = looked
-          output.result({ ...lookedJson(looked), ...trialJson(trial) }, [
+          const { ref, rotator, trial, made } = looked
+          output.result({ ...lookedJson(looked), ...endJson(looked), ...trialJson(trial), made: made ?? null }, [
+            ...(made === undefined ? [] : [`${made}.`]),
             `${ref.shown} holds a ${rotator} credential that ${shownLook(looked)}. Next: keyturn rotate ${ref.shown}`,
             ...trialLines(trial),
+            ...expiryLines(looked),
           ])
         } catch (cause) {
           if (seen === undefined) throw cause

@@ -26,7 +26,7 @@ export const plan = (): Command =>
         ])
         output.result(
           {
-            secrets: lines.map(({ ref, rotator, type, due, rotation, why, rewrites, code, nextAt, aheadMs }) => ({
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, rewrites, code, nextAt, expiry, aheadMs }) => ({
               ref,
               rotator: rotator ?? null,
               type: type ?? null,
@@ -36,6 +36,7 @@ export const plan = (): Command =>
               rewrites: rewrites ?? null,
               code: code ?? null,
               nextAt: nextAt === undefined ? null : showTime(nextAt),
+              expiry: expiry ?? null,
               aheadMs: aheadMs ?? null,
             })),
           },
@@ -46,9 +47,9 @@ export const plan = (): Command =>
       }),
     )
 
-function whyOf({ why, rewrites, code, aheadMs }: Planned): string {
+function whyOf({ why, rewrites, code, expiry, aheadMs }: Planned): string {
   const ahead = aheadMs === undefined ? undefined : aheadText(aheadMs)
   const look = code === undefined || code === 'stuck' ? undefined : shownCode(code)
   const written = why !== undefined || rewrites === undefined ? undefined : `rewrites ${rewrites.join(', ')}`
-  return [ahead, look, why, written].filter((text) => text !== undefined).join('; ')
+  return [ahead, look, expiry, why, written].filter((text) => text !== undefined).join('; ')
 }

@@ -158,9 +158,13 @@ async function secret(deps: Deps, shown: string): Promise<Finding> {
     const { next, state, trial } = await statusOf(deps, shown)
     if (state.journal?.code !== undefined) return bad(`it is ${state.journal.code}`, 'recover')
     const looked = await verifyCurrent(deps, shown)
-    if (looked.passwordAccepted === false) return { ...bad('the target refuses the current value', 'recover'), code: 'target_auth' }
+    if (looked.passwordAccepted === false) {
+      const known = looked.why === undefined ? '' : `: ${looked.why.message}`
+      return { ...bad(`the target refuses the current value${known}`, 'recover'), code: 'target_auth' }
+    }
     const noSession = lookError(looked)
     if (noSession !== undefined) return wrong(shown, noSession)
+    if (looked.expiry !== undefined) return { what: shown, level: 'warning', ...looked.expiry }
     const seen = shownLook(looked)
     if (next.do !== 'refuse') return tried(shown, seen, trial)
     if (next.code !== 'held') return { ...bad(`a rotation would be refused: ${next.why}`, 'status'), ...optional('next', next.next) }

@@ -7,8 +7,9 @@ import { change } from './postgres/change.js'
 import { check } from './postgres/check.js'
 import { verify } from './postgres/compare.js'
 import { classify } from './postgres/errors.js'
-import { loginOnce } from './postgres/logins.js'
+import { explainedLogin } from './postgres/explain.js'
 import { policyKeys } from './postgres/policy.js'
+import { prepare } from './postgres/prepare.js'
 import { endSessions, retire } from './postgres/retire.js'
 import { seeSession } from './postgres/see-session.js'
 import { usage } from './postgres/usage.js'
@@ -20,7 +21,7 @@ import { passwordRule, sessionsEnd } from './sql/policy.js'
 
 /**
  * PostgreSQL 14 to 18. replace: one login changes its own password, or an administrator does. alternate: an administrator sets the idle login of a
- * pair that was made beforehand; the logins are plain, or both act as one owner role. A rotation makes two connections. The server only ever
+ * pair, and makes it where it is missing; the logins are plain, or both act as one owner role. A rotation makes two connections. The server only ever
  * receives a verifier.
  */
 const postgres: Rotator<PostgresValue> = {
@@ -55,7 +56,7 @@ const postgres: Rotator<PostgresValue> = {
     return { done: true }
   },
   accepted: async (context, value) => {
-    const result = await loginOnce(context, value)
+    const result = await explainedLogin(context, value)
     if ('session' in result) {
       await result.session.end()
       return true
@@ -64,6 +65,7 @@ const postgres: Rotator<PostgresValue> = {
     throw result.failed
   },
   verify,
+  prepare,
   retire,
   sessions: { usage, end: endSessions, endOnRetire: sessionsEnd },
   login: seeSession,

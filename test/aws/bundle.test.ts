@@ -4,14 +4,16 @@ import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { offeredKinds } from '../../shared/rotators/registry.js'
 import { whole } from '../crash/sample.js'
 import { checkout, handlerName, run, serverless, unpacked } from '../harness/aws-package.js'
 import { AwsWorld, allowed, functionArn, resetRoles } from '../harness/aws-world.js'
 import { LambdaRuntime, type NodeMajor, nodes, skipOf } from '../harness/lambda-runtime.js'
-import { logsIn } from '../harness/postgres-client.js'
+import { createRole } from '../harness/pg-suite.js'
+import { asSuper, asUser, logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
-import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
+import { adminPassword, arrangeRoles, firstPassword } from '../harness/postgres-world.js'
 import { suite } from '../harness/suite.js'
 
 const hashOf = async (path: string): Promise<string> =>
@@ -225,6 +227,30 @@ describe('the package of the AWS function, offline and without credentials', () 
           !runtime.printed.includes(password) && !runtime.printed.includes(firstPassword) && !/rt-[0-9a-f]{64}/.test(runtime.printed),
         )
         assert.match(runtime.printed, /"log":"step_done","ref":"aws:app","step":"finish","outcome":"published"/)
+      })
+
+      it("takes over the vendor's multi-user secret before it ever rotated: makes its _clone, comes back to it, and can be swapped back", async () => {
+        await createRole(server, 'fresh', firstPassword, 'connection limit 20')
+        await asSuper(server, 'create schema fresh authorization fresh')
+        const admin = world.make('fresh-admin', world.adminValue())
+        const arn = world.make('fresh', world.value('fresh', firstPassword, { masterarn: admin }), { 'keyturn-grace': '1s' })
+        for (const user of ['fresh_clone', 'fresh']) {
+          await world.rotate(arn)
+          assert.equal(world.double.events.at(-1)?.name, 'RotationSucceeded', runtime.printed + JSON.stringify(world.double.events))
+          const { username, password } = world.loginOf(arn)
+          assert.equal(username, user)
+          await asUser(server, user, password, `create table fresh.by_${user} (); drop table if exists fresh.by_fresh_clone`)
+          await delay(1100) // its grace, by the clock of the runtime
+        }
+        assert.doesNotMatch(runtime.printed, /differ/)
+        // What the template does next: it sets the password of the idle login, and expects the JSON that it wrote itself.
+        const { username, ...rest } = JSON.parse(String(world.double.do('GetSecretValue', { SecretId: arn }).SecretString)) as Record<
+          string,
+          unknown
+        >
+        assert.deepEqual([username, rest.masterarn, Object.keys(rest).length], ['fresh', admin, 7])
+        await asUser(server, 'keyturn_admin', adminPassword, "alter user fresh_clone with password 'set-By-The-Template-0123'")
+        await asUser(server, 'fresh_clone', 'set-By-The-Template-0123', 'create table fresh.later ()')
       })
 
       it('what leaves it is a code, what happened and the next step', async () => {

@@ -99,6 +99,7 @@ describe('a secret that nobody adopted is not rotated by hand', { skip }, () => 
     await keyturn.ok(['put', 'file:admin'], { stdin: valueFor(server, 'keyturn_admin', adminPassword) })
     await put('pair_a')
     await makeRole(server, 'pair_b', firstPassword)
+    await asSuper(server, 'grant pair_a to pair_b')
     await keyturn.ok(['adopt', 'file:pair_a', 'strategy=alternate', 'pair=pair_a pair_b', 'admin=file:admin', 'differences=report'])
     await asSuper(server, 'alter role pair_b connection limit 0')
     keyturn.clock?.setAhead(2 * 3_600_000)

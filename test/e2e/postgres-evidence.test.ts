@@ -19,6 +19,7 @@ onServers(
     const openPair = async (policy: Readonly<Record<string, string>> = {}) => {
       const [a, b] = [`ev${++pairs}_a`, `ev${pairs}_b`]
       for (const name of [a, b]) await createRole(suite.server, name, firstPassword)
+      await asSuper(suite.server, `grant ${a} to ${b}`)
       const pair = { 'keyturn-strategy': 'alternate', 'keyturn-pair': `${a} ${b}`, 'keyturn-admin': 'memory:admin', 'keyturn-grace': '1s' }
       const world = await PostgresWorld.open(suite.server, { policy: { ...pair, ...policy }, value: { username: a } })
       return { world, a, b }

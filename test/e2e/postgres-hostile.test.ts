@@ -5,7 +5,7 @@ import { assertClean } from '../harness/pg-leaks.js'
 import { countsOn, freshLog, settledLog } from '../harness/pg-log.js'
 import { createRole, edgeMajors, onServers, pendingOf, published } from '../harness/pg-suite.js'
 import { HostileServer, nonceIn, type Script, wire } from '../harness/pg-wire.js'
-import { logsIn } from '../harness/postgres-client.js'
+import { asSuper, logsIn } from '../harness/postgres-client.js'
 import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 
 interface Attack {
@@ -211,6 +211,7 @@ onServers(
       const { server } = suite
       await createRole(server, 'lax_active', firstPassword)
       await createRole(server, 'lax_trust_idle', firstPassword)
+      await asSuper(server, 'grant lax_active to lax_trust_idle')
       const policy = { 'keyturn-admin': 'memory:admin', 'keyturn-strategy': 'alternate', 'keyturn-pair': 'lax_active lax_trust_idle' }
       const world = await PostgresWorld.open(server, { policy, value: { username: 'lax_active' } })
       const before = published(await world.store.describe(world.ref))

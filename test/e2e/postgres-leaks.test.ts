@@ -33,8 +33,10 @@ const cases: readonly Case[] = [
 ]
 
 async function arrange({ server }: Suite, { roles, acting }: Case): Promise<void> {
+  const [first] = roles
   for (const role of roles) {
     await createRole(server, role, canary(role))
+    if (!acting && role !== first) await asSuper(server, `grant ${first} to ${role}`)
     if (acting) await asSuper(server, `grant app_owner to ${role}; alter role ${role} set role to 'app_owner'`)
   }
 }

@@ -109,6 +109,7 @@ onServers(
       const name = 'c'.repeat(57)
       await createRole(server, name, firstPassword)
       await createRole(server, `${name}_clone`, firstPassword)
+      await asSuper(server, `grant ${name} to ${name}_clone`)
       const policy = { 'keyturn-admin': 'memory:admin', 'keyturn-strategy': 'alternate' }
       const world = await PostgresWorld.open(server, { policy, value: { username: name } })
       await world.rotate()

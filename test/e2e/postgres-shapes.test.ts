@@ -175,6 +175,7 @@ onServers(
       const { server } = suite
       await make('url_a')
       await make('url_b')
+      await asSuper(server, 'grant url_a to url_b')
       const policy = { 'keyturn-strategy': 'alternate', 'keyturn-pair': 'url_a url_b', 'keyturn-admin': 'memory:admin' }
       const tail = `127.0.0.1:${server.port}/postgres?sslmode=disable`
       const world = await PostgresWorld.open(server, { policy, text: `postgres://url_a:${firstPassword}@${tail}` })

@@ -78,7 +78,9 @@ onServers(
       const policy = { 'keyturn-admin': 'memory:admin', 'keyturn-strategy': 'alternate', 'keyturn-pair': 'tls_a tls_b' }
       await createRole(suite.server, 'tls_b', firstPassword)
       const tls = { sslmode: 'verify-full', ca: authority.ca }
-      await rotatesOverTls(await open('tls_a', { policy, value: tls, adminValue: tls }))
+      const world = await open('tls_a', { policy, value: tls, adminValue: tls })
+      await asSuper(suite.server, 'grant tls_a to tls_b')
+      await rotatesOverTls(world)
     })
 
     it('a pending value that turns verification off by its secret is logged as plaintext', async () => {

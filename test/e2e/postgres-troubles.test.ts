@@ -180,6 +180,7 @@ onServers(
       const policy = { 'keyturn-strategy': 'alternate', 'keyturn-pair': 'ro_a ro_b', 'keyturn-admin': 'memory:admin' }
       const pair = await open('ro_a', { policy })
       await createRole(server, 'ro_b', firstPassword)
+      await asSuper(server, 'grant ro_a to ro_b')
       for (const role of ['ro_a', 'ro_b', 'keyturn_admin'])
         await asSuper(server, `alter role ${role} set default_transaction_read_only = on`)
       try {

@@ -46,7 +46,9 @@ onServers(
         'keyturn-admin': 'memory:admin',
         'keyturn-grace': '1s',
       }
-      return open(a, { policy, ...options })
+      const world = await open(a, { policy, ...options })
+      await asSuper(suite.server, `grant ${a} to ${b}`)
+      return world
     }
 
     it('one account, looked at by itself: counts sessions and says from where', async () => {

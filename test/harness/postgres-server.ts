@@ -12,7 +12,8 @@ import { repository } from './repository.js'
 const run = promisify(execFile)
 export const superPassword = 'super-password-0123456789'
 export const majors = [14, 15, 16, 17, 18] as const
-export type Major = (typeof majors)[number]
+/** 16.5 is one of the four releases that ignore ALTER ROLE … SET role. */
+export type Major = (typeof majors)[number] | 16.5
 
 /** Where npm put the server's binaries; undefined where this major version is not installed. */
 export function binariesOf(major: Major): string | undefined {

@@ -42,10 +42,11 @@ export interface Journal {
   readonly checked?: Checked
 }
 
-/** Which version the sweep looked at; `code`: why that does not log in. */
+/** Which version the sweep looked at; `code`: why that does not log in; `expiresAt`: when the target ends its login. */
 export interface Checked {
   readonly version: VersionId
   readonly code?: Code
+  readonly expiresAt?: number
 }
 
 /** A consumer was seen on a publication. */

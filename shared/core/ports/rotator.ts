@@ -105,7 +105,10 @@ export interface LoginSeen {
   readonly passwordAccepted: boolean
   /** A session answered. Only this means that consumers can work with the credential. */
   readonly logsIn: boolean
+  /** Why there is no session, or what is known of a refusal. */
   readonly why?: RotationError
+  /** When the target itself ends the login, whatever its password; epoch milliseconds. Absent: it has no end, or the target does not say. */
+  readonly expiresAt?: number
 }
 
 /** An issuer makes the credential and names it. */
@@ -193,6 +196,11 @@ export interface Rotator<V> {
    * and give no session has this member. Without it, `accepted` says both.
    */
   login?(context: Context<V>, value: V): Promise<LoginSeen>
+  /**
+   * Makes ahead what the first rotation would make, as far as nobody can log in with it before that. Asked when a secret is adopted; may be repeated.
+   * Returns what was made, as a sentence without its full stop; undefined where there was nothing to make. The codes of `apply`.
+   */
+  prepare?(context: Context<V>): Promise<string | undefined>
   /** The type of credential under a policy, if it is not always about.type. */
   typeOf?(policy: Policy): CredentialType
   /** All credentials of a value that holds several; first the one that `identify` names. */

@@ -10,7 +10,8 @@ import { mustReckon } from '../decide/reckoned.js'
 import { factsOf } from '../rotation/facts.js'
 import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
-import { lookCode } from '../secret/last-look.js'
+import { expiryWarning } from '../secret/expiry.js'
+import { lookCode, lookExpiry } from '../secret/last-look.js'
 import { opened } from '../secret/open.js'
 import { dueAt } from '../secret/schedule.js'
 import { createTools, isAdopted, type Known, namesNoRotator, notAdopted, type Tools } from '../secret/setup.js'
@@ -36,6 +37,8 @@ export interface Planned {
   readonly code?: Code
   /** When the schedule is due; absent where there is none. */
   readonly nextAt?: number
+  /** What the last daily look saw of an end that the target sets to the login, where it comes before the next rotation. */
+  readonly expiry?: string
   /** By how much the publication is from the future, where a clock was ahead. Milliseconds. */
   readonly aheadMs?: number
 }
@@ -75,6 +78,7 @@ async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Plan
       due,
       ...optional('code', code),
       ...optional('nextAt', nextAt),
+      ...optional('expiry', expiryWarning(lookExpiry(state), nextAt, deps.env.now())?.says),
       ...optional('aheadMs', mustReckon(state, deps.env.now()) ? aheadOf(state.publishedAt, deps.env.now()) : undefined),
     }
     const rotation = expected(state, action, deps.env.now())

@@ -189,6 +189,7 @@ async function check(deps: Deps, shown: string): Promise<string> {
   await noteLook(tools, state, {
     version: looked.version,
     ...optional('code', wrong?.code),
+    ...optional('expiresAt', looked.expiresAt),
     ...(isDone ? { checkedAt: deps.env.now() } : {}),
   })
   if (wrong !== undefined) throw wrong

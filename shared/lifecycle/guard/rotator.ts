@@ -32,6 +32,7 @@ export function guardRotator(rotator: AnyRotator, guard: Guard): AnyRotator {
     issuer: rotator.issuer && guardIssuer(rotator.issuer, calls),
     sessions: rotator.sessions && guardSessions(rotator.sessions, calls),
     login: rotator.login && guardLogin(rotator.login.bind(rotator), calls),
+    prepare: rotator.prepare && guardPrepare(rotator.prepare.bind(rotator), calls),
     ...ofTheValue(rotator, calls),
   })
 }
@@ -62,6 +63,11 @@ const guardLogin =
     const { why, ...seen } = await guarded(guard, look('login', context), () => login(context, value))
     return { ...seen, ...optional('why', why && redactedError(guard.redactor, why)) }
   }
+
+const guardPrepare =
+  (prepare: NonNullable<AnyRotator['prepare']>, { guard, change }: Calls): NonNullable<AnyRotator['prepare']> =>
+  (context) =>
+    guarded(guard, change('prepare', context), () => prepare(context))
 
 const guardIssuer = (issuer: Issuer<unknown>, { guard, look, change, learned }: Calls): Issuer<unknown> =>
   wholeOf<Issuer<unknown>>({

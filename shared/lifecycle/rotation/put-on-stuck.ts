@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import { seeLogin } from '../../core/login-seen.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Action } from '../decide/action.js'
@@ -51,9 +52,16 @@ async function assertAccepted(tools: Tools, setup: Known, state: SecretState, su
   const { ref, current } = state
   const value = rotator.parse(supplied, policy)
   const own = !rotator.traits.outside && current ? { current: await parsedOrNot(tools, rotator, policy, state, current.id) } : {}
-  if (await rotator.accepted({ ...(await lookContext(tools, setup, state)), ...own }, value)) return
-  throw new RotationError('target_auth', `The target refuses the value that was given. Nothing was changed: ${ref.shown} is still stuck.`, {
-    field: 'value',
-    next: `Put the value that the target accepts. keyturn recover ${ref.shown} tries the stored ones.`,
-  })
+  const { passwordAccepted, why } = await seeLogin(rotator, { ...(await lookContext(tools, setup, state)), ...own }, value)
+  if (passwordAccepted) return
+  const known = why === undefined ? '' : ` ${why.message}`
+  throw new RotationError(
+    'target_auth',
+    `The target refuses the value that was given. Nothing was changed: ${ref.shown} is still stuck.${known}`,
+    {
+      cause: why,
+      field: 'value',
+      next: `Put the value that the target accepts. keyturn recover ${ref.shown} tries the stored ones.`,
+    },
+  )
 }

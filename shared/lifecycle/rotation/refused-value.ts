@@ -9,6 +9,8 @@ const noteAttemptsMax = 4
 /** What the logins so far have shown of the pending credential. */
 export interface Proof {
   readonly pending: 'refused' | 'unknown'
+  /** With which error the target refused it. */
+  readonly cause?: unknown
 }
 
 /**
@@ -20,13 +22,13 @@ export async function resolveRefusal(asked: Work, version: VersionId, pending: u
   const { rotator, context } = work
   if (proof.pending === 'unknown' && (await rotator.accepted(context, pending))) return
   if (context.current === undefined || !(await rotator.accepted(context, context.current))) {
-    return markStuck(work, 'The target accepts neither the current nor the pending credential.')
+    return markStuck(work, withReason('The target accepts neither the current nor the pending credential.', proof))
   }
   const { shown } = context.ref
   const left = await giveUpValue(work, version, pending)
   if (left === 'spent') throw spentTokenError(shown)
   const { kind, ref } = work.claim
-  if (kind === 'put' || kind === 'rollback') throw refusedValueError(shown) // there is no other value to make
+  if (kind === 'put' || kind === 'rollback') throw refusedValueError(shown, proof) // there is no other value to make
   const after = await work.tools.store.describe(ref)
   const refusals = after.journal?.rotation?.refusals ?? 0
   if (refusals >= refusalsMax) {
@@ -36,13 +38,17 @@ export async function resolveRefusal(asked: Work, version: VersionId, pending: u
       `Change the password rule in the policy to one that the target accepts, then run keyturn adopt ${shown}.`,
     )
   }
-  throw new RotationError('rejected', `The target refused the new value of ${shown}; the current one still works.`, {
+  throw new RotationError('rejected', withReason(`The target refused the new value of ${shown}; the current one still works.`, proof), {
     next: 'Another value is made, at most three times.',
   })
 }
 
-const refusedValueError = (shown: string): RotationError =>
-  new RotationError('target_auth', `The target refuses the value that was given; ${shown} is unchanged.`, {
+/** The sentence, and after it what the target said, or what an administrator of it sees. */
+export const withReason = (text: string, { cause }: Pick<Proof, 'cause'>): string =>
+  cause instanceof RotationError && cause.code === 'target_auth' ? `${text} ${cause.message}` : text
+
+const refusedValueError = (shown: string, proof: Proof): RotationError =>
+  new RotationError('target_auth', withReason(`The target refuses the value that was given; ${shown} is unchanged.`, proof), {
     field: 'value',
     next: 'A put only stores: set the password at the target first, then put it. Use keyturn rotate to have a password made.',
   })

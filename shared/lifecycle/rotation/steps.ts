@@ -3,7 +3,7 @@ import type { Difference } from '../../core/ports/rotator.js'
 import type { VersionInfo } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
-import { giveUpValue, markStuck, resolveRefusal } from './refused-value.js'
+import { giveUpValue, markStuck, resolveRefusal, withReason } from './refused-value.js'
 import type { Work } from './work.js'
 
 /** A staged value with its version. set, test and finish work on it. */
@@ -63,7 +63,8 @@ export async function setSecret(work: Work, pending: Pending): Promise<void> {
     })
   } catch (cause) {
     const code = codeOf(cause)
-    if (code === 'target_auth') return markStuck(work, 'The target refused the current, the pending and the previous credential.')
+    if (code === 'target_auth')
+      return markStuck(work, withReason('The target refused the current, the pending and the previous credential.', { cause }))
     // The target's policy refused the value. An earlier attempt may have set the same value all the same ("password was used before").
     if (code === 'rejected') return resolveRefusal(work, pending.version, pending.value, { pending: 'unknown' })
     throw cause
@@ -78,15 +79,18 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
       if (codeOf(cause) !== 'target_auth' || mayLag(work)) throw cause
       // The administrator may belong to the primary of a replica, and the replica is a moment behind.
       const whole = await work.loadEverything()
-      if (!mayLag(whole)) throw cause
-      return verifyPatiently(whole, pending)
+      if (mayLag(whole)) return verifyPatiently(whole, pending)
+      // Only an administrator sees why. The refused login is not repeated.
+      const isSeen = work.context.admin === undefined && whole.context.admin !== undefined
+      if (isSeen) return whole.rotator.verify(whole.context, pending.value)
+      throw cause
     })
   } catch (cause) {
     // Only its own rotator judges a self-issued value: nobody has accepted what that refuses.
     const code = codeOf(cause)
     const isRefused = code === 'target_auth' || (code === 'bad_value' && isOurOwn(work))
     if (!isRefused) throw cause
-    await resolveRefusal(work, pending.version, pending.value, { pending: 'refused' })
+    await resolveRefusal(work, pending.version, pending.value, { pending: 'refused', cause })
   }
   return fatalStops(work, differences)
 }

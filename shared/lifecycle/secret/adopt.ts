@@ -2,15 +2,17 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import { seeLogin } from '../../core/login-seen.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix } from '../../core/policy/index.js'
-import type { AnyRotator } from '../../core/ports/rotator.js'
+import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
 import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
+import { expiryWarning } from './expiry.js'
 import { opened, openSecret } from './open.js'
+import { dueAt } from './schedule.js'
 import { assertConsumers, inferred, isAdopted, type Known, type Tools } from './setup.js'
-import { named, type Trial, trialOf } from './trial.js'
+import { named, type Trial, trialOf, type Warning } from './trial.js'
 
 type Patch = Readonly<Record<string, string | null>>
 
@@ -22,10 +24,16 @@ export interface Looked {
   /** null, like `logsIn`: nobody outside knows the credential, so nothing was asked. */
   readonly passwordAccepted: boolean | null
   readonly logsIn: boolean | null
-  /** Why the password is accepted and there is no session. */
+  /** Why there is no session, or what is known of a refusal. */
   readonly why?: RotationError
+  /** When the target itself ends the login; epoch milliseconds. */
+  readonly expiresAt?: number
+  /** What a person should know of that end. */
+  readonly expiry?: Warning
   /** What a rotation would write; absent where nobody asked, or where an issuer makes the credential. */
   readonly trial?: Trial
+  /** What adopting made at the target, as a sentence without its full stop. */
+  readonly made?: string
 }
 
 /** Says what was seen, for people. */
@@ -34,10 +42,13 @@ export const shownLook = ({ logsIn }: Looked): string => (logsIn === null ? 'is 
 /** What is wrong with a value that does not log in; undefined where it does. target_auth where the password is refused, else the reason's code. */
 export function lookError({ ref: { shown }, passwordAccepted, logsIn, why }: Looked, also = ''): RotationError | undefined {
   if (logsIn !== false) return undefined
-  if (passwordAccepted !== true || why === undefined)
-    return new RotationError('target_auth', `The target refuses the current value of ${shown}${also}.`, {
+  if (passwordAccepted !== true || why === undefined) {
+    const known = why === undefined ? '' : ` ${why.message}`
+    return new RotationError('target_auth', `The target refuses the current value of ${shown}${also}.${known}`, {
       next: nextFor('target_auth', shown),
+      cause: why,
     })
+  }
   const { code, message, next, field } = why
   const seen = `The target accepts the password of ${shown}, but gives no session${also}`
   return new RotationError(code, `${seen}. ${message}`, { cause: why, next, ...optional('field', field) })
@@ -100,7 +111,7 @@ async function checkTogether(tools: Tools, setup: Known, state: SecretState): Pr
 
 /**
  * Adopts a secret as it is: checks the policy, tries what a rotation would write, logs in once with the current value, and only then writes the
- * policy. Changes nothing at the target. Removes a durable `stuck`, because the current value was just seen to work. target_auth if the value is
+ * policy. Changes no credential; at the target it makes at most what the policy asks to have made ahead (`made`). Removes a durable `stuck`, because the current value was just seen to work. target_auth if the value is
  * refused; without a session, the code of the reason. `onLook` hears what the login showed, also where that ends the adoption.
  */
 export async function adopt(
@@ -115,7 +126,7 @@ export async function adopt(
   const versions = (one: SecretRef) => admin.history(one)
   const setup = await opened(tools, state, { versions }).known()
   assertConsumers(setup)
-  const looked = await look(tools, setup, state, true).catch(async (cause: unknown) => {
+  const { looked, context } = await look(tools, setup, state, true).catch(async (cause: unknown) => {
     throw before.previous !== undefined && (await isUnreadable(tools, setup, state, cause))
       ? unreadableError(tools, setup, before, cause as RotationError)
       : asNamed(cause, state)
@@ -123,12 +134,13 @@ export async function adopt(
   onLook?.(looked)
   const wrong = lookError(looked, '; nothing was changed')
   if (wrong !== undefined) throw wrong
+  const made = await setup.rotator.prepare?.(context)
   // The policy names the rotator from now on, even where it was inferred. That makes the secret a managed one, and saves reading the value to find out.
   const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state, versions) : {}
   const missing = withoutKeys(implied, state.policy)
   await admin.setPolicy(ref, { ...missing, ...patch, [`${prefix}rotator`]: setup.rotator.about.kind })
   await noteAdopted(tools, before)
-  return looked
+  return { ...looked, ...optional('made', made) }
 }
 
 /** Whether it failed because current is not a credential of this kind at all. */
@@ -173,12 +185,17 @@ async function noteAdopted({ store, deps }: Tools, { ref, current, journal }: Se
 export async function verifyCurrent(deps: Deps, refText: string): Promise<Looked> {
   const { tools, state, known } = await openSecret(deps, refText)
   const setup = await known()
-  return look(tools, setup, state).catch((cause: unknown) => {
+  const { looked } = await look(tools, setup, state).catch((cause: unknown) => {
     throw asNamed(cause, state)
   })
+  return looked
 }
 
-async function look(tools: Tools, setup: Known, state: SecretState, tries = false): Promise<Looked> {
+interface Look {
+  readonly looked: Looked
+  readonly context: Context<unknown>
+}
+async function look(tools: Tools, setup: Known, state: SecretState, tries = false): Promise<Look> {
   const { rotator, policy } = setup
   const { ref, current: info } = state
   if (info === undefined)
@@ -191,7 +208,8 @@ async function look(tools: Tools, setup: Known, state: SecretState, tries = fals
   rotator.check(context)
   const trial = tries ? await trialOf(setup, context, text) : undefined
   const seen = await seeLogin(rotator, context, current)
-  const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('trial', trial) }
+  const expiry = expiryWarning(seen.expiresAt, dueAt(state, setup), tools.deps.env.now())
+  const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('expiry', expiry), ...optional('trial', trial) }
   const nobodyAsked = !rotator.traits.outside && seen.passwordAccepted
-  return nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked
+  return { looked: nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked, context }
 }

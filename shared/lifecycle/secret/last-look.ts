@@ -11,20 +11,30 @@ export function lookCode({ journal, current }: SecretView): Code | undefined {
   return version === undefined || version !== current?.id ? undefined : code
 }
 
+/** When the target ends the login of the current value, as the sweep last saw it. */
+export function lookExpiry({ journal, current }: SecretView): number | undefined {
+  const { version, expiresAt } = journal?.checked ?? {}
+  return version === undefined || version !== current?.id ? undefined : expiresAt
+}
+
 /** What a look found. Without `checkedAt` the next sweep looks again. */
 export interface Found {
   readonly version: VersionId
   readonly code?: Code
   readonly checkedAt?: number
+  readonly expiresAt?: number
 }
 
 /** Notes what a look found. Without the note the secret is looked at once more, which does no harm. */
-export async function noteLook({ store }: Tools, state: SecretState, { version, code, checkedAt }: Found): Promise<void> {
+export async function noteLook({ store }: Tools, state: SecretState, { version, code, checkedAt, expiresAt }: Found): Promise<void> {
   const known = state.journal?.checked
-  const isNew = code === undefined ? known?.code !== undefined : known?.code !== code || known.version !== version
+  const before = known?.version === version ? known : undefined
+  // A note about another version is only in the way where it says that something is wrong.
+  const says = code !== undefined || expiresAt !== undefined
+  const isNew = says ? before?.code !== code || before?.expiresAt !== expiresAt : (known?.code ?? known?.expiresAt) !== undefined
   const patch: NotePatch = {
     ...optional('checkedAt', checkedAt),
-    ...(isNew ? { checked: { version, ...optional('code', code) } } : {}),
+    ...(isNew ? { checked: { version, ...optional('code', code), ...optional('expiresAt', expiresAt) } } : {}),
   }
   if (Object.keys(patch).length === 0) return
   try {

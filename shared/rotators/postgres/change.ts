@@ -5,34 +5,27 @@ import { assertName } from '../sql/names.js'
 import { strategyOf } from '../sql/pair.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
+import { grantOf } from './grants.js'
 import { adminLogin, forgetRefusal, loginOnce, within } from './logins.js'
+import { type Look, lookAtRoles } from './look.js'
 import { hashOf } from './policy.js'
+import { assertPair, secondLogin } from './second-login.js'
 import type { Session } from './session.js'
+import { assertUsable } from './usable.js'
 import { dialect, type PostgresValue } from './value.js'
 import { iterationsFor, saltBytes, scramVerifier } from './verifier.js'
 
-interface Prelude {
-  readonly standby: boolean
-  readonly iterations: string | null
-}
-
-const preludeQuery = `
-select pg_is_in_recovery() as standby,
- current_setting('scram_iterations', true) as iterations`
-
-/** Makes the server accept `pending`: one login, one look, one statement. To repeat it with the same pending value changes nothing that matters. */
+/** Makes the server accept `pending`: one login, one look, one message. To repeat it with the same pending value changes nothing that matters. */
 export async function change(context: Context<PostgresValue>, pending: PostgresValue): Promise<void> {
   const session = await authority(context, pending)
   if (session === 'done') return
   await within(session, async () => {
-    const [prelude] = await ask<Prelude>(session, preludeQuery)
-    if (prelude?.standby !== false) {
-      throw new RotationError('target_read_only', `${pending.host} is a read-only replica.`, {
-        field: 'host',
-        next: "Point the secret's host at the writable endpoint; nothing was changed.",
-      })
-    }
-    await setPassword(session, context, pending, prelude.iterations)
+    const look = await lookAtRoles(session, context, pending)
+    await assertPair(look, context, pending)
+    assertUsable(look, context, pending)
+    const makes = strategyOf(context.policy) === 'alternate' && look.incoming === null
+    const made = makes ? await secondLogin(session, look, pending.user, true) : []
+    await setPassword(session, context, pending, look, made)
     forgetRefusal(context, pending)
   })
 }
@@ -60,33 +53,28 @@ async function authority(context: Context<PostgresValue>, pending: PostgresValue
   throw refusal ?? new RotationError('internal', 'No credential is known to change the password with.', { next: 'Report it.' })
 }
 
+/** One message, so one transaction: it makes the login, where `made` says how, and sets its password, or it changes nothing. */
 async function setPassword(
   session: Session,
   context: Context<PostgresValue>,
   pending: PostgresValue,
-  iterations: string | null,
+  look: Look,
+  made: readonly string[],
 ): Promise<void> {
   const { policy, env } = context
   assertName(pending.user, 'username', dialect.names)
   const role = pg.escapeIdentifier(pending.user)
-  const verifier = () => scramVerifier(pending.password, env.random(saltBytes), iterationsFor(iterations))
+  const verifier = () => scramVerifier(pending.password, env.random(saltBytes), iterationsFor(look.iterations))
   const secret = hashOf(policy) === 'server' ? pending.password.reveal() : verifier()
   // An account that acts as its owner role must return to being itself. It is named, because CURRENT_USER would mean the owner.
-  const self = session.user === pending.user ? 'SET LOCAL ROLE NONE; ' : ''
+  const self = session.user === pending.user ? ['SET LOCAL ROLE NONE'] : []
   const login = strategyOf(policy) === 'alternate' ? 'LOGIN ' : '' // its last retirement removed that, too
+  const set = `ALTER ROLE ${role} ${login}PASSWORD ${pg.escapeLiteral(secret)}`
   assertInTime(context, `the password of ${pending.user} was set`)
   try {
-    await session.query(`BEGIN READ WRITE; ${self}ALTER ROLE ${role} ${login}PASSWORD ${pg.escapeLiteral(secret)}; COMMIT`)
+    await session.query(['BEGIN READ WRITE', ...self, ...made, set, 'COMMIT'].join('; '))
   } catch (cause) {
-    throw statementError(cause, `${session.user} could not set the password of ${pending.user}`)
-  }
-}
-
-/** Runs one query. Its errors are those of statementError. */
-export async function ask<R extends pg.QueryResultRow>(session: Session, text: string, values?: readonly unknown[]): Promise<readonly R[]> {
-  try {
-    return await session.query<R>(text, values)
-  } catch (cause) {
-    throw statementError(cause, `${session.user} could not ask the server`)
+    const what = made.length === 0 ? `set the password of ${pending.user}` : `make the login ${pending.user}`
+    throw statementError(cause, `${session.user} could not ${what}`, grantOf([pending.user], session.user))
   }
 }

@@ -1,50 +1,48 @@
 import type { Context, Difference } from '../../core/ports/rotator.js'
 import { differencesAreFatal } from '../sql/policy.js'
-import { ask } from './change.js'
-import { copyLogin, within } from './logins.js'
+import { ask } from './ask.js'
+import { attributes, type Card, cardColumns } from './cards.js'
+import { copyLogin } from './explain.js'
+import { within } from './logins.js'
 import { lackingQuery } from './privileges.js'
 import type { Session } from './session.js'
+import { type Names, twinGaps } from './twins.js'
 import type { PostgresValue } from './value.js'
 
 interface Identity {
   readonly session_user: string
   readonly current_user: string
-  readonly database: string
   readonly version: number
 }
 
-/** Everything about a role, in one row that any role may read. */
-interface Card {
-  readonly rolname: string
-  readonly rolsuper: boolean
-  readonly settings: Readonly<Record<string, readonly string[] | null>>
+/** What the two logins are compared by. */
+interface Compared extends Card {
+  readonly member_of: unknown
   readonly own_things: number
   readonly inherits_other: boolean
-  readonly [attribute: string]: unknown
 }
 
-const attributes = [
-  'rolsuper',
-  'rolinherit',
-  'rolcreaterole',
-  'rolcreatedb',
-  'rolcanlogin',
-  'rolreplication',
-  'rolbypassrls',
-  'rolconnlimit',
-  'rolvaliduntil',
-] as const
-
-const validUntil = "nullif(r.rolvaliduntil, 'infinity')::text as rolvaliduntil"
-const columns = attributes.map((name) => (name === 'rolvaliduntil' ? validUntil : `r.${name}`))
-const cardQuery = `
-select r.rolname, ${columns.join(', ')},
- (select coalesce(jsonb_object_agg(coalesce(d.datname, '*'), s.setconfig), '{}') from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase where s.setrole = r.oid) as settings,
+const cardsQuery = `
+select ${cardColumns},
  (select coalesce(jsonb_agg(to_jsonb(m) - 'oid' - 'member' - 'grantor' - 'roleid' || jsonb_build_object('of', m.roleid::regrole::text) order by m.roleid::regrole::text), '[]')
     from pg_auth_members m where m.member = r.oid) as member_of,
  (select count(*)::int from pg_shdepend p where p.refclassid = 'pg_authid'::regclass and p.refobjid = r.oid) as own_things,
  pg_has_role($2::name, r.oid, 'USAGE') as inherits_other
 from pg_roles r where r.rolname in ($1, $2)`
+
+const identityQuery = `
+select session_user, current_user,
+ current_setting('server_version_num')::int as version`
+
+/** Both logins, and the role as which each of them acts. */
+interface Pair {
+  readonly from: Compared
+  readonly to: Compared
+  readonly version: number
+  readonly roles: Names
+  /** Both act as one role, so that what is decided by current_user is the same for both. */
+  readonly shares: boolean
+}
 
 /** Logs in once with the new credential, and names each thing that it has or lacks against the outgoing one. */
 export async function verify(context: Context<PostgresValue>, pending: PostgresValue): Promise<readonly Difference[]> {
@@ -54,7 +52,7 @@ export async function verify(context: Context<PostgresValue>, pending: PostgresV
     const differences = identity ? sameLogin(identity, pending) : []
     const outgoing = context.current
     if (!identity || outgoing === undefined || outgoing.user === pending.user) return differences
-    const cards = await ask<Card>(session, cardQuery, [outgoing.user, pending.user])
+    const cards = await ask<Compared>(session, cardsQuery, [outgoing.user, pending.user])
     const cardOf = (user: string) => cards.find(({ rolname }) => rolname === user)
     const from = cardOf(outgoing.user)
     const to = cardOf(pending.user)
@@ -62,34 +60,28 @@ export async function verify(context: Context<PostgresValue>, pending: PostgresV
       const state = (card: Card | undefined): string => (card ? 'exists' : 'is gone')
       return [...differences, { what: 'role', outgoing: state(from), incoming: state(to), fatal: false }]
     }
-    return [
-      ...differences,
-      ...sameActing(from, identity, fatal),
-      ...sameCard(from, to, identity, fatal),
-      ...(await lacking(session, from, identity, fatal)),
-    ]
+    const pair = pairOf(from, to, identity)
+    const gaps = [...sameActing(pair), ...sameCard(pair), ...(await lacking(session, pair)), ...(await twinGaps(session, pair))]
+    return [...differences, ...gaps.map((gap) => ({ fatal, ...gap }))]
   })
 }
-
-const identityQuery = `
-select session_user, current_user, current_database() as database,
- current_setting('server_version_num')::int as version`
 
 function sameLogin({ session_user: incoming }: Identity, { user }: PostgresValue): Difference[] {
   return incoming === user ? [] : [{ what: 'session_user', outgoing: user, incoming, fatal: true }]
 }
 
-/** The owner role as which a login acts. A setting for this database takes precedence over one for all. */
-function actsAs({ settings }: Card, { database }: Identity): string | undefined {
-  const roles = [settings[database], settings['*']].map((list) => (list ?? []).find((text) => text.startsWith('role=')))
-  return roles.find((text) => text !== undefined)?.slice('role='.length)
+function pairOf(from: Compared, to: Compared, { current_user, version }: Identity): Pair {
+  const outgoing = from.acts ?? from.rolname
+  const roles = { from: from.rolname, to: to.rolname, outgoing, incoming: current_user }
+  return { from, to, version, roles, shares: outgoing === current_user }
 }
 
+type Gap = Omit<Difference, 'fatal'>
+
 /** A pair acts as one owner role by ALTER ROLE … SET role. Where that is lost, the login still works, but as another role. */
-function sameActing(from: Card, identity: Identity, fatal: boolean): Difference[] {
-  const outgoing = actsAs(from, identity) ?? identity.session_user
-  const incoming = identity.current_user
-  return incoming === outgoing ? [] : [{ what: 'current_user', outgoing, incoming, fatal }]
+function sameActing({ from, to, roles: { outgoing, incoming }, shares }: Pair): readonly Gap[] {
+  const isPlain = from.acts === null && to.acts === null && incoming === to.rolname
+  return shares || isPlain ? [] : [{ what: 'current_user', outgoing, incoming }]
 }
 
 /** Shows a value for the comparison. Settings are a set: their order does not matter. */
@@ -98,26 +90,41 @@ const shown = (value: unknown): string | undefined =>
     Array.isArray(inner) && inner.every((one) => typeof one === 'string') ? [...inner].sort() : inner,
   )
 
-function sameCard(from: Card, to: Card, identity: Identity, fatal: boolean): Difference[] {
-  const acting = actsAs(from, identity) !== undefined
-  const names = [...attributes, 'settings', ...(acting ? ['member_of'] : [])]
+/** Attributes that the role decides as which a login acts. */
+const ofTheActingRole: ReadonlySet<string> = new Set(['rolinherit', 'rolcreaterole', 'rolcreatedb', 'rolbypassrls'])
+
+function sameCard({ from, to, shares }: Pair): readonly Gap[] {
+  // One of the two is the role as which both act: that it may do more by itself changes nothing for who logs in.
+  const isOwn = shares && (from.acts === null || to.acts === null)
+  const compared = attributes.filter((name) => !(isOwn && ofTheActingRole.has(name)))
+  const names = [...compared, 'settings', ...(from.acts !== null && !isOwn ? ['member_of'] : [])]
+  const [a, b] = isOwn ? [withoutRole(from), withoutRole(to)] : [from, to]
   const found = names.flatMap((what) => {
-    const [outgoing, incoming] = [shown(from[what]), shown(to[what])]
-    return outgoing === incoming ? [] : [{ what, outgoing: outgoing ?? 'nothing', incoming: incoming ?? 'nothing', fatal }]
+    const [outgoing, incoming] = [shown(a[what]), shown(b[what])]
+    return outgoing === incoming ? [] : [{ what, outgoing: outgoing ?? 'nothing', incoming: incoming ?? 'nothing' }]
   })
-  const both = from.rolsuper ? [{ what: 'superuser', outgoing: 'yes', incoming: 'superusers do not alternate', fatal }] : []
+  const both = from.rolsuper ? [{ what: 'superuser', outgoing: 'yes', incoming: 'superusers do not alternate' }] : []
   return [...both, ...found]
 }
 
+/** The card without the setting by which a login acts as a role; current_user has shown what that does. */
+function withoutRole(card: Compared): Compared {
+  const lists = Object.entries(card.settings).map(
+    ([name, list]) => [name, (list ?? []).filter((text) => !text.startsWith('role='))] as const,
+  )
+  return { ...card, settings: Object.fromEntries(lists.filter(([, list]) => list.length > 0)) }
+}
+
 /**
- * Compares the access lists. An acting pair whose outgoing login owns nothing can lack nothing. Nor can a login that inherits everything from the
- * outgoing one.
+ * Compares the access lists. A pair that shares a role can lack nothing that the outgoing login has through it. Nor can a login that inherits
+ * everything from the outgoing one.
  */
-async function lacking(session: Session, from: Card, identity: Identity, fatal: boolean): Promise<Difference[]> {
-  const acting = actsAs(from, identity) !== undefined
-  if ((acting && from.own_things === 0) || from.inherits_other) return []
-  const rows = await ask<{ object: string; lacks: string }>(session, lackingQuery(identity.version), [from.rolname, session.user])
+async function lacking(session: Session, { from, to, version, roles, shares }: Pair): Promise<readonly Gap[]> {
+  const hasNothing = from.own_things === 0 || roles.outgoing === from.rolname
+  if ((shares && hasNothing) || from.inherits_other) return []
+  const acting = from.acts !== null
+  const rows = await ask<{ object: string; lacks: string }>(session, lackingQuery(version), [from.rolname, to.rolname])
   return rows
     .filter(({ lacks }) => !(acting && lacks === 'MEMBER'))
-    .map(({ object, lacks }) => ({ what: object, outgoing: lacks, incoming: 'lacks it', fatal }))
+    .map(({ object, lacks }) => ({ what: object, outgoing: lacks, incoming: 'lacks it' }))
 }

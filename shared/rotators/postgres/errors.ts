@@ -93,15 +93,15 @@ const changeRule = "Change the password rule in the policy to one that the serve
 const onlyClearText =
   'The server only takes clear text (credcheck). Set keyturn-hash=server to send it over verified TLS, or credcheck.encrypted_password_allowed=on.'
 
+const noRight =
+  'Give the administrator CREATEROLE and, from version 16 on, ADMIN OPTION: GRANT role TO admin WITH ADMIN OPTION, INHERIT FALSE, SET FALSE.'
+
 /** SQLSTATE of a failed ALTER ROLE → code and next step. Where the answer was lost, the state is read again: a login shows what happened. */
 function statementKind(code: string | undefined, message: string): Kind {
   if (code === '22023') return ['rejected', changeRule]
   if (code === '28000') return /not a plain text/.test(message) ? ['target_denied', onlyClearText] : ['rejected', changeRule]
-  if (code === '42501')
-    return [
-      'target_denied',
-      'Give the administrator CREATEROLE and, from version 16 on, ADMIN OPTION: GRANT role TO admin WITH ADMIN OPTION, INHERIT FALSE, SET FALSE.',
-    ]
+  if (code === '42501') return ['target_denied', noRight]
+  if (code === '42939') return ['bad_policy', 'Name another login: the server keeps this name for itself.']
   if (code === '42704') return ['target_denied', 'Create the role first.']
   if (code === '25006') return ['target_read_only', "Point the secret's host at the writable endpoint."]
   const isRace = code === 'XX000' && /concurrently updated/.test(message)
@@ -114,11 +114,16 @@ function statementKind(code: string | undefined, message: string): Kind {
   return ['internal', 'Look up the message in the server log.']
 }
 
-/** Explains a failed statement. ambiguous: the answer was lost, so the change may have happened. A RotationError is returned as it is. */
-export function statementError(cause: unknown, what: string): RotationError {
+/**
+ * Explains a failed statement. ambiguous: the answer was lost, so the change may have happened. `grant` is the statement that gives the right to it
+ * from version 16 on. A RotationError is returned as it is.
+ */
+export function statementError(cause: unknown, what: string, grant?: string): RotationError {
   if (cause instanceof RotationError) return cause
   const code = systemCodeOf(cause)
-  const [kind, next] = statementKind(code, messageOf(cause))
+  const [kind, general] = statementKind(code, messageOf(cause))
+  const isNamed = code === '42501' && grant !== undefined
+  const next = isNamed ? `Give the administrator CREATEROLE and, from version 16 on, run \`${grant}\` once.` : general
   return new RotationError(kind, `${what}: ${withCode(messageOf(cause), code)}.`, { cause, next })
 }
 

@@ -40,14 +40,6 @@ export async function mustLogin(context: Context<PostgresValue>, value: Postgres
   throw result.failed
 }
 
-/** Logs in to a copy. Read replicas accept what was set at the primary a moment later, so there each look asks the server itself. */
-export async function copyLogin(context: Context<PostgresValue>, value: PostgresValue): Promise<Session> {
-  if (!context.admin?.hosts?.includes(value.host.toLowerCase())) return mustLogin(context, value)
-  const result = await login(value, context.env)
-  if ('session' in result) return result.session
-  throw result.failed
-}
-
 /** Logs in as the administrator. Its refusal says nothing about the rotated credential, so it is never `target_auth`, which would end in stuck. */
 export async function adminLogin(context: Context<PostgresValue>, admin: PostgresValue): Promise<Session> {
   const result = await loginOnce(context, admin)

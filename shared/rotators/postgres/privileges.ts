@@ -18,7 +18,8 @@ const acls: readonly (readonly [catalog: string, sub: string, acl: string, from?
 const classOf = (catalog: string): string => (catalog === 'pg_largeobject_metadata' ? 'pg_largeobject' : catalog)
 
 /**
- * The query for what $1 has in this database and $2 lacks: grants (with * for the grant option), ownership, policies, memberships. It needs no
+ * The query for what $1 has in this database and $2 lacks: grants (with * for the grant option), ownership, policies, memberships. Default
+ * privileges that a login gives by itself are not among them. It needs no
  * rights. It found all planted gaps among 10,000 tables in about 0.2 s.
  */
 export function lackingQuery(serverVersion: number): string {
@@ -34,7 +35,7 @@ acls(classid, objid, sub, acl) as (
 a as (
   select acls.classid, acls.objid, acls.sub, x.privilege_type what, x.is_grantable opt from acls cross join lateral aclexplode(acls.acl) x where x.grantee in (select oid from ra)
   union select d.classid, d.objid, d.objsubid, case d.deptype when 'o' then 'OWNER' else 'POLICY' end, false from pg_shdepend d
-    where d.refclassid = 'pg_authid'::regclass and d.refobjid in (select oid from ra) and d.deptype in ('o', 'r')
+    where d.refclassid = 'pg_authid'::regclass and d.refobjid in (select oid from ra) and d.deptype in ('o', 'r') and d.classid <> 'pg_default_acl'::regclass
       and d.dbid in (0, (select oid from pg_database where datname = current_database()))
   union select 'pg_authid'::regclass, oid, 0, 'MEMBER', false from ra where oid <> (select oid from pg_roles where rolname = $1))
 select pg_describe_object(classid, objid, sub) as object, what || case when opt then '*' else '' end as lacks from a

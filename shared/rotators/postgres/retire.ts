@@ -4,9 +4,10 @@ import type { Context, Progress } from '../../core/ports/rotator.js'
 import type { CredentialId } from '../../core/ports/words.js'
 import { assertName } from '../sql/names.js'
 import { strategyOf } from '../sql/pair.js'
-import { ask } from './change.js'
+import { ask } from './ask.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
+import { grantOf } from './grants.js'
 import { adminLogin, mustLogin, within } from './logins.js'
 import type { Session } from './session.js'
 import { dialect, type PostgresValue } from './value.js'
@@ -46,7 +47,7 @@ async function disable(context: Context<PostgresValue>, session: Session, user: 
     await session.query(`BEGIN READ WRITE; ALTER ROLE ${pg.escapeIdentifier(user)} NOLOGIN PASSWORD NULL; COMMIT`)
   } catch (cause) {
     if (systemCodeOf(cause) === noSuchRole) return
-    throw statementError(cause, `${session.user} could not end the login ${user}`)
+    throw statementError(cause, `${session.user} could not end the login ${user}`, grantOf([user], session.user))
   }
 }
 

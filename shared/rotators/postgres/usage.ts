@@ -1,7 +1,7 @@
 import type { Context, Usage } from '../../core/ports/rotator.js'
 import type { CredentialId } from '../../core/ports/words.js'
 import { strategyOf } from '../sql/pair.js'
-import { ask } from './change.js'
+import { ask } from './ask.js'
 import { adminOf } from './check.js'
 import { adminLogin, mustLogin, within } from './logins.js'
 import type { Session } from './session.js'

@@ -4,11 +4,14 @@ import type { Policy } from '../../core/ports/words.js'
 import { failPolicy } from './errors.js'
 import { type NameRule, whyTooLong } from './names.js'
 
+const auto = 'auto'
 /** The policy key that names the two logins of a pair. */
 export const pairKey: PolicyKey = {
   name: 'pair',
-  help: 'alternate: the two logins that take turns, made beforehand; default: the name and the name with _clone',
+  default: 'auto',
+  help: 'alternate: the two logins that take turns, with a space between; auto: the name and the name with _clone, which is made where it is missing',
   check: (value) => {
+    if (value === auto) return undefined
     const names = value.split(' ')
     if (names.includes('')) return 'has an empty name; it must name two logins, with one space between'
     if (names.length !== 2) return 'must name two logins, with a space between'
@@ -16,13 +19,15 @@ export const pairKey: PolicyKey = {
   },
 }
 
+/** Whether the policy itself asks for the names with and without _clone: then the second login is made when the secret is adopted. */
+export const isAutoPair = (policy: Policy): boolean => strategyOf(policy) === 'alternate' && policy['keyturn-pair'] === auto
 /** One login whose password is replaced, or two that take turns. */
 export const strategyOf = (policy: Policy): Strategy => (policy['keyturn-strategy'] === 'alternate' ? 'alternate' : 'replace')
 
 /** The other login of the pair. bad_policy when `user` is in no pair, or when a name is too long for the server. */
 export function otherOf(user: string, policy: Policy, names: NameRule): string {
   const text = policyText(policy, pairKey)
-  const pair = text === undefined ? cloneNames(user) : text.split(' ')
+  const pair = text === undefined || text === auto ? cloneNames(user) : text.split(' ')
   const other = pair.find((name) => name !== user)
   const tooLong = pair.map((name) => whyTooLong(name, names)).find((why) => why !== undefined)
   if (pair.includes(''))

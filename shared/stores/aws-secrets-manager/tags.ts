@@ -19,6 +19,7 @@ export interface Notes {
     readonly checkedAt?: number
     /** What the sweep found wrong with this version then. */
     readonly checkedCode?: Code
+    readonly expiresAt?: number
     readonly returned?: boolean
   }
   /** For a value that was staged long before it is published: the service says only when it was staged. */
@@ -79,9 +80,13 @@ export function mergeNotes(notes: Notes | null, { publishedAt, current }: Secret
 /** The time is kept when another version is announced; what was found of the old version is not. */
 function checkMerged(notes: Notes | null, patch: NotePatch, version: VersionId) {
   const { announced } = notes ?? {}
-  const known = announced?.version === version ? announced.checkedCode : undefined
-  const found = patch.checked?.version === version ? patch.checked.code : known
-  return { ...optional('checkedAt', patch.checkedAt ?? announced?.checkedAt), ...optional('checkedCode', found) }
+  const known = announced?.version === version ? { code: announced.checkedCode, expiresAt: announced.expiresAt } : {}
+  const { code, expiresAt } = patch.checked?.version === version ? patch.checked : known
+  return {
+    ...optional('checkedAt', patch.checkedAt ?? announced?.checkedAt),
+    ...optional('checkedCode', code),
+    ...optional('expiresAt', expiresAt),
+  }
 }
 
 /** What changes: tags to write, and keys to remove. */
@@ -109,10 +114,10 @@ function fits(text: string, what: string): string {
   return text
 }
 
-/** When it was checked, and after a colon the code that was found. */
-const checkText = ({ checkedAt, checkedCode }: Partial<NonNullable<Notes['announced']>> = {}): string => {
-  const at = checkedAt === undefined ? '' : time(checkedAt)
-  return checkedCode === undefined ? at || none : `${at}:${checkedCode}`
+/** When it was checked, after a colon the code that was found, and after another one when the target ends the login. */
+const checkText = ({ checkedAt, checkedCode, expiresAt }: Partial<NonNullable<Notes['announced']>> = {}): string => {
+  const words = [checkedAt === undefined ? '' : time(checkedAt), checkedCode ?? '', expiresAt === undefined ? '' : time(expiresAt)]
+  return words.join(':').replace(/:+$/, '') || none
 }
 const codeNamed = (text: string | undefined): Code | undefined =>
   text !== undefined && Object.hasOwn(codes, text) ? (text as Code) : undefined
@@ -140,6 +145,7 @@ function announcedOf(text: string | undefined): Pick<Notes, 'announced' | 'publi
     version: version as VersionId,
     ...optional('checkedAt', timeOf(checked?.split(':')[0])),
     ...optional('checkedCode', codeNamed(checked?.split(':')[1])),
+    ...optional('expiresAt', timeOf(checked?.split(':')[2])),
     ...(returned === 'r' ? { returned: true } : {}),
   }
   return {
@@ -228,6 +234,7 @@ export const journalOf = (notes: Notes | null, rest: Pick<Journal, 'rotation' | 
 
 function checkNoted(announced: Notes['announced']): Pick<Journal, 'checkedAt' | 'checked'> {
   if (announced === undefined) return {}
-  const { version, checkedAt, checkedCode: code } = announced
-  return { ...optional('checkedAt', checkedAt), ...optional('checked', code && { version, code }) }
+  const { version, checkedAt, checkedCode: code, expiresAt } = announced
+  const found = { version, ...optional('code', code), ...optional('expiresAt', expiresAt) }
+  return { ...optional('checkedAt', checkedAt), ...(code === undefined && expiresAt === undefined ? {} : { checked: found }) }
 }

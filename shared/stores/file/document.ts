@@ -69,7 +69,7 @@ const journal = v.object({
   retiring: v.array(retiring),
   seen: v.optional(v.record(v.string(), seen)),
   checkedAt: v.optional(time),
-  checked: v.optional(v.object({ version: id, code: v.optional(code) })),
+  checked: v.optional(v.object({ version: id, code: v.optional(code), expiresAt: v.optional(time) })),
 })
 const owner = v.object({ host: v.string(), space: v.string(), pid: time, startedAt: v.string() })
 

@@ -92,6 +92,7 @@ export function composed(parts: readonly Part[], outside: Part | undefined, only
     },
     tooEarly: (context) => whyTooEarly(chosen, (part) => part.rotator.tooEarly?.(within(context, part))),
     sessions: outside?.rotator.sessions && sessionsOf(outside, outside.rotator.sessions),
+    prepare: prepareOf(outside),
     login: outside && ((context, value) => seeLogin(outside.rotator, within(context, outside), of(value, outside))),
     // A credential with an issuer or older keys needs a secret of its own. Digests are companions of a whole value.
     issuer: undefined,
@@ -172,6 +173,10 @@ function publicHalfOf(parts: readonly Part[]): Rotator<Pieces>['publicHalf'] {
   const half = part?.rotator.publicHalf
   return half && { set: (pieces, _, at) => half.set(of(pieces, part), part.policy, at) }
 }
+
+/** Only what has a target has something to make there. */
+const prepareOf = (outside: Part | undefined): Rotator<Pieces>['prepare'] =>
+  outside?.rotator.prepare && (async (context) => outside.rotator.prepare?.(within(context, outside)))
 
 /** The sessions of the outside part's target, by the id that the part's own rotator knows. */
 const sessionsOf = (outside: Part, sessions: Sessions<unknown>): Sessions<Pieces> =>

@@ -1,0 +1,26 @@
+import pg from 'pg'
+import { RotationError } from '../../core/errors.js'
+import type { Look } from './look.js'
+
+/** The one statement that lets `admin` change these roles from version 16 on; before, CREATEROLE is enough. */
+export function grantOf(roles: readonly string[], admin: string): string {
+  const names = [...new Set(roles)].map(pg.escapeIdentifier).join(', ')
+  return `GRANT ${names} TO ${pg.escapeIdentifier(admin)} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE;`
+}
+
+/** Throws target_denied with the statement to run where the administrator may not make a login beside the outgoing one. */
+export function failAdmin({ me, withoutAdmin }: Look): void {
+  const admin = me.rolname
+  if (!me.rolsuper && !me.rolcreaterole) {
+    throw new RotationError('target_denied', `${admin} may not make the second login: it has no CREATEROLE.`, {
+      field: 'keyturn-admin',
+      next: `Run \`ALTER ROLE ${pg.escapeIdentifier(admin)} CREATEROLE;\` as a superuser.`,
+    })
+  }
+  if (withoutAdmin.length === 0) return
+  const roles = withoutAdmin.join(' and ')
+  throw new RotationError('target_denied', `${admin} may not make the second login: it has no ADMIN OPTION on ${roles}.`, {
+    field: 'keyturn-admin',
+    next: `Run \`${grantOf(withoutAdmin, admin)}\` once, as a superuser or as somebody with ADMIN OPTION on them.`,
+  })
+}
