@@ -6,6 +6,7 @@ import { SecretText } from '../core/secret-text.js'
 import { change } from './postgres/change.js'
 import { check } from './postgres/check.js'
 import { verify } from './postgres/compare.js'
+import { checkEndpoints, endpointsOutlook, throughEndpoints, tryEndpoints } from './postgres/endpoints.js'
 import { classify } from './postgres/errors.js'
 import { loginOnce } from './postgres/logins.js'
 import { policyKeys } from './postgres/policy.js'
@@ -41,7 +42,10 @@ const postgres: Rotator<PostgresValue> = {
   assertClear: (value) => assertClear(value, dialect),
   render: (shape, next) => renderLogin(shape, next, dialect),
   identify: ({ user }) => user as CredentialId,
-  check,
+  check: (context, pending) => {
+    check(context, pending)
+    checkEndpoints(context, pending)
+  },
   propose: (context) => {
     const { current, policy, env } = context
     if (current === undefined) throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
@@ -63,10 +67,18 @@ const postgres: Rotator<PostgresValue> = {
     if (result.proven || result.refused) return result.proven
     throw result.failed
   },
-  verify,
+  verify: async (context, pending) => {
+    const differences = await verify(context, pending)
+    return [...differences, ...(await tryEndpoints(context, pending))]
+  },
   retire,
-  sessions: { usage, end: endSessions, endOnRetire: sessionsEnd },
+  sessions: {
+    usage: async (context, id) => throughEndpoints(context, await usage(context, id)),
+    end: endSessions,
+    endOnRetire: sessionsEnd,
+  },
   login: seeSession,
+  outlook: endpointsOutlook,
   classify,
 }
 

@@ -7,17 +7,19 @@ import { adminOf } from './check.js'
 import { statementError } from './errors.js'
 import { adminLogin, forgetRefusal, loginOnce, within } from './logins.js'
 import { hashOf } from './policy.js'
+import { assertServer } from './pooler.js'
 import type { Session } from './session.js'
 import { dialect, type PostgresValue } from './value.js'
-import { iterationsFor, saltBytes, scramVerifier } from './verifier.js'
+import { iterationsFor, saltFor, scramVerifier } from './verifier.js'
 
 interface Prelude {
+  readonly pid: number
   readonly standby: boolean
   readonly iterations: string | null
 }
 
 const preludeQuery = `
-select pg_is_in_recovery() as standby,
+select pg_backend_pid() as pid, pg_is_in_recovery() as standby,
  current_setting('scram_iterations', true) as iterations`
 
 /** Makes the server accept `pending`: one login, one look, one statement. To repeat it with the same pending value changes nothing that matters. */
@@ -26,6 +28,7 @@ export async function change(context: Context<PostgresValue>, pending: PostgresV
   if (session === 'done') return
   await within(session, async () => {
     const [prelude] = await ask<Prelude>(session, preludeQuery)
+    assertServer(session, prelude?.pid, pending)
     if (prelude?.standby !== false) {
       throw new RotationError('target_read_only', `${pending.host} is a read-only replica.`, {
         field: 'host',
@@ -66,10 +69,10 @@ async function setPassword(
   pending: PostgresValue,
   iterations: string | null,
 ): Promise<void> {
-  const { policy, env } = context
+  const { policy } = context
   assertName(pending.user, 'username', dialect.names)
   const role = pg.escapeIdentifier(pending.user)
-  const verifier = () => scramVerifier(pending.password, env.random(saltBytes), iterationsFor(iterations))
+  const verifier = () => scramVerifier(pending.password, saltFor(context, pending.user), iterationsFor(iterations))
   const secret = hashOf(policy) === 'server' ? pending.password.reveal() : verifier()
   // An account that acts as its owner role must return to being itself. It is named, because CURRENT_USER would mean the owner.
   const self = session.user === pending.user ? 'SET LOCAL ROLE NONE; ' : ''

@@ -2,6 +2,7 @@ import type { Context, Difference } from '../../core/ports/rotator.js'
 import { differencesAreFatal } from '../sql/policy.js'
 import { ask } from './change.js'
 import { copyLogin, within } from './logins.js'
+import { assertServer } from './pooler.js'
 import { lackingQuery } from './privileges.js'
 import type { Session } from './session.js'
 import type { PostgresValue } from './value.js'
@@ -10,6 +11,7 @@ interface Identity {
   readonly session_user: string
   readonly current_user: string
   readonly database: string
+  readonly pid: number
   readonly version: number
 }
 
@@ -50,6 +52,7 @@ from pg_roles r where r.rolname in ($1, $2)`
 export async function verify(context: Context<PostgresValue>, pending: PostgresValue): Promise<readonly Difference[]> {
   return within(await copyLogin(context, pending), async (session) => {
     const [identity] = await ask<Identity & Record<string, unknown>>(session, identityQuery)
+    assertServer(session, identity?.pid, pending)
     const fatal = differencesAreFatal(context.policy)
     const differences = identity ? sameLogin(identity, pending) : []
     const outgoing = context.current
@@ -72,7 +75,7 @@ export async function verify(context: Context<PostgresValue>, pending: PostgresV
 }
 
 const identityQuery = `
-select session_user, current_user, current_database() as database,
+select session_user, current_user, current_database() as database, pg_backend_pid() as pid,
  current_setting('server_version_num')::int as version`
 
 function sameLogin({ session_user: incoming }: Identity, { user }: PostgresValue): Difference[] {

@@ -1,12 +1,15 @@
 import { RotationError, systemCodeOf } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Context, LoginSeen } from '../../core/ports/rotator.js'
+import { tryEndpoints } from './endpoints.js'
 import { loginError } from './errors.js'
 import { loginOnce, within } from './logins.js'
+import { assertServer } from './pooler.js'
 import type { PostgresValue } from './value.js'
 
 /**
- * One login, and one question to the session. A pooler lets a client in before it has a session of the server; only the answer shows that there is
- * one. Throws where the server did not check the password, or could not be reached.
+ * One login, and one question to the session: a server may accept a password and give no session. Then one login through each endpoint, since
+ * consumers that come through a pooler do not work with what it refuses. Throws where the server did not check the password, or could not be reached.
  */
 export async function seeSession(context: Context<PostgresValue>, value: PostgresValue): Promise<LoginSeen> {
   const result = await loginOnce(context, value)
@@ -15,11 +18,30 @@ export async function seeSession(context: Context<PostgresValue>, value: Postgre
     if (result.refused) return { passwordAccepted: false, logsIn: false }
     throw result.failed
   }
+  const { session } = result
+  let pid: number | undefined
   try {
-    await within(result.session, (session) => session.query('select 1'))
-    return { passwordAccepted: true, logsIn: true }
+    pid = (await within(session, () => session.query<{ pid: number }>('select pg_backend_pid() as pid')))[0]?.pid
   } catch (cause) {
     return { passwordAccepted: true, logsIn: false, why: silentError(cause, value) }
+  }
+  assertServer(session, pid, value)
+  const why = await whyNoPassage(context, value)
+  return { passwordAccepted: true, logsIn: why === undefined, ...optional('why', why) }
+}
+
+/** Why consumers that come through an endpoint cannot work with the value; undefined where they can. */
+async function whyNoPassage(context: Context<PostgresValue>, value: PostgresValue): Promise<RotationError | undefined> {
+  try {
+    const fatal = (await tryEndpoints(context, value)).filter((difference) => difference.fatal)
+    if (fatal.length === 0) return undefined
+    const list = fatal.map(({ what, outgoing, incoming }) => `${what}: ${incoming}, not ${outgoing}`)
+    return new RotationError('verify_failed', `${value.user} logs in as somebody else. ${list.join('; ')}.`, {
+      next: 'Correct the pooler, or set differences=report if that is intended.',
+    })
+  } catch (cause) {
+    if (cause instanceof RotationError) return cause
+    throw cause
   }
 }
 
