@@ -69,7 +69,8 @@ const postgres: Rotator<PostgresValue> = {
   },
   verify: async (context, pending) => {
     const differences = await verify(context, pending)
-    return [...differences, ...(await tryEndpoints(context, pending))]
+    const stops = differences.some(({ fatal }) => fatal) // what differs at the server is corrected first
+    return stops ? differences : [...differences, ...(await tryEndpoints(context, pending))]
   },
   retire,
   sessions: {

@@ -132,7 +132,7 @@ onPoolers('a pooler in place of the server', (suite) => {
     assert.deepEqual(await query.attempts(), { [first]: 1 })
     assert.deepEqual(await countsOn(server), { connections: 2, accepted: 2, refused: 0 })
     const deps = world.deps()
-    await fails(adopt(deps, world.store, world.ref.shown, { 'keyturn-endpoints': placesOf(list) }), 'held', /refuses it/)
+    await fails(adopt(deps, world.store, world.ref.shown, { 'keyturn-endpoints': placesOf(list) }), 'target_denied', /refuses it/)
     assert.equal((await world.store.describe(world.ref)).policy['keyturn-endpoints'], placesOf(query))
     assert.deepEqual(await list.attempts(), { [first]: 1 })
   })

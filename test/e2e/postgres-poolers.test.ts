@@ -43,7 +43,7 @@ onPoolers('poolers', (suite) => {
     await list.reload()
     const before = await readable(world)
     const named = [new RegExp(`${placesOf(list)} refuses it`), new RegExp(`does not have ${second}`)]
-    await fails(world.rotate(), 'held', ...named, /auth_file/, /byte for byte/, /reload/, /--resume/)
+    await fails(world.rotate(), 'target_denied', ...named, /auth_file/, /byte for byte/, /reload/, /--resume/)
     assert.deepEqual(await list.attempts(), { [second]: 1 })
     assert.deepEqual(await countsOn(server), { connections: 2, accepted: 2, refused: 0 })
     const password = await passwordOf(world)
@@ -53,7 +53,7 @@ onPoolers('poolers', (suite) => {
 
     await list.writeList([first, second])
     await list.freshLog()
-    await fails(world.rotate({ kind: 'resume' }), 'held') // written, and not reloaded
+    await fails(world.rotate({ kind: 'resume' }), 'target_denied') // written, and not reloaded
     assert.deepEqual(await list.attempts(), { [second]: 1 })
     await list.reload()
     assert.equal((await world.rotate({ kind: 'resume' })).outcome, 'published')
@@ -71,7 +71,7 @@ onPoolers('poolers', (suite) => {
     assert.equal(await through(list, first, firstPassword), 'in') // from now on the pooler has a session of the server
     await list.freshLog()
     const before = await readable(world)
-    await fails(world.rotate(), 'held', /auth_file/, /opens no connection to the server with the old password/)
+    await fails(world.rotate(), 'target_denied', /auth_file/, /opens no connection to the server with the old password/)
     assert.deepEqual(await list.attempts(), { [first]: 1 })
     const password = await passwordOf(world)
     assert.deepEqual(await readable(world), before)
@@ -93,7 +93,7 @@ onPoolers('poolers', (suite) => {
     const { server, world, first } = await suite.open({ strategy: 'replace', policy: { 'keyturn-endpoints': placesOf(list) } })
     await asSuper(server, `alter role ${first} password 'by-hand-0123456789'`)
     const value = new SecretText(JSON.stringify({ ...(await world.current()), password: 'by-hand-0123456789' }))
-    await fails(world.rotate({ kind: 'put' }, value), 'held', /auth_file/)
+    await fails(world.rotate({ kind: 'put' }, value), 'target_denied', /auth_file/)
     assert.equal(await passwordOf(world), 'by-hand-0123456789')
     await list.writeList([first])
     await list.reload()
@@ -105,7 +105,7 @@ onPoolers('poolers', (suite) => {
     const { list, query } = suite
     const endpoints = placesOf(list, query)
     const { world, second } = await suite.open({ strategy: 'alternate', policy: { 'keyturn-endpoints': endpoints } })
-    await fails(world.rotate(), 'held', new RegExp(placesOf(list)))
+    await fails(world.rotate(), 'target_denied', new RegExp(placesOf(list)))
     assert.deepEqual(await list.attempts(), { [second]: 1 })
     assert.deepEqual(await query.attempts(), {})
   })

@@ -47,7 +47,7 @@ export interface PoolerSuite extends Suite {
   readonly query: Pooler
   readonly list: Pooler
   open(wish: Wish): Promise<Opened>
-  /** A pooler for one test, which stops it. With a certificate of its own. */
+  /** A pooler with a certificate of its own. It is stopped with the suite if the test does not do it. */
   start(options: PoolerOptions): Promise<Pooler>
   /** What the tests of the suite are skipped for. */
   readonly skip: string | false
@@ -78,16 +78,19 @@ async function openWorld(server: PostgresServer, { strategy, policy = {}, value 
 export function onPoolers(title: string, tests: (suite: PoolerSuite) => void): void {
   const whole = (inner: Suite): void => {
     const poolers: { query?: Pooler; list?: Pooler } = {}
-    const start = (options: PoolerOptions): Promise<Pooler> =>
-      Pooler.start(inner.server, { tls: authority.issue(['IP:127.0.0.1']), ...options })
+    const started: Pooler[] = []
+    const start = async (options: PoolerOptions): Promise<Pooler> => {
+      const pooler = await Pooler.start(inner.server, { tls: authority.issue(['IP:127.0.0.1']), ...options })
+      started.push(pooler)
+      return pooler
+    }
     before(async () => {
       if (whyNoPooler) return
       poolers.query = await start({ mode: 'query' })
       poolers.list = await start({ mode: 'list' })
     })
     after(async () => {
-      await poolers.query?.stop()
-      await poolers.list?.stop()
+      for (const pooler of started) await pooler.stop() // a test that failed has not done it, and would keep this process alive
     })
     const running = (mode: 'query' | 'list'): Pooler => poolers[mode] ?? assert.fail('The pooler does not run.')
     tests({

@@ -7,16 +7,27 @@ import { type Place, showPlace } from '../sql/places.js'
 import { isPoolersAnswer } from './pooler.js'
 import type { PostgresValue } from './value.js'
 
-/** What every message about an endpoint names. `says`: the answer of the pooler, or of the network. */
+/** What every message about an endpoint names. */
 interface Where {
-  readonly ref: string
   readonly user: string
   readonly place: string
+  /** The answer of the pooler, or of the network. */
   readonly says: string
+  /** What became of a value that is not current yet; empty for one that is. */
+  readonly kept: string
+  /** The command that tries again, without its first letter in upper case. */
+  readonly again: string
 }
-const whereOf = ({ ref }: Context<PostgresValue>, { user }: PostgresValue, endpoint: Place, cause: unknown): Where => {
+function whereOf({ ref, current }: Context<PostgresValue>, value: PostgresValue, endpoint: Place, cause: unknown): Where {
   const code = systemCodeOf(cause)
-  return { ref: ref.shown, user, place: showPlace(endpoint), says: code === undefined ? messageOf(cause) : `${messageOf(cause)} (${code})` }
+  const isPending = current !== undefined && !(current.user === value.user && current.password.equals(value.password))
+  return {
+    user: value.user,
+    place: showPlace(endpoint),
+    says: code === undefined ? messageOf(cause) : `${messageOf(cause)} (${code})`,
+    kept: isPending ? ' The value is kept, and is not published.' : '',
+    again: isPending ? `run keyturn rotate ${ref.shown} --resume` : 'run the same command again',
+  }
 }
 
 /** Next steps for a pooler, where those for a server would lead astray. */
@@ -46,52 +57,63 @@ export function refusedError(context: Context<PostgresValue>, value: PostgresVal
 export function silentError(context: Context<PostgresValue>, value: PostgresValue, endpoint: Place, cause: unknown): RotationError {
   const where = whereOf(context, value, endpoint, cause)
   if (isPoolersAnswer(cause) && isRetrying(cause)) return retryingError(where, cause)
-  const { user, place, says, ref } = where
-  const next = `${sameVerifier(user)}. Otherwise its pool may have no free connection. Then run keyturn rotate ${ref} --resume.`
-  return heldError(`The pooler ${place} let ${user} in, and its session does not answer: ${says}`, next, cause)
+  const { user, place, says, kept, again } = where
+  const why = `The pooler ${place} let ${user} in, and its session does not answer: ${says}.${kept}`
+  const next = `Its pool may have no free connection: ${again} then. ${sameVerifier(user)}.`
+  return new RotationError('target_unreachable', why, { cause, next })
+}
+
+/**
+ * A set-up that a person or a reload corrects. It is not target_auth: the server has accepted the value, so no answer of a pooler is a reason to throw it
+ * away. Nor is it held: a rotation of many secrets must stop at the first one, before all of them wait in their test behind the same pooler.
+ */
+const deniedError = (why: string, { kept }: Where, next: string, cause: unknown): RotationError =>
+  new RotationError('target_denied', `${why}.${kept}`, { cause, next })
+
+/**
+ * The pooler gives one answer for an older password and for a login that it does not have, so both are said. `oneSlot`: the server refuses the old
+ * password already, so waiting is not harmless.
+ */
+function staleError(where: Where, oneSlot: boolean, cause: unknown): RotationError {
+  const { user, place, says, kept, again } = where
+  const list = `If its passwords are in a file (auth_file), that has an older one, or does not have ${user}`
+  const remedy = `Put the verifier that the server has (pg_authid.rolpassword) there, byte for byte, reload the pooler, then ${again}`
+  const soon = oneSlot && kept !== '' ? ' Until then the pooler opens no connection to the server with the old password either.' : ''
+  return deniedError(
+    `The server accepts the password of ${user}, and the pooler ${place} refuses it: ${says}`,
+    where,
+    `${list}. ${remedy}.${soon}`,
+    cause,
+  )
+}
+
+function unknownError(where: Where, cause: unknown): RotationError {
+  const { user, place, says, again } = where
+  const why = `The server accepts the password of ${user}, and the pooler ${place} does not know that login: ${says}`
+  const list = 'add it to auth_file with the verifier that the server has (pg_authid.rolpassword), byte for byte'
+  return deniedError(why, where, `Let its auth_query find ${user}, or ${list}; reload the pooler, then ${again}.`, cause)
 }
 
 const sameVerifier = (user: string): string =>
   `If its passwords are in a file (auth_file), the verifier of ${user} there must be the one that the server has (pg_authid.rolpassword), byte for byte: one that was made again has another salt, lets clients in, and cannot log in at the server`
 
 /** The pooler takes what a client gives and has no way on from there. */
-function otherVerifierError({ ref, user, place, says }: Where, cause: unknown): RotationError {
-  const next = `${sameVerifier(user)}. Clients must log in to the pooler by SCRAM (auth_type = scram-sha-256). Reload it, then run keyturn rotate ${ref} --resume.`
-  return heldError(`The server accepts the password of ${user}, and refuses what the pooler ${place} logs in with: ${says}`, next, cause)
+function otherVerifierError(where: Where, cause: unknown): RotationError {
+  const { user, place, says, again } = where
+  const why = `The server accepts the password of ${user}, and refuses what the pooler ${place} logs in with: ${says}`
+  const byScram = 'Clients must log in to the pooler by SCRAM (auth_type = scram-sha-256)'
+  return deniedError(why, where, `${sameVerifier(user)}. ${byScram}. Reload it, then ${again}.`, cause)
 }
 
-/** A person or a reload resolves it. The target has the value, so it is kept; consumers would be refused with it, so it is not published. */
-const heldError = (why: string, next: string, cause: unknown): RotationError =>
-  new RotationError('held', `${why}. Nothing is published through a refusal, and the value is kept.`, { cause, next })
-
-/**
- * The pooler gives one answer for an older password and for a login that it does not have, so both are said. `oneSlot`: the server refuses the old
- * password already, so waiting is not harmless.
- */
-function staleError({ ref, user, place, says }: Where, oneSlot: boolean, cause: unknown): RotationError {
-  const why = `The server accepts the password of ${user}, and the pooler ${place} refuses it: ${says}`
-  const list = `If its passwords are in a file (auth_file), that has an older one, or does not have ${user}`
-  const remedy = `Put the verifier that the server has (pg_authid.rolpassword) there, byte for byte, reload the pooler, then run keyturn rotate ${ref} --resume`
-  const soon = oneSlot ? ' Until then the pooler opens no connection to the server with the old password either.' : ''
-  return heldError(why, `${list}. ${remedy}.${soon}`, cause)
+function noDatabaseError(where: Where, database: string, cause: unknown): RotationError {
+  const why = `The pooler ${where.place} does not have the database ${database}: ${where.says}`
+  return deniedError(why, where, `Add it to its section [databases], reload the pooler, then ${where.again}.`, cause)
 }
-
-function unknownError({ ref, user, place, says }: Where, cause: unknown): RotationError {
-  const why = `The server accepts the password of ${user}, and the pooler ${place} does not know that login: ${says}`
-  const list = `add it to auth_file with the verifier that the server has (pg_authid.rolpassword), byte for byte`
-  return heldError(why, `Let its auth_query find ${user}, or ${list}; reload the pooler, then run keyturn rotate ${ref} --resume.`, cause)
-}
-
-const noDatabaseError = ({ ref, place, says }: Where, database: string, cause: unknown): RotationError =>
-  new RotationError('target_denied', `The pooler ${place} does not have the database ${database}: ${says}.`, {
-    cause,
-    next: `Add it to its section [databases], reload the pooler, then run keyturn rotate ${ref} --resume.`,
-  })
 
 const isRetrying = ({ message }: Error): boolean => /has been failing|cannot connect|_timeout/i.test(message)
 
-const retryingError = ({ ref, user, place, says }: Where, cause: unknown): RotationError =>
-  new RotationError('target_unreachable', `The pooler ${place} could not log in to the server for ${user}: ${says}.`, {
-    cause,
-    next: `It tries again after server_login_retry (15 s unless set); run keyturn rotate ${ref} --resume then. If it stays so, its verifier of ${user} is not the one that the server has.`,
-  })
+function retryingError({ user, place, says, kept, again }: Where, cause: unknown): RotationError {
+  const why = `The pooler ${place} could not log in to the server for ${user}: ${says}.${kept}`
+  const wait = `It tries again after server_login_retry (15 s unless set); ${again} then`
+  return new RotationError('target_unreachable', why, { cause, next: `${wait}. ${sameVerifier(user)}.` })
+}

@@ -51,7 +51,7 @@ const passages = new WeakMap<Env, Passed[]>()
 
 /**
  * Logs in through each endpoint, one after the other, after the server has accepted the value. It stops at the first that does not let it in. Throws
- * `held` where an endpoint refuses what the server accepts: a person, or a reload, resolves that, and nothing may be thrown away for it. Returns what
+ * target_denied where an endpoint refuses what the server accepts: a person, or a reload, resolves that, and nothing may be thrown away for it. Returns what
  * the session there is, if that is not what the login says.
  */
 export async function tryEndpoints(context: Context<PostgresValue>, value: PostgresValue): Promise<readonly Difference[]> {
