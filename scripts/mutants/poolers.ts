@@ -7,8 +7,8 @@ export const poolerMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/rotators/postgres/pooler.ts',
-        from: 'process === undefined || session.process === process) return',
-        to: 'process === undefined || session.process !== null) return',
+        from: 'pid === undefined || session.pid === pid) return',
+        to: 'pid === undefined || session.pid !== null) return',
       },
     ],
     tests: ['e2e/postgres-pooler-host.test.ts'],

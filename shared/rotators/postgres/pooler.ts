@@ -32,7 +32,7 @@ export function notServerError(value: PostgresValue, seen: string, cause?: unkno
  * Throws where a session's statements run in another process than the login named. A server names the process that serves the session; a pooler makes a
  * key of its own, since its clients change between sessions of the server. Where no process was named, nothing is known.
  */
-export function assertServer(session: { readonly process: number | null }, process: number | undefined, value: PostgresValue): void {
-  if (session.process === null || process === undefined || session.process === process) return
+export function assertServer(session: { readonly pid: number | null }, pid: number | undefined, value: PostgresValue): void {
+  if (session.pid === null || pid === undefined || session.pid === pid) return
   throw notServerError(value, 'another process runs the statements than the one that the login named')
 }

@@ -11,7 +11,7 @@ import type { PostgresValue } from './value.js'
 export interface Session {
   readonly user: string
   /** The process of the server, as the login named it. A pooler names one that does not exist. null: none was named. */
-  readonly process: number | null
+  readonly pid: number | null
   query<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<readonly R[]>
   end(): Promise<void>
 }
@@ -85,7 +85,8 @@ function clientOf({ host, port, user, password, database, tls }: PostgresValue, 
     ssl: ssl && { ...ssl, ecdhCurve },
     sslnegotiation: 'postgres',
     options,
-    application_name: 'keyturn',
+    // A pooler leaves the name on its session of the server, which is then not our own.
+    application_name: way === 'pooler' ? 'keyturn-endpoint' : 'keyturn',
     client_encoding: 'UTF8',
     connectionTimeoutMillis: way === 'pooler' ? poolerMsMax : connectMsMax,
     query_timeout: way === 'pooler' ? poolerMsMax : queryMsMax,
@@ -127,7 +128,7 @@ function watchProof(client: pg.Client, where: string): { seen(): boolean } {
 
 const sessionOf = (client: pg.Client, user: string): Session => ({
   user,
-  process: (client as Wired).processID,
+  pid: (client as Wired).processID,
   query: async <R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => {
     const result = await client.query<R>(text, values === undefined ? undefined : [...values])
     return result.rows
