@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 
 shown=(node npm npx git sh bash cat chmod chown cp cut date dirname echo env expr grep head id ln ls mkdir mktemp mv printf pwd readlink rm sed sleep sort
   tail tee touch tr true uname wc)
-hidden=(zsh fish script openssl python python3 psql pg_ctl initdb ps mount tmux java go docker)
-tested=(zsh fish script) # those of them whose tests must be among the skipped ones
+hidden=(zsh fish script openssl python python3 psql pg_ctl initdb pgbouncer ps mount tmux java go docker)
+tested=(zsh fish script pgbouncer) # those of them whose tests must be among the skipped ones
 
 fail() {
   echo "bare machine: $1" >&2

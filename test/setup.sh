@@ -9,10 +9,20 @@ command -v zsh >/dev/null || missing+=(zsh)               # shells whose complet
 command -v fish >/dev/null || missing+=(fish)
 command -v script >/dev/null || missing+=(bsdutils)       # makes a terminal
 command -v mount >/dev/null || missing+=(mount)           # a small disk that gets full
+[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || missing+=(pgbouncer) # a pooler in front of PostgreSQL
 if [ "${#missing[@]}" -gt 0 ]; then
   if [ "$(id -u)" -ne 0 ]; then echo "Install these as root first: ${missing[*]}" >&2; exit 1; fi
   apt-get update -q
+  # The tests start what they need themselves, each on a port of its own. No package may start a service, now or when the machine starts again. If the
+  # machine has rules of its own for that (policy-rc.d), they stay.
+  rules=/usr/sbin/policy-rc.d
+  if [ ! -e "$rules" ]; then
+    trap 'rm -f "$rules"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$rules"
+    chmod 755 "$rules"
+  fi
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+  if [[ " ${missing[*]} " == *' pgbouncer '* ]]; then update-rc.d pgbouncer disable; fi
 fi
 
 # PostgreSQL 14 to 17; 18 is a development dependency of the project itself.

@@ -1,6 +1,7 @@
 import { durabilityMutants } from './durability.js'
 import type { Mutant } from './mutant.js'
 import { platformMutants } from './platform.js'
+import { poolerMutants } from './poolers.js'
 
 export type { Mutant }
 
@@ -239,5 +240,6 @@ export const mutants: readonly Mutant[] = [
     tests: ['lifecycle/retire.test.ts'],
   },
   ...platformMutants,
+  ...poolerMutants,
   ...durabilityMutants,
 ]

@@ -6,6 +6,7 @@ import { SecretText } from '../core/secret-text.js'
 import { change } from './postgres/change.js'
 import { check } from './postgres/check.js'
 import { verify } from './postgres/compare.js'
+import { checkEndpoints, endpointsOutlook, throughEndpoints, tryEndpoints } from './postgres/endpoints.js'
 import { classify } from './postgres/errors.js'
 import { explainedLogin } from './postgres/explain.js'
 import { policyKeys } from './postgres/policy.js'
@@ -42,7 +43,10 @@ const postgres: Rotator<PostgresValue> = {
   assertClear: (value) => assertClear(value, dialect),
   render: (shape, next) => renderLogin(shape, next, dialect),
   identify: ({ user }) => user as CredentialId,
-  check,
+  check: (context, pending) => {
+    check(context, pending)
+    checkEndpoints(context, pending)
+  },
   propose: (context) => {
     const { current, policy, env } = context
     if (current === undefined) throw new RotationError('internal', 'A proposal needs the current value.', { next: 'Report it.' })
@@ -64,11 +68,20 @@ const postgres: Rotator<PostgresValue> = {
     if (result.proven || result.refused) return result.proven
     throw result.failed
   },
-  verify,
+  verify: async (context, pending) => {
+    const differences = await verify(context, pending)
+    const stops = differences.some(({ fatal }) => fatal) // what differs at the server is corrected first
+    return stops ? differences : [...differences, ...(await tryEndpoints(context, pending))]
+  },
   prepare,
   retire,
-  sessions: { usage, end: endSessions, endOnRetire: sessionsEnd },
+  sessions: {
+    usage: async (context, id) => throughEndpoints(context, await usage(context, id)),
+    end: endSessions,
+    endOnRetire: sessionsEnd,
+  },
   login: seeSession,
+  outlook: endpointsOutlook,
   classify,
 }
 

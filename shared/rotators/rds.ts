@@ -7,6 +7,7 @@ import { classify } from './rds/errors.js'
 import { type Place, placeOf } from './rds/place.js'
 import { databaseRotators } from './sql/inner.js'
 import type { DatabaseLogin } from './sql/login.js'
+import { endpointsKey, serverKey } from './sql/places.js'
 import { atKey, lengthKey, sessionsKey } from './sql/policy.js'
 
 /** Aurora and Multi-AZ clusters take 8 to 41 characters, instances of PostgreSQL up to 128: one rule for both. */
@@ -43,7 +44,7 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
       title: 'master passwords of RDS and Aurora PostgreSQL, through the control plane; tested against a double of it',
       type: 'database',
       strategies: ['replace'],
-      policy: [lengthKey(passwordLengthMax), resetKey, sessionsKey, atKey],
+      policy: [lengthKey(passwordLengthMax), resetKey, sessionsKey, atKey, serverKey, endpointsKey],
     },
     traits: {
       ...inner.traits,
@@ -83,6 +84,7 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
     verify: (context, pending) => inner.verify(afresh(context), pending.login),
     retire: async () => ({ done: true }), // the change has ended the old password
     ...optional('sessions', sessions && sessionsWithin(sessions)),
+    outlook: (value, policy) => inner.outlook?.(value.login, policy),
     login: (context, value) => seeLogin(inner, within(context), value.login),
     classify: (cause) => {
       const code = classify(cause)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { AwsWorld, type Instances, resetRoles } from '../harness/aws-world.js'
+import { loginThrough, Pooler, whyNoPooler } from '../harness/pgbouncer.js'
 import { asSuper, loginsIn, logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
 import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
@@ -13,6 +14,7 @@ describe('the master password of RDS, under RotateSecret, on a real PostgreSQL',
   let server: PostgresServer
   let world: AwsWorld
   let rds: RdsDouble
+  let pooler: Pooler | undefined
   before(async () => {
     server = await PostgresServer.start()
     await arrangeRoles(server)
@@ -23,6 +25,7 @@ describe('the master password of RDS, under RotateSecret, on a real PostgreSQL',
     rds.onEffect = async ({ masterUser }, password) => void (await asSuper(server, `alter role ${masterUser} password '${password}'`))
   })
   afterEach(async () => {
+    await pooler?.stop()
     await world.close()
     await rds.close()
   })
@@ -76,6 +79,35 @@ describe('the master password of RDS, under RotateSecret, on a real PostgreSQL',
     await world.again(arn)
     assert.equal(modified(), 1, world.said.join(''))
     await works(arn)
+  })
+
+  it('a pooler with a list: the service goes on with the same token after the reload, and publishes nothing before', {
+    skip: whyNoPooler,
+  }, async () => {
+    pooler = await Pooler.start(server, { mode: 'list', users: ['app'] })
+    const arn = await open(long, {}, { 'keyturn-endpoints': `127.0.0.1:${pooler.port}` })
+    const token = await world.rotate(arn)
+    assert.match(world.said.join(''), /target_denied: .*auth_file/)
+    assert.equal(world.loginOf(arn).password, firstPassword)
+    assert.ok(world.stagesOf(arn)[token]?.includes('AWSPENDING'))
+    await pooler.writeList(['app'])
+    await pooler.reload()
+    await world.again(arn)
+    await works(arn)
+    assert.equal(modified(), 1)
+    assert.equal(await loginThrough(pooler.port, 'app', world.loginOf(arn).password), 'in')
+  })
+
+  it('a value that names a pooler for its consumers, with the database in keyturn-server', { skip: whyNoPooler }, async () => {
+    pooler = await Pooler.start(server, { mode: 'query' })
+    await open()
+    const value = world.value('app', firstPassword, { port: pooler.port, dbInstanceIdentifier: 'main' })
+    const arn = world.make('pooled', value, { 'keyturn-rotator': 'rds', 'keyturn-server': `127.0.0.1:${server.port}` })
+    await world.rotate(arn)
+    assert.equal(failures(), 0, world.said.join(''))
+    assert.deepEqual(await pooler.attempts(), { app: 1 })
+    await works(arn)
+    assert.equal(JSON.parse(world.valueOf(arn)).port, pooler.port)
   })
 
   it('the stored password does not log in: nothing is sent, and nothing is marked; with keyturn-reset=always it goes on', async () => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { Token } from '../../shared/core/ports/words.js'
+import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { checkedVerifier, iterationsFor, scramVerifier } from '../../shared/rotators/postgres/verifier.js'
+import { checkedVerifier, iterationsFor, saltFor, scramVerifier } from '../../shared/rotators/postgres/verifier.js'
 
 describe('SCRAM verifier', () => {
   it('is what PostgreSQL itself keeps for the same password, salt and iterations', () => {
@@ -11,6 +13,15 @@ describe('SCRAM verifier', () => {
       verifier,
       'SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=',
     )
+  })
+
+  it('has the same salt when a rotation repeats its step, and another one in any other rotation', () => {
+    const ref = { store: storeKind('memory'), key: 'db', shown: 'memory:db', name: 'db' }
+    const salt = (token: string, key = 'db', user = 'app') =>
+      Buffer.from(saltFor({ token: token as Token, ref: { ...ref, key } }, user)).toString('hex')
+    assert.equal(salt('one'), salt('one'))
+    assert.equal(salt('one').length, 32)
+    assert.equal(new Set([salt('one'), salt('two'), salt('one', 'other'), salt('one', 'db', 'app_b')]).size, 4)
   })
 
   it('is never sent in a form that the server would take for clear text', () => {

@@ -31,13 +31,14 @@ export interface ServerOptions {
   readonly port?: number
 }
 
-interface Identity {
+/** Whom a server runs as; empty where that is whoever runs the tests. */
+export interface Identity {
   readonly uid?: number
   readonly gid?: number
 }
 
 /** The server refuses to run as root, and its user cannot enter a private checkout: then the binaries are copied to a folder of its own. */
-async function unprivileged(): Promise<Identity> {
+export async function unprivileged(): Promise<Identity> {
   if (process.getuid?.() !== 0) return {}
   for (const user of ['postgres', 'nobody']) {
     const found = await run('id', ['-u', user]).then(
@@ -74,7 +75,8 @@ export async function removeCopies(): Promise<void> {
   copies.clear()
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -205,8 +205,8 @@ export interface Rotator<V> {
   typeOf?(policy: Policy): CredentialType
   /** All credentials of a value that holds several; first the one that `identify` names. */
   identities?(value: V): readonly CredentialId[]
-  /** What a rotation does with this value that a person should know before the first one; a sentence without its full stop. It quotes nothing of it. */
-  outlook?(value: V, policy: Policy): string
+  /** What a rotation does with this value that a person should know before the first one, if anything; a sentence without its full stop. It quotes nothing of it. */
+  outlook?(value: V, policy: Policy): string | undefined
   /** Why it is too early for a new value, if that depends on the value itself; undefined if it is not. Asked before anything is claimed. */
   tooEarly?(context: Context<V>): string | undefined
   /** Digests of the keys that a service must accept, for a service that must not know the keys themselves. */

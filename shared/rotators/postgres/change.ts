@@ -7,13 +7,14 @@ import { adminOf } from './check.js'
 import { statementError } from './errors.js'
 import { grantOf } from './grants.js'
 import { adminLogin, forgetRefusal, loginOnce, within } from './logins.js'
-import { type Look, lookAtRoles } from './look.js'
+import { assertWritable, type Look, lookAtRoles } from './look.js'
 import { hashOf } from './policy.js'
+import { assertServer } from './pooler.js'
 import { assertPair, secondLogin } from './second-login.js'
 import type { Session } from './session.js'
 import { assertUsable } from './usable.js'
 import { dialect, type PostgresValue } from './value.js'
-import { iterationsFor, saltBytes, scramVerifier } from './verifier.js'
+import { iterationsFor, saltFor, scramVerifier } from './verifier.js'
 
 /** Makes the server accept `pending`: one login, one look, one message. To repeat it with the same pending value changes nothing that matters. */
 export async function change(context: Context<PostgresValue>, pending: PostgresValue): Promise<void> {
@@ -21,6 +22,8 @@ export async function change(context: Context<PostgresValue>, pending: PostgresV
   if (session === 'done') return
   await within(session, async () => {
     const look = await lookAtRoles(session, context, pending)
+    assertServer(session, look.pid, pending)
+    assertWritable(look, pending)
     await assertPair(look, context, pending)
     assertUsable(look, context, pending)
     const makes = strategyOf(context.policy) === 'alternate' && look.incoming === null
@@ -61,10 +64,10 @@ async function setPassword(
   look: Look,
   made: readonly string[],
 ): Promise<void> {
-  const { policy, env } = context
+  const { policy } = context
   assertName(pending.user, 'username', dialect.names)
   const role = pg.escapeIdentifier(pending.user)
-  const verifier = () => scramVerifier(pending.password, env.random(saltBytes), iterationsFor(look.iterations))
+  const verifier = () => scramVerifier(pending.password, saltFor(context, pending.user), iterationsFor(look.iterations))
   const secret = hashOf(policy) === 'server' ? pending.password.reveal() : verifier()
   // An account that acts as its owner role must return to being itself. It is named, because CURRENT_USER would mean the owner.
   const self = session.user === pending.user ? ['SET LOCAL ROLE NONE'] : []

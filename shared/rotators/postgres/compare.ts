@@ -4,6 +4,7 @@ import { ask } from './ask.js'
 import { attributes, type Card, cardColumns } from './cards.js'
 import { copyLogin } from './explain.js'
 import { within } from './logins.js'
+import { assertServer } from './pooler.js'
 import { lackingQuery } from './privileges.js'
 import type { Session } from './session.js'
 import { type Names, twinGaps } from './twins.js'
@@ -12,6 +13,7 @@ import type { PostgresValue } from './value.js'
 interface Identity {
   readonly session_user: string
   readonly current_user: string
+  readonly pid: number
   readonly version: number
 }
 
@@ -31,7 +33,7 @@ select ${cardColumns},
 from pg_roles r where r.rolname in ($1, $2)`
 
 const identityQuery = `
-select session_user, current_user,
+select session_user, current_user, pg_backend_pid() as pid,
  current_setting('server_version_num')::int as version`
 
 /** Both logins, and the role as which each of them acts. */
@@ -48,6 +50,7 @@ interface Pair {
 export async function verify(context: Context<PostgresValue>, pending: PostgresValue): Promise<readonly Difference[]> {
   return within(await copyLogin(context, pending), async (session) => {
     const [identity] = await ask<Identity & Record<string, unknown>>(session, identityQuery)
+    assertServer(session, identity?.pid, pending)
     const fatal = differencesAreFatal(context.policy)
     const differences = identity ? sameLogin(identity, pending) : []
     const outgoing = context.current

@@ -29,7 +29,8 @@ export interface Proof {
 function loginKind(code: string | undefined, message: string, { proven, forged }: Proof): Kind {
   const isBroken = /timeout expired|Connection terminated|Query read timeout/.test(message)
   const isForged = forged && code === undefined && !isBroken
-  if (isForged || message.startsWith('SASL')) {
+  const isDriversOwn = code === undefined && message.startsWith('SASL') // poolers begin a plain refusal like that, with a code
+  if (isForged || isDriversOwn) {
     return ['password_not_checked', 'The server did not prove that it knows the password: check which server answers at this address.']
   }
   if (code !== undefined && tls.test(code))

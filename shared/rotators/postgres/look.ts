@@ -7,6 +7,8 @@ import type { PostgresValue } from './value.js'
 
 /** What one question shows before a login is changed. */
 export interface Look {
+  /** Of the process that answers. */
+  readonly pid: number
   readonly standby: boolean
   /** What the server's own setting asks for; null before version 16. */
   readonly iterations: string | null
@@ -28,7 +30,7 @@ export interface Look {
 const query = `
 with look as (select ${cardOf('session_user')} as me, ${cardOf('$1')} as incoming, ${cardOf('$2')} as outgoing),
  one as (select *, (select r.rolname from look, pg_roles r where r.rolname = coalesce(outgoing->>'acts', $2)) as primary from look)
-select pg_is_in_recovery() as standby, current_setting('scram_iterations', true) as iterations,
+select pg_backend_pid() as pid, pg_is_in_recovery() as standby, current_setting('scram_iterations', true) as iterations,
  current_setting('server_version_num')::int as version, one.*,
  one.incoming->>'acts' = one.primary or exists (select from pg_roles i, pg_roles p where i.rolname = $1 and p.rolname in ($2, one.primary)
    and (pg_has_role(i.oid, p.oid, 'MEMBER') or pg_has_role(p.oid, i.oid, 'MEMBER'))) as belongs,
@@ -38,10 +40,16 @@ select pg_is_in_recovery() as standby, current_setting('scram_iterations', true)
    and not pg_has_role(session_user, r.oid, 'MEMBER WITH ADMIN OPTION')) as "withoutAdmin"
 from one`
 
-/** Looks at the server and at both logins in one question. target_read_only for a replica. */
+/** Looks at the server and at both logins in one question. */
 export async function lookAtRoles(session: Session, { current }: Context<PostgresValue>, pending: PostgresValue): Promise<Look> {
   const [look] = await ask<Look & Record<string, unknown>>(session, query, [pending.user, current?.user ?? pending.user])
-  if (look?.standby === false) return look
+  if (look !== undefined) return look
+  throw new RotationError('internal', 'The server answered a question with no row.', { next: 'Report it; nothing was changed.' })
+}
+
+/** target_read_only for a replica. */
+export function assertWritable({ standby }: Look, pending: PostgresValue): void {
+  if (!standby) return
   throw new RotationError('target_read_only', `${pending.host} is a read-only replica.`, {
     field: 'host',
     next: "Point the secret's host at the writable endpoint; nothing was changed.",

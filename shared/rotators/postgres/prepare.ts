@@ -4,7 +4,8 @@ import { isAutoPair, otherOf } from '../sql/pair.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
 import { adminLogin, within } from './logins.js'
-import { lookAtRoles } from './look.js'
+import { assertWritable, lookAtRoles } from './look.js'
+import { assertServer } from './pooler.js'
 import { assertPair, secondLogin } from './second-login.js'
 import { assertUsable } from './usable.js'
 import { dialect, type PostgresValue } from './value.js'
@@ -20,6 +21,8 @@ export async function prepare(context: Context<PostgresValue>): Promise<string |
   const second = { ...current, user: otherOf(current.user, policy, dialect.names) }
   return within(await adminLogin(context, admin), async (session) => {
     const look = await lookAtRoles(session, context, second)
+    assertServer(session, look.pid, second)
+    assertWritable(look, second)
     await assertPair(look, context, second)
     assertUsable(look, context, second)
     if (look.incoming !== null) return undefined

@@ -4,11 +4,14 @@ import { messageOf, RotationError } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import { tlsOptions } from '../sql/tls.js'
 import { loginError } from './errors.js'
+import { isPoolersAnswer, notServerError } from './pooler.js'
 import type { PostgresValue } from './value.js'
 
 /** One login that the server proved to have checked. */
 export interface Session {
   readonly user: string
+  /** The process of the server, as the login named it. A pooler names one that does not exist. null: none was named. */
+  readonly pid: number | null
   query<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<readonly R[]>
   end(): Promise<void>
 }
@@ -21,6 +24,7 @@ export type Login =
 
 const connectMsMax = 10_000
 const queryMsMax = 15_000 // above statement_timeout: after it the outcome is unknown
+const poolerMsMax = 5000 // a pooler that has no session of the server lets its clients wait
 const endMsMax = 1000
 /** P-256 comes first: servers up to 17 speak nothing else, and Node's default would cost another round trip. */
 const ecdhCurve = 'P-256:X25519'
@@ -36,11 +40,14 @@ const options = [
   '-c idle_session_timeout=10s',
 ].join(' ')
 
-/** Logs in exactly once with these fields. Nothing comes from PG* variables, ~/.pgpass or a connection string. */
-export async function login(value: PostgresValue, env: Env): Promise<Login> {
+/**
+ * Logs in exactly once with these fields. Nothing comes from PG* variables, ~/.pgpass or a connection string. `way`: who is meant to answer. A pooler is
+ * asked for nothing but the login, since it refuses options; where a server is meant, its answer is not a refusal.
+ */
+export async function login(value: PostgresValue, env: Env, way: 'server' | 'pooler' = 'server'): Promise<Login> {
   const where = `${value.host}:${value.port}/${value.database}`
   if (value.tls.mode === 'off') env.log('plaintext', { host: value.host, why: 'the secret says so' })
-  const client = clientOf(value, env)
+  const client = clientOf(value, env, way)
   const proof = watchProof(client, where)
   client.on('error', () => {}) // an idle connection that breaks shows at the next query or at end()
   try {
@@ -50,9 +57,12 @@ export async function login(value: PostgresValue, env: Env): Promise<Login> {
     // Only an error that the server itself sends after its proof was checked counts. With a forged proof the driver fails, not the server.
     const proven = proof.seen() && cause instanceof pg.DatabaseError
     const forged = proof.seen() && !proven
-    const failed = loginError(explained(cause), value.user, where, { proven, forged })
+    const isElsewhere = way === 'server' && isPoolersAnswer(cause)
+    const failed = isElsewhere
+      ? notServerError(value, `it says ${cause.message}`, cause)
+      : loginError(explained(cause), value.user, where, { proven, forged })
     const refused = failed.code === 'target_auth' && !proven
-    return { failed, proven, refused }
+    return { failed, proven: proven && !isElsewhere, refused }
   }
   if (proof.seen()) return { session: sessionOf(client, value.user) }
   await close(client)
@@ -63,7 +73,7 @@ export async function login(value: PostgresValue, env: Env): Promise<Login> {
 }
 
 /** `replication` is missing in the types. Without it the driver would read PGREPLICATION. */
-const clientOf = ({ host, port, user, password, database, tls }: PostgresValue, env: Env): pg.Client => {
+function clientOf({ host, port, user, password, database, tls }: PostgresValue, env: Env, way: 'server' | 'pooler'): pg.Client {
   const ssl = tlsOptions(tls, host, env)
   const config: pg.ClientConfig & { readonly replication: string } = {
     replication: 'false',
@@ -75,17 +85,21 @@ const clientOf = ({ host, port, user, password, database, tls }: PostgresValue, 
     ssl: ssl && { ...ssl, ecdhCurve },
     sslnegotiation: 'postgres',
     options,
-    application_name: 'keyturn',
+    // A pooler leaves the name on its session of the server, which is then not our own.
+    application_name: way === 'pooler' ? 'keyturn-endpoint' : 'keyturn',
     client_encoding: 'UTF8',
-    connectionTimeoutMillis: connectMsMax,
-    query_timeout: queryMsMax,
+    connectionTimeoutMillis: way === 'pooler' ? poolerMsMax : connectMsMax,
+    query_timeout: way === 'pooler' ? poolerMsMax : queryMsMax,
     keepAlive: true,
   }
-  return new pg.Client(config)
+  const client = new pg.Client(config)
+  // The driver would read PGOPTIONS and PGREPLICATION in place of an empty text, so both are removed from what it has read.
+  if (way === 'pooler') Object.assign((client as Wired).connectionParameters, { options: '', replication: '' })
+  return client
 }
 
 /** The driver's connection is not in its documented interface; the version is pinned and a test against a hostile server watches this. */
-type Wired = pg.Client & { readonly connection: pg.Connection }
+type Wired = pg.Client & { readonly connection: pg.Connection; readonly connectionParameters: object; readonly processID: number | null }
 
 /** Watches the login. The driver would send a clear-text or MD5 answer to any server that asks for one, and would accept a server that asks for nothing. Neither happens here. */
 function watchProof(client: pg.Client, where: string): { seen(): boolean } {
@@ -114,6 +128,7 @@ function watchProof(client: pg.Client, where: string): { seen(): boolean } {
 
 const sessionOf = (client: pg.Client, user: string): Session => ({
   user,
+  pid: (client as Wired).processID,
   query: async <R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => {
     try {
       const result = await client.query<R>(text, values === undefined ? undefined : [...values])
