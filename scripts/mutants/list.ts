@@ -1,5 +1,6 @@
 import { durabilityMutants } from './durability.js'
 import type { Mutant } from './mutant.js'
+import { pairMutants } from './pairs.js'
 import { platformMutants } from './platform.js'
 import { poolerMutants } from './poolers.js'
 
@@ -240,6 +241,7 @@ export const mutants: readonly Mutant[] = [
     tests: ['lifecycle/retire.test.ts'],
   },
   ...platformMutants,
+  ...pairMutants,
   ...poolerMutants,
   ...durabilityMutants,
 ]
