@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { examine, type Finding } from '../../shared/app/doctor.js'
 import { RotationError } from '../../shared/core/errors.js'
 import { action } from '../context.js'
+import { assertGoesOn } from '../signals.js'
 
 const marks: Readonly<Record<Finding['level'], string>> = { good: '✓', warning: '!', wrong: '✗' }
 
@@ -16,7 +17,8 @@ export const doctor = (): Command =>
     .action(
       action(async ({ app, output }, { store }: { readonly store: string }) => {
         const found: Finding[] = []
-        for await (const one of examine(await app.deps(`${store}:any`), app.config)) {
+        for await (const one of examine({ config: app.config, local: app.isLocal(store), open: () => app.deps(`${store}:any`) })) {
+          assertGoesOn(app.env)
           found.push(one)
           output.note(`${marks[one.level]} ${one.what}: ${one.says}`)
           if (one.next !== undefined) output.note(`    ${one.next}`)
@@ -32,7 +34,7 @@ export const doctor = (): Command =>
         }
         const error = new RotationError(
           'bad_config',
-          `${bad.length} of ${found.length} findings are wrong. The first: ${first.what}: ${first.says}.`,
+          `${bad.length} of ${found.length} findings are wrong. The first: ${first.what}: ${first.says.replace(/\.$/, '')}.`,
           {
             next: first.next ?? 'See the findings above.',
           },

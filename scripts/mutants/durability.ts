@@ -24,7 +24,7 @@ export const durabilityMutants: readonly Mutant[] = [
   },
   {
     name: 'an audit record that was not synced',
-    edits: [{ file: 'shared/app/audit-file.ts', from: '          await file.datasync()\n', to: '' }],
+    edits: [{ file: 'shared/app/audit-file.ts', from: '            await file.datasync()\n', to: '' }],
     tests: ['stores/durable.test.ts'],
   },
   {
