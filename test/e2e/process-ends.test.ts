@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { Interruption } from '../../cli/signals.js'
 import { thisProcess } from '../../shared/stores/file/process.js'
 import { Keyturn } from '../harness/cli-process.js'
+import { callCommand } from '../harness/command-call.js'
 
 const program = new URL('../../cli/main.js', import.meta.url)
 const value = '{"password":"A-value-0123456789-abcdef"}'
@@ -80,6 +82,24 @@ describe('a process that is asked to end', () => {
       assert.equal((await keyturn.ok(['rotate', 'file:db', '--emergency', '--reason', 'a test'])).outcome, 'published')
     })
   }
+
+  it('a pass over many secrets that a signal cuts short is not done; one that is repeated until a signal is', async () => {
+    const calledWith = async (words: readonly string[], signal: Signal) =>
+      callCommand(['--json', ...words], {
+        env: { HOME: keyturn.folder, KEYTURN_HOME: keyturn.home },
+        cancelled: AbortSignal.abort(new Interruption(signal)),
+      })
+    const all = [['sweep'], ['list'], ['plan'], ['doctor'], ['rotate', '--all'], ['rotate', 'file:db', '--emergency', '--reason', 'a test']]
+    for (const words of all) {
+      for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+        const { code, stdout } = await calledWith(words, signal)
+        assert.equal(code, codes[signal], `${words.join(' ')}: ${stdout}`)
+        assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'held')
+      }
+    }
+    assert.equal((await calledWith(['sweep', '--loop'], 'SIGTERM')).code, 0)
+    assert.equal((await calledWith(['get', 'file:db'], 'SIGTERM')).code, 0, 'it was done when the signal came')
+  })
 
   it('a stopped process with the lock of the audit log, or of the store, is locked, and is named', { skip: noProc }, async () => {
     for (const folder of [`${keyturn.audit}.lock`, join(keyturn.home, 'lock')]) {
