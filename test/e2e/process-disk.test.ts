@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmod, cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { Keyturn } from '../harness/cli-process.js'
 import { PlainUser, whyNoPlainUser } from '../harness/plain-user.js'
 import { whyNoMount } from '../harness/programs.js'
 import { suite } from '../harness/suite.js'
@@ -213,6 +214,28 @@ suite('a full disk', whyNoPlainUser(program) || whyNoMount(), ({ it, before, aft
       assert.match(`${error.message} ${error.next}`, /mounted read-only \(EROFS\).*Mount it writable/)
     } finally {
       execFileSync('mount', ['-o', 'remount,rw', disk])
+    }
+  })
+})
+
+describe('a home of another user', () => {
+  const skip = process.getuid?.() === 0 ? false : 'only root can give a folder to another user'
+
+  it('is refused, for root as well: the other user may write it', { skip }, async () => {
+    const keyturn = await Keyturn.open(program)
+    try {
+      await keyturn.ok(['init'])
+      await chown(keyturn.home, 65_534, 65_534)
+      for (const words of [...commands.filter(([name]) => name !== 'doctor'), ['init']]) {
+        const { message, next } = await keyturn.fails(words, 'bad_config', 'KEYTURN_HOME', { stdin: value })
+        assert.match(`${message} ${next}`, /belongs to another user \(65534\).*Run as that user/)
+      }
+      const empty = join(keyturn.folder, 'empty')
+      await mkdir(empty)
+      await chown(empty, 65_534, 65_534)
+      await keyturn.fails(['init', '--home', empty], 'bad_config', 'KEYTURN_HOME')
+    } finally {
+      await keyturn.close()
     }
   })
 })

@@ -60,6 +60,7 @@ export async function makeFolders(home: string): Promise<void> {
     await mkdir(home, { recursive: true, mode: 0o700 })
     if ((await readdir(home)).length > 0) await assertOwn(home)
     await chmod(home, 0o700)
+    await assertOwn(home) // chmod does not change whose it is
     await mkdir(secretsFolder(home), { recursive: true, mode: 0o700 })
     await assertOwn(secretsFolder(home))
   })
