@@ -67,6 +67,10 @@ suite('a store that this user may not use', whyNoPlainUser(program), ({ it, befo
     'a secret that may not be read': () => chmod(at('secrets/db.json'), 0),
     'a folder instead of a secret': () => replaced('secrets/db.json', 'a folder'),
     'a dead link instead of a secret': () => replaced('secrets/db.json', 'a dead link'),
+    'a pipe that nobody writes to instead of a secret': async () => {
+      await rm(at('secrets/db.json'))
+      execFileSync('mkfifo', ['-m', '666', at('secrets/db.json')])
+    },
     'a file instead of the lock': () => replaced('lock', 'a file'),
     'a lock that may not be written': () => chmod(at('lock'), 0o500),
     'an audit log that may not be written': () => chmod(at('audit.jsonl'), 0o400),

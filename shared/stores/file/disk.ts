@@ -1,4 +1,4 @@
-import { lstat, open, opendir, readFile, rename, unlink } from 'node:fs/promises'
+import { lstat, open, opendir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type DiskUse, diskCodeOf, diskError, onDisk } from '../../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
@@ -52,6 +52,9 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   const next = 'Restore it from a backup. Keyturn left it as it is.'
   return onDisk({ path, tried: 'read', misnamed: { code: 'damaged', next } }, async () => {
     try {
+      const found = await stat(path)
+      // A pipe that nobody writes to would be waited for without end.
+      if (!found.isFile() && !found.isDirectory()) throw new RotationError('damaged', `${path} is not a file.`, { next })
       return await readFile(path, 'utf8')
     } catch (cause) {
       if (systemCodeOf(cause) === 'ENOENT' && !(await hasName(path))) return undefined
