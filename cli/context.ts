@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { writerOf } from '../shared/app/audit-file.js'
 import { readConfig } from '../shared/app/config.js'
 import { type App, openApp } from '../shared/app/wire.js'
 import { systemEnv } from '../shared/core/env.js'
@@ -35,7 +36,7 @@ export function action<Args extends readonly unknown[]>(body: (run: Run, ...args
       })
       const app = openApp(config, env, {
         onStep: (step) => terminal.stderr.isTTY && output.note(`✓ ${step}`),
-        writeError: (text) => terminal.stderr.write(text),
+        writeError: writerOf(terminal.stderr),
       })
       await body({ app, output, terminal }, ...(all.slice(0, -1) as unknown as Args)) // commander adds the command itself as the last argument
     } catch (cause) {

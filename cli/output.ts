@@ -1,10 +1,15 @@
+import { diskError } from '../shared/core/disk-error.js'
 import { RotationError, systemCodeOf } from '../shared/core/errors.js'
 import { optional } from '../shared/core/optional.js'
 import type { Env } from '../shared/core/ports/env.js'
 import type { Remedy } from '../shared/core/ports/errors.js'
+import { Interruption } from './signals.js'
 import type { Terminal } from './terminal.js'
 
-/** Exit codes follow what the caller must do, not the error code: 2 correct something, 75 try again (EX_TEMPFAIL), 3 wait, 4 a person must look. */
+/**
+ * Exit codes follow what the caller must do, not the error code: 2 correct something, 75 try again (EX_TEMPFAIL), 3 wait, 4 a person must look. A
+ * command that a signal ended before it was done has 128 and the number of the signal instead.
+ */
 export const exitCodes = { fix: 2, retry: 75, reread: 75, wait: 3, human: 4 } as const satisfies Record<Remedy, number>
 
 /** What JSON can hold; an undefined member is not written. */
@@ -20,8 +25,8 @@ export interface Output {
   failure(cause: unknown, found?: { readonly [key: string]: Json | undefined }): void
 }
 
-/** Writes results to stdout, and failures too with `json`. An error that is not a RotationError is internal. */
-export function createOutput(json: boolean, { env, stdout, stderr, exit }: Terminal): Output {
+/** Writes results to stdout, and failures too with `json`. A failed call of the system is explained; any other error that is not ours is internal. */
+export function createOutput(json: boolean, { env, stdout, stderr, cancelled, exit }: Terminal): Output {
   const line = (stream: Terminal['stdout'], text: string): void => void stream.write(`${text}\n`)
   return {
     json,
@@ -32,7 +37,8 @@ export function createOutput(json: boolean, { env, stdout, stderr, exit }: Termi
     note: (text) => {
       if (!json) line(stderr, text)
     },
-    failure: (cause, found = {}) => {
+    failure: (thrown, found = {}) => {
+      const cause = explained(thrown)
       const known = cause instanceof RotationError
       if (!known && env.KEYTURN_DEBUG === '1') stderr.write(traceOf(cause))
       const { code, message, next, field, remedy } = known ? cause : unexpectedError(cause)
@@ -43,19 +49,33 @@ export function createOutput(json: boolean, { env, stdout, stderr, exit }: Termi
         const what = field === undefined ? code : `${code} (${field})`
         line(stderr, `keyturn: ${what}: ${message}\n${next}`)
       }
-      exit(exitCodes[remedy])
+      exit(cancelled.reason instanceof Interruption ? cancelled.reason.exitCode : exitCodes[remedy])
     },
   }
 }
 
-/** `keyturn … | head`: a reader that goes away ends the output, and does not stop a rotation half-way. */
-export function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (cause) => {
-      if (systemCodeOf(cause) !== 'EPIPE') throw cause
-    })
-  }
+/**
+ * What is printed may be lost, and never stops or fails the work: the exit code is that of the work. A reader that goes away (`keyturn … | head`) ends
+ * the output quietly; any other loss, such as a full disk, is said once on stderr if that still works.
+ */
+export function outliveOutputs({ stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>): void {
+  let said = false
+  stdout.on('error', (cause) => {
+    const code = systemCodeOf(cause)
+    if (code === 'EPIPE' || said) return
+    said = true
+    stderr.write(
+      `keyturn: the output could not be written to stdout (${code ?? 'unknown'}). The exit code is that of the command all the same.\n`,
+    )
+  })
+  stderr.on('error', () => undefined) // there is no place left where this could be said
 }
+
+/** A failed call of the system on a path that nobody explained where it was made. */
+const explained = (cause: unknown): unknown =>
+  cause instanceof Error && 'path' in cause && typeof cause.path === 'string'
+    ? diskError(cause, { path: cause.path, tried: 'used' })
+    : cause
 
 /** Shows only the kind of an unexpected error, since its message might hold anything. KEYTURN_DEBUG=1 shows where it came from. */
 function unexpectedError(cause: unknown): RotationError {

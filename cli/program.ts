@@ -48,7 +48,7 @@ export function createProgram(terminal: Terminal, quiet: boolean): Command {
     .configureHelp(helpOfOptions)
     .addHelpText(
       'after',
-      '\nExit codes: 0 done · 2 correct something · 3 wait · 4 a person must look · 75 try again\n\nExample:\n  keyturn init && keyturn put file:db --file db.json && keyturn adopt file:db && keyturn rotate file:db',
+      '\nExit codes: 0 done · 2 correct something · 3 wait · 4 a person must look · 75 try again · 128+n ended by signal n\n\nExample:\n  keyturn init && keyturn put file:db --file db.json && keyturn adopt file:db && keyturn rotate file:db',
     )
   for (const command of [...commands, ...rarer, () => completion(() => program)]) {
     const made = command()

@@ -1,43 +1,34 @@
 import { isUtf8 } from 'node:buffer'
-import { readFile } from 'node:fs/promises'
-import { addAbortSignal } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
-import { RotationError, systemCodeOf } from '../shared/core/errors.js'
+import { RotationError } from '../shared/core/errors.js'
 import { SecretText } from '../shared/core/secret-text.js'
+import { readBounded, readStream, tooLargeError } from './read-bounded.js'
 import type { Terminal } from './terminal.js'
 
-/** Reads a value from a file, a pipe or a hidden prompt, never from the command line, which every process can read. Drops one final line end. */
-export async function readValue(file: string | undefined, what: string, terminal: Terminal): Promise<SecretText> {
+/**
+ * Reads a value from a file, a pipe or a hidden prompt, never from the command line, which every process can read. Drops one final line end.
+ * too_large as soon as there is more than the store takes; held where a signal ends the wait.
+ */
+export async function readValue(file: string | undefined, what: Wanted, terminal: Terminal): Promise<SecretText> {
   const raw = await rawValue(file, what, terminal)
   const value = raw.replace(/\r?\n$/, '')
   if (value !== '') return new SecretText(value)
   throw new RotationError('bad_value', 'The value is empty.', { field: 'value', next: 'Give it in a file, on stdin or at the prompt.' })
 }
 
-async function rawValue(file: string | undefined, what: string, terminal: Terminal): Promise<string> {
-  if (file !== undefined && file !== '-') return utf8(await fromFile(file))
-  return terminal.stdin.isTTY ? fromPrompt(what, terminal) : utf8(await fromPipe(terminal))
+/** The name that a prompt shows, and how many bytes the store takes. */
+export interface Wanted {
+  readonly name: string
+  readonly bytesMax: number
 }
 
-async function fromPipe({ cancelled, stdin }: Terminal): Promise<Uint8Array> {
+async function rawValue(file: string | undefined, what: Wanted, terminal: Terminal): Promise<string> {
+  const { stdin, cancelled } = terminal
+  if (file !== undefined && file !== '-') return utf8(await readBounded(file, what.bytesMax))
+  if (stdin.isTTY) return fromPrompt(what, terminal)
   try {
-    return await buffer(addAbortSignal(cancelled, stdin))
+    return utf8(await readStream(stdin, what.bytesMax, cancelled))
   } catch (cause) {
-    if (cancelled.aborted) throw refusedError(refusals.interrupted)
-    throw cause
-  }
-}
-
-async function fromFile(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path)
-  } catch (cause) {
-    const code = systemCodeOf(cause)
-    if (code === undefined) throw cause
-    throw new RotationError('bad_event', `The file ${path} cannot be read (${code}).`, {
-      field: 'file',
-      next: 'Name a readable file, or give the value on stdin.',
-    })
+    throw cancelled.aborted ? stoppedError() : cause
   }
 }
 
@@ -79,22 +70,36 @@ const refusals = {
 const refusedError = ({ why, next }: { readonly why: string; readonly next: string }): RotationError =>
   new RotationError('bad_event', why, { field: 'value', next })
 
-function fromPrompt(what: string, { stdin, stderr }: Terminal): Promise<string> {
+const stoppedError = (): RotationError =>
+  new RotationError('held', 'Interrupted before a value was given.', { field: 'value', next: 'Run the same command again.' })
+
+function fromPrompt({ name, bytesMax }: Wanted, { stdin, stderr, cancelled }: Terminal): Promise<string> {
   stdin.setRawMode?.(true) // before the prompt: what is typed right after it is not echoed
   stdin.setEncoding('utf8').resume()
-  stderr.write(`Value of ${what} (not shown): `)
+  stderr.write(`Value of ${name} (not shown): `)
   return new Promise((resolve, reject) => {
     let text = ''
+    let isDone = false
+    const done = (end: () => void): void => {
+      if (isDone) return
+      isDone = true
+      stdin.setRawMode?.(false)
+      stdin.off('data', read).pause()
+      cancelled.removeEventListener('abort', stop)
+      stderr.write('\n')
+      end()
+    }
+    const stop = (): void => done(() => reject(stoppedError()))
+    const gone = (): void => done(() => reject(refusedError(refusals.interrupted))) // the terminal was closed
     const read = (chunk: string): void => {
       const typed = typeOn(text, chunk)
       text = typed.text
-      if (typed.end === undefined) return
-      stdin.setRawMode?.(false)
-      stdin.off('data', read).pause()
-      stderr.write('\n')
-      if (typed.end === 'done') resolve(text)
-      else reject(refusedError(refusals[typed.end]))
+      const { end } = typed
+      if (end === 'done') done(() => resolve(text))
+      else if (end !== undefined) done(() => reject(refusedError(refusals[end])))
+      else if (Buffer.byteLength(text) > bytesMax) done(() => reject(tooLargeError(bytesMax)))
     }
-    stdin.on('data', read)
+    cancelled.addEventListener('abort', stop, { once: true })
+    stdin.on('data', read).on('end', gone).on('error', gone)
   })
 }

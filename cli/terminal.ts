@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Command } from 'commander'
 import type { Env } from '../shared/core/ports/env.js'
+import { untilSignal } from './signals.js'
 
 /** The parts of a process that a command uses. A caller that runs a command without a process of its own supplies them. */
 export interface Terminal {
@@ -8,7 +9,7 @@ export interface Terminal {
   readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown }
   readonly stdout: Screen
   readonly stderr: Screen
-  /** Aborted: the command ends before its next effect. */
+  /** Aborted: the command ends before its next effect. The reason of a signal is an Interruption. */
   readonly cancelled: AbortSignal
   /** Replaces the system's clock. */
   readonly clock?: Pick<Env, 'now' | 'sleep'>
@@ -17,15 +18,14 @@ export interface Terminal {
 }
 type Screen = Writable & { readonly isTTY?: boolean }
 
-/** Makes the terminal of this process. Ctrl-C ends a command before its next effect, not in the middle of one. */
+/** Makes the terminal of this process. A signal ends a command before its next effect, not in the middle of one. */
 export function processTerminal(): Terminal {
-  const interrupted = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+  const cancelled = untilSignal()
   return {
     env: process.env,
     stdout: process.stdout,
     stderr: process.stderr,
-    cancelled: interrupted.signal,
+    cancelled,
     exit: (code) => {
       process.exitCode = code
     },

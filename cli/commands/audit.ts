@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import { checkAudit } from '../../shared/app/audit-file.js'
-import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
+import { onDisk } from '../../shared/core/disk-error.js'
+import { RotationError } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 
-/** Reads the whole audit log and changes nothing. damaged if a line was changed or the end was cut off, not_found if it cannot be read. */
+/** Reads the whole audit log and changes nothing. damaged if a line was changed or the end was cut off, not_found if it is not there, denied if it may not be read. */
 export const audit = (): Command =>
   new Command('audit')
     .description('check the audit log')
@@ -46,14 +47,6 @@ function assertUnaltered({ broken, expectedFound }: Checked, file: string, head:
 }
 
 async function check(file: string, head: string | undefined): Promise<Checked> {
-  try {
-    return await checkAudit(file, head)
-  } catch (cause) {
-    const code = systemCodeOf(cause)
-    if (code === undefined) throw cause
-    throw new RotationError('not_found', `The audit log ${file} cannot be read (${code}).`, {
-      field: 'file',
-      next: 'Give its path with --file.',
-    })
-  }
+  const misnamed = { code: 'not_found', next: 'Give its path with --file.' } as const
+  return onDisk({ path: file, tried: 'read', field: 'file', misnamed }, () => checkAudit(file, head))
 }

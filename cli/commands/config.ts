@@ -18,7 +18,7 @@ export const config = (): Command =>
         .addHelpText('after', '\nExample:\n  keyturn config check -f keyturn.json && keyturn put file:config -f keyturn.json')
         .action(
           action(async ({ output, terminal }, { file }: { readonly file?: string }) => {
-            const { consumers, freezes, paused, defaults } = checkConfiguration(await readValue(file, 'the configuration', terminal))
+            const { consumers, freezes, paused, defaults } = checkConfiguration(await readValue(file, wanted, terminal))
             const all = Object.values(consumers).map(({ key, kind, required }) => ({ key, kind, required }))
             const names = all.map(shownConsumer).join('; ') || 'none'
             const pause = paused ? ', PAUSED' : ''
@@ -28,6 +28,9 @@ export const config = (): Command =>
           }),
         ),
     )
+
+/** No store takes a longer value. */
+const wanted = { name: 'the configuration', bytesMax: 65_536 }
 
 const shownConsumer = ({ key, kind, required }: Pick<Consumer, 'key' | 'kind' | 'required'>): string =>
   `${key} ${kind}${required ? ', required' : ''}`

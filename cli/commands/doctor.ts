@@ -3,6 +3,7 @@ import { examine, type Finding } from '../../shared/app/doctor.js'
 import { RotationError } from '../../shared/core/errors.js'
 import { action } from '../context.js'
 import { storeOption } from '../options.js'
+import { assertGoesOn } from '../signals.js'
 
 const marks: Readonly<Record<Finding['level'], string>> = { good: '✓', warning: '!', wrong: '✗' }
 
@@ -17,7 +18,8 @@ export const doctor = (): Command =>
     .action(
       action(async ({ app, output }, { store }: { readonly store: string }) => {
         const found: Finding[] = []
-        for await (const one of examine(await app.deps(`${store}:any`), app.config)) {
+        for await (const one of examine({ config: app.config, local: app.isLocal(store), open: () => app.deps(`${store}:any`) })) {
+          assertGoesOn(app.env)
           found.push(one)
           output.note(`${marks[one.level]} ${one.what}: ${one.says}`)
           if (one.next !== undefined) output.note(`    ${one.next}`)

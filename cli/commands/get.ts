@@ -1,6 +1,7 @@
-import { writeFile } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { Command } from 'commander'
-import { RotationError, systemCodeOf } from '../../shared/core/errors.js'
+import { onDisk } from '../../shared/core/disk-error.js'
+import { RotationError } from '../../shared/core/errors.js'
 import type { SecretState } from '../../shared/core/ports/store.js'
 import type { SecretText } from '../../shared/core/secret-text.js'
 import { action, type Run } from '../context.js'
@@ -44,17 +45,24 @@ async function give(
     }
     terminal.stdout.write(`${value.reveal()}\n`)
   }
-  if (outputFile === undefined) return
-  try {
-    await writeFile(outputFile, value.reveal(), { mode: 0o600, flag: 'wx' })
-  } catch (cause) {
-    const code = systemCodeOf(cause)
-    if (code === undefined) throw cause
-    throw new RotationError('bad_event', `The file ${outputFile} could not be written (${code}).`, {
-      field: 'output-file',
-      next: 'Name a file that does not exist yet, in a folder that exists.',
-    })
-  }
+  if (outputFile !== undefined) await writeNew(outputFile, value)
+}
+
+/** Writes all of the value or nothing: a file that a full disk cut off is taken away again. */
+async function writeNew(path: string, value: SecretText): Promise<void> {
+  const misnamed = { code: 'bad_event', next: 'Name a file that does not exist yet, in a folder that exists.' } as const
+  await onDisk({ path, tried: 'written', field: 'output-file', misnamed }, async () => {
+    const file = await open(path, 'wx', 0o600)
+    try {
+      await file.writeFile(value.reveal())
+      await file.sync()
+    } catch (cause) {
+      await unlink(path).catch(() => undefined) // the first error is the one to report
+      throw cause
+    } finally {
+      await file.close()
+    }
+  })
 }
 
 const metadata = (state: SecretState): { readonly [key: string]: Json | undefined } => ({

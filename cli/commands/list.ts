@@ -9,6 +9,7 @@ import { lookCode } from '../../shared/lifecycle/secret/last-look.js'
 import { action, type Run } from '../context.js'
 import { storeOption } from '../options.js'
 import { showTime, table } from '../output.js'
+import { assertGoesOn } from '../signals.js'
 
 interface ListOptions {
   readonly store: string
@@ -58,6 +59,7 @@ async function readAll({ app }: Run, options: ListOptions): Promise<Read> {
   const managed = options.managed === true || options.due === true
   const leaveOut = (ref: string, cause: unknown): void => void failed.push({ ref, cause })
   for await (const listed of store.list({ managed }, leaveOut)) {
+    assertGoesOn(app.env)
     const state = await viewOf(store, listed).catch((cause: unknown) => leaveOut(listed.ref.shown, cause))
     if (state === undefined) continue
     const schedule = await scheduleOf(deps, state)

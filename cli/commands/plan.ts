@@ -4,6 +4,7 @@ import { aheadText } from '../../shared/lifecycle/fleet/sweep.js'
 import { action } from '../context.js'
 import { storeOption } from '../options.js'
 import { showTime, table } from '../output.js'
+import { assertGoesOn } from '../signals.js'
 
 /** Shows for every managed secret what is due and what a rotation would do now. The code of a real run decides it. No login, no write. */
 export const plan = (): Command =>
@@ -14,7 +15,10 @@ export const plan = (): Command =>
     .action(
       action(async ({ app, output }, { store }: { readonly store: string }) => {
         const lines: Planned[] = []
-        for await (const line of planFleet(await app.deps(`${store}:any`))) lines.push(line)
+        for await (const line of planFleet(await app.deps(`${store}:any`))) {
+          assertGoesOn(app.env)
+          lines.push(line)
+        }
         lines.sort((a, b) => (a.ref < b.ref ? -1 : 1))
         const rows = lines.map((line) => [
           line.ref,

@@ -41,7 +41,7 @@ export const put = (): Command =>
         const deps = await app.deps(refText)
         const store = await app.admin(refText)
         const ref = await store.resolve(refText)
-        const value = await readValue(options.file, ref.shown, terminal)
+        const value = await readValue(options.file, { name: ref.shown, bytesMax: store.traits.valueBytesMax }, terminal)
         readShape(value) // refuses a malformed text before it is stored
         if (await isConfiguration(app, ref)) checkConfiguration(value) // a broken one would break every command that reads it
         const state = await describedOrNot(store, ref)

@@ -8,6 +8,7 @@ import { type Swept, sweep as sweepOnce } from '../../shared/lifecycle/fleet/swe
 import type { Run } from '../context.js'
 import { action } from '../context.js'
 import { storeOption } from '../options.js'
+import { interruptedError } from '../signals.js'
 
 interface SweepOptions {
   readonly store: string
@@ -17,7 +18,10 @@ interface SweepOptions {
 }
 const followMs = 600_000
 
-/** Makes one pass over all managed secrets; with --loop, passes until it is interrupted. Only failures of the last pass set the exit code. */
+/**
+ * Makes one pass over all managed secrets; with --loop, passes until it is interrupted, which is its ordinary end. Only failures of the last pass set
+ * the exit code then.
+ */
 export const sweep = (): Command =>
   new Command('sweep')
     .description('make one pass over all managed secrets: resume, announce, retire, start what is due, check for drift')
@@ -34,8 +38,10 @@ export const sweep = (): Command =>
         const everyMs = durationOf('every', options.every)
         const lookMs = lookMsOf(run, options)
         const { env } = run.app
+        let isCut = false
         const pass = async (ms: number): Promise<readonly Swept[]> => {
           const done = await onePass(run, options.store)
+          isCut = env.cancelled.aborted && !options.loop
           await showRollouts(run, options.store, ms)
           return done
         }
@@ -44,7 +50,7 @@ export const sweep = (): Command =>
           await env.sleep(everyMs)
           if (!env.cancelled.aborted) last = await pass(Math.min(lookMs, everyMs))
         }
-        answer(run, last)
+        answer(run, last, isCut)
       }),
     )
 
@@ -80,7 +86,8 @@ async function onePass({ app, output }: Run, store: string): Promise<readonly Sw
 /** Waiting is not a failure: the next pass tries again. */
 const isFailure = ({ code }: Swept): boolean => code !== undefined && codes[code] !== 'wait' && codes[code] !== 'reread'
 
-function answer({ output }: Run, done: readonly Swept[]): void {
+/** `isCut`: a signal ended the pass before it had seen every secret. */
+function answer({ output }: Run, done: readonly Swept[], isCut: boolean): void {
   const failures = done.filter(isFailure)
   const json = {
     actions: done.map(({ ref, action: what, outcome, code, rewrote }) => ({
@@ -93,6 +100,10 @@ function answer({ output }: Run, done: readonly Swept[]): void {
     failed: failures.length,
   }
   const [first] = failures
+  if (first === undefined && isCut) {
+    output.failure(interruptedError(`Interrupted after ${done.length} actions, of which none failed.`), json)
+    return
+  }
   if (first === undefined) {
     output.result(json, [`${done.length} actions, none failed.`])
     return

@@ -24,12 +24,44 @@ export const durabilityMutants: readonly Mutant[] = [
   },
   {
     name: 'an audit record that was not synced',
-    edits: [{ file: 'shared/app/audit-file.ts', from: '          await file.datasync()\n', to: '' }],
+    edits: [{ file: 'shared/app/audit-file.ts', from: '            await file.datasync()\n', to: '' }],
     tests: ['stores/durable.test.ts'],
   },
   {
     name: 'a new audit log without its name on disk',
     edits: [{ file: 'shared/app/audit-file.ts', from: 'if (isNew) await', to: 'if (isNew && torn) await' }],
     tests: ['stores/durable.test.ts'],
+  },
+  {
+    name: 'a failed write of which the draft is reported as written',
+    edits: [
+      {
+        file: 'shared/stores/file/disk.ts',
+        from: "    throw diskError(cause, { path, tried: 'written', left: 'It is unchanged.' })\n",
+        to: '',
+      },
+    ],
+    tests: ['stores/failing-disk.test.ts'],
+  },
+  {
+    name: 'a write that was not confirmed counts as not done',
+    edits: [{ file: 'shared/stores/file/disk.ts', from: "new RotationError('ambiguous'", to: "new RotationError('unavailable'" }],
+    tests: ['stores/failing-disk.test.ts'],
+  },
+  {
+    name: 'a lock that could not be given back stays taken',
+    edits: [{ file: 'shared/stores/file/lock.ts', from: "isOwn && !held.has(id) ? 'dead'", to: "isOwn && held.has(id) ? 'dead'" }],
+    tests: ['stores/failing-disk.test.ts', 'stores/lock.test.ts'],
+  },
+  {
+    name: 'a signal keeps the lease',
+    edits: [
+      {
+        file: 'shared/lifecycle/secret/lease.ts',
+        from: 'const env = { ...guard.env, cancelled: new AbortController().signal }',
+        to: 'const { env } = guard',
+      },
+    ],
+    tests: ['lifecycle/interrupts.test.ts'],
   },
 ]

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { RotationError } from '../core/errors.js'
+import { RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import { SecretText } from '../core/secret-text.js'
 import { readCa } from './ca-file.js'
@@ -33,7 +33,7 @@ export function readConfig({ KEYTURN_KEY: key, ...environment }: Environment, fl
   const journal = environment.KEYTURN_JOURNAL
   if (journal !== undefined && !['', 'on', 'off'].includes(journal)) problems.push('KEYTURN_JOURNAL must be off, on or unset')
   if (flags.home === '') problems.push('--home names no folder')
-  const home = flags.home ?? (environment.KEYTURN_HOME || join(homedir(), '.keyturn'))
+  const home = flags.home ?? (environment.KEYTURN_HOME || usualHome(problems))
   const ca = readCa(environment.KEYTURN_CA_FILE, problems)
   if (problems.length > 0) {
     throw new RotationError('bad_config', `${problems.join('; ')}.`, {
@@ -51,5 +51,16 @@ export function readConfig({ KEYTURN_KEY: key, ...environment }: Environment, fl
     ...optional('configuration', environment.KEYTURN_CONFIG || undefined),
     ...(key ? { key: new SecretText(key) } : {}),
     ...optional('ca', ca),
+  }
+}
+
+/** Not every user has a home directory: a container may run as a number that nobody entered anywhere. */
+function usualHome(problems: string[]): string {
+  try {
+    return join(homedir(), '.keyturn')
+  } catch (cause) {
+    if (systemCodeOf(cause) === undefined) throw cause
+    problems.push('KEYTURN_HOME is not set, and this user has no home directory')
+    return ''
   }
 }

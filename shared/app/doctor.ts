@@ -1,16 +1,19 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { RotationError, systemCodeOf } from '../core/errors.js'
+import { diskError } from '../core/disk-error.js'
+import { messageOf, RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Code } from '../core/ports/errors.js'
 import type { Preflight } from '../core/ports/notifier.js'
 import type { Listed } from '../core/ports/store.js'
+import { remedies } from '../core/remedies.js'
 import { inspectCompanions } from '../lifecycle/consumers/companions.js'
 import { statusOf } from '../lifecycle/fleet/status.js'
 import { lookError, shownLook, verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { type Trial, warningsOf } from '../lifecycle/secret/trial.js'
+import { othersMayWrite } from '../stores/file/home.js'
 import { checkAudit } from './audit-file.js'
 import type { Config } from './config.js'
 
@@ -28,20 +31,48 @@ export interface Finding {
 const good = (what: string, says: string): Finding => ({ what, level: 'good', says })
 const clockMsMax = 60_000
 
+/** What doctor examines. `local`: the store, or that of the configuration, is a folder of this machine; else there need be none. */
+export interface Examined {
+  readonly config: Config
+  readonly local: boolean
+  /** Asked for once the folders were looked at: a store that cannot be opened is a finding, too. */
+  readonly open: () => Promise<Deps>
+}
+
 /** Checks what can be checked without a change: one login per secret, one connection per consumer. Each problem comes with its remedy. */
-export async function* examine(deps: Deps, config: Config): AsyncIterable<Finding> {
-  yield* folders(config)
+export async function* examine({ config, local, open }: Examined): AsyncIterable<Finding> {
+  if (local) yield* folders(config)
   yield await audit(config)
+  const deps = await open().catch((cause: unknown) => wrong('store', cause))
+  if ('what' in deps) yield deps
+  else yield* opened(deps, config)
+}
+
+async function* opened(deps: Deps, config: Config): AsyncIterable<Finding> {
   const consumers = yield* configuration(deps, config)
   for (const key of consumers) yield route(deps, key)
   yield* companions(deps)
   const unread: Finding[] = []
   const noteUnread = (shown: string, cause: unknown): void => void unread.push(wrong(shown, cause))
-  for await (const listed of deps.store.list({ managed: false }, noteUnread)) {
-    yield* clock(deps, listed)
-    if (Object.keys(listed.policy).length > 0) yield await secret(deps, listed.ref.shown)
+  try {
+    for await (const listed of deps.store.list({ managed: false }, noteUnread)) {
+      yield* clock(deps, listed)
+      if (Object.keys(listed.policy).length > 0) yield await secret(deps, listed.ref.shown)
+    }
+  } catch (cause) {
+    yield wrong('store', listError(deps, cause)) // what was found before stays said
   }
   yield* unread
+}
+
+/** A store's own error, which nobody has explained yet. */
+function listError({ store }: Deps, cause: unknown): RotationError {
+  if (cause instanceof RotationError) return cause
+  const code = store.classify(cause)
+  return new RotationError(code, `The secrets could not be listed: ${messageOf(cause).replace(/\.$/, '')}.`, {
+    cause,
+    next: remedies[code],
+  })
 }
 
 const wrong = (what: string, cause: unknown): Finding => {
@@ -49,40 +80,50 @@ const wrong = (what: string, cause: unknown): Finding => {
   return { what, level: 'wrong', code: cause.code, says: `${cause.code}: ${cause.message}`, next: cause.next }
 }
 
-/** Checks permissions: the owner can write, and nobody else may read. */
+/** Checks permissions: the owner can write, nobody else may, and nobody else may read. */
 async function* folders({ home, key, keyFile }: Config): AsyncIterable<Finding> {
   for (const path of key ? [home] : [home, keyFile]) yield await permissions(path)
 }
 
 async function permissions(path: string): Promise<Finding> {
   try {
-    const { mode } = await stat(path)
+    const found = await stat(path)
     await access(path, constants.R_OK | constants.W_OK)
-    if ((mode & 0o077) === 0) return good(path, 'only its owner may read it')
-    const says = `others may read it (mode ${(mode & 0o777).toString(8)})`
+    const others = othersMayWrite(path, found)
+    if (others !== undefined) return { what: path, level: 'wrong', ...others }
+    if ((found.mode & 0o077) === 0) return good(path, 'only its owner may read it')
+    const says = `others may read it (mode ${(found.mode & 0o777).toString(8)})`
     return { what: path, level: 'wrong', says, next: `Run chmod go= ${path}.` }
   } catch (cause) {
-    const code = systemCodeOf(cause)
-    if (code === undefined) throw cause
-    const says = `it cannot be read and written (${code})`
-    return { what: path, level: 'wrong', says, next: 'Run keyturn init, or correct its permissions.' }
+    const missing = { code: 'bad_config', next: 'Run keyturn init, or name the folder with --home or KEYTURN_HOME.' } as const
+    return wrong(path, diskError(cause, { path, tried: 'used', misnamed: missing }))
   }
 }
 
 async function audit({ audit: path }: Config): Promise<Finding> {
   if (path === 'stderr') return good('audit log', 'goes to stderr')
   try {
-    await access(dirname(path), constants.W_OK)
     const { records, broken } = await checkAudit(path)
+    await access(path, constants.W_OK)
     if (broken.length === 0) return good(path, `${records} records, none changed`)
     const says = `line ${broken[0]} was changed, or a line before it is missing`
     return { what: path, level: 'wrong', says, next: 'Run keyturn audit verify, and compare the log with a backup.' }
   } catch (cause) {
-    const code = systemCodeOf(cause)
-    if (code === undefined) throw cause
-    if (code === 'ENOENT') return good(path, 'no record yet')
-    const says = `it cannot be written (${code}): no change is possible`
-    return { what: path, level: 'wrong', says, next: 'Correct the permissions of its folder, or set KEYTURN_AUDIT.' }
+    return noLog(path, cause)
+  }
+}
+
+/** A log that does not exist yet is fine where it can be made. */
+async function noLog(path: string, cause: unknown): Promise<Finding> {
+  const folder = dirname(path)
+  try {
+    if (systemCodeOf(cause) !== 'ENOENT') throw cause
+    await access(folder, constants.W_OK)
+    return good(path, 'no record yet')
+  } catch (met) {
+    if (systemCodeOf(met) === 'ENOENT') return good(path, 'no record yet: its folder is made with the first one')
+    const found = wrong(path, diskError(met, { path, tried: 'written' }))
+    return { ...found, says: `${found.says} No change is possible.` }
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { diskError } from '../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import { commonKeys, prefix, renamed } from '../core/policy/index.js'
@@ -53,7 +54,7 @@ function readAuthorities(file: string): string | undefined {
     return readFileSync(file, 'utf8')
   } catch (cause) {
     if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(systemCodeOf(cause) ?? '')) return undefined
-    throw cause
+    throw diskError(cause, { path: file, tried: 'read' })
   }
 }
 

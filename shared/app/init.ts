@@ -1,5 +1,5 @@
 import type { Env } from '../core/ports/env.js'
-import { makeFolders } from '../stores/file/disk.js'
+import { makeFolders } from '../stores/file/home.js'
 import { createKeyFile, parseKey } from '../stores/file/keys.js'
 import type { Config } from './config.js'
 

@@ -11,7 +11,7 @@ import { loadNotifier } from '../notifiers/registry.js'
 import { loadRotator } from '../rotators/registry.js'
 import { type OpenedStore, storeRow } from '../stores/registry.js'
 import { adminReader } from './admin.js'
-import { auditSink } from './audit-file.js'
+import { auditSink, type WriteText } from './audit-file.js'
 import type { Config } from './config.js'
 import { ConfigurationSource, withoutConfiguration } from './configuration.js'
 import { inferPolicy } from './infer.js'
@@ -28,6 +28,8 @@ export interface App {
   /** For a person: guarded like a rotation, so that changes are recorded and failures are explained. */
   admin(refText: string): Promise<SecretStore & SecretStoreAdmin>
   deps(refText: string): Promise<Deps>
+  /** Whether a store of this kind, or the configuration that goes with it, is a folder of this machine. bad_event for a store that does not exist. */
+  isLocal(kind: string): boolean
   /** What a platform that drives rotations itself offers: it calls one step at a time, and can be asked to start. */
   service(refText: string): Promise<{ readonly steps?: StepService; readonly starter?: RotationStarter }>
 }
@@ -39,7 +41,7 @@ const defaultStore = storeKind('file')
 /** Callbacks to the caller: `onStep` hears of each step that is done, `writeError` gets what the audit log writes to stderr. */
 export interface AppOptions {
   readonly onStep?: (step: Step) => void
-  readonly writeError?: (text: string) => void
+  readonly writeError?: WriteText
 }
 
 /** Wires the app and opens no store: each is opened when a ref first names it, and kept. */
@@ -80,8 +82,14 @@ export function openApp(config: Config, env: Env, { onStep, writeError }: AppOpt
     env,
     admin: async (refText) => guardAdmin(await store(refText), guard),
     deps,
+    isLocal: (kind) => isLocal(kind, config),
     service: async (refText) => serviceOf(await store(refText)),
   }
+}
+
+function isLocal(kind: string, { configuration }: Config): boolean {
+  const named = configuration === undefined ? [] : [splitRef(configuration, defaultStore).store]
+  return [storeKind(kind), ...named].some((one) => storeRow(one).local === true)
 }
 
 function configurationOf({ configuration: name }: Config, env: Env, store: OpenStore): Pick<ConfigurationSource, 'get'> {

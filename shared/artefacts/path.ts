@@ -1,5 +1,7 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { diskError } from '../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import type { Artefact } from '../core/ports/artefact.js'
 
 /**
@@ -19,16 +21,18 @@ export function pathArtefact(file: string, write: 'rename' | 'plain', name: stri
         })
         return 'written'
       } catch (cause) {
-        const code = systemCodeOf(cause)
-        if (code === undefined) throw cause
-        const next = 'Check that the folder exists and that this user may write to it.'
-        throw new RotationError(code === 'EACCES' ? 'denied' : 'delivery_failed', `${file} could not be written (${code}).`, {
-          field,
-          next,
-        })
+        throw deliveryError(diskError(cause, { path: file, tried: 'written', field, misnamed }))
       }
     },
   }
+}
+
+const misnamed = { code: 'delivery_failed', next: 'Check that the folder exists and that this user may write to it.' } as const
+
+/** A full or broken disk is a delivery that failed, like any other that may succeed later. */
+function deliveryError(cause: unknown): unknown {
+  if (!(cause instanceof RotationError) || cause.code !== 'unavailable') return cause
+  return new RotationError('delivery_failed', cause.message, { next: cause.next, cause, ...optional('field', cause.field) })
 }
 
 async function present(file: string): Promise<string | undefined> {

@@ -14,8 +14,9 @@ export function systemEnv(options: SystemEnvOptions = {}): Env {
   const cancelled = options.cancelled ?? new AbortController().signal
   return {
     now: () => Date.now(),
-    sleep: (ms) =>
+    sleep: (ms, how) =>
       new Promise((resolve) => {
+        if (how === 'to the end') return void setTimeout(resolve, ms)
         if (cancelled.aborted) return resolve()
         const done = () => {
           clearTimeout(timer)

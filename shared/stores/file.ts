@@ -1,7 +1,7 @@
-import { opendir } from 'node:fs/promises'
 import { assertClaim, assertSettled, claimedRotation } from '../core/claims.js'
 import { currentOf } from '../core/current.js'
-import { RotationError, systemCodeOf } from '../core/errors.js'
+import { diskError } from '../core/disk-error.js'
+import { codeOf, RotationError } from '../core/errors.js'
 import { newVersionId } from '../core/ids.js'
 import { optional } from '../core/optional.js'
 import type {
@@ -25,7 +25,7 @@ import type {
 import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { conflictError, withCurrent, without } from './file/changes.js'
-import { keyOf, lockFolder, pathOf, readIfThere, replaceFile, secretsFolder } from './file/disk.js'
+import { isName, keyOf, lockOf, namesIn, pathOf, readIfThere, replaceFile, secretsFolder } from './file/disk.js'
 import { damagedError, type FileDocument, type FileVersion, readDocument, writeDocument } from './file/document.js'
 import type { StoreKeys } from './file/keys.js'
 import { withLock } from './file/lock.js'
@@ -35,7 +35,6 @@ import { seal, unseal } from './file/seal.js'
 import { infoOf, isOver, stateOf } from './file/state.js'
 
 const kind = storeKind('file')
-const namesAllowed = /^[a-z0-9][a-z0-9._/-]{0,99}$/
 /**
  * The embedded store: one encrypted and authenticated file for each secret. A file is written whole under one lock, so that value, journal and stage
  * change together. It is for one machine; do not share the folder between machines.
@@ -54,10 +53,10 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
 
   async resolve(text: string): Promise<SecretRef> {
     const { store, name } = splitRef(text, kind)
-    if (store !== kind || !namesAllowed.test(name)) {
+    if (store !== kind || !isName(name)) {
       throw new RotationError('bad_event', `"${text}" is not a name of the file store.`, {
         field: 'ref',
-        next: 'Use a-z 0-9 . _ - /, beginning with a letter or digit, at most 100 characters. Example: file:db.',
+        next: 'Use a-z 0-9 . _ - /, beginning with a letter or digit, at most 100 characters, fewer with many /. Example: file:db.',
       })
     }
     return { store: kind, key: name, shown: `file:${name}`, name }
@@ -142,7 +141,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   }
 
   async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed> {
-    for await (const { name } of await opendir(secretsFolder(this.#home))) {
+    for await (const name of namesIn(secretsFolder(this.#home))) {
       const key = keyOf(name)
       if (key === undefined) continue
       try {
@@ -165,11 +164,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
   }
 
   classify(cause: unknown): Code {
-    if (cause instanceof RotationError) return cause.code
-    const code = systemCodeOf(cause)
-    if (code === 'ENAMETOOLONG') return 'bad_event'
-    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EIO' || code === 'EMFILE') return 'unavailable'
-    return code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'denied' : 'internal'
+    return codeOf(diskError(cause, { path: this.#home, tried: 'used' })) ?? 'internal'
   }
 
   async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {
@@ -180,7 +175,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
         next: 'Shorten it.',
       })
     }
-    await withLock(lockFolder(this.#home), this.#env, async () => {
+    await withLock(lockOf(this.#home), this.#env, async () => {
       const path = pathOf(this.#home, ref.key)
       if ((await readIfThere(path)) !== undefined)
         throw new RotationError('exists', `${ref.shown} already exists.`, { next: 'Put a new value into it, or choose another name.' })
@@ -228,7 +223,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
 
   /** Reads, changes and writes as one: nobody else writes meanwhile, and a killed process leaves the old file. An unchanged document is not written. */
   async #change<T>(ref: SecretRef, change: (document: FileDocument) => [FileDocument, T]): Promise<T> {
-    return withLock(lockFolder(this.#home), this.#env, async () => {
+    return withLock(lockOf(this.#home), this.#env, async () => {
       const before = await this.#load(ref)
       const [after, result] = change(before)
       if (after !== before) await replaceFile(pathOf(this.#home, ref.key), writeDocument(this.#keys, { ...after, rev: before.rev + 1 }))

@@ -19,13 +19,15 @@ export type OpenedStore = SecretStore & SecretStoreAdmin & Partial<StepService &
 /** How a store is opened. */
 export interface StoreRow {
   open(options: StoreOptions): Promise<OpenedStore>
+  /** It keeps its secrets in a folder of this machine, sealed with a key of its own. */
+  readonly local?: true
   /** For trials and tests: its secrets are gone with the process. */
   readonly trial?: true
 }
 
 /** One row for each store. A store is loaded only when a ref names it. */
 export const stores = {
-  file: { open: async ({ env, home, key }) => (await import('./file/open.js')).openFileStore(home, await key(), env) },
+  file: { open: async ({ env, home, key }) => (await import('./file/open.js')).openFileStore(home, key, env), local: true },
   aws: {
     open: async ({ env, environment }) =>
       (await import('./aws-secrets-manager/admin.js')).AwsSecretsManagerAdmin.openFrom(environment, env),

@@ -29,7 +29,7 @@ export class Clock {
 /** Calls one command line in this process, with an environment, an input, a clock and an output of its own; what it reads is not a terminal. */
 export async function callCommand(
   words: readonly string[],
-  { env, clock }: Pick<Terminal, 'env' | 'clock'>,
+  { env, clock, cancelled = new AbortController().signal }: Pick<Terminal, 'env' | 'clock'> & Partial<Pick<Terminal, 'cancelled'>>,
   stdin: string | Buffer = '',
 ): Promise<Called> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
@@ -40,7 +40,6 @@ export async function callCommand(
   }
   try {
     const input = Readable.from(stdin.length === 0 ? [] : [Buffer.from(stdin)])
-    const cancelled = new AbortController().signal
     await runCommand(words, { env, stdin: input, stdout, stderr, cancelled, exit, ...optional('clock', clock) })
   } finally {
     for (const stream of [stdout, stderr]) stream.end()

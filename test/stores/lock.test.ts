@@ -74,7 +74,7 @@ describe('the lock of the file store', () => {
       assert.equal(lifeOf(other), 'unknown')
       await leave(other)
       await assert.rejects(
-        withLock(folder, new FakeEnv('lock', Date.now()), async () => 'had it'),
+        withLock({ folder, of: 'It' }, new FakeEnv('lock', Date.now()), async () => 'had it'),
         (cause: unknown) => (cause as { code: string }).code === 'locked' && (cause as { next: string }).next.includes('000000000007'),
       )
       await rm(folder, { recursive: true })
@@ -93,7 +93,7 @@ describe('the lock of the file store', () => {
     for (const owner of dead) {
       assert.equal(lifeOf(owner), 'dead')
       await leave(owner)
-      assert.equal(await withLock(folder, systemEnv(), async () => 'had it'), 'had it')
+      assert.equal(await withLock({ folder, of: 'It' }, systemEnv(), async () => 'had it'), 'had it')
       assert.deepEqual((await readdir(folder)).sort(), ['000000000007', '000000000008'])
       await rm(folder, { recursive: true })
     }
@@ -107,14 +107,14 @@ describe('the lock of the file store', () => {
       await delay(5)
       inside--
     }
-    await Promise.all(Array.from({ length: 8 }, () => withLock(folder, systemEnv(), act)))
+    await Promise.all(Array.from({ length: 8 }, () => withLock({ folder, of: 'It' }, systemEnv(), act)))
   })
 
   it('is given back when the work fails', async () => {
     await assert.rejects(
-      withLock(folder, systemEnv(), async () => Promise.reject(new Error('failed'))),
+      withLock({ folder, of: 'It' }, systemEnv(), async () => Promise.reject(new Error('failed'))),
       /failed/,
     )
-    assert.equal(await withLock(folder, systemEnv(), async () => 1), 1)
+    assert.equal(await withLock({ folder, of: 'It' }, systemEnv(), async () => 1), 1)
   })
 })

@@ -2,8 +2,8 @@
 export interface Env {
   /** Epoch milliseconds. */
   now(): number
-  /** Ends early, without an error, when `cancelled` fires. */
-  sleep(ms: number): Promise<void>
+  /** Ends early, without an error, when `cancelled` fires; `to the end` is for what has to be done after that. */
+  sleep(ms: number, how?: 'to the end'): Promise<void>
   random(bytes: number): Uint8Array
   /** One structured line. Fields never hold a value; the guard redacts them anyway. */
   log(code: string, fields: Readonly<Record<string, string | number>>): void

@@ -1,4 +1,5 @@
 import { messageOf, RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
 
 /** Two records per effect: `intent` before, `outcome` after. Ids, times and codes; never a value. */
@@ -22,16 +23,22 @@ export interface AuditSink {
   write(record: AuditRecord): Promise<void>
 }
 
-/** Records an effect before it happens. A change that cannot be recorded does not happen. */
+/** Records an effect before it happens. A change that cannot be recorded does not happen: audit_failed, or locked and held as the sink says. */
 export async function recordIntent(sink: AuditSink, record: Omit<AuditRecord, 'phase'>): Promise<void> {
   try {
     await sink.write({ ...record, phase: 'intent' })
   } catch (cause) {
-    const next = 'Make the audit log writable again (space, permissions), then run the same command again.'
-    throw new RotationError(
-      'audit_failed',
-      `The audit record before ${record.effect} could not be written (${messageOf(cause)}), so ${record.effect} was not done.`,
-      { cause, next },
-    )
+    throw notRecorded(record.effect, cause)
   }
+}
+
+function notRecorded(effect: string, cause: unknown): RotationError {
+  const message = `The audit record before ${effect} could not be written, so ${effect} was not done: ${messageOf(cause).replace(/\.$/, '')}.`
+  if (!(cause instanceof RotationError)) {
+    const next = 'Make the audit log writable again (space, permissions), then run the same command again.'
+    return new RotationError('audit_failed', message, { cause, next })
+  }
+  // Another process at work, or an interrupt, is not a fault of the log.
+  const code = cause.code === 'locked' || cause.code === 'held' ? cause.code : 'audit_failed'
+  return new RotationError(code, message, { cause, next: cause.next, ...optional('field', cause.field) })
 }

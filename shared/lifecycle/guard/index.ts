@@ -15,7 +15,7 @@ export { guardStore } from './store.js'
 /** An environment whose log passes the redactor. Rotators get this one, never the bare one. */
 export const guardEnv = (env: Env, redactor: Redactor): Env => ({
   now: () => env.now(),
-  sleep: (ms) => env.sleep(ms),
+  sleep: (ms, how) => env.sleep(ms, how),
   random: (bytes) => env.random(bytes),
   cancelled: env.cancelled,
   ...settingsOf(env),

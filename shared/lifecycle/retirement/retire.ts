@@ -6,9 +6,9 @@ import type { Retiring, SecretState, VersionInfo } from '../../core/ports/store.
 import type { CredentialId, SecretRef } from '../../core/ports/words.js'
 import { seenBy } from '../consumers/deliver.js'
 import { endOf } from '../decide/reckoned.js'
-
 import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
+import { endArming } from '../secret/lease.js'
 import { isLostRace, lookAgain, type Opened, opened } from '../secret/open.js'
 import { identitiesOf, retainedIds } from '../secret/outgoing.js'
 import { assertConsumers, createTools, type Tools } from '../secret/setup.js'
@@ -159,14 +159,32 @@ export async function carryOut(
   verdict: Pick<Verdict, 'why' | 'forced'> | undefined,
   more: Pick<Context<unknown>, 'endSessions'> = {},
 ): Promise<Retired> {
-  const { tools, setup, state } = looked
+  const { tools, state } = looked
   const { env, holder } = tools.deps
   const { id } = entry
-  const leaseUntil = env.now() + retireLeaseMs
   const armedState = entry.state === 'disabled' ? 'disabled' : 'armed'
-  const armed: Retiring = { ...entry, state: armedState, holder, leaseUntil }
+  const armed: Retiring = { ...entry, state: armedState, holder, leaseUntil: env.now() + retireLeaseMs }
   const others = (state.journal?.retiring ?? []).filter((one) => one.id !== id)
   await tools.store.note(state, { retiring: [...others, armed], ...optional('seen', state.journal?.seen) })
+  try {
+    return await retireArmed(looked, entry, armed, verdict, more)
+  } catch (cause) {
+    await endArming(tools, state.ref, armed)
+    throw cause
+  }
+}
+
+async function retireArmed(
+  looked: Looked,
+  entry: Retiring,
+  armed: Retiring,
+  verdict: Pick<Verdict, 'why' | 'forced'> | undefined,
+  more: Pick<Context<unknown>, 'endSessions'>,
+): Promise<Retired> {
+  const { tools, setup, state } = looked
+  const { id } = entry
+  const { leaseUntil = 0 } = armed
+  const others = (state.journal?.retiring ?? []).filter((one) => one.id !== id)
   const after = await tools.store.describe(state.ref)
   // Where the store keeps the journal apart from the value, its revision does not cover a value that somebody wrote since the gate looked.
   const live = await liveAs({ tools, setup, state: after }, entry)

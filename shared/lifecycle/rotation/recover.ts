@@ -6,7 +6,7 @@ import type { Retiring } from '../../core/ports/journal.js'
 import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { Deps } from '../secret/deps.js'
-import { endLease } from '../secret/lease.js'
+import { endLease, leased } from '../secret/lease.js'
 import { openSecret } from '../secret/open.js'
 import type { Known, Tools } from '../secret/setup.js'
 import { giveUpValue } from './refused-value.js'
@@ -62,10 +62,14 @@ export async function recover(
   const found = { ref, tried, action, left, ...optional('after', stoppedAt) }
   if (yes && action.do === 'by hand') await stopForPut(tools, state, tried)
   if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ...found, done: false }
+  await leased(tools, ref, () => carryOut(tools, known, state, action))
+  return { ...found, done: true }
+}
+
+async function carryOut(tools: Tools, known: Known, state: SecretState, action: SafeAction): Promise<void> {
   if (action.do === 'restore') await restore(tools, known, state, action.version)
   else if (action.do === 'discard') await discard(tools, known, state)
   else if (state.journal?.code !== undefined) await tools.store.note(state, { code: null })
-  return { ...found, done: true }
 }
 
 /** Where the target refuses current, a put must not wait for grace or announcements: a stuck secret takes one that a login proves. */

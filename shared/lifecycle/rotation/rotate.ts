@@ -1,4 +1,4 @@
-import { codeOf, RotationError } from '../../core/errors.js'
+import { RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { SecretState } from '../../core/ports/store.js'
@@ -9,7 +9,7 @@ import { assertPlaces, repairPublicSets } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
-import { endLease } from '../secret/lease.js'
+import { endLease, leased } from '../secret/lease.js'
 import { lookAgain, opened } from '../secret/open.js'
 import { noteOutgoing } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
@@ -145,16 +145,6 @@ export function refusedError({ shown }: SecretRef, action: Extract<Action, { do:
   return new RotationError(code, `${shown}: ${why}.`, {
     next: next?.replaceAll('<ref>', shown) ?? nextFor(code, shown),
   })
-}
-
-/** An orderly end gives the right to act back at once. After a crash the lease has to run out. */
-async function leased<T>(tools: Tools, ref: SecretRef, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (cause) {
-    if (codeOf(cause) !== 'locked') await endLease(tools, ref)
-    throw cause
-  }
 }
 
 /** Claims and runs what was decided. 'again': something had to be noted or repaired first. */

@@ -1,13 +1,19 @@
-import { chmod, mkdir, open, opendir, readFile, rename, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { lstat, open, opendir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { type DiskUse, diskCodeOf, diskError, onDisk } from '../../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 
 /** The folder of the secrets, one file for each. */
 export const secretsFolder = (home: string): string => join(home, 'secrets')
 /** The folder of the lock's numbered files. */
 export const lockFolder = (home: string): string => join(home, 'lock')
+/** The lock of a store. */
+export const lockOf = (home: string) => ({ folder: lockFolder(home), of: `The file store ${home}` })
 /** The file of a secret: `temporal/pg` → `temporal%2Fpg.json`. */
 export const pathOf = (home: string, key: string): string => join(secretsFolder(home), `${encodeURIComponent(key)}.json`)
+/** Whether a secret may have this name: it must fit into the name of one file, and of its draft, on every file system. */
+export const isName = (text: string): boolean => /^[a-z0-9][a-z0-9._/-]{0,99}$/.test(text) && draftOf(pathOf('', text)).length < fileNameMax
+const fileNameMax = 250
 /** The secret that a file holds; undefined for a file that does not belong to the store. */
 export function keyOf(file: string): string | undefined {
   const name = /^([a-z0-9].*)\.json$/.exec(file)?.[1]
@@ -22,7 +28,7 @@ export function keyOf(file: string): string | undefined {
 
 /** The file of any secret of the store; undefined in an empty store. */
 export async function anyFile(home: string): Promise<{ readonly path: string; readonly text: string } | undefined> {
-  for await (const { name } of await opendir(secretsFolder(home))) {
+  for await (const name of namesIn(secretsFolder(home))) {
     const key = keyOf(name)
     const text = key === undefined ? undefined : await readIfThere(pathOf(home, key))
     if (key !== undefined && text !== undefined) return { path: pathOf(home, key), text }
@@ -30,41 +36,51 @@ export async function anyFile(home: string): Promise<{ readonly path: string; re
   return undefined
 }
 
-/** Makes the folders. bad_config when the home or a part of its path is a file. */
-export async function makeFolders(home: string): Promise<void> {
-  try {
-    await mkdir(secretsFolder(home), { recursive: true, mode: 0o700 })
-    await chmod(home, 0o700)
-  } catch (cause) {
-    const code = systemCodeOf(cause)
-    if (code === 'ENOTDIR' || code === 'EEXIST') throw folderError(home)
-    throw cause
+/** The names of the files in a folder, one by one. */
+export async function* namesIn(folder: string): AsyncIterable<string> {
+  const use: DiskUse = { path: folder, tried: 'read', field: 'KEYTURN_HOME' }
+  const names = (await onDisk(use, () => opendir(folder)))[Symbol.asyncIterator]()
+  for (;;) {
+    const { done, value } = await onDisk(use, () => names.next())
+    if (done) return
+    yield value.name
   }
 }
 
-/** Makes a bad_config error: the home, or a part of its path, is a file. */
-export const folderError = (home: string): RotationError =>
-  new RotationError('bad_config', `${home} is not a folder.`, {
-    field: 'KEYTURN_HOME',
-    next: 'Name another folder with --home or KEYTURN_HOME.',
-  })
-
-/** The text of a file; undefined where the file does not exist. Only ENOENT means absent: every other failure is thrown. */
+/** The text of a file of the store; undefined where nothing has its name. damaged where that is not a file, such as a link that leads nowhere. */
 export async function readIfThere(path: string): Promise<string | undefined> {
+  const next = 'Restore it from a backup. Keyturn left it as it is.'
+  return onDisk({ path, tried: 'read', misnamed: { code: 'damaged', next } }, async () => {
+    try {
+      const found = await stat(path)
+      // A pipe that nobody writes to would be waited for without end.
+      if (!found.isFile() && !found.isDirectory()) throw new RotationError('damaged', `${path} is not a file.`, { next })
+      return await readFile(path, 'utf8')
+    } catch (cause) {
+      if (systemCodeOf(cause) === 'ENOENT' && !(await hasName(path))) return undefined
+      throw cause
+    }
+  })
+}
+
+async function hasName(path: string): Promise<boolean> {
   try {
-    return await readFile(path, 'utf8')
+    await lstat(path)
+    return true
   } catch (cause) {
-    if (systemCodeOf(cause) === 'ENOENT') return undefined
+    if (systemCodeOf(cause) === 'ENOENT') return false
     throw cause
   }
 }
+
+const draftOf = (path: string): string => `.draft-${basename(path)}`
 
 /**
  * Writes a file so that it is the old one or the new one, and never a half: a draft beside it is synced and renamed over it, and the folder is synced.
  * The lock is held, so one name for drafts is enough.
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = join(dirname(path), `.draft-${path.slice(dirname(path).length + 1)}`)
+  const draft = join(dirname(path), draftOf(path))
   try {
     const file = await open(draft, 'w', 0o600)
     try {
@@ -75,10 +91,24 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     }
     await rename(draft, path)
   } catch (cause) {
-    await dropDraft(draft)
-    throw explained(cause, path)
+    await unlink(draft).catch(() => undefined) // the first error is the one to report
+    throw diskError(cause, { path, tried: 'written', left: 'It is unchanged.' })
   }
-  await syncFolder(dirname(path))
+  await confirm(path)
+}
+
+/** The new content is in its place already: a failure means that a power cut may undo it, and not that nothing was done. */
+async function confirm(path: string): Promise<void> {
+  try {
+    await syncFolder(dirname(path))
+  } catch (cause) {
+    const code = diskCodeOf(cause)
+    if (code === undefined) throw cause
+    throw new RotationError('ambiguous', `${path} was written, but the disk did not confirm it (${code}).`, {
+      cause,
+      next: 'Run the same command again: it reads the state first.',
+    })
+  }
 }
 
 /** Makes the names in a folder durable: without this a power cut can undo a rename. */
@@ -89,27 +119,4 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close()
   }
-}
-
-async function dropDraft(draft: string): Promise<void> {
-  try {
-    await unlink(draft)
-  } catch (cause) {
-    if (!['ENOENT', 'EROFS', 'EACCES', 'EPERM'].includes(systemCodeOf(cause) ?? '')) throw cause // otherwise the first error is the one to report
-  }
-}
-
-function explained(cause: unknown, path: string): unknown {
-  const code = systemCodeOf(cause)
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new RotationError('unavailable', `The disk is full: ${path} was not written and is unchanged.`, {
-      cause,
-      next: 'Make room, then run the same command again.',
-    })
-  }
-  if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM') {
-    const next = 'Mount it writable, or run as the user that owns it; then run the same command again.'
-    return new RotationError('denied', `${path} cannot be written (${code}); it is unchanged.`, { cause, next })
-  }
-  return cause
 }

@@ -1,6 +1,8 @@
 import { hkdfSync } from 'node:crypto'
-import { open, readFile, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { onDisk } from '../../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import { SecretText } from '../../core/secret-text.js'
@@ -15,6 +17,7 @@ export interface StoreKeys {
 }
 
 const bytesOfKey = 32
+const keyFileField = 'KEYTURN_KEY_FILE'
 
 /** Derives the keys by HKDF-SHA256 (RFC 5869), with one label for each purpose. */
 export function deriveKeys(master: Buffer): StoreKeys {
@@ -37,51 +40,55 @@ export function parseKey(text: SecretText, from: string): Buffer {
 
 /** Reads a key file. bad_config when others than its owner may read it, or when it does not exist. */
 export async function readKeyFile(path: string): Promise<Buffer> {
-  try {
-    const { mode } = await stat(path)
-    if ((mode & 0o077) !== 0) {
-      const next = `Run chmod 600 on it. Everybody who could read it could read every secret of this store, so rotate them, too.`
-      throw new RotationError('bad_config', `Others may read the key file ${path} (mode ${(mode & 0o777).toString(8)}).`, {
-        field: 'key file',
-        next,
-      })
-    }
-    return parseKey(new SecretText(await readFile(path, 'utf8')), path)
-  } catch (cause) {
-    const code = systemCodeOf(cause)
-    if (code === 'EISDIR') throw keyFileError(path, 'is a folder')
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
+  return onDisk({ path, tried: 'read', field: keyFileField }, async () => {
+    try {
+      assertPrivate(path, await stat(path))
+      return parseKey(new SecretText(await readFile(path, 'utf8')), path)
+    } catch (cause) {
+      const code = systemCodeOf(cause)
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw cause
       throw new RotationError('bad_config', `There is no key: KEYTURN_KEY is not set and ${path} does not exist.`, {
         field: 'KEYTURN_KEY',
         next: 'Run keyturn init for a new store, or give the key of this one in KEYTURN_KEY.',
       })
     }
-    throw cause
-  }
+  })
 }
 
-/** Writes a new random key that only its owner may read. exists: an old key is never overwritten, because the values would be lost with it. */
+function assertPrivate(path: string, { mode }: Pick<Stats, 'mode'>): void {
+  if ((mode & 0o077) === 0) return
+  throw new RotationError('bad_config', `Others may read the key file ${path} (mode ${(mode & 0o777).toString(8)}).`, {
+    field: 'key file',
+    next: 'Run chmod 600 on it. Everybody who could read it could read every secret of this store, so rotate them, too.',
+  })
+}
+
+/**
+ * Writes a new random key that only its owner may read. exists: an old key is never overwritten, because the values would be lost with it. A file
+ * that could not be written whole is taken away again, so that the next attempt does not find a broken key.
+ */
 export async function createKeyFile(path: string, random: Env['random']): Promise<void> {
-  try {
-    const file = await open(path, 'wx', 0o600)
+  await onDisk({ path, tried: 'written', field: keyFileField }, async () => {
+    const file = await openNew(path)
     try {
       await file.writeFile(`${Buffer.from(random(bytesOfKey)).toString('base64')}\n`)
       await file.sync()
+    } catch (cause) {
+      await unlink(path).catch(() => undefined) // the first error is the one to report
+      throw cause
     } finally {
       await file.close()
     }
     await syncFolder(dirname(path)) // it is the only key, so its name must survive a power cut, too
-  } catch (cause) {
-    const code = systemCodeOf(cause)
-    if (code === 'EEXIST')
-      throw new RotationError('exists', `The key file ${path} already exists.`, { cause, next: 'Use the store as it is.' })
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw keyFileError(path, 'is in no folder that exists')
-    throw cause
-  }
+  })
 }
 
-const keyFileError = (path: string, why: string): RotationError =>
-  new RotationError('bad_config', `The key file ${path} ${why}.`, {
-    field: 'KEYTURN_KEY_FILE',
-    next: 'Name a file in a folder that exists.',
-  })
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', 0o600)
+  } catch (cause) {
+    if (systemCodeOf(cause) !== 'EEXIST') throw cause
+    await stat(path) // a link that leads nowhere is not a key
+    throw new RotationError('exists', `The key file ${path} already exists.`, { cause, next: 'Use the store as it is.' })
+  }
+}

@@ -1,8 +1,10 @@
-import { link, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { diskCodeOf, onDisk } from '../../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
-import { lifeOf, type ProcessIdentity, thisProcess } from './process.js'
+import { isStopped, lifeOf, type ProcessIdentity, thisProcess } from './process.js'
 
 /**
  * Mutual exclusion on one machine. Node offers no lock call of the system, so the lock is a folder of numbered files, and the highest number counts.
@@ -11,39 +13,78 @@ import { lifeOf, type ProcessIdentity, thisProcess } from './process.js'
  * that was made while numbers changed never looks empty.
  */
 const waitMsMax = 30_000
+/** After an interrupt, for what is recorded and given back before the end: an owner at work is done within this time. */
+const lastWaitMsMax = 2000
 const litterMsMin = 60_000
 const name = (generation: number): string => String(generation).padStart(12, '0')
 
+/** An empty entry was given back. */
 interface Entry {
-  readonly owner?: ProcessIdentity // absent: given back
+  readonly owner?: ProcessIdentity
+  /** Tells apart what one process took, and what it holds still. */
+  readonly id?: number
+}
+/** What this process holds. An entry that names it and is not here could not be given back, because the disk failed: nobody holds that. */
+const held = new Set<number>()
+let taken = 0
+
+/** The folder of a lock, and what it protects, as an error names it: `The audit log /var/log/audit.jsonl`. */
+export interface Lock {
+  readonly folder: string
+  readonly of: string
 }
 
-/** Runs `act` while no other process holds the lock, and gives the lock back. locked after 30 seconds of waiting; held where the wait is interrupted. */
-export async function withLock<T>(folder: string, env: Env, act: () => Promise<T>): Promise<T> {
-  const generation = await acquire(folder, env)
+/**
+ * Runs `act` while no other process holds the lock, and gives the lock back. locked after 30 seconds of waiting; held where the wait is interrupted.
+ * denied and the like where the folder cannot be used. What `act` returns or throws is what counts, even where the lock cannot be given back.
+ */
+export async function withLock<T>(lock: Lock, env: Env, act: () => Promise<T>): Promise<T> {
+  const id = ++taken
+  held.add(id)
   try {
-    return await act()
+    const generation = await onDisk({ path: lock.folder, tried: 'used' }, () => acquire(lock, env, id))
+    try {
+      return await act()
+    } finally {
+      await giveBack(join(lock.folder, name(generation)), env)
+    }
   } finally {
-    await put(folder, env, {}, (from) => rename(from, join(folder, name(generation))))
+    held.delete(id)
   }
 }
 
-async function acquire(folder: string, env: Env): Promise<number> {
-  const giveUpAt = env.now() + waitMsMax
+/** Empties the entry, which needs no room on the disk. Where even that fails, the next of this process knows it by `held`, and others by its end. */
+async function giveBack(path: string, env: Env): Promise<void> {
+  try {
+    await truncate(path)
+  } catch (cause) {
+    const code = diskCodeOf(cause)
+    if (code === undefined) throw cause
+    env.log('lock_not_released', { path, code })
+  }
+}
+
+async function acquire({ folder, of }: Lock, env: Env, id: number): Promise<number> {
+  let giveUpAt = env.now() + waitMsMax
   await mkdir(folder, { recursive: true, mode: 0o700 })
   for (;;) {
     const top = Math.max(0, ...(await generations(folder)))
     const entry = top === 0 ? {} : await readEntry(join(folder, name(top)))
-    const life = entry?.owner ? lifeOf(entry.owner) : 'dead'
-    if (entry !== undefined && life === 'dead' && (await take(folder, top + 1, env))) {
+    const life = entry === undefined ? 'unknown' : ownerLife(entry)
+    if (entry !== undefined && life === 'dead' && (await take(folder, top + 1, { owner: thisProcess(), id }, env))) {
       await tidy(folder, top + 1, env)
       return top + 1
     }
-    if (env.now() >= giveUpAt) throw lockError(folder, top, entry, life)
-    if (env.cancelled.aborted)
-      throw new RotationError('held', 'Interrupted while waiting for the lock of the file store.', { next: 'Run the same command again.' })
-    await env.sleep(2 + (env.random(1)[0] ?? 0) / 16)
+    if (env.cancelled.aborted) giveUpAt = Math.min(giveUpAt, env.now() + lastWaitMsMax)
+    if (env.now() >= giveUpAt) throw env.cancelled.aborted ? interruptedError(of) : lockError({ folder, of }, top, entry, life)
+    await env.sleep(2 + (env.random(1)[0] ?? 0) / 16, 'to the end')
   }
+}
+
+function ownerLife({ owner, id }: Entry): ReturnType<typeof lifeOf> {
+  if (owner === undefined) return 'dead'
+  const isOwn = id !== undefined && isDeepStrictEqual(owner, thisProcess())
+  return isOwn && !held.has(id) ? 'dead' : lifeOf(owner)
 }
 
 const generations = async (folder: string): Promise<readonly number[]> =>
@@ -63,9 +104,9 @@ async function readEntry(path: string): Promise<Entry | undefined> {
   }
 }
 
-async function take(folder: string, generation: number, env: Env): Promise<boolean> {
+async function take(folder: string, generation: number, entry: Entry, env: Env): Promise<boolean> {
   try {
-    await put(folder, env, { owner: thisProcess() }, (from) => link(from, join(folder, name(generation))))
+    await put(folder, env, entry, (from) => link(from, join(folder, name(generation))))
   } catch (cause) {
     if (systemCodeOf(cause) === 'EEXIST') return false
     throw cause
@@ -110,11 +151,20 @@ async function remove(path: string): Promise<void> {
   }
 }
 
-function lockError(folder: string, top: number, entry: Entry | undefined, life: string): RotationError {
-  const who = entry?.owner ? `process ${entry.owner.pid} on ${entry.owner.host}` : 'another process'
+const interruptedError = (of: string): RotationError =>
+  new RotationError('held', `Interrupted while waiting for another process. ${of} is locked.`, { next: 'Run the same command again.' })
+
+function lockError({ folder, of }: Lock, top: number, entry: Entry | undefined, life: string): RotationError {
+  const owner = entry?.owner
+  const who = owner ? `process ${owner.pid} on ${owner.host}` : 'another process'
+  if (life === 'alive' && owner && isStopped(owner)) {
+    return new RotationError('locked', `${of} is locked by ${who}, which is stopped.`, {
+      next: `Continue that process (kill -CONT ${owner.pid}) or end it, then run the same command again.`,
+    })
+  }
   const next =
     life === 'unknown'
       ? `It runs on another machine or in another container, so nobody here can tell whether it is alive. If you know that it is not, delete ${join(folder, name(top))}.`
       : 'Wait until it is done, then run the same command again.'
-  return new RotationError('locked', `The file store is locked by ${who}.`, { next })
+  return new RotationError('locked', `${of} is locked by ${who}.`, { next })
 }

@@ -12,11 +12,14 @@ export interface ProcessIdentity {
   readonly startedAt: string
 }
 
+/** Every other failure is thrown: a process that cannot open a file now must not take a living owner for a dead one. */
+const gone = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENOTDIR', 'EINVAL']
+
 const readText = (path: string): string => {
   try {
     return readFileSync(path, 'utf8').trim()
   } catch (cause) {
-    if (systemCodeOf(cause) !== undefined) return '' // missing, or not readable for us: the other checks decide
+    if (gone.includes(systemCodeOf(cause) ?? '')) return '' // missing, or not readable for us: the other checks decide
     throw cause
   }
 }
@@ -26,7 +29,7 @@ function namespace(): string {
   try {
     return `${readText('/proc/sys/kernel/random/boot_id')} ${readlinkSync('/proc/self/ns/pid')}`
   } catch (cause) {
-    if (systemCodeOf(cause) !== undefined) return readText('/proc/sys/kernel/random/boot_id')
+    if (gone.includes(systemCodeOf(cause) ?? '')) return readText('/proc/sys/kernel/random/boot_id')
     throw cause
   }
 }
@@ -73,6 +76,9 @@ export function lifeOf(other: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
   if (there === undefined) return 'alive'
   return there.startedAt !== other.startedAt || /^[ZX]/.test(there.state) ? 'dead' : 'alive'
 }
+
+/** Whether a process of this machine is stopped (`kill -STOP`, Ctrl-Z): it lives, and does nothing until somebody continues it. */
+export const isStopped = (other: ProcessIdentity): boolean => /^[Tt]/.test(lookUp(other.pid)?.state ?? '')
 
 /** The boot in which a process ran. After a restart of the machine all earlier processes are gone. */
 const bootOf = ({ space }: ProcessIdentity): string => space.split(' ')[0] ?? ''

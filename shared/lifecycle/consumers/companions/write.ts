@@ -11,6 +11,7 @@ import { structureOf } from '../../../core/shapes/structure.js'
 import { decide } from '../../decide/decide.js'
 import { guarded } from '../../guard/index.js'
 import type { Companion, Place } from '../../secret/deps.js'
+import { leased } from '../../secret/lease.js'
 import { lookAgain } from '../../secret/open.js'
 import { dropPut, putUntested } from '../../secret/plain-put.js'
 import { createTools, type Tools } from '../../secret/setup.js'
@@ -71,7 +72,7 @@ async function writeSecret(there: Tools, companion: Companion, source: Source): 
     const wanted = textFor(companion, source, present)
     if (wanted === undefined || wanted.equals(present)) return written
     if (!(await source.still())) throw overtakenError(source)
-    await putOnce(there, state, wanted)
+    await leased(there, ref, () => putOnce(there, state, wanted))
     written = true
     return 'again'
   }
