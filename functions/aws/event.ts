@@ -1,20 +1,8 @@
 import { RotationError } from '../../shared/core/errors.js'
 import { isToken } from '../../shared/core/ids.js'
-import type { Step } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { StepRequest } from '../../shared/lifecycle/service/serve.js'
-
-/** The functions of the vendor's templates receive `createSecret`; its documentation prints `create_secret`. Both are accepted. */
-const steps: Readonly<Record<string, Step>> = {
-  createSecret: 'create',
-  setSecret: 'set',
-  testSecret: 'test',
-  finishSecret: 'finish',
-  create_secret: 'create',
-  set_secret: 'set',
-  test_secret: 'test',
-  finish_secret: 'finish',
-}
+import { stepNames } from './step-names.js'
 
 /** One step of a rotation that Secrets Manager drives, as it asks for it. */
 export interface RotationCall {
@@ -28,7 +16,7 @@ export function readEvent(event: unknown, at: number): RotationCall {
   const field = (name: string): unknown =>
     typeof event === 'object' && event !== null ? new Map(Object.entries(event)).get(name) : undefined
   const [step, ref, token, rotationToken] = ['Step', 'SecretId', 'ClientRequestToken', 'RotationToken'].map(field)
-  const known = typeof step === 'string' && Object.hasOwn(steps, step) ? steps[step] : undefined
+  const known = typeof step === 'string' && Object.hasOwn(stepNames, step) ? stepNames[step] : undefined
   if (known === undefined) return failEvent('Step', 'is not a step of a rotation')
   if (typeof ref !== 'string' || ref === '') return failEvent('SecretId', 'names no secret')
   if (typeof token !== 'string' || !isToken(token)) return failEvent('ClientRequestToken', 'is not a token of 32 to 64 characters')

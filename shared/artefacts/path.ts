@@ -1,5 +1,5 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { diskError } from '../core/disk-error.js'
+import { diskCodeOf, diskError } from '../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Artefact } from '../core/ports/artefact.js'
@@ -21,11 +21,15 @@ export function pathArtefact(file: string, write: 'rename' | 'plain', name: stri
         })
         return 'written'
       } catch (cause) {
-        throw deliveryError(diskError(cause, { path: file, tried: 'written', field, misnamed }))
+        throw deliveryError(diskError(thrownBy(cause), { path: file, tried: 'written', field, misnamed }))
       }
     },
   }
 }
+
+/** What the system threw: the guard around the write has put an error of ours over it. */
+const thrownBy = (cause: unknown): unknown =>
+  cause instanceof RotationError && diskCodeOf(cause.cause) !== undefined ? cause.cause : cause
 
 const misnamed = { code: 'delivery_failed', next: 'Check that the folder exists and that this user may write to it.' } as const
 
