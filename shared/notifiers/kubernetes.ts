@@ -4,10 +4,11 @@ import type { Change, Consumer, ConsumerState, Notifier, NotifierContext } from 
 import { Busy } from '../kubernetes/client.js'
 import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
+import { whyNotWritten } from './kubernetes/operator.js'
 import { preflight } from './kubernetes/preflight.js'
 import { restart, stillFrozen, stillResting, writtenAt } from './kubernetes/restart.js'
 import { type KubernetesSettings, wholeSettings } from './kubernetes/settings.js'
-import { forceSyncKey, hasToken, isMarkedBy, isSynced, type Mark, markOf, whyNotWritten } from './kubernetes/sync.js'
+import { askedAt, forceSyncKey, hasToken, isMarkedBy, isSynced, type Mark, sourceMark } from './kubernetes/sync.js'
 import { whyNotHeld } from './kubernetes/verify.js'
 
 const soonMs = 2000
@@ -59,18 +60,23 @@ async function step(
     evidence,
     again: env.now() + waitMs,
   })
-  const { externalSecret: own = '', clusterExternalSecret: parent } = wanted
-  const mark = markOf(change, parent === undefined ? own : `parent ${parent}`)
-  const poked = await poke(mark, wanted, cluster)
+  const mark = sourceMark(change, wanted)
+  const poked = await poke(mark, wanted, cluster, env.now())
   if ('state' in poked) {
     const again = context.receipt?.phase === 'requested' && poked.marked === true
     if (!again) return at('requested', poked.state)
     return at('requested', `${poked.state} again: something removes our mark`, laterMs)
   }
   const { externalSecret } = poked
-  if (!isSynced(externalSecret, mark)) return at('requested', 'not synced since it was asked to')
   const unwritten = whyNotWritten(externalSecret)
-  if (unwritten !== undefined) return at('requested', unwritten, laterMs)
+  const synced = isSynced(externalSecret, mark)
+  if (unwritten !== undefined) {
+    const why = synced ? unwritten.why : `${unwritten.why}; ${notSynced}`
+    const again = unwritten.asks && (await askedAgain(mark, wanted, cluster, externalSecret, context))
+    const state = again ? at('requested', `${why}: asked to sync again`) : at('requested', why, laterMs)
+    return unwritten.fix ? { ...state, code: 'bad_config' } : state
+  }
+  if (!synced) return at('requested', notSynced)
   const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context, several)
   if (wrong !== undefined) {
     const again = await askedAgain(mark, wanted, cluster, externalSecret, context)
@@ -80,44 +86,46 @@ async function step(
   return restart(mark, wanted, cluster, externalSecret, at, context)
 }
 
+const notSynced = 'not synced since it was asked to'
+
 type Poked = { readonly state: string; readonly marked?: boolean } | { readonly externalSecret: ExternalSecret }
 
 /** Makes the one write of the first look: our mark on the ExternalSecret, or on the parent that passes it on. */
-async function poke(mark: Mark, wanted: KubernetesSettings, cluster: Cluster): Promise<Poked> {
+async function poke(mark: Mark, wanted: KubernetesSettings, cluster: Cluster, now: number): Promise<Poked> {
   const parent = wanted.clusterExternalSecret
   const name = parent === undefined ? wanted.externalSecret : await cluster.childName(parent)
   const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
   const annotations = externalSecret?.metadata.annotations
   const asked = parent === undefined ? isMarkedBy(annotations, mark) : hasToken(annotations?.[forceSyncKey], mark)
   if (externalSecret && asked) return { externalSecret }
-  if (parent !== undefined) return pokeParent(mark, parent, cluster)
+  if (parent !== undefined) return pokeParent(mark, parent, cluster, now)
   if (externalSecret === undefined || name === undefined) throw cluster.missingError('ExternalSecret', name ?? '')
-  const marked = await cluster.markExternalSecret(externalSecret, mark)
+  const marked = await cluster.markExternalSecret(externalSecret, mark, now)
   if (marked) return { state: `${name} was asked to sync`, marked }
   return { state: `${name} changed meanwhile, and is looked at again`, marked }
 }
 
-async function pokeParent(mark: Mark, parent: string, cluster: Cluster): Promise<Poked> {
-  if (await cluster.markParent(parent, mark)) return { state: `${parent} was asked to sync` }
+async function pokeParent(mark: Mark, parent: string, cluster: Cluster, now: number): Promise<Poked> {
+  if (await cluster.markParent(parent, mark, now)) return { state: `${parent} was asked to sync` }
   return { state: `${parent} is marked, its ExternalSecret not yet (an operator before 0.20 never passes the mark on)` }
 }
 
 /**
- * Asks once more where the operator has synced since and holds another value. It may have asked a replica of the store that was behind, and it asks
- * again by itself only after its refreshInterval, or never. The same mark with what it has synced by now is a new request; on a parent the time is
- * added to it.
+ * Asks once more, five minutes after the last request, where only that can help: the operator holds another value (it may have asked a replica of the
+ * store that was behind), or it is done until its refreshInterval. The marks say when we asked; without that, the receipt does.
  */
 async function askedAgain(
   mark: Mark,
-  { clusterExternalSecret }: KubernetesSettings,
+  { clusterExternalSecret: parent }: KubernetesSettings,
   cluster: Cluster,
   externalSecret: ExternalSecret,
   { receipt, env }: NotifierContext,
 ): Promise<boolean> {
-  const since = receipt?.phase === 'synced' ? receipt.at : undefined
-  if (since === undefined || env.now() - since < askAgainMs) return false
-  if (clusterExternalSecret !== undefined) return cluster.markParent(clusterExternalSecret, mark, env.now())
-  return cluster.markExternalSecret(externalSecret, mark)
+  const now = env.now()
+  const at = askedAt(externalSecret, mark) ?? receipt?.at
+  // A request from the future comes from a clock that was ahead: nobody waits for that.
+  if (at === undefined || Math.abs(now - at) < askAgainMs) return false
+  return parent === undefined ? cluster.markExternalSecret(externalSecret, mark, now) : cluster.markParent(parent, mark, now, true)
 }
 
 /** Waits until pods have read the mounted file by themselves, counted from the last write of the Secret by the server's clock. Jobs and bare pods do not read it again. */

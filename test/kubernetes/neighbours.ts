@@ -174,23 +174,6 @@ export function kubernetesNeighbours(which: 'real' | 'fake', skip: string | fals
       }
     })
 
-    it('an ExternalSecret that the operator cannot sync: refused by name until it is Ready again', async () => {
-      await open()
-      const verdict = async () => (await notifier.preflight(room.consumer(), room.context())).verdict
-      await until('ok', async () => (await verdict()) === 'ok')
-      room.operator.fault = 'fail'
-      room.operator.refresh()
-      await until('a refusal', async () => (await verdict()) === 'refuse')
-      const checked = await notifier.preflight(room.consumer(), room.context())
-      assert.ok(
-        checked.verdict === 'refuse' && /The ExternalSecret db is not Ready.*SecretSyncedError/.test(checked.why),
-        JSON.stringify(checked),
-      )
-      room.operator.fault = undefined
-      room.operator.refresh()
-      await until('ok again', async () => (await verdict()) === 'ok')
-    })
-
     it('a target that became immutable, or that the operator leaves alone, is never verified, marker or not', async () => {
       await open()
       for (const [spec, says] of [

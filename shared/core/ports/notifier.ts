@@ -54,11 +54,14 @@ export interface NotifierContext {
   before?(): Promise<SecretText | undefined>
 }
 
-/** refuse: certainly misconfigured. unknown: not reachable now, which blocks nothing. */
+/**
+ * refuse: certainly misconfigured, which only a person can correct. wait: it could not follow now, and may do so later. Both hold a rotation.
+ * unknown: not reachable now, which blocks nothing.
+ */
 export type Preflight =
   | { readonly verdict: 'ok' }
   | { readonly verdict: 'unknown'; readonly why: string }
-  | { readonly verdict: 'refuse'; readonly why: string; readonly next: string }
+  | { readonly verdict: 'refuse' | 'wait'; readonly why: string; readonly next: string }
 
 /** What somebody sent in the name of a consumer. */
 export interface Callback {

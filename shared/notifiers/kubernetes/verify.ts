@@ -1,10 +1,11 @@
 import type { Change, NotifierContext } from '../../core/ports/notifier.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Cluster } from './cluster.js'
-import { fieldOf, holds, isSameText, mappingOf, takesWhatChanged, whyNoOneRead } from './expected.js'
+import { holds, isSameText, mappingOf, takesWhatChanged, whyNoOneRead } from './expected.js'
 import type { ExternalSecret, Secret } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
+import { type Forms, formsOf } from './written.js'
 
 /** Why the Secret is not known to hold what was published; undefined where a comparison showed that it does. Values are compared in memory only. */
 export async function whyNotHeld(
@@ -52,12 +53,12 @@ async function whyNoMarker(
   text: SecretText,
   before: NotifierContext['before'],
 ): Promise<string | undefined> {
-  const now = fieldOf(text, field)
-  if (now === undefined || now === '') return `the value has no field ${field}`
+  const now = formsOf(text)?.get(field)?.[0] ?? ''
+  if (now === '') return `the value has no field ${field}`
   if (previous === null) return undefined
   const older = await before?.()
   if (older === undefined) return `the previous version cannot be read, so nobody can say whether ${field} changed`
-  return fieldOf(older, field) === now ? `the field ${field} is the same in the previous version` : undefined
+  return formsOf(older)?.get(field)?.[0] === now ? `the field ${field} is the same in the previous version` : undefined
 }
 
 function isMarkedWith(
@@ -65,9 +66,9 @@ function isMarkedWith(
   { key, annotation, field }: NonNullable<KubernetesSettings['marker']>,
   text: SecretText,
 ): boolean {
-  const now = fieldOf(text, field) ?? ''
+  const forms: Forms = formsOf(text)?.get(field) ?? []
   const there = key === undefined ? metadata.annotations[annotation ?? ''] : decoded(data[key])
-  return there !== undefined && isSameText(there, now)
+  return there !== undefined && forms.some((one) => isSameText(there, one))
 }
 
 const decoded = (base64: string | undefined): string | undefined =>
