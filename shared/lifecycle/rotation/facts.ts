@@ -3,7 +3,7 @@ import { inWindow, type Settings } from '../../core/policy/index.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretView } from '../../core/ports/store.js'
 import type { Policy } from '../../core/ports/words.js'
-import { isRefusing } from '../consumers/preflight.js'
+import { holdingCode } from '../consumers/preflight.js'
 import type { Facts } from '../decide/action.js'
 import { wasEmergency } from '../decide/publication.js'
 import type { Companion, Configuration } from '../secret/deps.js'
@@ -19,7 +19,10 @@ export function factsOf(
   const { env } = tools.deps
   const frozen = frozenNow(settings, configuration, env.now())
   const seen = state.journal?.seen ?? {}
-  const refusing = consumers.filter(({ key, required }) => required && isRefusing(seen[key], state))
+  const refused = consumers.flatMap(({ key, required }) => {
+    const code = required ? holdingCode(seen[key], state) : undefined
+    return code === undefined ? [] : [{ key, code, ...optional('why', seen[key]?.evidence) }]
+  })
   const written = companions.filter((one) => isWritten(one, state)).length
   const toTell = consumers.length + unknownConsumers.length - written
   const places = consumers.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place] as const]))
@@ -35,7 +38,7 @@ export function factsOf(
     mints: rotator?.issuer !== undefined,
     journal: tools.deps.journal,
     consumers: toTell > 0,
-    refused: refusing.map(({ key }) => key),
+    refused,
     places: Object.fromEntries(places),
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...optional('frozen', frozen),

@@ -47,7 +47,7 @@ export function retireFirst({ state, facts }: Look): { retireFirst?: CredentialI
   return oldest ? { retireFirst: oldest.id } : {}
 }
 
-function shownNames(keys: readonly string[], { places }: Look['facts']): string {
+function shownNames(keys: readonly string[], { places }: { readonly places?: Look['facts']['places'] }): string {
   const shown = keys.map((key) => (places?.[key] === undefined ? key : `${key} (${places[key]})`))
   return shown.join(', ')
 }
@@ -72,6 +72,29 @@ function undelivered({ state, facts }: Look): string {
   return keys.length > 0 ? `: ${shownNames(keys, facts)} could not be notified` : ''
 }
 
+const whyNots = {
+  bad_config: 'a required consumer is misconfigured',
+  delivery_refused: 'a required consumer refuses announcements',
+  held: 'a required consumer could not follow now',
+} as const
+const nextRefused =
+  'Run keyturn doctor: it asks the consumer again and says why. Correct that, then run keyturn sweep; keyturn status <ref> shows each consumer.'
+
+/** A misconfigured consumer comes first: waiting does not help there. */
+function consumersAgainst({ facts }: Look): Action | undefined {
+  const { refused = [], places } = facts
+  const code = (['bad_config', 'delivery_refused', 'held'] as const).find((one) => refused.some((each) => each.code === one))
+  if (code === undefined) return undefined
+  const those = refused.filter((one) => one.code === code)
+  const said = those.flatMap(({ key, why }) => (why === undefined ? [] : [shownReason(key, why, places)]))
+  const silent = those.filter(({ why }) => why === undefined).map(({ key }) => key)
+  const names = [...(silent.length > 0 ? [shownNames(silent, { places })] : []), ...said].join('; ')
+  return refuse(code === 'bad_config' ? code : 'held', `${whyNots[code]}: ${names}`, nextRefused)
+}
+
+const shownReason = (key: string, why: string, places: Look['facts']['places']): string =>
+  `${shownNames([key], { places })}: ${why.replace(/\.$/, '')}`
+
 /** Rows 23 to 26: what holds a new rotation. */
 export function hold(look: Look): Action | undefined {
   const { state, request, facts } = look
@@ -83,14 +106,8 @@ export function hold(look: Look): Action | undefined {
       'Run keyturn retire <ref>: it notifies them, and names those that could not be notified.',
     )
   // What is put may be just what such a consumer waits for.
-  if (request.kind !== 'put' && facts.refused !== undefined && facts.refused.length > 0) {
-    const names = shownNames(facts.refused, facts)
-    return refuse(
-      'held',
-      `a required consumer refuses announcements, or is misconfigured: ${names}`,
-      'Run keyturn doctor: it says why. Correct it, then run keyturn sweep; keyturn status <ref> shows each consumer.',
-    )
-  }
+  const refused = request.kind === 'put' ? undefined : consumersAgainst(look)
+  if (refused !== undefined) return refused
   const from = countsFrom(state, state.publishedAt, facts.now)
   if (from === undefined && facts.slots !== 1 && state.previous !== undefined)
     return refuse(
