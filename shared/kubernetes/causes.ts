@@ -14,10 +14,17 @@ const fixes: readonly (readonly [codes: RegExp, fix: Fix])[] = [
   [/^ERR_INVALID_CHAR$/, { field: 'token', next: 'Give the token as one word, without a line break.' }],
 ]
 
+/** A call that was given up: the message says after how long. */
+export class Late extends Error {
+  constructor(waitedMs: number, cause?: unknown) {
+    super(waitedMs > 0 ? `no whole answer within ${waitedMs / 1000} s` : 'the time of this look was over before', { cause })
+  }
+}
+
 /** Why no answer came, in words. With a fix where the next call would fail for the same reason; otherwise the server is only out of reach for now. */
 export function causeOf(cause: unknown): { readonly why: string; readonly fix: Fix | undefined } {
-  const late = cause instanceof Error && ['TimeoutError', 'AbortError'].includes(cause.name)
-  const why = late ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
+  if (cause instanceof Late) return { why: cause.message, fix: undefined }
+  const why = systemCodeOf(cause) ?? 'no answer'
   const [, fix] = fixes.find(([codes]) => codes.test(why)) ?? []
   return { why, fix }
 }

@@ -212,6 +212,29 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     server.close()
   })
 
+  it('an API server that never answers, or never ends its answer: said after how long, and what to do', async () => {
+    await open()
+    const authority = new Authority()
+    const { cert, key } = authority.issue(['DNS:localhost'])
+    for (const begins of [false, true]) {
+      const server = createServer({ cert, key }, (_, response) => {
+        if (begins) response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+      })
+      await once(server.listen(0, '127.0.0.1'), 'listening')
+      const at = `https://localhost:${(server.address() as AddressInfo).port}`
+      const consumer = room.consumer({ ...plain, timeoutMs: 200 }, { server: at, ca: authority.ca })
+      await assert.rejects(notifier.advance(room.publish(), consumer, room.context()), {
+        code: 'delivery_failed',
+        message: /could not be asked for \(no whole answer within 0\.2 s\)\.$/,
+        next: /longer timeoutMs/,
+      })
+      const found = await notifier.preflight(consumer, room.context())
+      assert.ok(found.verdict === 'unknown' && /within 0\.2 s/.test(found.why), JSON.stringify(found))
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
   it('a parent that changed since it was read is not written to', async () => {
     await open()
     await room.makeParent('raced')
