@@ -6,14 +6,14 @@ import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
 import { whyNotWritten } from './kubernetes/operator.js'
 import { preflight } from './kubernetes/preflight.js'
+import { askedAgain, poke } from './kubernetes/request.js'
 import { restart, stillFrozen, stillResting, writtenAt } from './kubernetes/restart.js'
 import { type KubernetesSettings, wholeSettings } from './kubernetes/settings.js'
-import { askedAt, forceSyncKey, hasToken, isMarkedBy, isSynced, type Mark, sourceMark } from './kubernetes/sync.js'
+import { isSynced, sourceMark } from './kubernetes/sync.js'
 import { whyNotHeld } from './kubernetes/verify.js'
 
 const soonMs = 2000
 const laterMs = 15_000
-const askAgainMs = 300_000
 
 /**
  * External Secrets Operator and the workloads behind it. The operator is asked to sync, and seen to have synced. The Secret is compared with the
@@ -79,54 +79,14 @@ async function step(
   if (!synced) return at('requested', notSynced)
   const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context, several)
   if (wrong !== undefined) {
-    const again = await askedAgain(mark, wanted, cluster, externalSecret, context)
-    return again ? at('requested', `${wrong}: asked to sync again`) : at('synced', wrong, laterMs)
+    const again = wrong.mayPass && (await askedAgain(mark, wanted, cluster, externalSecret, context))
+    return again ? at('requested', `${wrong.why}: asked to sync again`) : at('synced', wrong.why, laterMs)
   }
   if (wanted.restart === 'none') return soak(wanted, cluster, externalSecret, env.now())
-  return restart(mark, wanted, cluster, externalSecret, at, context)
+  return restart(change, wanted, cluster, externalSecret, at, context)
 }
 
 const notSynced = 'not synced since it was asked to'
-
-type Poked = { readonly state: string; readonly marked?: boolean } | { readonly externalSecret: ExternalSecret }
-
-/** Makes the one write of the first look: our mark on the ExternalSecret, or on the parent that passes it on. */
-async function poke(mark: Mark, wanted: KubernetesSettings, cluster: Cluster, now: number): Promise<Poked> {
-  const parent = wanted.clusterExternalSecret
-  const name = parent === undefined ? wanted.externalSecret : await cluster.childName(parent)
-  const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
-  const annotations = externalSecret?.metadata.annotations
-  const asked = parent === undefined ? isMarkedBy(annotations, mark) : hasToken(annotations?.[forceSyncKey], mark)
-  if (externalSecret && asked) return { externalSecret }
-  if (parent !== undefined) return pokeParent(mark, parent, cluster, now)
-  if (externalSecret === undefined || name === undefined) throw cluster.missingError('ExternalSecret', name ?? '')
-  const marked = await cluster.markExternalSecret(externalSecret, mark, now)
-  if (marked) return { state: `${name} was asked to sync`, marked }
-  return { state: `${name} changed meanwhile, and is looked at again`, marked }
-}
-
-async function pokeParent(mark: Mark, parent: string, cluster: Cluster, now: number): Promise<Poked> {
-  if (await cluster.markParent(parent, mark, now)) return { state: `${parent} was asked to sync` }
-  return { state: `${parent} is marked, its ExternalSecret not yet (an operator before 0.20 never passes the mark on)` }
-}
-
-/**
- * Asks once more, five minutes after the last request, where only that can help: the operator holds another value (it may have asked a replica of the
- * store that was behind), or it is done until its refreshInterval. The marks say when we asked; without that, the receipt does.
- */
-async function askedAgain(
-  mark: Mark,
-  { clusterExternalSecret: parent }: KubernetesSettings,
-  cluster: Cluster,
-  externalSecret: ExternalSecret,
-  { receipt, env }: NotifierContext,
-): Promise<boolean> {
-  const now = env.now()
-  const at = askedAt(externalSecret, mark) ?? receipt?.at
-  // A request from the future comes from a clock that was ahead: nobody waits for that.
-  if (at === undefined || Math.abs(now - at) < askAgainMs) return false
-  return parent === undefined ? cluster.markExternalSecret(externalSecret, mark, now) : cluster.markParent(parent, mark, now, true)
-}
 
 /** Waits until pods have read the mounted file by themselves, counted from the last write of the Secret by the server's clock. Jobs and bare pods do not read it again. */
 async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret: ExternalSecret, now: number): Promise<ConsumerState> {

@@ -48,6 +48,8 @@ export interface NotifierContext {
   readonly deadline: number
   /** What was received for this very publication. */
   readonly receipt?: Seen
+  /** The other consumers of this secret of the same kind, where they may share something. */
+  readonly beside?: readonly Consumer[]
   /** The published value, for a notifier that compares it with what a consumer got; read only on request, and audited. */
   value?(): Promise<SecretText>
   /** The value that was current before it; undefined if it can no longer be read. */

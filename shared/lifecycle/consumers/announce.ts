@@ -105,7 +105,7 @@ async function deliverAll(
     const older = overtaken.some((one) => one.consumer.key === consumer.key)
     const settled = same !== undefined && !older && isSettled(same, consumer, now())
     if (settled) told.push({ consumer, seen: same, evidence: notedBefore(same) })
-    else told.push(await deliver(tools, change, consumer, same))
+    else told.push(await deliver(tools, change, consumer, same, consumers))
   }
   return told
 }

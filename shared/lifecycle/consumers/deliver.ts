@@ -23,15 +23,22 @@ export const wasTold = ({ phase, code }: Seen): boolean => phase !== 'failed' ||
 
 /**
  * Tells one consumer: one bounded look and at most one delivery. It does not throw for what the consumer does, because that failure must not undo
- * or repeat a rotation.
+ * or repeat a rotation. `all`: the consumers of the secret, because some are restarted together.
  */
-export async function deliver(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
+export async function deliver(
+  tools: Tools,
+  change: Change,
+  consumer: Consumer,
+  before: Seen | undefined,
+  all: readonly Consumer[],
+): Promise<Delivery> {
   const { env } = tools.deps
   const { ref, version } = change
   const receipt = before?.version === version ? before : undefined
   const context = {
     env: tools.guard.env,
     deadline: env.now() + tellMsMax,
+    beside: all.filter(({ key, kind }) => kind === consumer.kind && key !== consumer.key),
     value: () => tools.store.read(ref, version),
     before: () => readBefore(tools, change),
     ...optional('receipt', receipt),

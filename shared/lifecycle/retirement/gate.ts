@@ -60,16 +60,22 @@ async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretSta
   const change = changeOf(state, current)
   const told: Delivery[] = []
   for (const consumer of consumers.filter((one: Consumer) => one.required))
-    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key]))
+    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key], consumers))
   return told
 }
 
 /** Does not ask a consumer before the time that it named (Retry-After): until then it counts as not drained. */
-async function askNow(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
+async function askNow(
+  tools: Tools,
+  change: Change,
+  consumer: Consumer,
+  before: Seen | undefined,
+  all: readonly Consumer[],
+): Promise<Delivery> {
   const hasFailed = before?.version === change.version && before.phase === 'failed'
   if (hasFailed && (before.again ?? 0) > tools.deps.env.now())
     return { consumer, seen: before, evidence: before.evidence ?? 'asked to wait' }
-  return deliver(tools, change, consumer, before)
+  return deliver(tools, change, consumer, before, all)
 }
 
 /** Only lasting sessions are noted as seen, and only their end starts the clock. */

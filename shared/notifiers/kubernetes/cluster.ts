@@ -133,10 +133,10 @@ export class Cluster {
     if (found === undefined) throw this.missingError(ref.kind, ref.name)
     return asWorkload(found)
   }
-  /** Marks the template of a workload; false where the server's answer does not have the mark. */
-  async restart(ref: WorkloadRef, mark: Mark): Promise<boolean> {
-    const answer = await this.#patch(this.#workloadPath(ref), markTemplate(mark))
-    return answer === undefined || isMarked(asWorkload(answer), mark)
+  /** Marks the template of a workload in one write; false where the server's answer does not have the marks. */
+  async restart(ref: WorkloadRef, marks: readonly Mark[]): Promise<boolean> {
+    const answer = await this.#patch(this.#workloadPath(ref), markTemplate(marks))
+    return answer === undefined || marks.every((mark) => isMarked(asWorkload(answer), mark))
   }
   /** A Job or a bare pod; undefined where it is not there, whether or not it ever was. */
   async resting(ref: WorkloadRef): Promise<Resting | undefined> {

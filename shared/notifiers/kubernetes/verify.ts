@@ -7,7 +7,15 @@ import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
 import { type Forms, formsOf } from './written.js'
 
-/** Why the Secret is not known to hold what was published; undefined where a comparison showed that it does. Values are compared in memory only. */
+/** Why the Secret is not known to hold what was published. `mayPass`: another read by the operator may change that; otherwise nobody can verify it. */
+export interface NotHeld {
+  readonly why: string
+  readonly mayPass: boolean
+}
+const notYet = (why: string): NotHeld => ({ why, mayPass: true })
+const never = (why: string): NotHeld => ({ why: `synced, but not to be verified: ${why}`, mayPass: false })
+
+/** undefined where a comparison showed that the Secret holds what was published. Values are compared in memory only. */
 export async function whyNotHeld(
   change: Change,
   externalSecret: ExternalSecret,
@@ -15,26 +23,26 @@ export async function whyNotHeld(
   cluster: Cluster,
   { value, before }: NotifierContext,
   several: boolean,
-): Promise<string | undefined> {
+): Promise<NotHeld | undefined> {
   const { marker } = wanted
   const remoteKey = wanted.remoteKey ?? change.ref.name
   const torn = marker && whyNoOneRead(externalSecret, remoteKey)
-  if (torn !== undefined) return `synced, but not to be verified: ${torn}`
+  if (torn !== undefined) return never(torn)
   const mapping = marker ? undefined : mappingOf(externalSecret, remoteKey)
-  if (mapping && 'why' in mapping) return `synced, but not to be verified: ${mapping.why}`
+  if (mapping && 'why' in mapping) return never(mapping.why)
   const name = secretNameOf(externalSecret)
   const secret = await cluster.secret(name)
-  if (secret === undefined) return `the Secret ${name} is not there`
-  if (value === undefined) return 'synced, but not to be verified: the value is not known here'
+  if (secret === undefined) return notYet(`the Secret ${name} is not there`)
+  if (value === undefined) return never('the value is not known here')
   const text = await value()
-  if (mapping && !holds(secret, mapping, text)) return `the Secret ${name} holds another value`
-  if (mapping) return several || (await changesWith(change, mapping, text, before)) ? undefined : untouched
+  if (mapping && !holds(secret, mapping, text)) return notYet(`the Secret ${name} holds another value`)
+  if (mapping) return several || (await changesWith(change, mapping, text, before)) ? undefined : never(untouched)
   const unfit = marker && (await whyNoMarker(change, marker.field, text, before))
-  if (unfit !== undefined) return `synced, but not to be verified: ${unfit}`
-  return marker && isMarkedWith(secret, marker, text) ? undefined : `the Secret ${name} holds another marker`
+  if (unfit !== undefined) return never(unfit)
+  return marker && isMarkedWith(secret, marker, text) ? undefined : notYet(`the Secret ${name} holds another marker`)
 }
 
-const untouched = 'synced, but not to be verified: none of the fields that it takes changed with this publication'
+const untouched = 'none of the fields that it takes changed with this publication'
 /** Whether the fields that it takes changed. Where the previous version cannot be read any more, nobody can say; what the Secret holds is current all the same. */
 async function changesWith(
   { previous }: Change,

@@ -207,8 +207,9 @@ export class Room {
     const own = { cluster: 'test', namespace: this.namespace, externalSecret: 'db', workloads: ['Deployment/web'], ...settings }
     return { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify({ ...own, access: reached })) }
   }
-  context(): NotifierContext {
+  /** `beside`: the other consumers of the same secret. */
+  context(beside: readonly Consumer[] = []): NotifierContext {
     const [value, before] = [this.value, this.before].map((text) => async () => new SecretText(text))
-    return { env: this.env, deadline: this.env.time + 60_000, ...(value && before ? { value, before } : {}) }
+    return { env: this.env, deadline: this.env.time + 60_000, beside, ...(value && before ? { value, before } : {}) }
   }
 }
