@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { codeOf, RotationError } from '../../shared/core/errors.js'
+import type { Code } from '../../shared/core/ports/errors.js'
 import type { Consumer, ConsumerState, Notifier } from '../../shared/core/ports/notifier.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { noteOf, saysElse } from '../../shared/lifecycle/consumers/deliver.js'
@@ -17,14 +19,18 @@ const minuteMs = 60_000
 async function open() {
   const policy = { 'keyturn-consumers': 'web', 'keyturn-grace': '30m' }
   const world = await World.open('b', (env, effects) => new MemoryStore(env, profiles.k8s, effects), 'evidence', policy)
+  let fails: RotationError | undefined
   let says: Omit<ConsumerState, 'again'> = { phase: 'drained', evidence: 'all of it' }
   const consumer: Consumer = { key: 'web', kind: 'memory', required: true, settings: new SecretText('{}') }
   world.configuration = { ...noConfiguration, consumers: { web: consumer } }
   const notifier: Notifier = {
     kind: 'memory',
     preflight: async () => ({ verdict: 'ok' }),
-    advance: async () => ({ ...says, ...(says.phase === 'drained' ? {} : { again: world.env.time + 2000 }) }),
-    classify: () => 'internal',
+    advance: async () => {
+      if (fails !== undefined) throw fails
+      return { ...says, ...(says.phase === 'drained' ? {} : { again: world.env.time + 2000 }) }
+    },
+    classify: (cause) => codeOf(cause) ?? 'internal',
   }
   world.loadNotifier = async () => notifier
   const pass = (): Promise<Swept[]> => {
@@ -43,9 +49,12 @@ async function open() {
   const say = (evidence: string, phase: ConsumerState['phase'] = 'requested'): void => {
     says = { phase, evidence }
   }
+  const fail = (code: Code, message: string): void => {
+    fails = new RotationError(code, message, { next: 'Correct it.' })
+  }
   await pass()
   await world.run(world.newProcess())
-  return { world, pass, noted, rev, say }
+  return { world, pass, noted, rev, say, fail }
 }
 
 describe('what a consumer said last', () => {
@@ -78,6 +87,22 @@ describe('what a consumer said last', () => {
     await pass()
     const { entries } = await world.act(world.newProcess(), (deps) => retirePass(deps, world.ref.shown))
     assert.equal(entries[0]?.why, 'not yet on the current version: web (requested: the operator could not sync it)')
+  })
+
+  it('is why the next rotation may not start: bad_config for a consumer that is misconfigured, even before it was ever told', async () => {
+    const refusal = async (code: Code, message: string) => {
+      const { world, pass, fail } = await open()
+      fail(code, message)
+      await pass()
+      const { next } = await world.act(world.newProcess(), (deps) => statusOf(deps, world.ref.shown))
+      return next.do === 'refuse' ? [next.code, next.why] : [next.do]
+    }
+    assert.deepEqual(await refusal('delivery_failed', 'The cluster is out of reach.'), [
+      'held',
+      'the last publication is not announced to every consumer yet: web could not be notified; The cluster is out of reach',
+    ])
+    const missing = await refusal('bad_config', 'There is no ExternalSecret db.')
+    assert.deepEqual(missing, ['bad_config', 'a required consumer is misconfigured: web: There is no ExternalSecret db'])
   })
 
   it('counts are not worth a note, nor are the names of pods while a rollout goes on; a reason in brackets is', () => {

@@ -11,6 +11,7 @@ import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
 import { follow, type Progress } from '../../shared/lifecycle/fleet/follow.js'
 import { statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { type Swept, sweep } from '../../shared/lifecycle/fleet/sweep.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { type Deps, noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
@@ -276,6 +277,13 @@ describe('consumers that are on their way', () => {
     rollouts.failing.clear()
     await check()
     assert.deepEqual(await refusal(), ['go'])
+    // What was found in this very invocation counts, even where nobody may note it.
+    const found = { verdict: 'refuse', why: 'its target is immutable', next: 'Correct that.' } as const
+    const request = { kind: 'rotate', ref: world.ref.shown, at: world.env.time } as const
+    await assert.rejects(
+      rollouts.act((deps) => rotate({ ...deps, checked: [{ consumer: 'jobs', found }] }, request)),
+      { code: 'bad_config', message: /misconfigured: jobs: its target is immutable\. Correct that/ },
+    )
   })
 })
 

@@ -1,17 +1,13 @@
 import { codeOf, RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Preflight } from '../../core/ports/notifier.js'
 import type { SecretState, SecretView, Seen } from '../../core/ports/store.js'
 import { guardNotifier } from '../guard/index.js'
-import type { Deps } from '../secret/deps.js'
+import type { Checked, Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import type { Tools } from '../secret/setup.js'
 import { noteOf, notifierFor, saysElse } from './deliver.js'
 
-/** What the preflight of one consumer found. */
-export interface Checked {
-  readonly consumer: string
-  readonly found: Preflight
-}
 const checkMsMax = 30_000
 
 /** Why a consumer holds the next rotation. The last preflight said bad_config or held, for whatever publication; delivery_refused is about this one. */
@@ -21,6 +17,13 @@ export function holdingCode(seen: Seen | undefined, { current }: SecretView): Ho
   if (seen?.code === 'bad_config' || seen?.code === 'held') return seen.code
   return seen?.code === 'delivery_refused' && seen.version === current?.id ? seen.code : undefined
 }
+
+/** The reason of a refusal and what helps, in one text; undefined where the preflight refused nothing. */
+export const reasonOf = (found: Preflight): string | undefined =>
+  'next' in found ? `${found.why.replace(/\.$/, '')}. ${found.next}` : undefined
+/** The code of what a preflight found: ok and unknown have none. */
+export const codeOfFound = ({ verdict }: Preflight): 'bad_config' | 'held' | undefined =>
+  (({ refuse: 'bad_config', wait: 'held', ok: undefined, unknown: undefined }) as const)[verdict]
 
 /**
  * Asks each required consumer, before a new credential is made, whether it could follow at all. Its entry notes what is certainly misconfigured:
@@ -86,7 +89,10 @@ function noted(
     const { code: _, evidence: __, ...rest } = known
     return rest.phase === 'failed' ? { ...rest, again: deps.env.now() } : rest
   }
-  const code = found.verdict === 'refuse' ? 'bad_config' : 'held'
-  const now: Seen = { ...(known ?? fresh), code, evidence: noteOf(guard.redactor.clean(`${found.why.replace(/\.$/, '')}. ${found.next}`)) }
-  return code === before && !saysElse(known, now) ? undefined : now
+  const now: Seen = {
+    ...(known ?? fresh),
+    ...optional('code', codeOfFound(found)),
+    evidence: noteOf(guard.redactor.clean(reasonOf(found) ?? '')),
+  }
+  return now.code === before && !saysElse(known, now) ? undefined : now
 }

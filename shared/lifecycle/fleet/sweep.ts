@@ -169,9 +169,9 @@ async function act(
     const repaired = await repairCompanions(deps, shown, isCheckDue(listed, at))
     return listOf(repaired.map(({ companion, says }) => `${companion}: ${says}`))
   }
-  if (action === 'start') await preflightPass(deps, shown)
+  const checked = action === 'start' ? await preflightPass(deps, shown) : []
   const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
-  const { outcome, version, rewrote } = await rotate(deps, { ...asked, ref: shown, at })
+  const { outcome, version, rewrote } = await rotate({ ...deps, checked }, { ...asked, ref: shown, at })
   if (outcome === 'published') await announce(deps, shown)
   return { outcome: version === undefined ? outcome : `${outcome} ${version}`, ...optional('rewrote', rewrote) }
 }
