@@ -4,7 +4,7 @@ import type { Change, Consumer, ConsumerState, Notifier, NotifierContext } from 
 import { Busy } from '../kubernetes/client.js'
 import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
-import { whyNotWritten } from './kubernetes/operator.js'
+import { whyUnwritten } from './kubernetes/operator.js'
 import { preflight } from './kubernetes/preflight.js'
 import { askedAgain, poke } from './kubernetes/request.js'
 import { restart, stillFrozen, stillResting, writtenAt } from './kubernetes/restart.js'
@@ -68,7 +68,7 @@ async function step(
     return at('requested', `${poked.state} again: something removes our mark`, laterMs)
   }
   const { externalSecret } = poked
-  const unwritten = whyNotWritten(externalSecret)
+  const unwritten = await whyUnwritten(externalSecret, cluster)
   const synced = isSynced(externalSecret, mark)
   if (unwritten !== undefined) {
     const why = synced ? unwritten.why : `${unwritten.why}; ${notSynced}`

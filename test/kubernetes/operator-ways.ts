@@ -93,7 +93,7 @@ export function kubernetesOperatorWays(which: 'real' | 'fake', skip: string | fa
       const { phase, code } = await says(change, consumer, `${owned}; ${notSynced}`)
       assert.deepEqual([phase, code], ['requested', 'bad_config'])
       const found = await checked(consumer)
-      assert.ok(found.verdict === 'refuse' && found.why === `The ExternalSecret second was not synced: ${owned}.`, JSON.stringify(found))
+      assert.ok(found.verdict === 'refuse' && /the Secret db belongs to the ExternalSecret db\./.test(found.why), JSON.stringify(found))
       await lab.api.must('DELETE', externalSecret())
       await lab.api.must('DELETE', `/api/v1/namespaces/${room.namespace}/secrets/db`)
       await askedAgain(change, consumer, 'second')
@@ -118,6 +118,24 @@ export function kubernetesOperatorWays(which: 'real' | 'fake', skip: string | fa
       await askedAgain(change, consumer)
       room.env.time = Date.now() + 60_000
       await follow(notifier, room, change, consumer, 'drained')
+    })
+
+    it('an operator before 0.14 does not name a target that it may not write: the Secret itself does', async () => {
+      await open()
+      room.operator.old = true
+      await room.makeExternalSecret({}, 'second')
+      const consumer = room.consumer({ ...plain, externalSecret: 'second' })
+      const change = room.publish()
+      const failing = 'the operator could not sync it (SecretSyncedError: could not update Secret)'
+      const state = await says(change, consumer, `${failing}: the Secret db belongs to the ExternalSecret db; ${notSynced}`)
+      assert.equal(state.code, 'bad_config')
+      assert.deepEqual(await checked(consumer), {
+        verdict: 'refuse',
+        why: 'The operator cannot write the value: the Secret db belongs to the ExternalSecret db.',
+        next: 'Give one of the two another target.name.',
+      })
+      await lab.api.patch(`/api/v1/namespaces/${room.namespace}/secrets/db`, { immutable: true })
+      await says(change, room.consumer(plain), `${failing}: the Secret db is immutable; ${notSynced}`)
     })
 
     for (const [reason, spec, evidence] of [

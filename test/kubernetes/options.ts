@@ -171,7 +171,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await lab.api.patch(`${room.externalSecrets()}/db`, { spec: { data: [] } })
       room.operator.fault = 'skip'
       await lab.api.patch(secret, { immutable: true })
-      assert.match(await says(), /The Secret db is immutable/)
+      assert.match(await says(), /the Secret db is immutable/)
     })
 
     it('preflight refuses what this account may not do, by the verb and the name; together asks for one right more where pods are ended', async () => {

@@ -1,4 +1,6 @@
-import type { ExternalSecret } from './objects.js'
+import type { Cluster } from './cluster.js'
+import type { ExternalSecret, Secret } from './objects.js'
+import { secretNameOf } from './sync.js'
 
 /**
  * Why the operator has not written the Secret, for people, and what helps. fix: somebody set it up so that it never writes it. asks: only another
@@ -44,6 +46,25 @@ export function conditionAgainst({ status }: ExternalSecret): Unwritten | undefi
 export function whyNotWritten(externalSecret: ExternalSecret): Unwritten | undefined {
   const why = whyNoSecret(externalSecret)
   return why === undefined ? conditionAgainst(externalSecret) : { why, fix: true, asks: false }
+}
+
+/** Why the operator may not write this very Secret, for people. Before 0.14 it does not say so itself: it "could not update Secret". */
+export function whyRefused({ metadata, spec }: ExternalSecret, secret: Secret | undefined): string | undefined {
+  if (secret === undefined) return undefined
+  if (secret.immutable) return `the Secret ${secret.metadata.name} is immutable`
+  const others = secret.metadata.ownerReferences.filter(({ kind, controller }) => kind === 'ExternalSecret' && controller)
+  const other = others.find(({ name }) => name !== metadata.name)
+  const isOwner = (spec.target?.creationPolicy ?? 'Owner') === 'Owner'
+  return other && isOwner ? `the Secret ${secret.metadata.name} belongs to the ExternalSecret ${other.name}` : undefined
+}
+
+/** The same as `whyNotWritten`. Where the operator failed without naming the target, the Secret itself is looked at. */
+export async function whyUnwritten(externalSecret: ExternalSecret, cluster: Cluster): Promise<Unwritten | undefined> {
+  const found = whyNotWritten(externalSecret)
+  const hasFailed = externalSecret.status?.conditions.some(({ type, status }) => type === 'Ready' && status === 'False')
+  if (found === undefined || found.fix || !hasFailed) return found
+  const refused = whyRefused(externalSecret, await cluster.secret(secretNameOf(externalSecret)))
+  return refused === undefined ? found : { ...found, why: `${found.why}: ${refused}`, fix: true }
 }
 
 /** The operator's own words, in one short line. Its messages are fixed texts; the provider's errors stand only in its events. */

@@ -4,7 +4,7 @@ import { Cluster } from './cluster.js'
 import { mappingOf, whyNoOneRead } from './expected.js'
 import { frozenUse, shownFrozen } from './frozen-use.js'
 import type { ExternalSecret } from './objects.js'
-import { conditionAgainst } from './operator.js'
+import { conditionAgainst, whyRefused } from './operator.js'
 import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
 import { isRestartable, ownerOf, resourceOf, whyNeverDone, workloadRef } from './workload.js'
@@ -127,12 +127,13 @@ async function whyNotReady(kind: string, name: string, cluster: Cluster): Promis
   return refuse(`The ${kind} ${name} is not Ready.`, 'Look at its conditions (kubectl describe), and fix its access.')
 }
 
-/** Why the Secret keeps its old value: where it is immutable, the operator reports an error at each sync. */
+/** Why the Secret keeps its old value: where it is immutable, or belongs to another ExternalSecret, the operator reports an error at each sync. */
 async function whyFrozen(externalSecret: ExternalSecret, cluster: Cluster): Promise<Refusal | undefined> {
-  const name = secretNameOf(externalSecret)
-  const secret = await cluster.secret(name)
-  if (!secret?.immutable) return undefined
-  return refuse(`The Secret ${name} is immutable: nobody can write another value into it.`, 'Delete it; the operator makes it again.')
+  const secret = await cluster.secret(secretNameOf(externalSecret))
+  const refused = whyRefused(externalSecret, secret)
+  if (refused === undefined) return undefined
+  const next = secret?.immutable ? 'Delete it; the operator makes it again.' : 'Give one of the two another target.name.'
+  return refuse(`The operator cannot write the value: ${refused}.`, next)
 }
 
 async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster: Cluster, secret: string): Promise<Refusal | undefined> {

@@ -57,8 +57,15 @@ function dataOf({ target, data: entries = [] }: OperatorSpec, reads: Reads): Rea
   )
 }
 
-/** Writes the Secret of an ExternalSecret as version 0.19 and later do, or says why it is left alone. */
-export async function writeTarget(api: KubeApi, namespace: string, owner: Json, spec: OperatorSpec, reads: Reads): Promise<Outcome> {
+/** Writes the Secret of an ExternalSecret, or says why it is left alone. `old`: as 0.9 says it, which tries again whatever keeps it from writing. */
+export async function writeTarget(
+  api: KubeApi,
+  namespace: string,
+  owner: Json,
+  spec: OperatorSpec,
+  reads: Reads,
+  old: boolean,
+): Promise<Outcome> {
   const { target: { creationPolicy = 'Owner', deletionPolicy = 'Retain', ...target } = {} } = spec
   if (target.manifest !== undefined) return { ...synced, reason: 'ResourceSynced', message: 'resource synced' }
   const name = target.name ?? owner.metadata?.name ?? ''
@@ -75,8 +82,9 @@ export async function writeTarget(api: KubeApi, namespace: string, owner: Json, 
   if (creationPolicy === 'Merge' && existing === undefined)
     return { ...synced, reason: 'SecretMissing', message: 'secret will not be created due to CreationPolicy=Merge' }
   const others = (existing?.metadata?.ownerReferences ?? []).filter(({ kind }) => kind === 'ExternalSecret')
-  if (others.some((one) => one.name !== owner.metadata?.name)) return refused('target is owned by another ExternalSecret')
-  if (existing?.immutable === true) return refused('could not update secret, target is immutable')
+  if (others.some((one) => one.name !== owner.metadata?.name))
+    return old ? failed('could not update Secret') : refused('target is owned by another ExternalSecret')
+  if (existing?.immutable === true) return old ? failed('could not update Secret') : refused('could not update secret, target is immutable')
   const own = {
     apiVersion: owner.apiVersion,
     kind: 'ExternalSecret',

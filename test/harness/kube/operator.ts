@@ -117,7 +117,7 @@ export class Operator {
       if (fault === 'gone') return undefined
       return fault === 'stale' || (fault === 'torn' && entry === last) ? before : now
     }
-    return writeTarget(this.#api, this.#namespace, item, spec, reads)
+    return writeTarget(this.#api, this.#namespace, item, spec, reads, this.old)
   }
 
   async #writeStatus({ metadata }: Json, { status, reason, message }: Outcome): Promise<number> {
