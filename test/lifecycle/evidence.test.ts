@@ -46,8 +46,8 @@ async function open() {
     return state.journal?.seen?.web?.evidence
   }
   const rev = async () => (await world.store.describe(world.ref)).rev
-  const say = (evidence: string, phase: ConsumerState['phase'] = 'requested'): void => {
-    says = { phase, evidence }
+  const say = (evidence: string, phase: ConsumerState['phase'] = 'requested', code?: Code): void => {
+    says = { phase, evidence, ...(code ? { code } : {}) }
   }
   const fail = (code: Code, message: string): void => {
     fails = new RotationError(code, message, { next: 'Correct it.' })
@@ -69,6 +69,17 @@ describe('what a consumer said last', () => {
     const before = await rev()
     await pass()
     assert.deepEqual(await rev(), before, 'a look alone writes nothing')
+  })
+
+  it('is a misconfiguration only for as long as the request is not followed', async () => {
+    const { world, pass, noted, say } = await open()
+    const code = async () => (await world.store.describe(world.ref)).journal?.seen?.web?.code
+    say('its target belongs to another', 'requested', 'bad_config')
+    await pass()
+    assert.deepEqual([await code(), await noted()], ['bad_config', 'its target belongs to another'])
+    say('no old pod is left', 'drained')
+    await pass()
+    assert.deepEqual([await code(), await noted()], [undefined, 'no old pod is left'])
   })
 
   it('is in what a sweep says of an announcement, in words and by consumer', async () => {

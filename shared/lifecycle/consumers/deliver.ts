@@ -52,7 +52,7 @@ export async function deliver(
     const later = () => laterThan(change, env.now())
     const again = code === 'delivery_refused' ? againAfterRefusal(consumer, told.again, later) : told.again
     const received = receipt?.received && receipt.phase === phase ? { received: true as const } : {}
-    const kept = code === undefined && receipt !== undefined && isSticky(receipt) ? receipt : undefined
+    const kept = code === undefined && receipt !== undefined && isSticky(receipt, phase) ? receipt : undefined
     const noted = kept === undefined ? { code, evidence: noteOf(evidence) } : { code: kept.code, evidence: kept.evidence }
     const seen = { phase, ...optional('again', again), ...optional('code', noted.code), ...optional('evidence', noted.evidence) }
     return { consumer, evidence, seen: seenNow({ ...seen, ...received }) }
@@ -70,8 +70,14 @@ function againAfterRefusal({ required }: Consumer, again: number | undefined, la
   return required ? (again ?? later()) : undefined
 }
 
-/** Whether the last preflight found that the consumer could not follow: a delivery that succeeds all the same does not change that. */
-const isSticky = ({ code, phase }: Seen): boolean => (code === 'bad_config' || code === 'held') && phase !== 'failed'
+/**
+ * Whether the last preflight found that the consumer could not follow: a delivery that succeeds all the same does not change that. A look may find
+ * the same of a request that is not followed. Once it is followed, that is over; the next preflight says so if not.
+ */
+function isSticky({ code, phase }: Seen, now: Seen['phase']): boolean {
+  if (code !== 'bad_config' && code !== 'held') return false
+  return phase !== 'failed' && (phase !== 'requested' || now === 'requested')
+}
 
 const noteMax = 300
 /** One line of limited length, for the notes. */
