@@ -136,7 +136,7 @@ export class Client {
       'delivery_failed',
       path,
       `could not be asked for (${why})`,
-      `Check that the API server can be reached from here${cause instanceof Late ? ' and is not overloaded; a consumer may set a longer timeoutMs' : ''}.`,
+      cause instanceof Late ? cause.next : 'Check that the API server can be reached from here.',
       cause,
     )
   }

@@ -76,7 +76,7 @@ describe('what an ExternalSecret makes of a value', () => {
     })
 
   it('names of fields that no Secret may have: with an underscore for each character, and letters of any script as they are', () => {
-    const text = new SecretText('{"a b/c":"1","käse":"2","ok-1._":"3"}')
+    const text = new SecretText('{"a b/c":"1","käse":"2","ok-1._":"3","":"left out"}')
     const mapping = mapped({ dataFrom: [{ extract: { key: 'db' } }] })
     assert.ok('keys' in mapping)
     assert.ok(holds(secret({ a_b_c: '1', käse: '2', 'ok-1._': '3' }), mapping, text))

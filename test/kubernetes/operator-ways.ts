@@ -163,6 +163,17 @@ export function kubernetesOperatorWays(which: 'real' | 'fake', skip: string | fa
         await follow(notifier, room, change, consumer, 'drained')
       })
 
+    it('an operator before 0.20 never passes the request of a ClusterExternalSecret on: said, and never synced', async () => {
+      await open()
+      room.operator.passesOn = false
+      await room.makeParent(`old-${which}`)
+      const consumer = room.consumer({ ...plain, externalSecret: undefined, clusterExternalSecret: `old-${which}` })
+      const change = room.publish()
+      await look(change, consumer)
+      const evidence = await never(notifier, room, change, consumer, 'synced')
+      assert.equal(evidence, `old-${which} is marked, its ExternalSecret not yet (an operator before 0.20 never passes the mark on)`)
+    })
+
     it('a generic target writes no Secret: refused, misconfigured, and never synced', async () => {
       await open()
       await room.makeExternalSecret({ target: { name: 'third', manifest: { apiVersion: 'v1', kind: 'ConfigMap' } } }, 'second')

@@ -65,7 +65,9 @@ const isOdd = ({ decodingStrategy, conversionStrategy, version }: RemoteRef): bo
 export function holds(secret: Secret, mapping: Exclude<Mapping, { readonly why: string }>, value: SecretText): boolean {
   const fields = formsOf(value)
   const wanted = new Map<string, Forms | undefined>()
-  if (mapping.extracts) for (const [name, forms] of fields ?? [['', undefined] as const]) wanted.set(keyOf(name), forms)
+  if (mapping.extracts && fields === undefined) return false
+  // The operator leaves out a field without a name.
+  if (mapping.extracts) for (const [name, forms] of fields ?? []) if (name !== '') wanted.set(keyOf(name), forms)
   // Single entries come after whole ones, as the operator does it.
   for (const [key, field] of mapping.keys) wanted.set(key, field === undefined ? [value.reveal()] : fields?.get(field))
   const isHeld = ([key, forms]: [string, Forms | undefined]): boolean => forms?.some((one) => isSame(secret.data[key], one)) === true

@@ -36,6 +36,8 @@ export class Operator {
   version = 'v1'
   /** The form of what it notes is not the one that is known. */
   otherHash = false
+  /** Whether it passes the annotation of a ClusterExternalSecret on to its children: since 0.20 it does. */
+  passesOn = true
   /** As 0.9 does: it patches its status without a lock, hashes with MD5, and notes nothing after it deleted the Secret. */
   old = false
   readonly #api: KubeApi
@@ -77,7 +79,7 @@ export class Operator {
     const parent = metadata?.ownerReferences?.find(({ kind }) => kind === 'ClusterExternalSecret')
     if (parent === undefined || metadata === undefined) return
     const found = await this.#api.get(`/apis/external-secrets.io/${this.version}/clusterexternalsecrets/${parent.name}`)
-    const wanted = found?.metadata?.annotations?.['external-secrets.io/force-sync']
+    const wanted = this.passesOn ? found?.metadata?.annotations?.['external-secrets.io/force-sync'] : undefined
     const strip = Object.fromEntries(Object.keys(metadata.annotations ?? {}).map((key) => [key, null]))
     const annotations = { ...strip, 'external-secrets.io/force-sync': wanted ?? null }
     await this.#api.patch(path(this.version, this.#namespace, 'externalsecrets', metadata.name), { metadata: { annotations } })
