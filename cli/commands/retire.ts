@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { type Announced, announce } from '../../shared/lifecycle/consumers/announce.js'
+import { notedConsumers } from '../../shared/lifecycle/consumers/noted.js'
 import { type Retired, retirePass } from '../../shared/lifecycle/retirement/retire.js'
 import { announcedJson } from '../announced.js'
 import { action } from '../context.js'
@@ -14,8 +15,9 @@ export const retire = (): Command =>
     .action(
       action(async ({ app, output }, refText: string) => {
         const deps = await app.deps(refText)
-        const announced = await announce(deps, refText)
+        const pass = await announce(deps, refText)
         const { ref, entries } = await retirePass(deps, refText)
+        const announced = pass.told.length > 0 ? pass : { ...pass, told: await notedConsumers(deps, refText) }
         const json = entries.map((one) => ({ id: one.id, state: one.state, why: one.why, again: againOf(one) ?? null }))
         const lines = entries.length === 0 ? [`${ref.shown}: there is no outgoing credential to retire.`] : entries.map(entryLine)
         output.result({ ref: ref.shown, ...announcedJson(announced), entries: json }, [...announcedLines(announced), ...lines])
@@ -29,8 +31,8 @@ function entryLine(one: Retired): string {
   return `${one.id}  ${one.state}: ${one.why}${again === undefined ? '' : `; ask again at ${again}`}`
 }
 
-/** Says of each consumer what it answered; nothing where nothing was due. */
+/** Says of each consumer what it answered, or what it said last where nothing was due. */
 function announcedLines({ outcome, told }: Announced): readonly string[] {
-  if (outcome === 'none') return []
-  return [`announcement  ${outcome}`, ...told.map(({ consumer, seen, evidence }) => `${consumer.key}  ${seen.phase}: ${evidence}`)]
+  const consumers = told.map(({ consumer, seen, evidence }) => `${consumer.key}  ${seen.phase}: ${evidence}`)
+  return outcome === 'none' ? consumers : [`announcement  ${outcome}`, ...consumers]
 }

@@ -69,8 +69,8 @@ export const rotate = (): Command =>
           output.result(statusJson(found, app.env.now()), dryRunLines(found))
           return
         }
-        if (request.kind === 'rotate') await preflightPass(deps, refText)
-        const result = await carryOut(run, deps, request)
+        const checked = request.kind === 'rotate' ? await preflightPass(deps, refText) : []
+        const result = await carryOut(run, { ...deps, checked }, request)
         const nothingToAnnounce: Pass = { ref: result.ref, outcome: 'none', told: [] }
         const pass = result.outcome === 'step' ? nothingToAnnounce : await announceAfter(deps, refText, output)
         output.result({ ...resultJson(result), ...announcedJson(pass) }, resultLines(result))

@@ -74,6 +74,7 @@ function consumerJson({ key, required, place }: Consumer, { journal, current }: 
     onCurrent: seen !== undefined && seen.version === current?.id,
     at: seen === undefined ? null : showTime(seen.at),
     code: seen?.code ?? null,
+    evidence: seen?.evidence ?? null,
   }
 }
 
@@ -106,7 +107,8 @@ function consumerLine({ key, required, place }: Consumer, { journal, current }: 
   const seen = journal?.seen?.[key]
   if (seen === undefined) return `consumer   ${key}${about}: not told yet`
   const version = seen.version === current?.id ? 'current' : seen.version
-  return `consumer   ${key}${about}: ${seen.phase} on ${version}, ${showAge(seen.at, now)} ago${inBrackets([seen.code])}`
+  const evidence = seen.evidence === undefined ? '' : `: ${seen.evidence}`
+  return `consumer   ${key}${about}: ${seen.phase} on ${version}, ${showAge(seen.at, now)} ago${inBrackets([seen.code])}${evidence}`
 }
 
 function followLines(found: Status, now: number): readonly string[] {

@@ -90,12 +90,16 @@ const isFailure = ({ code }: Swept): boolean => code !== undefined && codes[code
 function answer({ output }: Run, done: readonly Swept[], isCut: boolean): void {
   const failures = done.filter(isFailure)
   const json = {
-    actions: done.map(({ ref, action: what, outcome, code, rewrote }) => ({
+    actions: done.map(({ ref, action: what, outcome, code, rewrote, consumers }) => ({
       ref,
       action: what,
       outcome,
       code: code ?? null,
       ...optional('rewrote', rewrote),
+      ...optional(
+        'consumers',
+        consumers?.map(({ consumer, phase, evidence }) => ({ consumer, phase, evidence })),
+      ),
     })),
     failed: failures.length,
   }

@@ -180,7 +180,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/retirement/gate.ts',
-        from: '    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key]))',
+        from: '    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key], consumers))',
         to: "    told.push({ consumer, evidence: 'as noted', seen: state.journal?.seen?.[consumer.key] ?? { version: current.id, phase: 'drained', at: 0 } })",
       },
     ],

@@ -166,7 +166,7 @@ async function* companions(deps: Deps): AsyncIterable<Finding> {
 
 function findingOf(what: string, found: Preflight, says: string): Finding {
   if (found.verdict === 'ok') return good(what, says)
-  return found.verdict === 'refuse'
+  return 'next' in found
     ? { what, level: 'wrong', says: found.why, next: found.next }
     : { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
 }

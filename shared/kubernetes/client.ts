@@ -8,7 +8,7 @@ import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import { SecretText } from '../core/secret-text.js'
 import { accessOf } from './access.js'
-import { causeOf } from './causes.js'
+import { causeOf, Late } from './causes.js'
 import type { Access } from './files.js'
 import { asIssuedToken } from './objects.js'
 import type { ClusterSettings } from './settings.js'
@@ -136,7 +136,7 @@ export class Client {
       'delivery_failed',
       path,
       `could not be asked for (${why})`,
-      'Check that the API server can be reached from here.',
+      cause instanceof Late ? cause.next : 'Check that the API server can be reached from here.',
       cause,
     )
   }
@@ -215,10 +215,13 @@ export class Client {
       ...(body === undefined ? {} : { 'content-type': content, 'content-length': String(Buffer.byteLength(body)) }),
     }
     // Nothing is sent after the deadline: a server that is near would answer before any timer runs.
-    const over = this.#clock.env.now() >= deadline
-    const signal = over ? AbortSignal.abort(new DOMException('over', 'TimeoutError')) : AbortSignal.timeout(this.#msUntil(deadline))
+    if (this.#clock.env.now() >= deadline) throw new Late(0)
+    const waitMs = this.#msUntil(deadline)
+    const signal = AbortSignal.timeout(waitMs)
     const options = { method, headers, agent: this.#agent, signal }
     return new Promise((resolve, reject) => {
+      // The signal itself says so: the error of a request that is given up depends on how far it was.
+      const fail = (cause: unknown): void => reject(signal.aborted ? new Late(waitMs, cause) : cause)
       const sent = request(this.#urlOf(path), options, (answer) => {
         const chunks: Buffer[] = []
         let bytes = 0
@@ -227,14 +230,14 @@ export class Client {
           if (bytes > answerBytesMax) answer.destroy(Object.assign(new Error('longer than 8 MiB'), { code: 'more than 8 MiB' }))
           else chunks.push(chunk)
         })
-        answer.on('error', reject)
+        answer.on('error', fail)
         answer.on('end', () => {
           const text = Buffer.concat(chunks).toString('utf8')
           this.serverNow = Date.parse(answer.headers.date ?? '') || undefined
           resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: parsedJson(text) }) // an unknown group is answered with plain text
         })
       })
-      sent.on('error', reject)
+      sent.on('error', fail)
       sent.end(body)
     })
   }

@@ -4,15 +4,16 @@ import type { Change, Consumer, ConsumerState, Notifier, NotifierContext } from 
 import { Busy } from '../kubernetes/client.js'
 import { Cluster } from './kubernetes/cluster.js'
 import type { ExternalSecret } from './kubernetes/objects.js'
+import { whyUnwritten } from './kubernetes/operator.js'
 import { preflight } from './kubernetes/preflight.js'
+import { askedAgain, poke } from './kubernetes/request.js'
 import { restart, stillFrozen, stillResting, writtenAt } from './kubernetes/restart.js'
 import { type KubernetesSettings, wholeSettings } from './kubernetes/settings.js'
-import { forceSyncKey, hasToken, isMarkedBy, isSynced, type Mark, markOf, whyNotWritten } from './kubernetes/sync.js'
+import { isSynced, sourceMark } from './kubernetes/sync.js'
 import { whyNotHeld } from './kubernetes/verify.js'
 
 const soonMs = 2000
 const laterMs = 15_000
-const askAgainMs = 300_000
 
 /**
  * External Secrets Operator and the workloads behind it. The operator is asked to sync, and seen to have synced. The Secret is compared with the
@@ -59,66 +60,33 @@ async function step(
     evidence,
     again: env.now() + waitMs,
   })
-  const { externalSecret: own = '', clusterExternalSecret: parent } = wanted
-  const mark = markOf(change, parent === undefined ? own : `parent ${parent}`)
-  const poked = await poke(mark, wanted, cluster)
+  const mark = sourceMark(change, wanted)
+  const poked = await poke(mark, wanted, cluster, env.now())
   if ('state' in poked) {
     const again = context.receipt?.phase === 'requested' && poked.marked === true
     if (!again) return at('requested', poked.state)
     return at('requested', `${poked.state} again: something removes our mark`, laterMs)
   }
   const { externalSecret } = poked
-  if (!isSynced(externalSecret, mark)) return at('requested', 'not synced since it was asked to')
-  const unwritten = whyNotWritten(externalSecret)
-  if (unwritten !== undefined) return at('requested', unwritten, laterMs)
+  const unwritten = await whyUnwritten(externalSecret, cluster)
+  const synced = isSynced(externalSecret, mark)
+  if (unwritten !== undefined) {
+    const why = synced ? unwritten.why : `${unwritten.why}; ${notSynced}`
+    const again = unwritten.asks && (await askedAgain(mark, wanted, cluster, externalSecret, context))
+    const state = again ? at('requested', `${why}: asked to sync again`) : at('requested', why, laterMs)
+    return unwritten.fix ? { ...state, code: 'bad_config' } : state
+  }
+  if (!synced) return at('requested', notSynced)
   const wrong = await whyNotHeld(change, externalSecret, wanted, cluster, context, several)
   if (wrong !== undefined) {
-    const again = await askedAgain(mark, wanted, cluster, externalSecret, context)
-    return again ? at('requested', `${wrong}: asked to sync again`) : at('synced', wrong, laterMs)
+    const again = wrong.mayPass && (await askedAgain(mark, wanted, cluster, externalSecret, context))
+    return again ? at('requested', `${wrong.why}: asked to sync again`) : at('synced', wrong.why, laterMs)
   }
   if (wanted.restart === 'none') return soak(wanted, cluster, externalSecret, env.now())
-  return restart(mark, wanted, cluster, externalSecret, at, context)
+  return restart(change, wanted, cluster, externalSecret, at, context)
 }
 
-type Poked = { readonly state: string; readonly marked?: boolean } | { readonly externalSecret: ExternalSecret }
-
-/** Makes the one write of the first look: our mark on the ExternalSecret, or on the parent that passes it on. */
-async function poke(mark: Mark, wanted: KubernetesSettings, cluster: Cluster): Promise<Poked> {
-  const parent = wanted.clusterExternalSecret
-  const name = parent === undefined ? wanted.externalSecret : await cluster.childName(parent)
-  const externalSecret = name === undefined ? undefined : await cluster.externalSecret(name)
-  const annotations = externalSecret?.metadata.annotations
-  const asked = parent === undefined ? isMarkedBy(annotations, mark) : hasToken(annotations?.[forceSyncKey], mark)
-  if (externalSecret && asked) return { externalSecret }
-  if (parent !== undefined) return pokeParent(mark, parent, cluster)
-  if (externalSecret === undefined || name === undefined) throw cluster.missingError('ExternalSecret', name ?? '')
-  const marked = await cluster.markExternalSecret(externalSecret, mark)
-  if (marked) return { state: `${name} was asked to sync`, marked }
-  return { state: `${name} changed meanwhile, and is looked at again`, marked }
-}
-
-async function pokeParent(mark: Mark, parent: string, cluster: Cluster): Promise<Poked> {
-  if (await cluster.markParent(parent, mark)) return { state: `${parent} was asked to sync` }
-  return { state: `${parent} is marked, its ExternalSecret not yet (an operator before 0.20 never passes the mark on)` }
-}
-
-/**
- * Asks once more where the operator has synced since and holds another value. It may have asked a replica of the store that was behind, and it asks
- * again by itself only after its refreshInterval, or never. The same mark with what it has synced by now is a new request; on a parent the time is
- * added to it.
- */
-async function askedAgain(
-  mark: Mark,
-  { clusterExternalSecret }: KubernetesSettings,
-  cluster: Cluster,
-  externalSecret: ExternalSecret,
-  { receipt, env }: NotifierContext,
-): Promise<boolean> {
-  const since = receipt?.phase === 'synced' ? receipt.at : undefined
-  if (since === undefined || env.now() - since < askAgainMs) return false
-  if (clusterExternalSecret !== undefined) return cluster.markParent(clusterExternalSecret, mark, env.now())
-  return cluster.markExternalSecret(externalSecret, mark)
-}
+const notSynced = 'not synced since it was asked to'
 
 /** Waits until pods have read the mounted file by themselves, counted from the last write of the Secret by the server's clock. Jobs and bare pods do not read it again. */
 async function soak(wanted: KubernetesSettings, cluster: Cluster, externalSecret: ExternalSecret, now: number): Promise<ConsumerState> {

@@ -169,8 +169,16 @@ describe('the journal in tags', () => {
     assert.throws(() => writeNotes({ retiring: [1, 2, 3, 4].map((n) => entry(`id-${n}`)), seen: {} }, {}), { code: 'too_large' })
     assert.throws(() => writeNotes({ retiring: [entry('ü'.repeat(60))], seen: {} }, {}), { code: 'too_large' })
     const { received: _, ...cached } = seen
+    const said = { ...seen, evidence: 'the operator could not sync it (ü/=)' }
+    assert.deepEqual(notesOf(writeNotes({ retiring: [], seen: { web: said } }, {}).set)?.seen.web, said)
+    const full = { ...seen, evidence: 'x'.repeat(240) }
+    assert.deepEqual(
+      notesOf(writeNotes({ retiring: [], seen: { web: full } }, {}).set)?.seen.web,
+      seen,
+      'a reason that does not fit is omitted',
+    )
     const many = Object.fromEntries(Array.from({ length: 30 }, (_one, n) => [`target-${n}`, cached]))
-    const back = notesOf(writeNotes({ retiring: [], seen: { ...many, evidence: seen } }, {}).set)
+    const back = notesOf(writeNotes({ retiring: [], seen: { ...many, evidence: said } }, {}).set)
     assert.ok(back?.seen.evidence && Object.keys(back.seen).length > 4)
   })
 })

@@ -65,11 +65,37 @@ describe('the command itself and a cluster', () => {
     assert.match(stdout, /web restarted: .*\r?\n[\s\S]*web drained: /)
   })
 
+  it('what the operator says is in status, sweep and retire, in words and in JSON', async () => {
+    type Consumers = { readonly consumers: readonly { readonly phase: string; readonly evidence: string | null }[] }
+    const says = /operator could not sync it \(SecretSyncedError: could not get secret data from provider\)/
+    room.operator.fault = 'fail'
+    await rotated()
+    await until('the reason, in what a sweep answers', async () => {
+      const { actions } = (await keyturn.ok(['sweep'])) as {
+        actions: readonly (Partial<Consumers> & { action: string; outcome: string })[]
+      }
+      return actions.some(({ outcome, consumers = [] }) => says.test(outcome) && says.test(consumers[0]?.evidence ?? ''))
+    })
+    const { consumers } = (await keyturn.ok(['status', 'file:db'])) as unknown as Consumers
+    assert.equal(consumers[0]?.phase, 'requested')
+    assert.match(consumers[0]?.evidence ?? '', says)
+    assert.match((await keyturn.run(['status', 'file:db'])).stdout, says)
+    assert.match((await keyturn.run(['retire', 'file:db'])).stdout, says)
+    assert.match(JSON.stringify(await keyturn.ok(['retire', 'file:db'])), says)
+    room.operator.fault = undefined
+    await keyturn.ok(['sweep', '--follow', '1m'])
+    assert.match((await keyturn.run(['status', 'file:db'])).stdout, /drained on current, .* ago: no old pod is left of Deployment\/web/)
+  })
+
   it('a consumer that is certainly misconfigured holds a rotation before a key is made, until it is fixed', async () => {
     const path = `${room.externalSecrets()}/db`
     await lab.api.patch(path, { spec: { refreshPolicy: 'CreatedOnce' } })
-    const { message } = await keyturn.fails(['rotate', 'file:db'], 'held')
-    assert.match(message, /misconfigured: web/)
+    const { message } = await keyturn.fails(['rotate', 'file:db'], 'bad_config')
+    assert.match(message, /misconfigured: web \(cluster shop\): The ExternalSecret db is created once and never again/)
+    assert.match(
+      (await keyturn.run(['status', 'file:db'])).stdout,
+      /web \(cluster shop, required\): .*\(bad_config\): The ExternalSecret db is/,
+    )
     assert.equal(await keyturn.value('db'), room.value)
     const { stdout, stderr } = await keyturn.run(['doctor'])
     assert.match(stdout + stderr, /created once and never again/)

@@ -44,6 +44,45 @@ describe('what an ExternalSecret makes of a value', () => {
     assert.ok(holdsIt({ ...spec, data: [entry('port', 'username')] }, { username: 'app', password: 'new', port: 'app' }))
   })
 
+  /** What stores that keep the bytes write (AWS), and what stores that parse the value write (webhook, Vault). */
+  for (const [literal, kept, parsed] of [
+    ['1.50', '1.50', '1.5'],
+    ['1e3', '1e3', '1000'],
+    ['-2.5E-7', '-2.5E-7', '-0.00000025'],
+    ['1e21', '1e21', '1000000000000000000000'],
+    ['12345678901234567890', '12345678901234567890', '12345678901234567000'],
+    ['0', '0', '0'],
+    ['true', 'true', 'true'],
+    ['false', 'false', 'false'],
+    ['null', '', ''],
+    ['""', '', ''],
+    ['"1.50"', '1.50', '1.50'],
+    ['"\\u00fc\\n\\ud83d\\ude00 <&>"', 'ü\n😀 <&>', 'ü\n😀 <&>'],
+    ['{\n  "b": 1.50,\n  "a": [ 1, "<" ]\n}', '{\n  "b": 1.50,\n  "a": [ 1, "<" ]\n}', '{"a":[1,"\\u003c"],"b":1.5}'],
+    ['{ "10": null, "9": {} }', '{ "10": null, "9": {} }', '{"10":null,"9":{}}'],
+    ['[ ]', '[ ]', '[]'],
+  ] as const)
+    it(`a field that is written as ${literal}: as the operator writes it, and as nothing else`, () => {
+      const text = new SecretText(`{ "username": "app", "other": ${literal} }`)
+      const entries = [{ data: [entry('other', 'other')] }, { dataFrom: [{ extract: { key: 'db' } }] }]
+      for (const spec of entries) {
+        const mapping = mapped(spec)
+        assert.ok('keys' in mapping)
+        const isHeld = (other: string): boolean => holds(secret({ username: 'app', other }), mapping, text)
+        assert.deepEqual([isHeld(kept), isHeld(parsed)], [true, true])
+        assert.ok(!isHeld(`${kept} `) && !isHeld('old'))
+        if (literal === 'null') assert.ok(!isHeld('null'))
+      }
+    })
+
+  it('names of fields that no Secret may have: with an underscore for each character, and letters of any script as they are', () => {
+    const text = new SecretText('{"a b/c":"1","käse":"2","ok-1._":"3","":"left out"}')
+    const mapping = mapped({ dataFrom: [{ extract: { key: 'db' } }] })
+    assert.ok('keys' in mapping)
+    assert.ok(holds(secret({ a_b_c: '1', käse: '2', 'ok-1._': '3' }), mapping, text))
+    assert.ok(!holds(secret({ 'a b/c': '1', käse: '2', 'ok-1._': '3' }), mapping, text))
+  })
+
   it('the same secret by its ARN is the same secret: its entries are compared, too', () => {
     const data = [entry('user', 'username'), entry('pass', 'password', arn)]
     assert.ok(holdsIt({ data }, { user: 'app', pass: 'new' }))

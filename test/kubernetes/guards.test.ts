@@ -90,12 +90,13 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     const consumer = room.consumer(plain)
     await follow(notifier, room, change, consumer, 'synced')
     room.operator.fault = undefined
-    const at = (agoMs: number) => ({
-      ...room.context(),
-      receipt: { version: change.version, phase: 'synced', at: room.env.time - agoMs } as const,
-    })
-    assert.equal((await notifier.advance(change, consumer, at(60_000))).phase, 'synced')
-    assert.match((await notifier.advance(change, consumer, at(301_000))).evidence, /asked to sync again/)
+    // The marks say when it was asked, so that a lost note takes nothing away.
+    const later = async (ms: number) => {
+      room.env.time += ms
+      return notifier.advance(change, consumer, room.context())
+    }
+    assert.equal((await later(60_000)).phase, 'synced')
+    assert.match((await later(241_000)).evidence, /asked to sync again/)
     room.env.time = Date.now() + 60_000
     await follow(notifier, room, change, consumer, 'drained')
   })
@@ -118,13 +119,35 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     await follow(notifier, room, change, consumer, 'synced')
     room.operator.fault = undefined
     const [others, first] = await tokens()
-    const receipt = { version: change.version, phase: 'synced', at: room.env.time - 301_000 } as const
-    assert.match((await notifier.advance(change, consumer, { ...room.context(), receipt })).evidence, /asked to sync again/)
+    room.env.time += 301_000
+    assert.match((await notifier.advance(change, consumer, room.context())).evidence, /asked to sync again/)
     const [still, second] = await tokens()
-    assert.ok(still === others && second !== first && second?.startsWith(`${first}~`), `${first} ${second}`)
+    const request = first?.split('~')[0]
+    assert.ok(still === others && second !== first && second?.startsWith(`${request}~`), `${first} ${second}`)
     room.env.time = Date.now() + 60_000
     await follow(notifier, room, change, consumer, 'drained')
     assert.equal((await tokens())[1], second, 'once')
+  })
+
+  it('marks of a version that wrote no time into them: then the receipt says since when', async () => {
+    await open()
+    room.operator.fault = 'stale'
+    const change = room.publish()
+    const consumer = room.consumer(plain)
+    await follow(notifier, room, change, consumer, 'synced')
+    const { before: key } = markOf(change, 'db')
+    const path = `${room.externalSecrets()}/db`
+    await lab.api.patch(path, { metadata: { annotations: { [key]: '1-older' } } })
+    await follow(notifier, room, change, consumer, 'synced')
+    const since = (agoMs: number) => ({
+      ...room.context(),
+      receipt: { version: change.version, phase: 'synced', at: room.env.time - agoMs } as const,
+    })
+    assert.equal((await notifier.advance(change, consumer, since(299_000))).phase, 'synced')
+    await until('the request', async () => {
+      const { evidence } = await notifier.advance(change, consumer, since(301_000))
+      return /asked to sync again/.test(evidence)
+    })
   })
 
   it('a template that something sets back: said, and restarted again at most once an hour', async () => {
@@ -187,6 +210,29 @@ describe('kubernetes, guards one by one (fake API server)', () => {
     })
     server.closeAllConnections()
     server.close()
+  })
+
+  it('an API server that never answers, or never ends its answer: said after how long, and what to do', async () => {
+    await open()
+    const authority = new Authority()
+    const { cert, key } = authority.issue(['DNS:localhost'])
+    for (const begins of [false, true]) {
+      const server = createServer({ cert, key }, (_, response) => {
+        if (begins) response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+      })
+      await once(server.listen(0, '127.0.0.1'), 'listening')
+      const at = `https://localhost:${(server.address() as AddressInfo).port}`
+      const consumer = room.consumer({ ...plain, timeoutMs: 200 }, { server: at, ca: authority.ca })
+      await assert.rejects(notifier.advance(room.publish(), consumer, room.context()), {
+        code: 'delivery_failed',
+        message: /could not be asked for \(no whole answer within 0\.2 s\)\.$/,
+        next: /longer timeoutMs/,
+      })
+      const found = await notifier.preflight(consumer, room.context())
+      assert.ok(found.verdict === 'unknown' && /within 0\.2 s/.test(found.why), JSON.stringify(found))
+      server.closeAllConnections()
+      server.close()
+    }
   })
 
   it('a parent that changed since it was read is not written to', async () => {

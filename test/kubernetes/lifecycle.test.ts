@@ -152,6 +152,27 @@ describe('sweeps that roll out in a cluster', () => {
     }
   })
 
+  it('two ExternalSecrets of the secret behind one workload: one rollout a publication', async () => {
+    const { world, arrive, publish, generation, once } = await open('a')
+    await room.makeExternalSecret({ target: { name: 'rendered' } }, 'rendered')
+    const second = { ...room.consumer({ externalSecret: 'rendered', remoteKey: 'db' }), key: 'second' }
+    await world.store.setPolicy(world.ref, { 'keyturn-consumers': 'web second' })
+    world.configuration = { ...noConfiguration, consumers: { ...world.configuration.consumers, second } }
+    const both = async (): Promise<void> => {
+      await arrive()
+      await until('the second', async () => {
+        world.env.time += laterMs
+        await once()
+        return (await world.store.describe(world.ref)).journal?.seen?.second?.phase === 'drained'
+      })
+    }
+    await both()
+    const before = await generation()
+    await publish()
+    await both()
+    assert.equal(await generation(), before + 1)
+  })
+
   it('two sweeps at once: restarted once', async () => {
     const { arrive, publish, generation, once, world } = await open('b')
     await arrive()

@@ -149,7 +149,7 @@ describe('companions', () => {
     assert.equal(entry?.state, 'undeclared')
     world.down.add('memory:copy')
     const [behind] = (await retire()).entries
-    assert.match(behind?.why ?? '', /not yet on the current version: copy/)
+    assert.match(behind?.why ?? '', /not yet on the current version: copy \(failed: .+\)/)
     assert.notEqual(target.accounts.get('app_a'), '')
   })
 
@@ -159,7 +159,7 @@ describe('companions', () => {
     await world.other.setPolicy(set, { 'keyturn-rotator': 'random' })
     const look = () => world.act((deps) => preflightPass(deps, ref.shown))
     assert.equal((await look())[0]?.found.verdict, 'refuse')
-    await assert.rejects(world.rotate(ref), (cause) => codeOf(cause) === 'held' && /misconfigured: jwks/.test(String(cause)))
+    await assert.rejects(world.rotate(ref), (cause) => codeOf(cause) === 'bad_config' && /misconfigured: jwks/.test(String(cause)))
     await world.other.setPolicy(set, { 'keyturn-rotator': null })
     assert.equal((await look())[0]?.found.verdict, 'ok')
     await world.rotate(ref)

@@ -7,9 +7,11 @@ import type { ConsumerPhase, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { seenBy } from '../../shared/lifecycle/consumers/deliver.js'
+import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
 import { follow, type Progress } from '../../shared/lifecycle/fleet/follow.js'
 import { statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { type Swept, sweep } from '../../shared/lifecycle/fleet/sweep.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { type Deps, noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
@@ -32,6 +34,7 @@ class Rollouts {
   readonly looks: string[] = []
   readonly down = new Set<string>()
   readonly misset = new Set<string>()
+  readonly failing = new Set<string>()
   /** No rollout gets further than this phase. */
   stuckAt = phases.length - 1
   pauseMs = 2000
@@ -43,7 +46,9 @@ class Rollouts {
       ? { verdict: 'unknown', why: 'out of reach' }
       : this.misset.has(key)
         ? { verdict: 'refuse', why: `${key} is created once`, next: 'Set refreshPolicy.' }
-        : { verdict: 'ok' }
+        : this.failing.has(key)
+          ? { verdict: 'wait', why: `${key} is not synced.`, next: 'Look at it.' }
+          : { verdict: 'ok' }
   private constructor(world: World) {
     this.world = world
   }
@@ -237,9 +242,10 @@ describe('consumers that are on their way', () => {
     assert.equal((await world.store.describe(world.ref)).current?.id, current?.id)
     assert.equal(await rollouts.phaseOf('web'), 'drained', 'how far it is stays')
     const held = said.find(({ action }) => action === 'start')
-    assert.ok(held?.code === 'held' && /misconfigured: web/.test(held.outcome), JSON.stringify(held))
+    assert.ok(held?.code === 'bad_config', JSON.stringify(held))
+    assert.match(held.outcome, /a required consumer is misconfigured: web: web is created once\. Set refreshPolicy/)
     // As in a function that reaches no cluster: what was noted decides.
-    await assert.rejects(world.run(world.newProcess()), { code: 'held' })
+    await assert.rejects(world.run(world.newProcess()), { code: 'bad_config', remedy: 'fix', message: /web is created once/ })
     rollouts.misset.clear()
     rollouts.down.add('web')
     await rollouts.sweep(60 * minuteMs)
@@ -247,6 +253,37 @@ describe('consumers that are on their way', () => {
     rollouts.down.clear()
     for (let pass = 0; pass < 3; pass++) await rollouts.sweep(60 * minuteMs)
     assert.notEqual((await world.store.describe(world.ref)).current?.id, current?.id)
+  })
+
+  it('a consumer that could not follow now holds the next rotation, which waits, and says why; what is misconfigured comes first', async () => {
+    const rollouts = await Rollouts.open('a', ['web', 'jobs'])
+    const { world } = rollouts
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+    const check = () => rollouts.act((deps) => preflightPass(deps, world.ref.shown))
+    const refusal = async () => {
+      const { next } = await rollouts.act((deps) => statusOf(deps, world.ref.shown))
+      return next.do === 'refuse' ? [next.code, next.why] : [next.do]
+    }
+    rollouts.failing.add('web')
+    await check()
+    const waits = ['held', 'a required consumer could not follow now: web: web is not synced. Look at it']
+    assert.deepEqual(await refusal(), waits)
+    await rollouts.act((deps) => announce(deps, world.ref.shown))
+    assert.deepEqual(await refusal(), waits, 'a look at the last publication takes nothing back')
+    rollouts.misset.add('jobs')
+    await check()
+    assert.deepEqual((await refusal())[0], 'bad_config')
+    rollouts.misset.clear()
+    rollouts.failing.clear()
+    await check()
+    assert.deepEqual(await refusal(), ['go'])
+    // What was found in this very invocation counts, even where nobody may note it.
+    const found = { verdict: 'refuse', why: 'its target is immutable', next: 'Correct that.' } as const
+    const request = { kind: 'rotate', ref: world.ref.shown, at: world.env.time } as const
+    await assert.rejects(
+      rollouts.act((deps) => rotate({ ...deps, checked: [{ consumer: 'jobs', found }] }, request)),
+      { code: 'bad_config', message: /misconfigured: jobs: its target is immutable\. Correct that/ },
+    )
   })
 })
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, verify } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { Webhook } from 'standardwebhooks'
@@ -103,7 +105,7 @@ describe('webhook', () => {
   it('gives up on a silent or endless answer', async () => {
     await assert.rejects(
       tell(() => undefined, { timeoutMs: 150 }),
-      { code: 'delivery_failed' },
+      { code: 'delivery_failed', message: /\(no whole answer within 0\.15 s\)/, next: /more time \(timeoutMs of this consumer\)/ },
     )
     await assert.rejects(
       tell((_, response) => void response.writeHead(200).end('x'.repeat(20_000))),
@@ -114,7 +116,7 @@ describe('webhook', () => {
       const timer = setInterval(() => response.write('.'), 20)
       response.on('close', () => clearInterval(timer))
     }
-    await assert.rejects(tell(drip, { timeoutMs: 200 }), { code: 'delivery_failed' })
+    await assert.rejects(tell(drip, { timeoutMs: 200 }), { code: 'delivery_failed', message: /\(no whole answer within 0\.2 s\)/ })
   })
 
   it('never calls inner addresses that are not listed, nor plaintext that nobody asked for', async () => {
@@ -125,6 +127,16 @@ describe('webhook', () => {
     }
     await assert.rejects(tell(status(204), { plaintext: false }), { code: 'bad_config', field: 'url' })
     assert.equal(server.got.length, before_)
+  })
+
+  it('preflight says of a receiver that takes no connection how long it waited', async () => {
+    const mute = createServer(() => undefined) // accepts, and never speaks TLS
+    await once(mute.listen(0, '127.0.0.1'), 'listening')
+    const { port } = mute.address() as AddressInfo
+    const settings = { url: `https://127.0.0.1:${port}/`, plaintext: false, timeoutMs: 150 }
+    const found = await webhook.preflight(consumer(port, settings), context())
+    assert.deepEqual(found, { verdict: 'unknown', why: `127.0.0.1:${port} took no TLS connection within 0.15 s` })
+    mute.close()
   })
 
   it('preflight looks at the route and sends nothing', async () => {

@@ -56,6 +56,8 @@ export interface Seen {
   readonly at: number
   readonly again?: number
   readonly code?: Code
+  /** What was found last that was worth a note, in one line for people. It never holds a value, and a store may leave it out. */
+  readonly evidence?: string
   /** It came from the consumer itself. Keyturn repeats its own questions, but keeps what a consumer sent. */
   readonly received?: true
 }

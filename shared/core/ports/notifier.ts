@@ -48,17 +48,22 @@ export interface NotifierContext {
   readonly deadline: number
   /** What was received for this very publication. */
   readonly receipt?: Seen
+  /** The other consumers of this secret of the same kind, where they may share something. */
+  readonly beside?: readonly Consumer[]
   /** The published value, for a notifier that compares it with what a consumer got; read only on request, and audited. */
   value?(): Promise<SecretText>
   /** The value that was current before it; undefined if it can no longer be read. */
   before?(): Promise<SecretText | undefined>
 }
 
-/** refuse: certainly misconfigured. unknown: not reachable now, which blocks nothing. */
+/**
+ * refuse: certainly misconfigured, which only a person can correct. wait: it could not follow now, and may do so later. Both hold a rotation.
+ * unknown: not reachable now, which blocks nothing.
+ */
 export type Preflight =
   | { readonly verdict: 'ok' }
   | { readonly verdict: 'unknown'; readonly why: string }
-  | { readonly verdict: 'refuse'; readonly why: string; readonly next: string }
+  | { readonly verdict: 'refuse' | 'wait'; readonly why: string; readonly next: string }
 
 /** What somebody sent in the name of a consumer. */
 export interface Callback {

@@ -11,7 +11,7 @@ import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
 import { assertCurrentWorks, isContested } from './contested.js'
-import { type Delivery, deliver, seenBy, wasTold } from './deliver.js'
+import { type Delivery, deliver, saysElse, seenBy, wasTold } from './deliver.js'
 
 /** How one announce pass ended; `told` also lists who was told before. */
 export interface Announced {
@@ -105,7 +105,7 @@ async function deliverAll(
     const older = overtaken.some((one) => one.consumer.key === consumer.key)
     const settled = same !== undefined && !older && isSettled(same, consumer, now())
     if (settled) told.push({ consumer, seen: same, evidence: notedBefore(same) })
-    else told.push(await deliver(tools, change, consumer, same))
+    else told.push(await deliver(tools, change, consumer, same, consumers))
   }
   return told
 }
@@ -118,16 +118,17 @@ function isSettled(seen: Seen, { required }: Consumer, now: number): boolean {
   return wasTold(seen) || waits
 }
 
-function notedBefore({ phase, code, again }: Seen): string {
-  if (phase !== 'failed' || again === undefined) return 'as noted before'
-  const reason = code === undefined ? '' : ` (${code})`
-  return `could not be notified${reason}, asked again at ${new Date(again).toISOString()}`
+function notedBefore({ phase, code, again, evidence }: Seen): string {
+  if (phase !== 'failed' || again === undefined) return evidence ?? 'as noted before'
+  const reason = evidence ?? code
+  return `could not be notified${reason === undefined ? '' : ` (${reason})`}, asked again at ${new Date(again).toISOString()}`
 }
 
-/** Whether a delivery is worth a write: another phase or obstacle, or a longer pause that the consumer asks for. Another look alone is not. */
+/** Whether a delivery is worth a write: another phase, obstacle or reason, or a longer pause that the consumer asks for. Another look alone is not. */
 function hasMoved({ consumer, seen }: Delivery, { journal }: SecretState): boolean {
   const before = journal?.seen?.[consumer.key]
   if (before?.version !== seen.version || before.phase !== seen.phase || before.code !== seen.code) return true
+  if (saysElse(before, seen)) return true
   return seen.phase === 'failed' && (seen.again ?? 0) > (before.again ?? 0)
 }
 

@@ -23,15 +23,22 @@ export const wasTold = ({ phase, code }: Seen): boolean => phase !== 'failed' ||
 
 /**
  * Tells one consumer: one bounded look and at most one delivery. It does not throw for what the consumer does, because that failure must not undo
- * or repeat a rotation.
+ * or repeat a rotation. `all`: the consumers of the secret, because some are restarted together.
  */
-export async function deliver(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
+export async function deliver(
+  tools: Tools,
+  change: Change,
+  consumer: Consumer,
+  before: Seen | undefined,
+  all: readonly Consumer[],
+): Promise<Delivery> {
   const { env } = tools.deps
   const { ref, version } = change
   const receipt = before?.version === version ? before : undefined
   const context = {
     env: tools.guard.env,
     deadline: env.now() + tellMsMax,
+    beside: all.filter(({ key, kind }) => kind === consumer.kind && key !== consumer.key),
     value: () => tools.store.read(ref, version),
     before: () => readBefore(tools, change),
     ...optional('receipt', receipt),
@@ -40,18 +47,21 @@ export async function deliver(tools: Tools, change: Change, consumer: Consumer, 
   try {
     const loaded = await notifierFor(tools, consumer.kind)
     const notifier = guardNotifier(loaded, tools.guard, ref.shown)
-    const { phase, code, evidence, ...told } = await notifier.advance(change, consumer, context)
+    const { phase, code, evidence: said, ...told } = await notifier.advance(change, consumer, context)
+    const evidence = tools.guard.redactor.clean(said)
     const later = () => laterThan(change, env.now())
     const again = code === 'delivery_refused' ? againAfterRefusal(consumer, told.again, later) : told.again
     const received = receipt?.received && receipt.phase === phase ? { received: true as const } : {}
-    const seen = { phase, ...optional('again', again), ...optional('code', code ?? misconfigured(receipt)) }
+    const kept = code === undefined && receipt !== undefined && isSticky(receipt, phase) ? receipt : undefined
+    const noted = kept === undefined ? { code, evidence: noteOf(evidence) } : { code: kept.code, evidence: kept.evidence }
+    const seen = { phase, ...optional('again', again), ...optional('code', noted.code), ...optional('evidence', noted.evidence) }
     return { consumer, evidence, seen: seenNow({ ...seen, ...received }) }
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
     const { code, message: evidence } = cause
     if (code === 'audit_failed' || code === 'held') throw cause
     const again = laterThan(change, env.now())
-    return { consumer, evidence, seen: seenNow({ phase: 'failed', code, again }) }
+    return { consumer, evidence, seen: seenNow({ phase: 'failed', code, again, evidence: noteOf(evidence) }) }
   }
 }
 
@@ -60,9 +70,32 @@ function againAfterRefusal({ required }: Consumer, again: number | undefined, la
   return required ? (again ?? later()) : undefined
 }
 
-/** The code of a consumer that its last preflight found misconfigured: a delivery that succeeds all the same does not fix it. */
-function misconfigured(receipt: Seen | undefined): 'bad_config' | undefined {
-  return receipt?.code === 'bad_config' && receipt.phase !== 'failed' ? receipt.code : undefined
+/**
+ * Whether the last preflight found that the consumer could not follow: a delivery that succeeds all the same does not change that. A look may find
+ * the same of a request that is not followed. Once it is followed, that is over; the next preflight says so if not.
+ */
+function isSticky({ code, phase }: Seen, now: Seen['phase']): boolean {
+  if (code !== 'bad_config' && code !== 'held') return false
+  return phase !== 'failed' && (phase !== 'requested' || now === 'requested')
+}
+
+const noteMax = 300
+/** One line of limited length, for the notes. */
+export function noteOf(text: string): string {
+  const line = text.replace(/[\s\p{C}]+/gu, ' ').trim()
+  return line.length > noteMax ? `${line.slice(0, noteMax - 1)}…` : line
+}
+/**
+ * Whether what is said now is worth a note of its own. Counts vary from look to look, and so do the names in brackets while a rollout goes on. Where a
+ * store has left the text out, nothing is compared.
+ */
+export function saysElse(before: Seen | undefined, { phase, evidence }: Pick<Seen, 'phase' | 'evidence'>): boolean {
+  if (before?.evidence === undefined || evidence === undefined) return false
+  const plain = (text: string): string => {
+    const counted = text.replace(/\d+/g, '#')
+    return phase === 'restarted' ? counted.replace(/ \([^)]*\)/g, '') : counted
+  }
+  return plain(before.evidence) !== plain(evidence)
 }
 
 /** The notifier of a kind. Companions have one of the lifecycle's own, because the rotator of the source makes what is written. */

@@ -1,24 +1,29 @@
 import { codeOf, RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Preflight } from '../../core/ports/notifier.js'
 import type { SecretState, SecretView, Seen } from '../../core/ports/store.js'
 import { guardNotifier } from '../guard/index.js'
-import type { Deps } from '../secret/deps.js'
+import type { Checked, Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import type { Tools } from '../secret/setup.js'
-import { notifierFor } from './deliver.js'
+import { noteOf, notifierFor, saysElse } from './deliver.js'
 
-/** What the preflight of one consumer found. */
-export interface Checked {
-  readonly consumer: string
-  readonly found: Preflight
-}
 const checkMsMax = 30_000
 
-/** Whether a consumer refuses this publication, or its last preflight found it misconfigured, for whatever publication. */
-export function isRefusing(seen: Seen | undefined, { current }: SecretView): boolean {
-  if (seen?.code === 'bad_config') return true
-  return seen?.code === 'delivery_refused' && seen.version === current?.id
+/** Why a consumer holds the next rotation. The last preflight said bad_config or held, for whatever publication; delivery_refused is about this one. */
+export type Holding = 'bad_config' | 'held' | 'delivery_refused'
+/** Whether a consumer holds the next rotation, and why; undefined where it does not. */
+export function holdingCode(seen: Seen | undefined, { current }: SecretView): Holding | undefined {
+  if (seen?.code === 'bad_config' || seen?.code === 'held') return seen.code
+  return seen?.code === 'delivery_refused' && seen.version === current?.id ? seen.code : undefined
 }
+
+/** The reason of a refusal and what helps, in one text; undefined where the preflight refused nothing. */
+export const reasonOf = (found: Preflight): string | undefined =>
+  'next' in found ? `${found.why.replace(/\.$/, '')}. ${found.next}` : undefined
+/** The code of what a preflight found: ok and unknown have none. */
+export const codeOfFound = ({ verdict }: Preflight): 'bad_config' | 'held' | undefined =>
+  (({ refuse: 'bad_config', wait: 'held', ok: undefined, unknown: undefined }) as const)[verdict]
 
 /**
  * Asks each required consumer, before a new credential is made, whether it could follow at all. Its entry notes what is certainly misconfigured:
@@ -51,20 +56,16 @@ async function attempt(look: () => Promise<Preflight>): Promise<Preflight> {
   }
 }
 
-/** An entry keeps the phase that was reached, and says beside it that the consumer is misconfigured. */
+/** An entry keeps the phase that was reached, and says beside it why the consumer could not follow. */
 async function noteRefusals(tools: Tools, state: SecretState, checked: readonly Checked[]): Promise<void> {
   const { env, journal } = tools.deps
   if (state.current === undefined || !journal) return
+  const fresh = { version: state.current.id, phase: 'failed', at: env.now() } as const
   const seen = state.journal?.seen
   const changed: Record<string, Seen> = {}
   for (const { consumer, found } of checked) {
-    const known = seen?.[consumer]
-    const refuses = found.verdict === 'refuse'
-    const refused = known?.code === 'bad_config'
-    if (found.verdict === 'unknown' || refuses === refused) continue
-    const { code: _, ...rest } = known ?? { version: state.current.id, phase: 'failed', at: env.now() }
-    if (refuses) changed[consumer] = { ...rest, code: 'bad_config' }
-    else changed[consumer] = rest.phase === 'failed' ? { ...rest, again: env.now() } : rest
+    const now = found.verdict === 'unknown' ? undefined : noted(seen?.[consumer], found, fresh, tools)
+    if (now !== undefined) changed[consumer] = now
   }
   if (Object.keys(changed).length === 0) return
   try {
@@ -73,4 +74,25 @@ async function noteRefusals(tools: Tools, state: SecretState, checked: readonly 
     // Without the note the next look notes it.
     if (!['denied', 'conflict'].includes(codeOf(cause) ?? '')) throw cause
   }
+}
+
+/** The entry of a consumer after its preflight; undefined where it stays as it is. */
+function noted(
+  known: Seen | undefined,
+  found: Exclude<Preflight, { readonly verdict: 'unknown' }>,
+  fresh: Seen,
+  { guard, deps }: Tools,
+): Seen | undefined {
+  const before = known?.code === 'bad_config' || known?.code === 'held' ? known.code : undefined
+  if (found.verdict === 'ok') {
+    if (known === undefined || before === undefined) return undefined
+    const { code: _, evidence: __, ...rest } = known
+    return rest.phase === 'failed' ? { ...rest, again: deps.env.now() } : rest
+  }
+  const now: Seen = {
+    ...(known ?? fresh),
+    ...optional('code', codeOfFound(found)),
+    evidence: noteOf(guard.redactor.clean(reasonOf(found) ?? '')),
+  }
+  return now.code === before && !saysElse(known, now) ? undefined : now
 }

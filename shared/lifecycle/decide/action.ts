@@ -13,8 +13,8 @@ export interface Facts {
   readonly journal: boolean
   /** Whether anybody has to be notified of a publication. */
   readonly consumers: boolean
-  /** Required consumers that refuse the publication, or whose last preflight found them misconfigured. */
-  readonly refused?: readonly string[]
+  /** Required consumers that refuse the publication, or that could not follow as their last preflight found. */
+  readonly refused?: readonly Refused[]
   /** Where consumers are, for people. */
   readonly places?: Readonly<Record<string, string>>
   readonly rollback: ReturnType<RotatorTraits['rollback']>
@@ -34,6 +34,17 @@ export interface Facts {
   /** The next step where waiting alone does not help. */
   readonly thaw?: string
 }
+
+/** A required consumer that holds a rotation. bad_config: misconfigured. held: it may follow later. delivery_refused: it refuses announcements. */
+export interface Refused {
+  readonly key: string
+  readonly code: 'bad_config' | 'held' | 'delivery_refused'
+  /** The reason and what helps, where that was noted. */
+  readonly why?: string
+}
+
+/** Whether something holds a rotation that would start otherwise: it passes, or somebody corrects a consumer. */
+export const isHeld = (action: Action): boolean => action.do === 'refuse' && (action.code === 'held' || action.code === 'bad_config')
 
 /** What the table answers; the run carries it out, and status and plan show it. */
 export type Action =

@@ -4,7 +4,7 @@ import type { Consumer } from '../../core/ports/notifier.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
-import type { Action } from '../decide/action.js'
+import { type Action, isHeld } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import { isDue } from '../decide/publication.js'
 import { refuse } from '../decide/rows/common.js'
@@ -127,8 +127,7 @@ async function tried(
   next: Status['next'],
 ): Promise<Pick<Status, 'next' | 'trial'>> {
   const starts = next.do === 'go' && next.from === 'create' && (next.kind === 'rotate' || next.kind === 'emergency')
-  const isHeld = next.do === 'refuse' && next.code === 'held'
-  if (!(starts || isHeld) || rotator === undefined) return { next }
+  if (!(starts || isHeld(next)) || rotator === undefined) return { next }
   try {
     return { next, ...optional('trial', await trialOfCurrent(tools, { ...setup, rotator }, state)) }
   } catch (cause) {

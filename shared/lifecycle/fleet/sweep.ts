@@ -4,6 +4,7 @@ import { optional } from '../../core/optional.js'
 import { prefix, showDuration } from '../../core/policy/index.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { OpenRotation, SecretView } from '../../core/ports/store.js'
+import type { ConsumerPhase } from '../../core/ports/words.js'
 import { announce, isProgressing, refusedBefore } from '../consumers/announce.js'
 import { repairCompanions } from '../consumers/companions.js'
 import { preflightPass } from '../consumers/preflight.js'
@@ -33,6 +34,15 @@ export interface Swept {
   readonly code?: Code
   /** The names of the fields that a rotation has rewritten. */
   readonly rewrote?: readonly string[]
+  /** What each consumer answered to an announcement. */
+  readonly consumers?: readonly Answered[]
+}
+
+/** How far one consumer is, and what shows it. */
+export interface Answered {
+  readonly consumer: string
+  readonly phase: ConsumerPhase
+  readonly evidence: string
 }
 
 /** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
@@ -141,13 +151,15 @@ async function act(
   listed: SecretView,
   action: SweepAction,
   at: number,
-): Promise<string | Pick<Swept, 'outcome' | 'rewrote'> | undefined> {
+): Promise<string | Pick<Swept, 'outcome' | 'rewrote' | 'consumers'> | undefined> {
   const { shown } = listed.ref
   if (action === 'check') return check(deps, shown)
   if (action === 'announce') {
     const aheadMs = mustReckon(listed, at) ? aheadOf(listed.publishedAt, at) : undefined
     const told = await announcePass(deps, shown, at)
-    return aheadMs === undefined ? told : listOf([`${aheadText(aheadMs)}; it counts from now`, ...(told === undefined ? [] : [told])])
+    if (aheadMs === undefined) return told
+    const counts = `${aheadText(aheadMs)}; it counts from now`
+    return { ...told, outcome: told === undefined ? counts : `${counts}; ${told.outcome}` }
   }
   if (action === 'retire') {
     const { entries } = await retirePass(deps, shown)
@@ -157,25 +169,27 @@ async function act(
     const repaired = await repairCompanions(deps, shown, isCheckDue(listed, at))
     return listOf(repaired.map(({ companion, says }) => `${companion}: ${says}`))
   }
-  if (action === 'start') await preflightPass(deps, shown)
+  const checked = action === 'start' ? await preflightPass(deps, shown) : []
   const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
-  const { outcome, version, rewrote } = await rotate(deps, { ...asked, ref: shown, at })
+  const { outcome, version, rewrote } = await rotate({ ...deps, checked }, { ...asked, ref: shown, at })
   if (outcome === 'published') await announce(deps, shown)
   return { outcome: version === undefined ? outcome : `${outcome} ${version}`, ...optional('rewrote', rewrote) }
 }
 
 const listOf = (parts: readonly string[]): string | undefined => (parts.length === 0 ? undefined : parts.join('; '))
 
-async function announcePass(deps: Deps, shown: string, at: number): Promise<string | undefined> {
+async function announcePass(deps: Deps, shown: string, at: number): Promise<Pick<Swept, 'outcome' | 'consumers'> | undefined> {
   const { outcome, told } = await announce(deps, shown)
   if (outcome === 'none') return undefined
   const behind = told.filter(({ seen }) => seen.phase === 'failed')
   const moving = told.filter(({ seen }) => seen.phase !== 'failed' && seen.at >= at)
-  return [
+  const text = [
     outcome,
-    ...moving.map(({ consumer, seen }) => `${consumer.key} ${seen.phase}`),
+    ...moving.map(({ consumer, seen, evidence }) => `${consumer.key} ${seen.phase}: ${evidence}`),
     ...behind.map(({ consumer, evidence }) => `${consumer.key}: ${evidence}`),
   ].join('; ')
+  const consumers = told.map(({ consumer, seen, evidence }) => ({ consumer: consumer.key, phase: seen.phase, evidence }))
+  return { outcome: text, consumers }
 }
 
 /** Finds drift: a stored value that no longer logs in, long before a rotation would find out. */

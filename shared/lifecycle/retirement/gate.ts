@@ -37,7 +37,7 @@ export async function askGate(looked: Looked, entry: Retiring, context: Context<
   const opened = (why: string): Verdict => ({ open: true, forced: false, why, entry: after, told })
   const closed = (phase: 'waiting' | 'undeclared', why: string): Verdict => forcedOr(setup, now, { ...after, state: phase }, told, why)
   if (behind.length > 0) {
-    const names = behind.map(({ consumer }) => consumer.key).join(', ')
+    const names = behind.map(({ consumer, seen, evidence }) => `${consumer.key} (${seen.phase}: ${evidence})`).join(', ')
     return closed('waiting', `not yet on the current version: ${names}`)
   }
   if (use?.inUse === true) return closed('waiting', `still in use: ${use.evidence}`)
@@ -60,15 +60,22 @@ async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretSta
   const change = changeOf(state, current)
   const told: Delivery[] = []
   for (const consumer of consumers.filter((one: Consumer) => one.required))
-    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key]))
+    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key], consumers))
   return told
 }
 
 /** Does not ask a consumer before the time that it named (Retry-After): until then it counts as not drained. */
-async function askNow(tools: Tools, change: Change, consumer: Consumer, before: Seen | undefined): Promise<Delivery> {
+async function askNow(
+  tools: Tools,
+  change: Change,
+  consumer: Consumer,
+  before: Seen | undefined,
+  all: readonly Consumer[],
+): Promise<Delivery> {
   const hasFailed = before?.version === change.version && before.phase === 'failed'
-  if (hasFailed && (before.again ?? 0) > tools.deps.env.now()) return { consumer, seen: before, evidence: 'asked to wait' }
-  return deliver(tools, change, consumer, before)
+  if (hasFailed && (before.again ?? 0) > tools.deps.env.now())
+    return { consumer, seen: before, evidence: before.evidence ?? 'asked to wait' }
+  return deliver(tools, change, consumer, before, all)
 }
 
 /** Only lasting sessions are noted as seen, and only their end starts the clock. */

@@ -3,8 +3,8 @@ import { inWindow, type Settings } from '../../core/policy/index.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretView } from '../../core/ports/store.js'
 import type { Policy } from '../../core/ports/words.js'
-import { isRefusing } from '../consumers/preflight.js'
-import type { Facts } from '../decide/action.js'
+import { codeOfFound, holdingCode, reasonOf } from '../consumers/preflight.js'
+import type { Facts, Refused } from '../decide/action.js'
 import { wasEmergency } from '../decide/publication.js'
 import type { Companion, Configuration } from '../secret/deps.js'
 import { partsKind } from '../secret/parts/policy.js'
@@ -18,8 +18,7 @@ export function factsOf(
 ): Facts {
   const { env } = tools.deps
   const frozen = frozenNow(settings, configuration, env.now())
-  const seen = state.journal?.seen ?? {}
-  const refusing = consumers.filter(({ key, required }) => required && isRefusing(seen[key], state))
+  const against = consumers.flatMap(({ key, required }) => (required ? refusalOf(tools, state, key) : []))
   const written = companions.filter((one) => isWritten(one, state)).length
   const toTell = consumers.length + unknownConsumers.length - written
   const places = consumers.flatMap(({ key, place }) => (place === undefined ? [] : [[key, place] as const]))
@@ -35,13 +34,25 @@ export function factsOf(
     mints: rotator?.issuer !== undefined,
     journal: tools.deps.journal,
     consumers: toTell > 0,
-    refused: refusing.map(({ key }) => key),
+    refused: against,
     places: Object.fromEntries(places),
     rollback: rotator?.traits.rollback(policy) ?? 'none',
     ...optional('frozen', frozen),
     ...optional('thaw', thaw),
   }
 }
+/** What one consumer has against a rotation. What was found just now counts before the notes. */
+function refusalOf({ deps, guard }: Tools, state: SecretView, key: string): readonly Refused[] {
+  const seen = state.journal?.seen?.[key]
+  const found = deps.checked?.find(({ consumer }) => consumer === key)?.found
+  if (found === undefined || found.verdict === 'unknown') return refused(key, holdingCode(seen, state), seen?.evidence)
+  const stillRefuses = seen?.code === 'delivery_refused' ? holdingCode(seen, state) : undefined
+  const reason = reasonOf(found)
+  return refused(key, codeOfFound(found) ?? stillRefuses, reason === undefined ? seen?.evidence : guard.redactor.clean(reason))
+}
+const refused = (key: string, code: Refused['code'] | undefined, why: string | undefined): readonly Refused[] =>
+  code === undefined ? [] : [{ key, code, ...optional('why', why) }]
+
 const thawNext =
   'keyturn policy <ref> shows it. Run keyturn policy <ref> mode=auto when rotations may continue, or use --emergency --reason ….'
 

@@ -6,7 +6,7 @@ import { type RotationRequest, type SecretRef, type Step, steps } from '../../co
 import { nextFor } from '../../core/remedies.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { assertPlaces, repairPublicSets } from '../consumers/companions.js'
-import type { Action } from '../decide/action.js'
+import { type Action, isHeld } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
 import { endLease, leased } from '../secret/lease.js'
@@ -136,7 +136,7 @@ export async function decided(
 /** Whether a new rotation would start, or would start if nothing held it. */
 export function begins(action: Action): boolean {
   if (action.do === 'go') return action.from === 'create'
-  return action.do === 'refuse' && action.code === 'held'
+  return isHeld(action)
 }
 
 /** The table's own refusal as an error, with its next step. */

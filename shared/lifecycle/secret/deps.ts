@@ -1,6 +1,6 @@
 import type { Artefact } from '../../core/ports/artefact.js'
 import type { Env } from '../../core/ports/env.js'
-import type { Consumer, Notifier } from '../../core/ports/notifier.js'
+import type { Consumer, Notifier, Preflight } from '../../core/ports/notifier.js'
 import type { Administrator, AnyRotator, CredentialType, Difference } from '../../core/ports/rotator.js'
 import type { SecretStore } from '../../core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef, Step, Token, VersionId } from '../../core/ports/words.js'
@@ -53,6 +53,12 @@ export const noConfiguration: Configuration = {
   defaults: {},
 }
 
+/** What the preflight of one consumer found. */
+export interface Checked {
+  readonly consumer: string
+  readonly found: Preflight
+}
+
 /** What the composition root gives. Only that root names implementations. */
 export interface Deps {
   readonly store: SecretStore
@@ -81,6 +87,8 @@ export interface Deps {
   /** How long this invocation may live; at most 15 minutes. */
   readonly leaseMs: number
   readonly shortGrace: boolean
+  /** What a preflight of this very invocation found. It counts before the notes, which may be denied, or have no room for the reason. */
+  readonly checked?: readonly Checked[]
   /** Called when a step ends, for progress on a terminal. */
   onStep?(step: Step): void
 }

@@ -4,6 +4,7 @@ import type { StepService } from '../../core/ports/service.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest, SecretRef, Step, Token, VersionId } from '../../core/ports/words.js'
 import { publishBefore, publishKeyExpiry } from '../consumers/companions.js'
+import { isHeld } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import { guardSteps } from '../guard/index.js'
 import { begins, decided, go, refusedError } from '../rotation/rotate.js'
@@ -48,7 +49,7 @@ async function step(tools: Tools, state: SecretState, request: StepRequest, prov
   const setup = await opened(tools, state, { wanted: request }).setup()
   const action = await decided(tools, setup, state, request)
   if (action.do === 'done') return unchanged(ref, request, action)
-  if (action.do === 'refuse' && action.code === 'held' && request.step === 'create') {
+  if (isHeld(action) && request.step === 'create') {
     const filled = await filledState(tools, state, request)
     if (filled !== undefined) return stepDone(filled, request)
   }

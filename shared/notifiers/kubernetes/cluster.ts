@@ -19,7 +19,7 @@ import {
   type Workload,
 } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
-import { forceSyncKey, hasToken, type Mark, withToken } from './sync.js'
+import { beforeText, forceSyncKey, hasToken, type Mark, withToken } from './sync.js'
 import { isMarked, markTemplate, resourceOf, revisionLabel, selectorText, type WorkloadRef } from './workload.js'
 
 const group = 'external-secrets.io'
@@ -78,9 +78,9 @@ export class Cluster {
     const found = await this.#get(await this.#operator(this.#in(`externalsecrets/${name}`)))
     return found === undefined ? undefined : asExternalSecret(found)
   }
-  /** Writes our mark, and what was synced before it, in one write; false where the object changed since it was read. */
-  async markExternalSecret({ metadata, status }: ExternalSecret, mark: Mark): Promise<boolean> {
-    const annotations = { [mark.key]: mark.change, [mark.before]: status?.syncedResourceVersion ?? '' }
+  /** Writes our mark, what was synced before it, and when, in one write; false where the object changed since it was read. */
+  async markExternalSecret({ metadata, status }: ExternalSecret, mark: Mark, now: number): Promise<boolean> {
+    const annotations = { [mark.key]: mark.change, [mark.before]: beforeText(status?.syncedResourceVersion, now) }
     const path = await this.#operator(this.#in(`externalsecrets/${metadata.name}`))
     return this.#annotate(path, metadata.resourceVersion, annotations)
   }
@@ -99,13 +99,13 @@ export class Cluster {
     const { metadata, spec } = await this.#parent(parent)
     return spec.externalSecretName ?? metadata.name
   }
-  /** Writes our token on the parent, beside those of other secrets. false: it is there already, or the parent changed since it was read. */
-  async markParent(name: string, mark: Mark, again?: number): Promise<boolean> {
+  /** Writes our token on the parent, beside those of other secrets. false: it is there already and `again` is not set, or the parent changed meanwhile. */
+  async markParent(name: string, mark: Mark, now: number, again = false): Promise<boolean> {
     const { metadata } = await this.#parent(name)
     const { [forceSyncKey]: tokens } = metadata.annotations
-    if (again === undefined && hasToken(tokens, mark)) return false
+    if (!again && hasToken(tokens, mark)) return false
     const path = await this.#operator(`clusterexternalsecrets/${name}`)
-    return this.#annotate(path, metadata.resourceVersion, { [forceSyncKey]: withToken(tokens, mark, again) })
+    return this.#annotate(path, metadata.resourceVersion, { [forceSyncKey]: withToken(tokens, mark, now) })
   }
 
   async secret(name: string): Promise<Secret | undefined> {
@@ -133,10 +133,10 @@ export class Cluster {
     if (found === undefined) throw this.missingError(ref.kind, ref.name)
     return asWorkload(found)
   }
-  /** Marks the template of a workload; false where the server's answer does not have the mark. */
-  async restart(ref: WorkloadRef, mark: Mark): Promise<boolean> {
-    const answer = await this.#patch(this.#workloadPath(ref), markTemplate(mark))
-    return answer === undefined || isMarked(asWorkload(answer), mark)
+  /** Marks the template of a workload in one write; false where the server's answer does not have the marks. */
+  async restart(ref: WorkloadRef, marks: readonly Mark[]): Promise<boolean> {
+    const answer = await this.#patch(this.#workloadPath(ref), markTemplate(marks))
+    return answer === undefined || marks.every((mark) => isMarked(asWorkload(answer), mark))
   }
   /** A Job or a bare pod; undefined where it is not there, whether or not it ever was. */
   async resting(ref: WorkloadRef): Promise<Resting | undefined> {

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { SecretText } from '../../core/secret-text.js'
-import { jsonFields, looksLikeJson } from '../../core/shapes/json.js'
 import type { ExternalSecret, Secret } from './objects.js'
+import { type Forms, formsOf, keyOf } from './written.js'
 
 /**
  * What an ExternalSecret makes of one value: the keys of the Secret, and which field of the value each has; `undefined`: the whole value. `key`: as
@@ -63,13 +63,14 @@ const isOdd = ({ decodingStrategy, conversionStrategy, version }: RemoteRef): bo
 
 /** Whether the Secret holds this value now. It is compared in memory, in constant time, and never shown. A value without the fields is not held. */
 export function holds(secret: Secret, mapping: Exclude<Mapping, { readonly why: string }>, value: SecretText): boolean {
-  const text = value.reveal()
-  const fields = looksLikeJson(text) ? new Map(jsonFields(text).map((one) => [one.name, asText(one.value)])) : undefined
-  const wanted = new Map<string, string | undefined>()
-  if (mapping.extracts) for (const [key, one] of fields ?? [[undefined, undefined]]) wanted.set(key ?? '', one)
+  const fields = formsOf(value)
+  const wanted = new Map<string, Forms | undefined>()
+  if (mapping.extracts && fields === undefined) return false
+  // The operator leaves out a field without a name.
+  if (mapping.extracts) for (const [name, forms] of fields ?? []) if (name !== '') wanted.set(keyOf(name), forms)
   // Single entries come after whole ones, as the operator does it.
-  for (const [key, field] of mapping.keys) wanted.set(key, field === undefined ? text : fields?.get(field))
-  const isHeld = ([key, one]: [string, string | undefined]): boolean => one !== undefined && isSame(secret.data[key], one)
+  for (const [key, field] of mapping.keys) wanted.set(key, field === undefined ? [value.reveal()] : fields?.get(field))
+  const isHeld = ([key, forms]: [string, Forms | undefined]): boolean => forms?.some((one) => isSame(secret.data[key], one)) === true
   return wanted.size > 0 && [...wanted].every(isHeld)
 }
 
@@ -79,22 +80,15 @@ export function takesWhatChanged(
   now: SecretText,
   before: SecretText,
 ): boolean {
-  const hasChanged = (field: string | undefined): boolean => field === undefined || fieldOf(now, field) !== fieldOf(before, field)
+  const [fields, older] = [formsOf(now), formsOf(before)]
+  const hasChanged = (field: string | undefined): boolean => field === undefined || fields?.get(field)?.[0] !== older?.get(field)?.[0]
   return extracts || [...keys.values()].some(hasChanged)
 }
 
-/** One field of a JSON value, as the operator writes it. */
-export function fieldOf(value: SecretText, name: string): string | undefined {
-  const text = value.reveal()
-  const field = looksLikeJson(text) ? jsonFields(text).find((one) => one.name === name) : undefined
-  return field === undefined ? undefined : asText(field.value)
-}
 /** Compares in constant time: the duration does not show where two texts differ. */
 export const isSameText = (a: string, b: string): boolean =>
   timingSafeEqual(digestOf(Buffer.from(a, 'utf8')), digestOf(Buffer.from(b, 'utf8')))
 
-/** The operator writes a field that is not a text as compact JSON. */
-const asText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 const digestOf = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest()
 const isSame = (base64: string | undefined, text: string): boolean =>
   base64 !== undefined && timingSafeEqual(digestOf(Buffer.from(base64, 'base64')), digestOf(Buffer.from(text, 'utf8')))

@@ -41,6 +41,7 @@ const externalSecret = v.object({
         name: v.optional(v.string()),
         creationPolicy: v.optional(v.string(), 'Owner'),
         immutable: v.optional(v.boolean(), false),
+        manifest: v.optional(v.object({ kind: v.optional(v.string(), 'resource') })),
         template: v.optional(v.object({ data: v.optional(v.unknown()), templateFrom: v.optional(v.unknown()) })),
       }),
     ),
@@ -160,7 +161,11 @@ const pods = v.object({
 /** One page of a list; on the last one `continue` is empty. */
 export type Pods = v.InferOutput<typeof pods>
 
-const secret = v.object({ metadata, immutable: v.optional(v.boolean(), false), data: v.optional(v.record(v.string(), v.string()), {}) })
+const secret = v.object({
+  metadata,
+  immutable: v.optional(v.boolean(), false),
+  data: v.optional(v.record(v.string(), v.nullable(v.string(), '')), {}),
+})
 /** What is read of a Secret; each entry of `data` is base64, as the server sends it. */
 export type Secret = v.InferOutput<typeof secret>
 

@@ -4,14 +4,18 @@ import { Cluster } from './cluster.js'
 import { mappingOf, whyNoOneRead } from './expected.js'
 import { frozenUse, shownFrozen } from './frozen-use.js'
 import type { ExternalSecret } from './objects.js'
+import { conditionAgainst, whyRefused } from './operator.js'
 import type { KubernetesSettings } from './settings.js'
 import { secretNameOf } from './sync.js'
 import { isRestartable, ownerOf, resourceOf, whyNeverDone, workloadRef } from './workload.js'
 
-type Refusal = Extract<Preflight, { readonly verdict: 'refuse' }>
+type Refusal = Extract<Preflight, { readonly next: string }>
 const refuse = (why: string, next: string): Refusal => ({ verdict: 'refuse', why, next })
 
-/** Looks at everything that an announcement will meet, and sends nothing. It refuses what is certainly wrong; what it cannot reach is unknown. */
+/**
+ * Looks at everything that an announcement will meet, and sends nothing. It refuses what is certainly wrong, and waits for what may pass by itself;
+ * what it cannot reach is unknown.
+ */
 export async function preflight(wanted: KubernetesSettings, context: NotifierContext): Promise<Preflight> {
   const cluster = await Cluster.open(wanted, context)
   const { clusterExternalSecret: parent } = wanted
@@ -24,7 +28,8 @@ export async function preflight(wanted: KubernetesSettings, context: NotifierCon
       (await whyNoStore(externalSecret, cluster)) ??
       (await whyNoWorkload(wanted, cluster, secretNameOf(externalSecret))) ??
       (await whyNoRight(externalSecret, wanted, cluster)) ??
-      (await whyFrozen(externalSecret, cluster)) ?? { verdict: 'ok' }
+      (await whyFrozen(externalSecret, cluster)) ??
+      whyUnsynced(externalSecret) ?? { verdict: 'ok' }
     )
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
@@ -35,18 +40,23 @@ export async function preflight(wanted: KubernetesSettings, context: NotifierCon
 
 /** Why the operator ignores the request, or why nobody could verify what it does with it. */
 function whyNeverSynced(externalSecret: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
-  return whyIgnored(externalSecret, wanted) ?? whyUnverifiable(externalSecret, wanted) ?? whyUnsynced(externalSecret)
+  return whyIgnored(externalSecret, wanted) ?? whyUnverifiable(externalSecret, wanted)
 }
 
-/** Why the operator does not sync it at present: what it cannot sync now it would not sync after a rotation either. */
-function whyUnsynced({ metadata, status }: ExternalSecret): Refusal | undefined {
-  const ready = status?.conditions.find(({ type }) => type === 'Ready')
-  if (ready?.status !== 'False') return undefined
-  const reason = ready.reason === '' ? '' : ` (${ready.reason})`
-  return refuse(
-    `The ExternalSecret ${metadata.name} is not Ready: the operator cannot sync it${reason}.`,
-    'Look at its conditions (kubectl describe externalsecret), and fix what they name.',
+/**
+ * Why the operator does not sync it at present, as its condition says: what it cannot sync now it would not sync after a rotation either. A target
+ * that it refuses has to be corrected. Everything else may pass by itself.
+ */
+function whyUnsynced(externalSecret: ExternalSecret): Refusal | undefined {
+  const { metadata, status } = externalSecret
+  if (!status?.conditions.some(({ type }) => type === 'Ready')) return undefined // a new one: the operator has not got to it
+  const against = conditionAgainst(externalSecret)
+  if (against === undefined) return undefined
+  const refusal = refuse(
+    `The ExternalSecret ${metadata.name} was not synced: ${against.why}.`,
+    'Look at its conditions and events (kubectl describe externalsecret), and fix what they name.',
   )
+  return against.fix ? refusal : { ...refusal, verdict: 'wait' }
 }
 
 function whyIgnored({ metadata, spec }: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
@@ -63,6 +73,11 @@ function whyIgnored({ metadata, spec }: ExternalSecret, wanted: KubernetesSettin
     return refuse(
       `${shown} has refreshInterval 0: the operator then ignores requests.`,
       'Set refreshInterval to 1h, or refreshPolicy to OnChange.',
+    )
+  if (spec.target?.manifest !== undefined)
+    return refuse(
+      `${shown} writes a ${spec.target.manifest.kind}, and no Secret (target.manifest).`,
+      'Remove target.manifest, or name an ExternalSecret that writes a Secret.',
     )
   if (spec.target?.immutable) return refuse(`${shown} has an immutable target.`, 'Set target.immutable to false.')
   if (spec.target?.creationPolicy === 'None')
@@ -112,12 +127,13 @@ async function whyNotReady(kind: string, name: string, cluster: Cluster): Promis
   return refuse(`The ${kind} ${name} is not Ready.`, 'Look at its conditions (kubectl describe), and fix its access.')
 }
 
-/** Why the Secret keeps its old value: where it is immutable, the operator reports an error at each sync. */
+/** Why the Secret keeps its old value: where it is immutable, or belongs to another ExternalSecret, the operator reports an error at each sync. */
 async function whyFrozen(externalSecret: ExternalSecret, cluster: Cluster): Promise<Refusal | undefined> {
-  const name = secretNameOf(externalSecret)
-  const secret = await cluster.secret(name)
-  if (!secret?.immutable) return undefined
-  return refuse(`The Secret ${name} is immutable: nobody can write another value into it.`, 'Delete it; the operator makes it again.')
+  const secret = await cluster.secret(secretNameOf(externalSecret))
+  const refused = whyRefused(externalSecret, secret)
+  if (refused === undefined) return undefined
+  const next = secret?.immutable ? 'Delete it; the operator makes it again.' : 'Give one of the two another target.name.'
+  return refuse(`The operator cannot write the value: ${refused}.`, next)
 }
 
 async function whyNoWorkload({ workloads, restart }: KubernetesSettings, cluster: Cluster, secret: string): Promise<Refusal | undefined> {

@@ -1,10 +1,11 @@
 import { inWindow, parseWindow } from '../../core/policy/window.js'
-import type { ConsumerState, NotifierContext } from '../../core/ports/notifier.js'
+import type { Change, ConsumerState, NotifierContext } from '../../core/ports/notifier.js'
 import type { Cluster } from './cluster.js'
 import { frozenUse, shownFrozen } from './frozen-use.js'
+import { neighboursOf } from './neighbours.js'
 import type { ExternalSecret, Pod, Resting, Workload } from './objects.js'
 import type { KubernetesSettings } from './settings.js'
-import { isMarkedBy, type Mark, secretNameOf } from './sync.js'
+import { isMarkedBy, type Mark, secretNameOf, sourceMark } from './sync.js'
 import {
   isMarked,
   isOwned,
@@ -35,20 +36,21 @@ interface Found {
  * whether everything is rolled out and no old pod is left.
  */
 export async function restart(
-  mark: Mark,
+  change: Change,
   wanted: KubernetesSettings,
   cluster: Cluster,
   externalSecret: ExternalSecret,
   at: At,
-  { env, receipt }: NotifierContext,
+  context: NotifierContext,
 ): Promise<ConsumerState> {
-  const now = env.now()
+  const now = context.env.now()
+  const mark = sourceMark(change, wanted)
   const refs = wanted.workloads.map(workloadRef)
   const found: Found[] = []
   for (const ref of refs.filter(isRestartable)) {
     const workload = await cluster.workload(ref)
     if (isMarked(workload, mark)) found.push({ ref, workload })
-    else return restartOne(mark, { ref, workload }, wanted, cluster, at, receipt, now)
+    else return restartOne(change, { ref, workload }, wanted, cluster, externalSecret, at, context)
   }
   const waiting: string[] = []
   for (const one of found) {
@@ -62,28 +64,43 @@ export async function restart(
   return { phase: 'drained', evidence: `no old pod is left of ${wanted.workloads.join(', ')}` }
 }
 
-/** Marks one workload, unless something keeps it from that. */
+/** Marks one workload, unless something keeps it from that: for us, and for each neighbour whose Secret holds this publication, too. */
 async function restartOne(
-  mark: Mark,
+  change: Change,
   { ref, workload }: Found,
   wanted: KubernetesSettings,
   cluster: Cluster,
+  externalSecret: ExternalSecret,
   at: At,
-  receipt: NotifierContext['receipt'],
-  now: number,
+  context: NotifierContext,
 ): Promise<ConsumerState> {
   const { shown } = ref
+  const now = context.env.now()
+  const mark = sourceMark(change, wanted)
   const owner = ownerOf(workload)
   if (owner !== undefined) return at('verified', `${owner} makes ${shown}, and would remove the mark: restart it there`, windowMs)
   const apart = wanted.restart === 'together' ? whyNeverDone(ref.kind, workload, wanted.restart) : undefined
   if (apart !== undefined) return at('verified', `${shown} ${apart}`, windowMs)
   if (!isOpen(wanted.window, now)) return at('verified', `restarts wait for their window (${wanted.window})`, windowMs)
-  if (await wasUnmarked(mark, workload, cluster, receipt, now)) {
+  if (await wasUnmarked(mark, workload, cluster, context.receipt, now)) {
     const what = `${shown} was restarted, and something has set its template back`
     return at('restarted', `${what}: fix that, or use "restart": "none"`, windowMs)
   }
-  if (await cluster.restart(ref, mark)) return at('verified', `${shown} is restarted`)
+  const neighbours = await neighboursOf(change, ref, wanted, cluster, context)
+  const coming = neighbours.filter(({ state }) => state === 'coming').map(({ name }) => name)
+  if (coming.length > 0 && (await mayWait(cluster, externalSecret)))
+    return at('verified', `${shown} reads ${coming.join(', ')}, too: it is restarted once for all when they are synced`)
+  const ready = neighbours.filter(({ state }) => state === 'ready').map((one) => one.mark)
+  if (await cluster.restart(ref, [mark, ...ready])) return at('verified', `${shown} is restarted`)
   return at('verified', `${shown} does not keep our mark: something removes it as it is written`, windowMs)
+}
+
+const neighbourMsMax = 300_000
+/** Whether a restart may still wait for neighbours: for five minutes from the write of our own Secret, by the server's clock. Another restart follows then. */
+async function mayWait(cluster: Cluster, externalSecret: ExternalSecret): Promise<boolean> {
+  const written = await writtenAt(cluster, externalSecret)
+  const { serverNow } = cluster
+  return written !== undefined && serverNow !== undefined && serverNow - written < neighbourMsMax
 }
 
 /** Ends the old pods of a marked workload where they have to end together. Otherwise it says what the workload still waits for. */

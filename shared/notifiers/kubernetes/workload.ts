@@ -28,10 +28,10 @@ export function workloadRef(shown: string): WorkloadRef {
 
 /** Whether the pod template has the mark of this change. */
 export const isMarked = ({ spec }: Workload, mark: Mark): boolean => isMarkedBy(spec.template.metadata?.annotations, mark)
-/** The patch that marks a template. A new template is a new rollout; the same mark again changes nothing. */
-export function markTemplate({ key, change }: Mark): object {
-  const metadata = { annotations: { [key]: change } }
-  return { spec: { template: { metadata } } }
+/** The patch that marks a template, for one restart. A new template is a new rollout; the same marks again change nothing. */
+export function markTemplate(marks: readonly Mark[]): object {
+  const annotations = Object.fromEntries(marks.map(({ key, change }) => [key, change]))
+  return { spec: { template: { metadata: { annotations } } } }
 }
 
 /** The controller that makes a workload. It keeps the template as it wants it: it would remove our mark, we would set it again, and each is a rollout. */

@@ -32,12 +32,13 @@ export async function post(
       next: 'Use https, or set "plaintext": true for this consumer.',
     })
   }
+  const signal = AbortSignal.timeout(settings.timeoutMs)
   const options = {
     method: 'POST',
     headers: { ...headers, 'content-length': Buffer.byteLength(body) },
     lookup: guardedLookup(settings.allow),
     agent: false,
-    signal: AbortSignal.timeout(settings.timeoutMs),
+    signal,
     ...(ca === undefined || plain ? {} : { ca }),
   } as const
   try {
@@ -60,11 +61,12 @@ export async function post(
     })
   } catch (cause) {
     if (cause instanceof RotationError) throw cause
-    const isLate = cause instanceof Error && cause.name === 'TimeoutError'
-    const why = isLate ? 'no answer in time' : (systemCodeOf(cause) ?? 'no answer')
+    // The signal itself says so: the error of a request that is given up depends on how far it was.
+    const why = signal.aborted ? `no whole answer within ${settings.timeoutMs / 1000} s` : (systemCodeOf(cause) ?? 'no answer')
+    const more = signal.aborted ? ', or give it more time (timeoutMs of this consumer)' : ''
     throw new RotationError('delivery_failed', `${url.host} could not be notified (${why}).`, {
       cause,
-      next: 'Check that it can be reached from here; the announcement is repeated.',
+      next: `Check that it can be reached from here${more}; the announcement is repeated.`,
     })
   }
 }

@@ -19,11 +19,14 @@ export async function probe({ url: text, plaintext, allow, timeoutMs }: WebhookS
   const socket = plain
     ? connect(options)
     : connectTls({ ...options, ...(isIP(host) === 0 ? { servername: host } : {}), ...optional('ca', ca) })
+  const signal = AbortSignal.timeout(timeoutMs)
   try {
-    await once(socket, plain ? 'connect' : 'secureConnect', { signal: AbortSignal.timeout(timeoutMs) })
+    await once(socket, plain ? 'connect' : 'secureConnect', { signal })
     return { verdict: 'ok' }
   } catch (cause) {
     if (cause instanceof RotationError) return refused(cause)
+    if (signal.aborted)
+      return { verdict: 'unknown', why: `${url.host} took no ${plain ? '' : 'TLS '}connection within ${timeoutMs / 1000} s` }
     const code = systemCodeOf(cause)
     if (code !== undefined && /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code))
       return {
@@ -31,7 +34,7 @@ export async function probe({ url: text, plaintext, allow, timeoutMs }: WebhookS
         why: `its certificate is not trusted (${code})`,
         next: 'Give its authority in KEYTURN_CA_FILE, or correct the certificate.',
       }
-    return { verdict: 'unknown', why: `${url.host} does not answer (${code ?? 'in time'})` }
+    return { verdict: 'unknown', why: `${url.host} does not answer${code === undefined ? '' : ` (${code})`}` }
   } finally {
     socket.destroy()
   }

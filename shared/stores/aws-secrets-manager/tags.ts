@@ -188,9 +188,10 @@ function retiringOf(text: string): Retiring | undefined {
 
 const seenText = (consumer: string, { version, phase, at, again, code, received }: Seen): string =>
   [escapeWord(consumer), version, phase, time(at), again === undefined ? '-' : time(again), code ?? '-', received ? 'r' : '-'].join('/')
+const evidenceText = ({ evidence }: Seen): string => (evidence === undefined ? '' : `/${escapeWord(evidence)}`)
 
 function seenOf(word: string): [string, Seen] | undefined {
-  const [consumer, version, phase, at, again, code, received] = word.split('/')
+  const [consumer, version, phase, at, again, code, received, evidence] = word.split('/')
   const known = consumerPhases.find((one) => one === phase)
   const atMs = timeOf(at)
   if (!consumer || !version || known === undefined || atMs === undefined) return undefined
@@ -200,22 +201,34 @@ function seenOf(word: string): [string, Seen] | undefined {
     at: atMs,
     ...optional('again', timeOf(again)),
     ...optional('code', codeNamed(code)),
+    ...optional('evidence', evidence === undefined ? undefined : unescapeWord(evidence)),
   }
   return [unescapeWord(consumer), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
 }
 
-/** What consumers reported comes first, because it is the evidence. The rest is a cache, and is omitted where it does not fit. */
+/**
+ * What consumers reported comes first, because it is the evidence. The rest is a cache, and is omitted where it does not fit. The reasons come last:
+ * each has the room that the notes leave.
+ */
 function seenTexts(seen: Notes['seen']): readonly string[] {
-  const words = Object.entries(seen)
-    .sort(([, a], [, b]) => Number(b.received ?? false) - Number(a.received ?? false) || b.at - a.at)
-    .map(([consumer, one]) => seenText(consumer, one))
-  const texts: string[] = []
-  for (const word of words) {
-    const at = texts.findIndex((text) => text.length + 1 + word.length <= textMax)
-    if (at >= 0) texts[at] = `${texts[at]} ${word}`
-    else if (texts.length < seenKeys.length && word.length <= textMax) texts.push(word)
+  const entries = Object.entries(seen).sort(([, a], [, b]) => Number(b.received ?? false) - Number(a.received ?? false) || b.at - a.at)
+  const tags: { readonly word: string; readonly reason: string }[][] = []
+  const lengthOf = (words: readonly { readonly word: string }[]): number => words.reduce((sum, { word }) => sum + word.length + 1, -1)
+  for (const [consumer, one] of entries) {
+    const entry = { word: seenText(consumer, one), reason: evidenceText(one) }
+    const tag = tags.find((words) => lengthOf([...words, entry]) <= textMax)
+    if (tag !== undefined) tag.push(entry)
+    else if (tags.length < seenKeys.length && entry.word.length <= textMax) tags.push([entry])
   }
-  return texts
+  return tags.map((words) => {
+    let left = textMax - lengthOf(words)
+    const texts = words.map(({ word, reason }) => {
+      if (reason.length > left) return word
+      left -= reason.length
+      return word + reason
+    })
+    return texts.join(' ')
+  })
 }
 
 /** Returns null where there is no note, no open rotation and no durable code. */

@@ -58,6 +58,7 @@ const seen = v.object({
   at: time,
   again: v.optional(time),
   code: v.optional(code),
+  evidence: v.optional(v.string()),
   received: v.optional(v.literal(true)),
 })
 const journal = v.object({

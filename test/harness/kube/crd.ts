@@ -19,7 +19,12 @@ const sourceRef = object({ storeRef: object(words('name', 'kind')), generatorRef
 const externalSecret = {
   ...words('refreshInterval', 'refreshPolicy'),
   secretStoreRef: object(words('name', 'kind')),
-  target: object({ ...words('name', 'creationPolicy', 'deletionPolicy'), immutable: { type: 'boolean' }, template: open }),
+  target: object({
+    ...words('name', 'creationPolicy', 'deletionPolicy'),
+    immutable: { type: 'boolean' },
+    template: open,
+    manifest: object(words('apiVersion', 'kind')),
+  }),
   data: list(object({ ...words('secretKey'), remoteRef, sourceRef }, ['secretKey', 'remoteRef'])),
   dataFrom: list(object({ extract: remoteRef, find: open, rewrite: list(open), sourceRef })),
 }

@@ -31,6 +31,8 @@ export class KubeFake {
   readonly calls: string[] = []
   /** Sent with a status that the fault says. */
   retryAfter: string | undefined
+  /** How far its clock is ahead of this machine's. */
+  aheadMs = 0
   /** Of the operator's kinds. */
   operatorVersions: readonly string[] = ['v1']
   /** Connections by which anybody but the administrator asked. */
@@ -74,6 +76,7 @@ export class KubeFake {
       void response
         .writeHead(status, {
           'content-type': 'application/json',
+          date: new Date(Date.now() + this.aheadMs).toUTCString(),
           ...(status >= 400 && this.retryAfter ? { 'retry-after': this.retryAfter } : {}),
         })
         .end(JSON.stringify(body))

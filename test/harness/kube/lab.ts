@@ -24,7 +24,7 @@ const plurals = { Deployment: 'deployments', StatefulSet: 'statefulsets', Daemon
 export const rules = [
   { apiGroups: ['external-secrets.io'], resources: ['externalsecrets'], verbs: ['get', 'patch'] },
   { apiGroups: ['external-secrets.io'], resources: ['secretstores'], verbs: ['get'] },
-  { apiGroups: [''], resources: ['secrets'], resourceNames: ['db', 'rendered'], verbs: ['get'] },
+  { apiGroups: [''], resources: ['secrets'], resourceNames: ['db', 'rendered', 'third'], verbs: ['get'] },
   { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['get', 'patch'] },
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'get', 'deletecollection'] },
   { apiGroups: ['batch'], resources: ['jobs'], verbs: ['get'] },
@@ -88,6 +88,7 @@ export class Room {
     this.namespace = namespace
     this.operator = new Operator(lab.api, namespace, async () => ({ now: (await this.provider?.()) ?? this.value, before: this.before }))
     this.operator.version = lab.version
+    this.operator.old = lab.version === 'v1beta1'
     this.kubelet = new Kubelet(lab.api, namespace, endMs)
   }
   async open(): Promise<void> {
@@ -114,7 +115,8 @@ export class Room {
     const kind = { apiVersion: `external-secrets.io/${this.lab.version}`, kind: 'ClusterExternalSecret' }
     const made = await api.must('POST', root, { ...kind, metadata: { name }, spec: { externalSecretName: `${name}-child` } })
     const owner = { ...kind, name, uid: made.metadata?.uid, controller: true }
-    await this.makeExternalSecret({}, `${name}-child`, { ownerReferences: [owner] })
+    // Two of them never write one Secret: the operator refuses the second.
+    await this.makeExternalSecret({ target: { name: 'rendered' } }, `${name}-child`, { ownerReferences: [owner] })
     const rbac = '/apis/rbac.authorization.k8s.io/v1'
     const rule = {
       apiGroups: ['external-secrets.io'],
@@ -205,8 +207,9 @@ export class Room {
     const own = { cluster: 'test', namespace: this.namespace, externalSecret: 'db', workloads: ['Deployment/web'], ...settings }
     return { key: 'web', kind: 'kubernetes', required: true, settings: new SecretText(JSON.stringify({ ...own, access: reached })) }
   }
-  context(): NotifierContext {
+  /** `beside`: the other consumers of the same secret. */
+  context(beside: readonly Consumer[] = []): NotifierContext {
     const [value, before] = [this.value, this.before].map((text) => async () => new SecretText(text))
-    return { env: this.env, deadline: this.env.time + 60_000, ...(value && before ? { value, before } : {}) }
+    return { env: this.env, deadline: this.env.time + 60_000, beside, ...(value && before ? { value, before } : {}) }
   }
 }

@@ -2,7 +2,7 @@ import { optional } from '../../../core/optional.js'
 import { showDuration } from '../../../core/policy/index.js'
 import type { Retiring, Seen } from '../../../core/ports/store.js'
 import type { CredentialId } from '../../../core/ports/words.js'
-import type { Action, Look } from '../action.js'
+import type { Action, Look, Refused } from '../action.js'
 import { countsFrom, endOf, occupied } from '../reckoned.js'
 
 /** Makes a refusal. `next` is for cases where the code's own remedy does not help; <ref> in it becomes the secret. */
@@ -47,7 +47,7 @@ export function retireFirst({ state, facts }: Look): { retireFirst?: CredentialI
   return oldest ? { retireFirst: oldest.id } : {}
 }
 
-function shownNames(keys: readonly string[], { places }: Look['facts']): string {
+function shownNames(keys: readonly string[], { places }: { readonly places?: Look['facts']['places'] }): string {
   const shown = keys.map((key) => (places?.[key] === undefined ? key : `${key} (${places[key]})`))
   return shown.join(', ')
 }
@@ -67,30 +67,50 @@ function waitingFor({ state, facts }: Look): string {
 
 /** The consumers that could not be notified about the current value, by name. */
 function undelivered({ state, facts }: Look): string {
-  const { current } = state
+  const { current, journal } = state
   const keys = keysSeen(state, (seen) => seen.version === current?.id && seen.phase === 'failed')
-  return keys.length > 0 ? `: ${shownNames(keys, facts)} could not be notified` : ''
+  const evidence = keys.flatMap((key) => journal?.seen?.[key]?.evidence?.replace(/\.$/, '') ?? [])
+  return keys.length > 0 ? `: ${[`${shownNames(keys, facts)} could not be notified`, ...evidence].join('; ')}` : ''
 }
+
+const whyNots = {
+  bad_config: 'a required consumer is misconfigured',
+  delivery_refused: 'a required consumer refuses announcements',
+  held: 'a required consumer could not follow now',
+} as const
+const nextRefused =
+  'Run keyturn doctor: it asks the consumer again and says why. Correct that, then run keyturn sweep; keyturn status <ref> shows each consumer.'
+
+/** The refusal for the first of these codes that a consumer has, with the reason of each such consumer. */
+function consumersAgainst({ facts }: Look, codes: readonly Refused['code'][]): Action | undefined {
+  const { refused = [], places } = facts
+  const code = codes.find((one) => refused.some((each) => each.code === one))
+  if (code === undefined) return undefined
+  const those = refused.filter((one) => one.code === code)
+  const said = those.flatMap(({ key, why }) => (why === undefined ? [] : [shownReason(key, why, places)]))
+  const silent = those.filter(({ why }) => why === undefined).map(({ key }) => key)
+  const names = [...(silent.length > 0 ? [shownNames(silent, { places })] : []), ...said].join('; ')
+  return refuse(code === 'bad_config' ? code : 'held', `${whyNots[code]}: ${names}`, nextRefused)
+}
+
+const shownReason = (key: string, why: string, places: Look['facts']['places']): string =>
+  `${shownNames([key], { places })}: ${why.replace(/\.$/, '')}`
 
 /** Rows 23 to 26: what holds a new rotation. */
 export function hold(look: Look): Action | undefined {
   const { state, request, facts } = look
   if (facts.frozen !== undefined && request.kind === 'rotate') return refuse('held', facts.frozen, facts.thaw)
+  // Waiting helps neither the announcement nor the rotation. What is put may be just what such a consumer waits for.
+  const misconfigured = request.kind === 'put' ? undefined : consumersAgainst(look, ['bad_config'])
+  if (misconfigured !== undefined) return misconfigured
   if (facts.journal && facts.consumers && (state.journal?.announced ?? null) !== look.base)
     return refuse(
       'held',
       `the last publication is not announced to every consumer yet${undelivered(look)}`,
       'Run keyturn retire <ref>: it notifies them, and names those that could not be notified.',
     )
-  // What is put may be just what such a consumer waits for.
-  if (request.kind !== 'put' && facts.refused !== undefined && facts.refused.length > 0) {
-    const names = shownNames(facts.refused, facts)
-    return refuse(
-      'held',
-      `a required consumer refuses announcements, or is misconfigured: ${names}`,
-      'Run keyturn doctor: it says why. Correct it, then run keyturn sweep; keyturn status <ref> shows each consumer.',
-    )
-  }
+  const refused = request.kind === 'put' ? undefined : consumersAgainst(look, ['delivery_refused', 'held'])
+  if (refused !== undefined) return refused
   const from = countsFrom(state, state.publishedAt, facts.now)
   if (from === undefined && facts.slots !== 1 && state.previous !== undefined)
     return refuse(

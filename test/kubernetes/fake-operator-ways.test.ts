@@ -1,0 +1,3 @@
+import { kubernetesOperatorWays } from './operator-ways.js'
+
+kubernetesOperatorWays('fake', false)
