@@ -1,3 +1,7 @@
+import { type Code, codes } from '../../core/ports/errors.js'
+
+/** Characters of a tag's value. */
+export const textMax = 256
 /** What is written for a word that is missing. */
 export const none = '-'
 
@@ -23,3 +27,7 @@ export const unescapeWord = (text: string): string =>
     text.replace(/[^=]|=([0-9a-f]{2})/g, (one, hex?: string) => hex ?? Buffer.from(one).toString('hex')),
     'hex',
   ).toString('utf8')
+
+/** The code that a word names; undefined for anything else. */
+export const codeNamed = (text: string | undefined): Code | undefined =>
+  text !== undefined && Object.hasOwn(codes, text) ? (text as Code) : undefined

@@ -1,10 +1,10 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import { type Code, codes } from '../../core/ports/errors.js'
+import type { Code } from '../../core/ports/errors.js'
 import type { Journal, NotePatch, Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import type { CredentialId, Policy, VersionId } from '../../core/ports/words.js'
-import { consumerPhases } from '../../core/ports/words.js'
-import { escapeWord, none, time, timeOf, unescapeWord } from './tag-words.js'
+import { seenOf, seenTexts } from './seen-tags.js'
+import { codeNamed, escapeWord, none, textMax, time, timeOf, unescapeWord } from './tag-words.js'
 
 /**
  * The journal in at most six tags of 256 legal characters: what was announced, what is to be retired, who was seen. Each tag has one writer (the sweep
@@ -98,7 +98,7 @@ export function writeNotes(notes: Notes, before: Policy): { readonly set: Policy
   if (retiring.length > retireKeys.length) throw tooManyError(`${retiring.length} credentials are to be retired`)
   for (const [index, entry] of retiring.entries())
     wanted.set(retireKeys[index] ?? '', fits(retiringText(entry), `the retiring entry of ${entry.id}`))
-  for (const [index, text] of seenTexts(notes.seen).entries()) wanted.set(seenKeys[index] ?? '', text)
+  for (const [index, text] of seenTexts(notes.seen, seenKeys.length).entries()) wanted.set(seenKeys[index] ?? '', text)
   const set = Object.fromEntries([...wanted].filter(([key, text]) => before[key] !== text))
   return { set, gone: journalKeys.filter((key) => before[key] !== undefined && !wanted.has(key)) }
 }
@@ -108,7 +108,6 @@ const tooManyError = (what: string): RotationError =>
     field: 'keyturn-retire',
     next: 'Retire the outgoing credentials first: keyturn status shows which consumers they wait for.',
   })
-const textMax = 256
 function fits(text: string, what: string): string {
   if (text.length > textMax) throw tooManyError(what)
   return text
@@ -119,9 +118,6 @@ const checkText = ({ checkedAt, checkedCode, expiresAt }: Partial<NonNullable<No
   const words = [checkedAt === undefined ? '' : time(checkedAt), checkedCode ?? '', expiresAt === undefined ? '' : time(expiresAt)]
   return words.join(':').replace(/:+$/, '') || none
 }
-const codeNamed = (text: string | undefined): Code | undefined =>
-  text !== undefined && Object.hasOwn(codes, text) ? (text as Code) : undefined
-
 /**
  * Version, when it was published, when it was checked and what was found wrong, `r` where it had returned; then what is about to be published, and
  * when. A missing word is `-`, and is omitted at the end.
@@ -184,51 +180,6 @@ function retiringOf(text: string): Retiring | undefined {
     ...optional('holder', holder === undefined || holder === '-' ? undefined : unescapeWord(holder)),
     ...optional('leaseUntil', timeOf(lease)),
   }
-}
-
-const seenText = (consumer: string, { version, phase, at, again, code, received }: Seen): string =>
-  [escapeWord(consumer), version, phase, time(at), again === undefined ? '-' : time(again), code ?? '-', received ? 'r' : '-'].join('/')
-const evidenceText = ({ evidence }: Seen): string => (evidence === undefined ? '' : `/${escapeWord(evidence)}`)
-
-function seenOf(word: string): [string, Seen] | undefined {
-  const [consumer, version, phase, at, again, code, received, evidence] = word.split('/')
-  const known = consumerPhases.find((one) => one === phase)
-  const atMs = timeOf(at)
-  if (!consumer || !version || known === undefined || atMs === undefined) return undefined
-  const seen = {
-    version: version as VersionId,
-    phase: known,
-    at: atMs,
-    ...optional('again', timeOf(again)),
-    ...optional('code', codeNamed(code)),
-    ...optional('evidence', evidence === undefined ? undefined : unescapeWord(evidence)),
-  }
-  return [unescapeWord(consumer), { ...seen, ...(received === 'r' ? { received: true as const } : {}) }]
-}
-
-/**
- * What consumers reported comes first, because it is the evidence. The rest is a cache, and is omitted where it does not fit. The reasons come last:
- * each has the room that the notes leave.
- */
-function seenTexts(seen: Notes['seen']): readonly string[] {
-  const entries = Object.entries(seen).sort(([, a], [, b]) => Number(b.received ?? false) - Number(a.received ?? false) || b.at - a.at)
-  const tags: { readonly word: string; readonly reason: string }[][] = []
-  const lengthOf = (words: readonly { readonly word: string }[]): number => words.reduce((sum, { word }) => sum + word.length + 1, -1)
-  for (const [consumer, one] of entries) {
-    const entry = { word: seenText(consumer, one), reason: evidenceText(one) }
-    const tag = tags.find((words) => lengthOf([...words, entry]) <= textMax)
-    if (tag !== undefined) tag.push(entry)
-    else if (tags.length < seenKeys.length && entry.word.length <= textMax) tags.push([entry])
-  }
-  return tags.map((words) => {
-    let left = textMax - lengthOf(words)
-    const texts = words.map(({ word, reason }) => {
-      if (reason.length > left) return word
-      left -= reason.length
-      return word + reason
-    })
-    return texts.join(' ')
-  })
 }
 
 /** Returns null where there is no note, no open rotation and no durable code. */
