@@ -42,7 +42,7 @@ const fails = (call: Promise<unknown>, code: number, message = /./) =>
 describe('faults', () => {
   it('an answer is lost after the write: the connection is really gone, the version is there, and the client does not repeat it', async () => {
     once('lost')
-    await fails(add(), status.UNAVAILABLE)
+    await fails(add(), status.UNAVAILABLE, /Connection dropped/)
     assert.deepEqual([versions(), double.count('AddSecretVersion')], [1, 1])
     await add()
     assert.equal(versions(), 2)
@@ -50,7 +50,7 @@ describe('faults', () => {
 
   it('the connection ends before the write: the same status, and no version', async () => {
     once('cut')
-    await fails(add(), status.UNAVAILABLE)
+    await fails(add(), status.UNAVAILABLE, /Connection dropped/)
     assert.deepEqual([versions(), double.count('AddSecretVersion')], [0, 1])
   })
 

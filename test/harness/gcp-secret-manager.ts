@@ -189,9 +189,9 @@ export class GcpSecretManagerDouble implements Service {
   }
   /** In the order of the service: the project, the API, the permission. Whether the resource is there comes after them. */
   #admit(resource: string, permission: string): void {
-    const { project } = this.names.parent(/^projects\/[^/]+/.exec(resource)?.[0] ?? resource)
+    this.names.parent(/^projects\/[^/]+/.exec(resource)?.[0] ?? resource)
     const number = this.#numberOf(resource)
-    if (this.disabledIn.has(project) || [...this.disabledIn].some((id) => this.names.projects.get(id) === number)) throw apiDisabled(number)
+    if ([...this.disabledIn].some((id) => this.names.projects.get(id) === number)) throw apiDisabled(number)
     if (permission === '') return
     const whole = `secretmanager.${permission}`
     if (!this.may(whole, resource)) throw permissionDenied(whole, resource, this.deniedText)
