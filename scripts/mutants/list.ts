@@ -1,4 +1,5 @@
 import { durabilityMutants } from './durability.js'
+import { gcpMutants } from './gcp.js'
 import type { Mutant } from './mutant.js'
 import { platformMutants } from './platform.js'
 import { poolerMutants } from './poolers.js'
@@ -242,4 +243,5 @@ export const mutants: readonly Mutant[] = [
   ...platformMutants,
   ...poolerMutants,
   ...durabilityMutants,
+  ...gcpMutants,
 ]
