@@ -1,4 +1,5 @@
 import { durabilityMutants } from './durability.js'
+import { gcpMutants } from './gcp.js'
 import type { Mutant } from './mutant.js'
 import { pairMutants } from './pairs.js'
 import { platformMutants } from './platform.js'
@@ -244,4 +245,5 @@ export const mutants: readonly Mutant[] = [
   ...pairMutants,
   ...poolerMutants,
   ...durabilityMutants,
+  ...gcpMutants,
 ]

@@ -1,0 +1,58 @@
+import type { Mutant } from './mutant.js'
+
+const errors = 'shared/stores/gcp-secret-manager/errors.ts'
+const versions = 'test/harness/gcp-secret-manager/versions.ts'
+const secrets = 'test/harness/gcp-secret-manager/secrets.ts'
+const double = ['gcp/double.test.ts']
+
+/** Google Secret Manager: its double as the emulators have it, and its errors read without the call that got them. */
+export const gcpMutants: readonly Mutant[] = [
+  {
+    name: 'the double of Secret Manager answers the newest enabled version for latest',
+    edits: [
+      {
+        file: versions,
+        from: 'secret.versions.at(-1)?.id : secret.aliases',
+        to: "secret.versions.filter(({ state }) => state === 'ENABLED').at(-1)?.id : secret.aliases",
+      },
+    ],
+    tests: double,
+  },
+  {
+    name: 'the double of Secret Manager takes any etag',
+    edits: [{ file: secrets, from: 'if (wanted && wanted !== has)', to: "if (wanted === 'never')" }],
+    tests: double,
+  },
+  {
+    name: 'the double of Secret Manager keeps what a mask should replace',
+    edits: [
+      { file: secrets, from: 'new Map(Object.entries(labels ?? {}))', to: 'new Map([...into.labels, ...Object.entries(labels ?? {})])' },
+    ],
+    tests: double,
+  },
+  {
+    name: 'the double of Secret Manager does not find by its number what was just added',
+    edits: [{ file: versions, from: "added(service, name ?? '', seen) ?? resolve(", to: 'resolve(' }],
+    tests: double,
+  },
+  {
+    name: 'a lost answer to AddSecretVersion may be sent again',
+    edits: [{ file: errors, from: "addSecretVersion: 'once'", to: "addSecretVersion: 'again'" }],
+    tests: ['gcp/errors.test.ts'],
+  },
+  {
+    name: 'a value in a disabled version counts as gone',
+    edits: [{ file: errors, from: "state === 'DESTROYED' ? 'not_found' : 'damaged'", to: "'not_found'" }],
+    tests: ['gcp/errors.test.ts'],
+  },
+  {
+    name: 'FAILED_PRECONDITION is a lost race for a read, too',
+    edits: [{ file: errors, from: "if (code === 'conflict' && cause.call === 'accessSecretVersion')", to: "if (code === 'held')" }],
+    tests: ['gcp/errors.test.ts'],
+  },
+  {
+    name: 'the text of Google Cloud gets into the message of an error',
+    edits: [{ file: errors, from: 'sayError(cause)}`, { cause }', to: 'cause}`, { cause }' }],
+    tests: ['gcp/errors.test.ts'],
+  },
+]
