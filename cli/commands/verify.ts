@@ -27,7 +27,7 @@ export const verify = (): Command =>
 export const lookedJson = ({ ref, rotator, passwordAccepted, logsIn }: Looked) => ({ ref: ref.shown, rotator, passwordAccepted, logsIn })
 
 /** When the target itself ends the login that was seen. */
-export const endJson = ({ expiresAt }: Looked) => ({ expiresAt: expiresAt === undefined ? null : showTime(expiresAt) })
+export const endJson = ({ end }: Looked) => ({ expiresAt: end === undefined ? null : showTime(end.at) })
 /** What a person should know of that end. */
 export const expiryLines = ({ expiry }: Looked): readonly string[] =>
   expiry === undefined ? [] : [`Warning: ${expiry.says}. ${expiry.next}`]

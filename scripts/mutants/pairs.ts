@@ -7,8 +7,8 @@ export const pairMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/rotators/postgres/second-login.ts',
-        from: 'if (look.incoming === null || look.belongs) return',
-        to: 'if (look.incoming === null || look.incoming) return',
+        from: 'if (roles.some(({ holds }) => holds)) return',
+        to: 'if (roles.length > 0) return',
       },
     ],
     tests: ['e2e/postgres-pair.test.ts'],
@@ -18,15 +18,28 @@ export const pairMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/rotators/postgres/second-login.ts',
-        from: "ignoring.has(look.version) ? 'plain' : 'acting'",
-        to: "look.version > 0 ? 'plain' : 'acting'",
+        from: 'const acts = !ignoring.includes(look.version)',
+        to: 'const acts = ignoring.includes(look.version)',
       },
     ],
     tests: ['e2e/postgres-pair.test.ts'],
   },
   {
+    name: 'give a second login the role that the first one only names',
+    edits: [
+      { file: 'shared/rotators/postgres/cards.ts', from: 'const mayAct = `pg_has_role(', to: 'const mayAct = `true or pg_has_role(' },
+    ],
+    tests: ['e2e/postgres-pair.test.ts'],
+  },
+  {
     name: 'let the policies of a member pass',
-    edits: [{ file: 'shared/rotators/postgres/twins.ts', from: 'where c.relrowsecurity\n', to: 'where false and c.relrowsecurity\n' }],
+    edits: [
+      {
+        file: 'shared/rotators/postgres/twins.ts',
+        from: ' and (c.relforcerowsecurity or',
+        to: ' and false and (c.relforcerowsecurity or',
+      },
+    ],
     tests: ['e2e/postgres-twins.test.ts'],
   },
   {

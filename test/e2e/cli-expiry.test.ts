@@ -43,16 +43,16 @@ describe('a login that the server itself ends, and why a login was refused', { s
     const said = await open('soon', ['every=30d'], inDays(20))
     assert.match(
       said,
-      /Warning: the target ends this login at 20\S+Z, and the next rotation is due at 20\S+Z\. Move that end .*VALID UNTIL/,
+      /Warning: the target ends the login soon at 20\S+Z, and the next rotation is due at 20\S+Z\. Move that end .*VALID UNTIL/,
     )
     const finding = await examined('soon')
     assert.equal(finding?.level, 'warning')
-    assert.match(String(finding?.says), /the target ends this login at/)
+    assert.match(String(finding?.says), /the target ends the login soon at/)
     assert.equal((await planned('soon')).expiry, null, 'plan does not log in')
     keyturn.clock?.setAhead(dayMs)
     await keyturn.json(['sweep'])
-    assert.match(String((await planned('soon')).expiry), /the target ends this login at/)
-    assert.match((await keyturn.run(['plan'])).stdout, /the target ends this login at/)
+    assert.match(String((await planned('soon')).expiry), /the target ends a login of this secret at/)
+    assert.match((await keyturn.run(['plan'])).stdout, /the target ends a login of this secret at/)
     await asSuper(server, "alter role soon valid until 'infinity'")
     keyturn.clock?.setAhead(dayMs)
     await keyturn.json(['sweep'])
@@ -66,6 +66,15 @@ describe('a login that the server itself ends, and why a login was refused', { s
     assert.doesNotMatch(await open('far', [], inDays(40)), /Warning/)
     const { expiresAt } = await keyturn.ok(['verify', 'file:far'])
     assert.ok(Math.abs(Date.parse(String(expiresAt)) - Date.now() - 40 * dayMs) < dayMs)
+  })
+
+  it('the end of the login whose turn is next is a warning, too', async () => {
+    await makeRole(server, 'duo_clone', idle)
+    await asSuper(server, "alter role duo_clone valid until '2020-01-01'")
+    assert.match(
+      await open('duo', ['strategy=alternate', 'admin=file:admin', 'every=20d']),
+      /Warning: the target ends the login duo_clone at 2020/,
+    )
   })
 
   const over: readonly (readonly [string, string, readonly string[], string])[] = [

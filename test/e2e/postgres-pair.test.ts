@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { RotationError } from '../../shared/core/errors.js'
 import type { Policy } from '../../shared/core/ports/words.js'
-import { SecretText } from '../../shared/core/secret-text.js'
 import { adopt } from '../../shared/lifecycle/secret/adopt.js'
 import { createRole, onServers, pendingOf, published } from '../harness/pg-suite.js'
 import { asSuper, asUser, loginsIn, logsIn } from '../harness/postgres-client.js'
-import { firstPassword, PostgresWorld } from '../harness/postgres-world.js'
+import { adminPassword, firstPassword, PostgresWorld } from '../harness/postgres-world.js'
 
 const alternate: Policy = { 'keyturn-strategy': 'alternate', 'keyturn-admin': 'memory:admin', 'keyturn-grace': '1s' }
 const later = 60_000
@@ -135,15 +134,102 @@ onServers('the second login of a pair is made', (suite) => {
     assert.ok(!(await logsIn(server, 'mine_clone', firstPassword)))
   })
 
-  it('a login that the secret held before takes its turn without a membership', async () => {
+  const strangers: readonly (readonly [string, string, readonly string[]])[] = [
+    ['that was set to act as the first one, and may not', 'S', ["alter role S_clone set role to 'S'"]],
+    ['that lost the acting role', 'S', ["alter role S set role to 'app_owner'", 'grant app_owner to S']],
+    ['that is a group of the first one', 'S S_group', ['create role S_group nologin', 'grant S_group to S']],
+    ['that is a login of which the first one is a member', 'S S_group', ['create role S_group login', 'grant S_group to S']],
+  ]
+  for (const [index, [what, pair, statements]] of strangers.entries()) {
+    it(`a login is refused and stays as it is: one ${what}`, async () => {
+      const { server } = suite
+      const [first, second] = [`str${index}`, pair === 'S' ? `str${index}_clone` : `str${index}_group`]
+      await createRole(server, first, firstPassword)
+      if (pair === 'S') await createRole(server, second, firstPassword)
+      for (const text of statements) await asSuper(server, text.replaceAll('S', first))
+      const before = await asSuper(server, 'select rolpassword, rolcanlogin from pg_authid where rolname = $1', [second])
+      const world = await open(first, {
+        'keyturn-differences': 'report',
+        ...(pair === 'S' ? {} : { 'keyturn-pair': pair.replaceAll('S', first) }),
+      })
+      await refused(world, ({ code, field }) => assert.deepEqual([code, field], ['bad_policy', 'keyturn-pair']))
+      assert.deepEqual(await asSuper(server, 'select rolpassword, rolcanlogin from pg_authid where rolname = $1', [second]), before)
+    })
+  }
+
+  it('a clone that somebody else has made again is refused, although the secret held one of that name before', async () => {
     const { server } = suite
-    for (const name of ['left', 'right']) await createRole(server, name, firstPassword)
-    const world = await open('right', { 'keyturn-pair': 'left right', 'keyturn-differences': 'report' })
-    const value = JSON.parse(await world.currentText()) as Record<string, string>
-    await world.rotate({ kind: 'put' }, new SecretText(JSON.stringify({ ...value, username: 'left' })))
-    world.skewMs += later
-    assert.equal((await world.rotate()).outcome, 'published')
-    assert.equal((await world.current()).username, 'right')
+    await createRole(server, 'again', firstPassword)
+    const world = await open('again')
+    for (let turn = 0; turn < 2; turn++) {
+      await world.rotate()
+      world.skewMs += later
+    }
+    await asSuper(server, 'drop role again_clone')
+    await createRole(server, 'again_clone', firstPassword)
+    await refused(world, ({ code }) => assert.equal(code, 'bad_policy'))
+    assert.ok(await logsIn(server, 'again_clone', firstPassword))
+  })
+
+  it('a role that the first login names and may not act as is given to nobody', async () => {
+    const { server, major } = suite
+    await createRole(server, 'greedy', firstPassword)
+    await asSuper(server, 'create role mighty nologin createrole')
+    if (major >= 16) await asSuper(server, 'grant mighty to keyturn_admin with admin option, inherit false, set false')
+    const [set] = major >= 16 ? [' with set false'] : []
+    if (set) await asSuper(server, `create role shut nologin; grant shut to greedy${set}; grant shut to keyturn_admin with admin option`)
+    for (const named of ['mighty', ...(set ? ['shut'] : []), 'pg_execute_server_program']) {
+      await asUser(server, 'greedy', firstPassword, `alter role greedy set role to '${named}'`)
+      const world = await open('greedy', { 'keyturn-differences': 'report' })
+      assert.equal((await world.rotate()).outcome, 'published', named)
+      const second = await world.current()
+      assert.deepEqual(await as(second, 'select current_user::text as name'), [{ name: 'greedy' }])
+      const [held] = await asSuper(
+        server,
+        "select exists (select from pg_auth_members m where m.member = 'greedy_clone'::regrole and m.roleid <> 'greedy'::regrole) as more",
+      )
+      assert.deepEqual(held, { more: false })
+      await asSuper(server, 'drop role greedy_clone')
+    }
+  })
+
+  it('works as the first login works in each database, and looks at the database of the secret', async () => {
+    const { server } = suite
+    await asSuper(server, 'create database shop_1')
+    await createRole(server, 'two_faced', firstPassword, 'createdb noinherit')
+    await asSuper(
+      server,
+      `create role face_1 nologin; create role face_2 nologin; grant face_1, face_2 to two_faced;
+       alter role two_faced in database shop_1 set role to 'face_1'; alter role two_faced in database template1 set role to 'face_2'`,
+    )
+    await withAdminOn(['face_1', 'face_2'], async () => {
+      const world = await PostgresWorld.open(server, { policy: alternate, value: { username: 'two_faced', dbname: 'shop_1' } })
+      assert.deepEqual((await world.rotate()).differences, [])
+      const { username = '', password = '' } = await world.current()
+      const who = async (database: string) =>
+        (await asUser(server, username, password, 'select current_user::text as name', [], database))[0]
+      assert.deepEqual([await who('shop_1'), await who('postgres')], [{ name: 'face_1' }, { name: 'two_faced' }])
+      world.skewMs += later
+      assert.deepEqual((await world.rotate()).differences, [])
+      await asSuper(server, 'drop role two_faced_clone')
+    })
+  })
+
+  it('an administrator that acts as a role with the right', async () => {
+    const { server, major } = suite
+    await createRole(server, 'byother', firstPassword)
+    await asSuper(
+      server,
+      `create role dba nologin createrole; create role acting_admin login password '${adminPassword}'; grant dba to acting_admin`,
+    )
+    await asSuper(server, `alter role acting_admin set role to 'dba'`)
+    if (major >= 16) await asSuper(server, 'grant byother to dba with admin option, inherit false, set false')
+    const world = await PostgresWorld.open(server, {
+      policy: alternate,
+      value: { username: 'byother' },
+      adminValue: { username: 'acting_admin' },
+    })
+    assert.deepEqual((await world.rotate()).differences, [])
   })
 
   it("never with a superuser's attributes", async () => {

@@ -54,6 +54,36 @@ onServers(
       await assert.rejects(world.rotate(), /one\. table made: outgoing OWNER, incoming lacks it\.$/)
     })
 
+    it('a first login that names an owner works as itself there, and so does its clone, which is ready for a server that has the setting', async () => {
+      const { server } = suite
+      await createRole(server, 'app4', firstPassword, 'noinherit')
+      await asSuper(
+        server,
+        `create role own4 nologin; grant own4 to app4; alter role app4 set role to 'own4';
+         grant own4 to keyturn_admin with admin option, inherit false, set false`,
+      )
+      const world = await PostgresWorld.open(server, { policy: alternate, value: { username: 'app4' } })
+      assert.deepEqual((await world.rotate()).differences, [])
+      const { username = '', password = '' } = await world.current()
+      assert.deepEqual(await asUser(server, username, password, 'select current_user::text as name'), [{ name: 'app4_clone' }])
+      const [set] = await asSuper(server, "select setconfig from pg_db_role_setting where setrole = 'app4_clone'::regrole")
+      assert.deepEqual(set, { setconfig: ['role=own4'] })
+    })
+
+    it('a pair that is meant to act as an owner is compared as it is', async () => {
+      const { server } = suite
+      for (const name of ['both_a', 'both_b']) {
+        await createRole(server, name, firstPassword)
+        await asSuper(server, `grant app_owner to ${name}; alter role ${name} set role to 'app_owner'`)
+      }
+      const policy = { ...alternate, 'keyturn-pair': 'both_a both_b' }
+      const world = await PostgresWorld.open(server, { policy, value: { username: 'both_a' } })
+      assert.deepEqual(
+        (await world.rotate()).differences.filter(({ fatal }) => fatal),
+        [],
+      )
+    })
+
     it('an attribute that the administrator does not have is named', async () => {
       const { server } = suite
       await createRole(server, 'app3', firstPassword, 'replication')

@@ -89,6 +89,36 @@ const gaps: readonly Gap[] = [
     found: [['policy p on table A_f', 'A', 'B', true]],
   },
   {
+    what: 'no policy, where none binds either of them',
+    arrange: [...table('b', 'using (owner = current_user)'), 'alter role A bypassrls', 'alter role B bypassrls'],
+    found: [],
+  },
+  {
+    what: 'no policy on the session user, where the role as which both act is bound by none',
+    acting: true,
+    arrange: [...table('x', 'using (owner = session_user)'), 'alter role A bypassrls'],
+    found: [],
+  },
+  {
+    what: 'no policy that only asks for a membership, which both have',
+    arrange: table('m', "using (pg_has_role(current_user, 'A', 'member'))"),
+    found: [],
+  },
+  {
+    what: 'a policy that takes away from the incoming login alone',
+    arrange: [...table('r', 'using (true)'), 'create policy narrow on A_r as restrictive to B using (false)'],
+    found: [['policy narrow on table A_r', 'not bound by it', 'bound by it', true]],
+  },
+  {
+    what: 'no default privilege of one schema that the other one gives in all of them',
+    arrange: [
+      'create schema A_w',
+      'alter default privileges for role A in schema A_w grant select on tables to app_owner',
+      'alter default privileges for role B grant select on tables to app_owner',
+    ],
+    found: [],
+  },
+  {
     what: 'who owns new objects: reported, and no reason to stop',
     arrange: ['create schema A_new authorization A'],
     found: [['owner of new objects', 'A', 'B', false]],

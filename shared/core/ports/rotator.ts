@@ -107,8 +107,13 @@ export interface LoginSeen {
   readonly logsIn: boolean
   /** Why there is no session, or what is known of a refusal. */
   readonly why?: RotationError
-  /** When the target itself ends the login, whatever its password; epoch milliseconds. Absent: it has no end, or the target does not say. */
-  readonly expiresAt?: number
+  /** The login of the secret that the target itself ends first, whatever its password. Absent: none has an end, or the target does not say. */
+  readonly end?: LoginEnd
+}
+/** When a target ends a login; epoch milliseconds. */
+export interface LoginEnd {
+  readonly login: CredentialId
+  readonly at: number
 }
 
 /** An issuer makes the credential and names it. */

@@ -78,7 +78,7 @@ async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Plan
       due,
       ...optional('code', code),
       ...optional('nextAt', nextAt),
-      ...optional('expiry', expiryWarning(lookExpiry(state), nextAt, deps.env.now())?.says),
+      ...optional('expiry', expiryWarning(optional('at', lookExpiry(state)), nextAt, deps.env.now())?.says),
       ...optional('aheadMs', mustReckon(state, deps.env.now()) ? aheadOf(state.publishedAt, deps.env.now()) : undefined),
     }
     const rotation = expected(state, action, deps.env.now())

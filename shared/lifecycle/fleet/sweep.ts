@@ -203,7 +203,7 @@ async function check(deps: Deps, shown: string): Promise<string> {
   await noteLook(tools, state, {
     version: looked.version,
     ...optional('code', wrong?.code),
-    ...optional('expiresAt', looked.expiresAt),
+    ...optional('expiresAt', looked.end?.at),
     ...(isDone ? { checkedAt: deps.env.now() } : {}),
   })
   if (wrong !== undefined) throw wrong

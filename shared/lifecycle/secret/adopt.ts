@@ -2,7 +2,7 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import { seeLogin } from '../../core/login-seen.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix } from '../../core/policy/index.js'
-import type { AnyRotator, Context } from '../../core/ports/rotator.js'
+import type { AnyRotator, Context, LoginEnd } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
@@ -26,8 +26,8 @@ export interface Looked {
   readonly logsIn: boolean | null
   /** Why there is no session, or what is known of a refusal. */
   readonly why?: RotationError
-  /** When the target itself ends the login; epoch milliseconds. */
-  readonly expiresAt?: number
+  /** The login of the secret that the target itself ends first. */
+  readonly end?: LoginEnd
   /** What a person should know of that end. */
   readonly expiry?: Warning
   /** What a rotation would write; absent where nobody asked, or where an issuer makes the credential. */
@@ -208,7 +208,7 @@ async function look(tools: Tools, setup: Known, state: SecretState, tries = fals
   rotator.check(context)
   const trial = tries ? await trialOf(setup, context, text) : undefined
   const seen = await seeLogin(rotator, context, current)
-  const expiry = expiryWarning(seen.expiresAt, dueAt(state, setup), tools.deps.env.now())
+  const expiry = expiryWarning(seen.end, dueAt(state, setup), tools.deps.env.now())
   const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('expiry', expiry), ...optional('trial', trial) }
   const nobodyAsked = !rotator.traits.outside && seen.passwordAccepted
   return { looked: nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked, context }

@@ -6,7 +6,7 @@ import { strategyOf } from '../sql/pair.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
 import { grantOf } from './grants.js'
-import { adminLogin, forgetRefusal, loginOnce, within } from './logins.js'
+import { adminLogin, adminLoginIn, forgetRefusal, loginOnce, within } from './logins.js'
 import { assertWritable, type Look, lookAtRoles } from './look.js'
 import { hashOf } from './policy.js'
 import { assertServer } from './pooler.js'
@@ -36,7 +36,8 @@ export async function change(context: Context<PostgresValue>, pending: PostgresV
 /** Logs in as the administrator where there is one, else as the account itself: with current, then pending (then it is done already), then previous. */
 async function authority(context: Context<PostgresValue>, pending: PostgresValue): Promise<Session | 'done'> {
   const admin = adminOf(context)
-  if (admin !== undefined) return adminLogin(context, admin)
+  if (admin !== undefined)
+    return strategyOf(context.policy) === 'alternate' ? adminLoginIn(context, admin, pending) : adminLogin(context, admin)
   const { current } = context
   const own = current?.user === pending.user ? current : undefined
   let refusal: RotationError | undefined
@@ -77,7 +78,7 @@ async function setPassword(
   try {
     await session.query(['BEGIN READ WRITE', ...self, ...made, set, 'COMMIT'].join('; '))
   } catch (cause) {
-    const what = made.length === 0 ? `set the password of ${pending.user}` : `make the login ${pending.user}`
-    throw statementError(cause, `${session.user} could not ${what}`, grantOf([pending.user], session.user))
+    if (made.length > 0) throw statementError(cause, `${session.user} could not make the login ${pending.user}`)
+    throw statementError(cause, `${session.user} could not set the password of ${pending.user}`, grantOf([pending.user], session.user))
   }
 }

@@ -1,7 +1,7 @@
 import type { Context, Difference } from '../../core/ports/rotator.js'
 import { differencesAreFatal } from '../sql/policy.js'
 import { ask } from './ask.js'
-import { attributes, type Card, cardColumns } from './cards.js'
+import { actsIn, attributes, type Card, cardColumns } from './cards.js'
 import { copyLogin } from './explain.js'
 import { within } from './logins.js'
 import { assertServer } from './pooler.js'
@@ -13,6 +13,7 @@ import type { PostgresValue } from './value.js'
 interface Identity {
   readonly session_user: string
   readonly current_user: string
+  readonly database: string
   readonly pid: number
   readonly version: number
 }
@@ -26,14 +27,14 @@ interface Compared extends Card {
 
 const cardsQuery = `
 select ${cardColumns},
- (select coalesce(jsonb_agg(to_jsonb(m) - 'oid' - 'member' - 'grantor' - 'roleid' || jsonb_build_object('of', m.roleid::regrole::text) order by m.roleid::regrole::text), '[]')
-    from pg_auth_members m where m.member = r.oid) as member_of,
+ (select coalesce(jsonb_agg(to_jsonb(m) - 'oid' - 'member' - 'grantor' - 'roleid' || jsonb_build_object('of', g.rolname) order by g.rolname), '[]')
+    from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid and g.rolname not in ($1, $2)) as member_of,
  (select count(*)::int from pg_shdepend p where p.refclassid = 'pg_authid'::regclass and p.refobjid = r.oid) as own_things,
  pg_has_role($2::name, r.oid, 'USAGE') as inherits_other
 from pg_roles r where r.rolname in ($1, $2)`
 
 const identityQuery = `
-select session_user, current_user, pg_backend_pid() as pid,
+select session_user, current_user, current_database() as database, pg_backend_pid() as pid,
  current_setting('server_version_num')::int as version`
 
 /** Both logins, and the role as which each of them acts. */
@@ -41,6 +42,7 @@ interface Pair {
   readonly from: Compared
   readonly to: Compared
   readonly version: number
+  readonly database: string
   readonly roles: Names
   /** Both act as one role, so that what is decided by current_user is the same for both. */
   readonly shares: boolean
@@ -73,18 +75,25 @@ function sameLogin({ session_user: incoming }: Identity, { user }: PostgresValue
   return incoming === user ? [] : [{ what: 'session_user', outgoing: user, incoming, fatal: true }]
 }
 
-function pairOf(from: Compared, to: Compared, { current_user, version }: Identity): Pair {
-  const outgoing = from.acts ?? from.rolname
+function pairOf(from: Compared, to: Compared, { current_user, database, version }: Identity): Pair {
+  const outgoing = actsIn(from, database)
   const roles = { from: from.rolname, to: to.rolname, outgoing, incoming: current_user }
-  return { from, to, version, roles, shares: outgoing === current_user }
+  return { from, to, version, database, roles, shares: outgoing === current_user }
 }
 
 type Gap = Omit<Difference, 'fatal'>
 
 /** A pair acts as one owner role by ALTER ROLE … SET role. Where that is lost, the login still works, but as another role. */
-function sameActing({ from, to, roles: { outgoing, incoming }, shares }: Pair): readonly Gap[] {
-  const isPlain = from.acts === null && to.acts === null && incoming === to.rolname
-  return shares || isPlain ? [] : [{ what: 'current_user', outgoing, incoming }]
+function sameActing({ from, to, database, roles: { outgoing, incoming }, shares }: Pair): readonly Gap[] {
+  const isPlain = outgoing === from.rolname && actsIn(to, database) === to.rolname && incoming === to.rolname
+  if (!shares) return isPlain ? [] : [{ what: 'current_user', outgoing, incoming }]
+  const scopes = new Set([...Object.keys(from.acting), ...Object.keys(to.acting)])
+  scopes.delete(database)
+  return [...scopes].sort().flatMap((scope) => {
+    const [one, other] = [actsIn(from, scope), actsIn(to, scope)]
+    const where = scope === '*' ? 'other databases' : `database ${scope}`
+    return one === other ? [] : [{ what: `current_user in ${where}`, outgoing: one, incoming: other }]
+  })
 }
 
 /** Shows a value for the comparison. Settings are a set: their order does not matter. */
@@ -96,12 +105,12 @@ const shown = (value: unknown): string | undefined =>
 /** Attributes that the role decides as which a login acts. */
 const ofTheActingRole: ReadonlySet<string> = new Set(['rolinherit', 'rolcreaterole', 'rolcreatedb', 'rolbypassrls'])
 
-function sameCard({ from, to, shares }: Pair): readonly Gap[] {
-  // One of the two is the role as which both act: that it may do more by itself changes nothing for who logs in.
-  const isOwn = shares && (from.acts === null || to.acts === null)
-  const compared = attributes.filter((name) => !(isOwn && ofTheActingRole.has(name)))
-  const names = [...compared, 'settings', ...(from.acts !== null && !isOwn ? ['member_of'] : [])]
-  const [a, b] = isOwn ? [withoutRole(from), withoutRole(to)] : [from, to]
+function sameCard({ from, to, roles: { outgoing }, shares }: Pair): readonly Gap[] {
+  // What a login may do beside the role as which both act changes nothing for who logs in.
+  const compared = attributes.filter((name) => !(shares && ofTheActingRole.has(name)))
+  const isThird = outgoing !== from.rolname && outgoing !== to.rolname
+  const names = [...compared, 'settings', ...(isThird ? ['member_of'] : [])]
+  const [a, b] = shares ? [withoutRole(from), withoutRole(to)] : [from, to]
   const found = names.flatMap((what) => {
     const [outgoing, incoming] = [shown(a[what]), shown(b[what])]
     return outgoing === incoming ? [] : [{ what, outgoing: outgoing ?? 'nothing', incoming: incoming ?? 'nothing' }]
@@ -125,7 +134,7 @@ function withoutRole(card: Compared): Compared {
 async function lacking(session: Session, { from, to, version, roles, shares }: Pair): Promise<readonly Gap[]> {
   const hasNothing = from.own_things === 0 || roles.outgoing === from.rolname
   if ((shares && hasNothing) || from.inherits_other) return []
-  const acting = from.acts !== null
+  const acting = roles.outgoing !== from.rolname
   const rows = await ask<{ object: string; lacks: string }>(session, lackingQuery(version), [from.rolname, to.rolname])
   return rows
     .filter(({ lacks }) => !(acting && lacks === 'MEMBER'))

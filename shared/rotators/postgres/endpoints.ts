@@ -6,6 +6,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import { failPolicy, failValue } from '../sql/errors.js'
 import { endpointsIn, isSamePlace, type Place, readsSecret, showPlace } from '../sql/places.js'
 import { differencesAreFatal } from '../sql/policy.js'
+import { actsIn, type Card, cardOf } from './cards.js'
 import { refusedError, silentError } from './endpoint-errors.js'
 import { within } from './logins.js'
 import { login, type Session } from './session.js'
@@ -92,15 +93,12 @@ async function pass(context: Context<PostgresValue>, value: PostgresValue, endpo
 interface Acting {
   readonly session_user: string
   readonly current_user: string
-  readonly role: string | null
+  readonly database: string
+  readonly card: Card
 }
-/** The role that the login's own settings name for this database, else for all: what a session that nobody else has used acts as. */
+/** What its own settings say is what a session that nobody else has used acts as. */
 const actingQuery = `
-select session_user::text, current_user::text,
- (select substr(setting, 6) from pg_db_role_setting s cross join lateral unnest(s.setconfig) setting
-   where s.setrole = (select oid from pg_roles where rolname = session_user) and setting like 'role=%'
-     and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
-   order by s.setdatabase desc limit 1) as role`
+select session_user::text, current_user::text, current_database() as database, ${cardOf('session_user')} as card`
 
 /** What the login is and acts as there. The rest of the login is the server's catalog, which was compared at the server. */
 async function compare({ policy }: Context<PostgresValue>, session: Session, endpoint: Place): Promise<readonly Difference[]> {
@@ -108,9 +106,9 @@ async function compare({ policy }: Context<PostgresValue>, session: Session, end
   const fatal = differencesAreFatal(policy)
   const at = ` through ${showPlace(endpoint)}`
   if (seen === undefined) throw new Error('its answer is empty')
-  const { session_user: incoming, current_user: acting, role } = seen
+  const { session_user: incoming, current_user: acting, database, card } = seen
   if (incoming !== session.user) return [{ what: `session_user${at}`, outgoing: session.user, incoming, fatal }]
-  const outgoing = role ?? incoming
+  const outgoing = actsIn(card, database)
   return acting === outgoing ? [] : [{ what: `current_user${at}`, outgoing, incoming: acting, fatal }]
 }
 

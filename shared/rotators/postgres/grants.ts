@@ -9,8 +9,10 @@ export function grantOf(roles: readonly string[], admin: string): string {
 }
 
 /** Throws target_denied with the statement to run where the administrator may not make a login beside the outgoing one. */
-export function failAdmin({ me, withoutAdmin }: Look): void {
+export function failAdmin({ me, outgoing, roles }: Look): void {
   const admin = me.rolname
+  const granted = [outgoing?.rolname, ...Object.values(outgoing?.acting ?? {})]
+  const withoutAdmin = roles.filter(({ role, mayGrant }) => !mayGrant && granted.includes(role)).map(({ role }) => role)
   if (!me.rolsuper && !me.rolcreaterole) {
     throw new RotationError('target_denied', `${admin} may not make the second login: it has no CREATEROLE.`, {
       field: 'keyturn-admin',
@@ -18,9 +20,12 @@ export function failAdmin({ me, withoutAdmin }: Look): void {
     })
   }
   if (withoutAdmin.length === 0) return
-  const roles = withoutAdmin.join(' and ')
-  throw new RotationError('target_denied', `${admin} may not make the second login: it has no ADMIN OPTION on ${roles}.`, {
-    field: 'keyturn-admin',
-    next: `Run \`${grantOf(withoutAdmin, admin)}\` once, as a superuser or as somebody with ADMIN OPTION on them.`,
-  })
+  throw new RotationError(
+    'target_denied',
+    `${admin} may not make the second login: it has no ADMIN OPTION on ${withoutAdmin.join(' and ')}.`,
+    {
+      field: 'keyturn-admin',
+      next: `Run \`${grantOf(withoutAdmin, admin)}\` once, as a superuser or as somebody with ADMIN OPTION on them.`,
+    },
+  )
 }

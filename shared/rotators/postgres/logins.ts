@@ -49,8 +49,17 @@ export async function adminLogin(context: Context<PostgresValue>, admin: Postgre
   throw new RotationError('target_denied', `${admin.host} refused the administrator ${admin.user} (${shown}).`, {
     cause: result.failed,
     field: 'keyturn-admin',
-    next: `Put the right password into ${shown}; it was tried once.`,
+    next: `Check the password in ${shown}, and that this role may log in and has not expired (LOGIN, VALID UNTIL): the server has one text for all of them. It was tried once.`,
   })
+}
+
+/**
+ * Logs in as the administrator to the database of the secret, where settings and default privileges of its logins are seen and made; to the
+ * administrator's own where it may not connect there.
+ */
+export async function adminLoginIn(context: Context<PostgresValue>, admin: PostgresValue, { database }: PostgresValue): Promise<Session> {
+  const result = await loginOnce(context, { ...admin, database })
+  return 'session' in result ? result.session : adminLogin(context, admin)
 }
 
 /** Ends the session when `act` has ended, even when it threw. */

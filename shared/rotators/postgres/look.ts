@@ -13,31 +13,41 @@ export interface Look {
   /** What the server's own setting asks for; null before version 16. */
   readonly iterations: string | null
   readonly version: number
-  /** The role that asks. */
+  /** The role with whose rights the session works. */
   readonly me: Card
   readonly incoming: Card | null
   readonly outgoing: Card | null
-  /** The role that the outgoing login acts as, or itself; null where that role does not exist. */
-  readonly primary: string | null
-  readonly primaryIsSuper: boolean
-  /** The incoming login is a member of the outgoing one or of the role that this one acts as, or the other way around; or it was set to act as that. */
-  readonly belongs: boolean
-  /** Roles that `me` would have to administer, and does not. */
-  readonly withoutAdmin: readonly string[]
+  /** The outgoing login, and each role that its settings name and as which it may act. */
+  readonly roles: readonly RoleSeen[]
+  /** The outgoing login is a member of the incoming one. */
+  readonly returns: boolean
+}
+interface RoleSeen {
+  readonly role: string
+  readonly isSuper: boolean
+  /** The incoming login is a member of it. */
+  readonly holds: boolean
+  /** `me` may grant it and set its password. */
+  readonly mayGrant: boolean
 }
 
-// $1 is the incoming login, $2 the outgoing one. Before version 16, CREATEROLE is a right over every role that is no superuser.
+/**
+ * Whether the session may grant the role `row`. From version 16 on that takes ADMIN OPTION, held by a role whose rights it inherits. Before, CREATEROLE
+ * is a right over every role that is no superuser.
+ */
+export const mayGrant = (row: string): string => `((select rolsuper from pg_roles where rolname = current_user)
+  or case when current_setting('server_version_num')::int < 160000 then not ${row}.rolsuper
+    else exists (select from pg_auth_members held where held.roleid = ${row}.oid and held.admin_option and pg_has_role(current_user, held.member, 'USAGE')) end)`
+
+// $1 is the incoming login, $2 the outgoing one.
 const query = `
-with look as (select ${cardOf('session_user')} as me, ${cardOf('$1')} as incoming, ${cardOf('$2')} as outgoing),
- one as (select *, (select r.rolname from look, pg_roles r where r.rolname = coalesce(outgoing->>'acts', $2)) as primary from look)
+with one as (select ${cardOf('current_user')} as me, ${cardOf('$1')} as incoming, ${cardOf('$2')} as outgoing)
 select pg_backend_pid() as pid, pg_is_in_recovery() as standby, current_setting('scram_iterations', true) as iterations,
  current_setting('server_version_num')::int as version, one.*,
- one.incoming->>'acts' = one.primary or exists (select from pg_roles i, pg_roles p where i.rolname = $1 and p.rolname in ($2, one.primary)
-   and (pg_has_role(i.oid, p.oid, 'MEMBER') or pg_has_role(p.oid, i.oid, 'MEMBER'))) as belongs,
- exists (select from pg_roles p where p.rolname = one.primary and p.rolsuper) as "primaryIsSuper",
- array(select r.rolname::text from pg_roles r where r.rolname in ($2, one.primary)
-   and not (one.me->>'rolsuper')::boolean and current_setting('server_version_num')::int >= 160000
-   and not pg_has_role(session_user, r.oid, 'MEMBER WITH ADMIN OPTION')) as "withoutAdmin"
+ (select coalesce(jsonb_agg(jsonb_build_object('role', p.rolname, 'isSuper', p.rolsuper, 'mayGrant', ${mayGrant('p')},
+    'holds', exists (select from pg_roles i where i.rolname = $1 and pg_has_role(i.oid, p.oid, 'MEMBER'))) order by p.rolname), '[]')
+  from pg_roles p where p.rolname = $2 or p.rolname in (select value from jsonb_array_elements_text(one.outgoing->'named'))) as roles,
+ exists (select from pg_roles i, pg_roles o where i.rolname = $1 and o.rolname = $2 and pg_has_role(o.oid, i.oid, 'MEMBER')) as returns
 from one`
 
 /** Looks at the server and at both logins in one question. */

@@ -1,9 +1,9 @@
-import { assertInTime } from '../../core/errors.js'
+import { assertInTime, codeOf } from '../../core/errors.js'
 import type { Context } from '../../core/ports/rotator.js'
 import { isAutoPair, otherOf } from '../sql/pair.js'
 import { adminOf } from './check.js'
 import { statementError } from './errors.js'
-import { adminLogin, within } from './logins.js'
+import { adminLoginIn, within } from './logins.js'
 import { assertWritable, lookAtRoles } from './look.js'
 import { assertServer } from './pooler.js'
 import { assertPair, secondLogin } from './second-login.js'
@@ -19,7 +19,17 @@ export async function prepare(context: Context<PostgresValue>): Promise<string |
   const admin = adminOf(context)
   if (!isAutoPair(policy) || current === undefined || admin === undefined) return undefined
   const second = { ...current, user: otherOf(current.user, policy, dialect.names) }
-  return within(await adminLogin(context, admin), async (session) => {
+  try {
+    return await make(context, admin, second)
+  } catch (cause) {
+    // Its answer was lost, or another process made it at the same time: the server knows.
+    if (!['ambiguous', 'conflict'].includes(codeOf(cause) ?? '')) throw cause
+    return await make(context, admin, second)
+  }
+}
+
+async function make(context: Context<PostgresValue>, admin: PostgresValue, second: PostgresValue): Promise<string | undefined> {
+  return within(await adminLoginIn(context, admin, second), async (session) => {
     const look = await lookAtRoles(session, context, second)
     assertServer(session, look.pid, second)
     assertWritable(look, second)

@@ -22,9 +22,8 @@ export type Login =
   /** proven: the password was right. refused: it was wrong, and must never be tried again. */
   | { readonly failed: RotationError; readonly proven: boolean; readonly refused: boolean }
 
-const connectMsMax = 10_000
-const queryMsMax = 15_000 // above statement_timeout: after it the outcome is unknown
-const poolerMsMax = 5000 // a pooler that has no session of the server lets its clients wait
+/** A server answers a statement or ends it before `queryMs`: after that the outcome is unknown. A pooler without a session lets its clients wait. */
+const waits = { server: { connectMs: 10_000, queryMs: 15_000 }, pooler: { connectMs: 5000, queryMs: 5000 } } as const
 const endMsMax = 1000
 /** P-256 comes first: servers up to 17 speak nothing else, and Node's default would cost another round trip. */
 const ecdhCurve = 'P-256:X25519'
@@ -38,6 +37,9 @@ const options = [
   '-c client_connection_check_interval=1s',
   '-c idle_in_transaction_session_timeout=10s',
   '-c idle_session_timeout=10s',
+  // Times are read, and written back, in one form.
+  '-c DateStyle=ISO',
+  '-c TimeZone=UTC',
 ].join(' ')
 
 /**
@@ -60,11 +62,11 @@ export async function login(value: PostgresValue, env: Env, way: 'server' | 'poo
     const isElsewhere = way === 'server' && isPoolersAnswer(cause)
     const failed = isElsewhere
       ? notServerError(value, `it says ${cause.message}`, cause)
-      : loginError(explained(cause), value.user, where, { proven, forged })
+      : loginError(explained(cause, way), value.user, where, { proven, forged })
     const refused = failed.code === 'target_auth' && !proven
     return { failed, proven: proven && !isElsewhere, refused }
   }
-  if (proof.seen()) return { session: sessionOf(client, value.user) }
+  if (proof.seen()) return { session: sessionOf(client, value.user, way) }
   await close(client)
   const next = 'Change its line in pg_hba.conf from trust, peer or ident to scram-sha-256.'
   const why = `${where} let ${value.user} in without checking the password.`
@@ -88,8 +90,8 @@ function clientOf({ host, port, user, password, database, tls }: PostgresValue, 
     // A pooler leaves the name on its session of the server, which is then not our own.
     application_name: way === 'pooler' ? 'keyturn-endpoint' : 'keyturn',
     client_encoding: 'UTF8',
-    connectionTimeoutMillis: way === 'pooler' ? poolerMsMax : connectMsMax,
-    query_timeout: way === 'pooler' ? poolerMsMax : queryMsMax,
+    connectionTimeoutMillis: waits[way].connectMs,
+    query_timeout: waits[way].queryMs,
     keepAlive: true,
   }
   const client = new pg.Client(config)
@@ -126,7 +128,7 @@ function watchProof(client: pg.Client, where: string): { seen(): boolean } {
   return { seen: () => seen }
 }
 
-const sessionOf = (client: pg.Client, user: string): Session => ({
+const sessionOf = (client: pg.Client, user: string, way: keyof typeof waits): Session => ({
   user,
   pid: (client as Wired).processID,
   query: async <R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => {
@@ -134,17 +136,17 @@ const sessionOf = (client: pg.Client, user: string): Session => ({
       const result = await client.query<R>(text, values === undefined ? undefined : [...values])
       return result.rows
     } catch (cause) {
-      throw explained(cause)
+      throw explained(cause, way)
     }
   },
   end: () => close(client),
 })
 
 /** The driver says `timeout expired` and `Query read timeout`. A person needs to know what was waited for, and for how long. */
-function explained(cause: unknown): unknown {
+function explained(cause: unknown, way: keyof typeof waits): unknown {
   const text = messageOf(cause)
-  if (text === 'timeout expired') return new Error(`no connection within ${connectMsMax / 1000} s (${text})`, { cause })
-  if (text === 'Query read timeout') return new Error(`no answer within ${queryMsMax / 1000} s (${text})`, { cause })
+  if (text === 'timeout expired') return new Error(`no connection within ${waits[way].connectMs / 1000} s (${text})`, { cause })
+  if (text === 'Query read timeout') return new Error(`no answer within ${waits[way].queryMs / 1000} s (${text})`, { cause })
   return cause
 }
 

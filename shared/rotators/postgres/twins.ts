@@ -20,11 +20,11 @@ export async function twinGaps(
   { roles, shares }: { readonly roles: Names; readonly shares: boolean },
 ): Promise<readonly Gap[]> {
   const { outgoing, incoming } = roles
-  const rows = await ask<Gap & Record<string, unknown>>(
-    session,
-    shares ? sessionQuery : twinsQuery,
-    shares ? [roles.from, roles.to] : [outgoing, incoming],
-  )
+  const rows = await ask<Gap & Record<string, unknown>>(session, shares ? sessionQuery : twinsQuery, [
+    ...(shares ? [roles.from, roles.to] : [outgoing, incoming]),
+    outgoing,
+    incoming,
+  ])
   const gaps = rows.map(({ what, outgoing: one, incoming: other }) => ({ what, outgoing: one, incoming: other }))
   if (shares) return gaps
   const [maker] = await ask<{ creates: boolean }>(session, makerQuery, [outgoing])
@@ -33,21 +33,33 @@ export async function twinGaps(
   return maker?.creates === true ? [...gaps, owner] : gaps
 }
 
+const usable = `c.relrowsecurity
+ and (has_any_column_privilege($1::name, c.oid, 'SELECT, INSERT, UPDATE') or has_table_privilege($1::name, c.oid, 'DELETE'))`
+/** Both work as roles that no policy binds. */
+const bypass = `not exists (select from pg_roles where rolname in ($3, $4) and not (rolbypassrls or rolsuper))`
+
 /**
  * Policies that apply to either login, on tables that the outgoing one may use and where row security applies, whose expressions ask for one of
- * these names. Literals and quoted identifiers are taken out first.
+ * these names. Literals and quoted identifiers are taken out first, and so are questions for a membership: memberships are compared by themselves.
  */
 const policies = (words: string): string => `
 select format('policy %s on table %s', p.polname, p.polrelid::regclass) as what, $1::text as outgoing, $2::text as incoming
 from pg_policy p join pg_class c on c.oid = p.polrelid
-where c.relrowsecurity
- and (has_any_column_privilege($1::name, c.oid, 'SELECT, INSERT, UPDATE') or has_table_privilege($1::name, c.oid, 'DELETE'))
+where ${usable} and not ${bypass}
  and (c.relforcerowsecurity or not (pg_has_role($1::name, c.relowner, 'USAGE') and pg_has_role($2::name, c.relowner, 'USAGE')))
  and exists (select from unnest(p.polroles) o where o = 0 or pg_has_role($1::name, o, 'USAGE') or pg_has_role($2::name, o, 'USAGE'))
- and regexp_replace(concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)),
-   '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g') ~ '\\m(${words})\\M'`
+ and regexp_replace(regexp_replace(concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)),
+   '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g'), 'pg_has_role\\([^()]*\\)', '', 'g') ~ '\\m(${words})\\M'`
 
-const sessionQuery = `${policies('SESSION_USER')} order by 1 limit 50`
+/** Policies that only take away, and that bind the incoming login alone. */
+const restrictions = `
+select format('policy %s on table %s', p.polname, p.polrelid::regclass), 'not bound by it', 'bound by it'
+from pg_policy p join pg_class c on c.oid = p.polrelid
+where ${usable} and not p.polpermissive and not ${bypass}
+ and exists (select from unnest(p.polroles) o where o <> 0 and pg_has_role($2::name, o, 'USAGE'))
+ and not exists (select from unnest(p.polroles) o where o = 0 or pg_has_role($1::name, o, 'USAGE'))`
+
+const sessionQuery = `${policies('SESSION_USER|getpgusername')} order by 1 limit 50`
 
 const kinds = `case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end`
 
@@ -69,10 +81,10 @@ select * from (
  select format('default privileges of new %s%s', g.kind, case when g.defaclnamespace = 0 then '' else format(' in schema %s', g.defaclnamespace::regnamespace) end),
   string_agg(format('%s%s to %s', g.privilege_type, case when g.is_grantable then '*' else '' end, case g.grantee when 0 then 'public' else g.grantee::regrole::text end), ', ' order by g.privilege_type, g.grantee), 'lacks it'
   from grants g, ends where g.role = ends.a and g.grantee <> ends.b and not exists (select from grants o where o.role = ends.b
-   and (o.defaclobjtype, o.defaclnamespace, o.grantee, o.privilege_type) = (g.defaclobjtype, g.defaclnamespace, g.grantee, g.privilege_type)
+   and (o.defaclobjtype, o.grantee, o.privilege_type) = (g.defaclobjtype, g.grantee, g.privilege_type) and o.defaclnamespace in (0, g.defaclnamespace)
    and (o.is_grantable or not g.is_grantable))
   group by g.kind, g.defaclnamespace
- union all ${policies('CURRENT_USER|CURRENT_ROLE|SESSION_USER|USER')}) found
+ union all ${policies('CURRENT_USER|CURRENT_ROLE|SESSION_USER|USER|getpgusername')} union all ${restrictions}) found
 order by 1 limit 50`
 
 /** Whether a role may make objects in this database at all. */

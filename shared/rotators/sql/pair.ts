@@ -40,6 +40,9 @@ export function otherOf(user: string, policy: Policy, names: NameRule): string {
   return other
 }
 
+/** Whether one name is that of the other one's clone, as the templates write it. */
+export const isCloneOf = (clone: string, user: string): boolean => clone === `${user}_clone`
+
 /** The names that the rotation templates of AWS give to a pair. */
 const cloneNames = (user: string): readonly string[] =>
   user.endsWith('_clone') ? [user.slice(0, -'_clone'.length), user] : [user, `${user}_clone`]
