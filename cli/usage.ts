@@ -10,6 +10,12 @@ interface Form {
 /** `-f, --file <path>` → `file` */
 const nameOf = (flags: string): string => /--([a-z-]+)/.exec(flags)?.[1] ?? flags
 
+/** The end of a sentence with the words that commander would have guessed. */
+const nearest = (near: string | undefined): string => {
+  if (near === undefined) return ''
+  return near.includes(', ') ? `; the nearest ones are ${near}` : `; the nearest one is ${near}`
+}
+
 const forms: readonly Form[] = [
   {
     is: /^option '(.*?)' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s,
@@ -34,6 +40,10 @@ const forms: readonly Form[] = [
     is: /^option '(.*?)' argument missing$/,
     says: ([flags = '']) => ({ message: `The option ${flags} has no value.`, field: nameOf(flags) }),
   },
+  {
+    is: /^unknown (command|option) '(.*?)'(?:\s*\(Did you mean (?:one of )?(.*)\?\))?$/s,
+    says: ([field = '', given = '', near]) => ({ message: `The ${field} "${given}" is unknown${nearest(near)}.`, field }),
+  },
   { is: /^missing required argument '(.*?)'$/, says: ([field = '']) => ({ message: `The argument <${field}> is missing.`, field }) },
 ]
 
@@ -51,6 +61,7 @@ export function usageError({ code, message }: Pick<CommanderError, 'code' | 'mes
 }
 
 function sentenceOf(message: string): string {
-  const end = /[.?)]$/.test(message) ? '' : '.'
-  return `${message.charAt(0).toUpperCase()}${message.slice(1)}${end}`
+  const line = message.replace(/\s+/g, ' ')
+  const end = /[.?]$/.test(line) ? '' : '.'
+  return `${line.charAt(0).toUpperCase()}${line.slice(1)}${end}`
 }

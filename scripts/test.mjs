@@ -72,7 +72,7 @@ function* skipLines() {
 function lastLine() {
   const suites = skips.filter(({ isSuite }) => isSuite).length
   const [tests, skipped] = [counts.tests + suites, counts.skipped + suites]
-  return `${tests} tests: ${counts.pass} passed, ${skipped} skipped, ${tests - counts.pass - skipped} failed`
+  return `${tests} ${tests === 1 ? 'test' : 'tests'}: ${counts.pass} passed, ${skipped} skipped, ${tests - counts.pass - skipped} failed`
 }
 
 const report = stream.compose(spec)

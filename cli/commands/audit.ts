@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { checkAudit } from '../../shared/app/audit-file.js'
+import { counted } from '../../shared/core/counted.js'
 import { onDisk } from '../../shared/core/disk-error.js'
 import { RotationError } from '../../shared/core/errors.js'
 import { action } from '../context.js'
@@ -27,7 +28,7 @@ export const audit = (): Command =>
             const { records, torn } = found
             const incomplete = torn > 0 ? `; ${torn} incomplete, written by a process that was killed` : ''
             output.result({ file, records, torn, head: found.head }, [
-              `${records} records, none changed${incomplete}. Head: ${found.head ?? 'none'}`,
+              `${counted(records, 'record')}, none changed${incomplete}. Head: ${found.head ?? 'none'}`,
             ])
           }),
         ),
@@ -42,7 +43,8 @@ function assertUnaltered({ broken, expectedFound }: Checked, file: string, head:
       next: 'Compare it with a backup, and find out who can write to it.',
     })
   }
-  if (broken.length > 0) fail(`line ${broken.slice(0, 10).join(', ')} was changed, or a line before it is missing`)
+  if (broken.length === 1) fail(`line ${broken[0]} was changed, or a line before it is missing`)
+  if (broken.length > 1) fail(`lines ${broken.slice(0, 10).join(', ')} were changed, or lines before them are missing`)
   if (!expectedFound) fail(`the head ${head} is missing: the end was cut off`)
 }
 

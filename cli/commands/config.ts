@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { checkConfiguration } from '../../shared/app/check-configuration.js'
 import { configSchema } from '../../shared/app/config-schema.js'
+import { counted } from '../../shared/core/counted.js'
 import { RotationError } from '../../shared/core/errors.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { action } from '../context.js'
@@ -23,7 +24,7 @@ export const config = (): Command =>
             const names = all.map(shownConsumer).join('; ') || 'none'
             const pause = paused ? ', PAUSED' : ''
             output.result({ consumers: all, freezes: freezes.length, paused, defaults: Object.keys(defaults) }, [
-              `The configuration is valid: ${all.length} consumers (${names}), ${freezes.length} freezes${pause}.`,
+              `The configuration is valid: ${counted(all.length, 'consumer')} (${names}), ${counted(freezes.length, 'freeze')}${pause}.`,
             ])
           }),
         ),

@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import { examine, type Finding } from '../../shared/app/doctor.js'
+import { counted } from '../../shared/core/counted.js'
 import { RotationError } from '../../shared/core/errors.js'
+import { optional } from '../../shared/core/optional.js'
 import { action } from '../context.js'
 import { storeOption } from '../options.js'
 import { assertGoesOn } from '../signals.js'
@@ -25,18 +27,26 @@ export const doctor = (): Command =>
           if (one.next !== undefined) output.note(`    ${one.next}`)
         }
         const json = {
-          findings: found.map(({ what, level, code, says, next }) => ({ what, level, code: code ?? null, says, next: next ?? null })),
+          findings: found.map(({ what, level, code, field, says, next }) => ({
+            what,
+            level,
+            code: code ?? null,
+            ...optional('field', field),
+            says,
+            next: next ?? null,
+          })),
         }
         const bad = found.filter(({ level }) => level === 'wrong')
         const [first] = bad
         if (first === undefined) {
-          output.result(json, [`${found.length} findings, nothing is wrong.`])
+          output.result(json, [`${counted(found.length, 'finding')}, nothing is wrong.`])
           return
         }
         const error = new RotationError(
           'bad_config',
-          `${bad.length} of ${found.length} findings are wrong. The first: ${first.what}: ${first.says.replace(/\.$/, '')}.`,
+          `${bad.length} of ${counted(found.length, 'finding')} ${bad.length === 1 ? 'is' : 'are'} wrong. The first: ${first.what}: ${first.says.replace(/\.$/, '')}.`,
           {
+            ...optional('field', first.field),
             next: first.next ?? 'See the findings above.',
           },
         )

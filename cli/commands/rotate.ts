@@ -132,7 +132,7 @@ async function fleet({ app, output }: Run, given: string | undefined, { type, st
     output.result(found, [...written, ...lines, `${rotated.length} rotated and verified, ${skipped.length} skipped.`])
     return
   }
-  const why = `${failed.ref} failed. ${rotated.length} were rotated before it, ${left} were not started. ${failed.why}`
+  const why = `${failed.ref} failed. Rotated before it: ${rotated.length}; not started: ${left}. ${failed.why}`
   output.failure(new RotationError(failed.code, why, { field: 'ref', next: `Run keyturn status ${failed.ref}.` }), found)
 }
 

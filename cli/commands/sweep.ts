@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { counted } from '../../shared/core/counted.js'
 import { RotationError } from '../../shared/core/errors.js'
 import { optional } from '../../shared/core/optional.js'
 import { parseDuration } from '../../shared/core/policy/index.js'
@@ -105,16 +106,16 @@ function answer({ output }: Run, done: readonly Swept[], isCut: boolean): void {
   }
   const [first] = failures
   if (first === undefined && isCut) {
-    output.failure(interruptedError(`Interrupted after ${done.length} actions, of which none failed.`), json)
+    output.failure(interruptedError(`Interrupted after ${counted(done.length, 'action')}; none failed.`), json)
     return
   }
   if (first === undefined) {
-    output.result(json, [`${done.length} actions, none failed.`])
+    output.result(json, [`${counted(done.length, 'action')}, none failed.`])
     return
   }
   const error = new RotationError(
     first.code as Code,
-    `${failures.length} of ${done.length} actions failed. The first: ${first.ref}, ${first.action}: ${first.outcome}`,
+    `${failures.length} of ${counted(done.length, 'action')} failed. The first: ${first.ref}, ${first.action}: ${first.outcome}`,
     {
       next: `Run keyturn status ${first.ref}.`,
     },

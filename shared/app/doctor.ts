@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { counted } from '../core/counted.js'
 import { diskError } from '../core/disk-error.js'
 import { messageOf, RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
@@ -24,6 +25,8 @@ export interface Finding {
   readonly says: string
   /** The code of the error that was met, if there was one. */
   readonly code?: Code
+  /** The field or the variable that this error names, if it names one. */
+  readonly field?: string
   /** What to do about it; absent if it is good. */
   readonly next?: string
 }
@@ -77,7 +80,14 @@ function listError({ store }: Deps, cause: unknown): RotationError {
 
 const wrong = (what: string, cause: unknown): Finding => {
   if (!(cause instanceof RotationError)) throw cause
-  return { what, level: 'wrong', code: cause.code, says: `${cause.code}: ${cause.message}`, next: cause.next }
+  return {
+    what,
+    level: 'wrong',
+    code: cause.code,
+    ...optional('field', cause.field),
+    says: `${cause.code}: ${cause.message}`,
+    next: cause.next,
+  }
 }
 
 /** Checks permissions: the owner can write, nobody else may, and nobody else may read. */
@@ -105,7 +115,7 @@ async function audit({ audit: path }: Config): Promise<Finding> {
   try {
     const { records, broken } = await checkAudit(path)
     await access(path, constants.W_OK)
-    if (broken.length === 0) return good(path, `${records} records, none changed`)
+    if (broken.length === 0) return good(path, `${counted(records, 'record')}, none changed`)
     const says = `line ${broken[0]} was changed, or a line before it is missing`
     return { what: path, level: 'wrong', says, next: 'Run keyturn audit verify, and compare the log with a backup.' }
   } catch (cause) {
@@ -132,7 +142,7 @@ async function* configuration(deps: Deps, config: Config): AsyncGenerator<Findin
   try {
     const { consumers, paused } = await deps.configuration()
     const keys = Object.keys(consumers)
-    const says = config.configuration === undefined ? 'not set: there are no consumers' : `${keys.length} consumers`
+    const says = config.configuration === undefined ? 'not set: there are no consumers' : counted(keys.length, 'consumer')
     const next = 'Set "paused" to false when rotations may start again.'
     yield paused ? { what, level: 'warning', says: 'rotations are paused: none starts', next } : good(what, says)
     return keys

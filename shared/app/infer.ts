@@ -6,8 +6,8 @@ import { loadRotator, type RotatorKind, rotatorKinds, rotators } from '../rotato
 
 /**
  * Infers a policy from a value if its own policy names no rotator: by `engine`, as in the values of the AWS rotation templates, or by the scheme of a
- * URL. With `masterarn` it is a multi-user secret of the templates: two logins take turns, and that administrator sets them. The template made the
- * second login, so what that lacks is reported and does not stop what worked before.
+ * URL. With `masterarn` it is a multi-user secret of the templates: two logins take turns, and that administrator sets them. Where the template made
+ * the second login, what that login lacks is reported and does not stop what worked before; where there is none yet, the rotation makes it.
  */
 export function inferPolicy(value: SecretText): Policy {
   const text = value.reveal().trim()

@@ -5,7 +5,7 @@ import type { CurrentValue, SecretStore, SecretStoreAdmin } from '../core/ports/
 import type { Policy, SecretRef, Step } from '../core/ports/words.js'
 import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
-import { createGuard, createRedactor, guardAdmin } from '../lifecycle/guard/index.js'
+import { createGuard, createRedactor, type Guard, guardAdmin, guardStore } from '../lifecycle/guard/index.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { loadNotifier } from '../notifiers/registry.js'
 import { loadRotator } from '../rotators/registry.js'
@@ -57,7 +57,7 @@ export function openApp(config: Config, env: Env, { onStep, writeError }: AppOpt
     opened.set(kind, there)
     return there
   }
-  const configuration = configurationOf(config, env, store)
+  const configuration = configurationOf(config, env, guardedStores(store, { env, audit, holder }))
   const deps: App['deps'] = async (refText) => ({
     store: await store(refText),
     loadRotator,
@@ -92,7 +92,7 @@ function isLocal(kind: string, { configuration }: Config): boolean {
   return [storeKind(kind), ...named].some((one) => storeRow(one).local === true)
 }
 
-function configurationOf({ configuration: name }: Config, env: Env, store: OpenStore): Pick<ConfigurationSource, 'get'> {
+function configurationOf({ configuration: name }: Config, env: Env, store: OpenGuarded): Pick<ConfigurationSource, 'get'> {
   if (!name) return { get: withoutConfiguration }
   return new ConfigurationSource((stage) => readConfigurationSecret(store, name, stage), env)
 }
@@ -106,6 +106,7 @@ function serviceOf(opened: OpenedStore): Awaited<ReturnType<App['service']>> {
 }
 
 type OpenStore = (refText: string) => Promise<OpenedStore>
+type OpenGuarded = (refText: string) => Promise<SecretStore>
 
 const readAdmin = (store: OpenStore, text: string): Promise<CurrentValue> =>
   namedIn({ what: "The administrator's secret", field: 'keyturn-admin' }, async () => (await store(text)).readCurrent(text))
@@ -115,7 +116,13 @@ async function tagsOf(store: OpenStore, ref: SecretRef): Promise<Policy> {
   return (await from.tags?.(ref)) ?? {}
 }
 
-const readConfigurationSecret = (store: OpenStore, text: string, stage: 'current' | 'previous'): Promise<SecretText | undefined> =>
+/** The same stores, guarded: a failure is explained, and tried again. The redactor is their own, since most of a configuration is not secret. */
+const guardedStores =
+  (store: OpenStore, parts: Pick<Guard, 'env' | 'audit' | 'holder'>) =>
+  async (refText: string): Promise<SecretStore> =>
+    guardStore(await store(refText), createGuard({ ...parts, redactor: createRedactor() }))
+
+const readConfigurationSecret = (store: OpenGuarded, text: string, stage: 'current' | 'previous'): Promise<SecretText | undefined> =>
   namedIn({ what: 'The configuration secret', field: 'KEYTURN_CONFIG' }, async () => {
     const from = await store(text)
     const ref = await from.resolve(text)

@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.js'
 import { assertInTime, RotationError } from '../core/errors.js'
 import { defaultRule, generatePassword } from '../core/password.js'
 import { policyText } from '../core/policy/index.js'
@@ -83,7 +84,7 @@ function lastUse(target: MemoryTarget | undefined, id: CredentialId): Usage {
 const sessions: Sessions<MemoryValue> = {
   usage: async ({ current }, id) => {
     const open = targetOf(current)?.sessions.get(id) ?? 0
-    return { inUse: open > 0, ...(open > 0 ? { lasting: true } : {}), evidence: `${open} sessions` }
+    return { inUse: open > 0, ...(open > 0 ? { lasting: true } : {}), evidence: counted(open, 'session') }
   },
   end: async ({ current }, id) => void targetOf(current)?.sessions.delete(id),
   endOnRetire: () => false,

@@ -71,12 +71,6 @@ export class AwsSecretsManager implements SecretStore, StepService {
     try {
       return await this.api.describe(id)
     } catch (cause) {
-      if (classify(cause) === 'bad_config')
-        throw new RotationError('bad_config', 'No AWS region is set.', {
-          field: 'AWS_REGION',
-          cause,
-          next: 'Set AWS_REGION, or a region in your AWS profile.',
-        })
       if (!isNotFound(cause)) throw cause
       const shown = id.startsWith('arn:') ? id : `aws:${id}`
       throw new RotationError('not_found', `There is no secret ${shown} in this account and region.`, {
@@ -128,6 +122,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
       const { text: value, arn, name: called } = await this.api.get(name, { stage: label.current })
       return { value, ref: refOf(arn, called) }
     } catch (cause) {
+      if (cause instanceof RotationError) throw cause
       if (!isNotFound(cause)) {
         const code = classify(cause)
         const next = code === 'denied' ? 'Allow secretsmanager:GetSecretValue on it.' : 'It is read again at the next attempt.'

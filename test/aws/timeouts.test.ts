@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { classifyAws, explainTimeouts, sayError } from '../../shared/aws/client.js'
+import { explainSettings } from '../../shared/aws/explain.js'
 
 describe('a call to AWS that is not answered in time', () => {
   let silent: Server
@@ -47,5 +48,18 @@ describe('a call to AWS that is not answered in time', () => {
     const other = Object.assign(new Error('x'), { name: 'ThrottlingException' })
     assert.equal(await thrown(other), other)
     assert.equal(sayError(other), 'ThrottlingException')
+  })
+
+  it('where no connection was made, the settings that name the endpoint are named', async () => {
+    const late = Object.assign(new Error('did not establish a connection with the server within 3000 ms.'), { name: 'TimeoutError' })
+    for (const [setting, field] of [
+      [{}, 'AWS_REGION'],
+      [{ variable: 'SECRETS_MANAGER_ENDPOINT' }, 'SECRETS_MANAGER_ENDPOINT'],
+    ] as const)
+      await assert.rejects(explainSettings(setting)<null, never>(() => Promise.reject(late))(null), {
+        code: 'unavailable',
+        message: 'No connection to AWS within 3 s.',
+        field,
+      })
   })
 })

@@ -134,6 +134,25 @@ describe('a guarded store', () => {
     assert.equal(one.calls.length, 3)
   })
 
+  it('explains a listing that fails, after what it had shown, and does not begin it again', async () => {
+    const { guard, store } = bench()
+    let begun = 0
+    const failing = {
+      ...store,
+      async *list() {
+        begun++
+        yield state
+        throw new TypeError('no answer')
+      },
+    }
+    const shown: unknown[] = []
+    const looked = async (): Promise<void> => {
+      for await (const one of guardStore(failing, guard).list({ managed: true }, () => {})) shown.push(one)
+    }
+    await assert.rejects(looked(), { name: 'RotationError', code: 'unavailable', message: 'store.list of the store failed: no answer.' })
+    assert.deepEqual([begun, shown], [1, [state]])
+  })
+
   it('makes known what is read, and what is staged before it is sent', async () => {
     const one = bench()
     await one.store.read(ref, version)

@@ -6,6 +6,7 @@ import type { Policy, SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { changePolicy } from '../../shared/lifecycle/secret/adopt.js'
+import { viewOf } from '../../shared/lifecycle/secret/parts/view.js'
 import { dayMs, SelfIssuedWorld } from '../harness/self-issued-world.js'
 
 const keys = { admin_key: 'first-admin-key', worker_key: 'first-worker-key', monitoring_key: 'first-monitoring-key' }
@@ -176,5 +177,20 @@ describe('a secret with parts', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  it('a field of a part that is null or empty counts as absent: the one without the prefix says it', () => {
+    for (const nothing of [null, '']) {
+      const text = JSON.stringify({
+        'db-host': nothing,
+        host: 'h',
+        'db-user': nothing,
+        username: 'u',
+        'db-port': nothing,
+        'db-password': 'p',
+      })
+      const view = JSON.parse(viewOf(new SecretText(text), 'db-password').reveal()) as object
+      assert.deepEqual(view, { host: 'h', port: nothing, username: 'u', password: 'p' })
+    }
   })
 })

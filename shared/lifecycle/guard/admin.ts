@@ -1,6 +1,7 @@
-import type { Listed, SecretStore, SecretStoreAdmin } from '../../core/ports/store.js'
+import type { SecretStore, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { Whole } from '../../core/whole.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
+import { guardedListing } from './listing.js'
 import { guardStore } from './store.js'
 
 type Opened = SecretStore & SecretStoreAdmin
@@ -16,22 +17,7 @@ export function guardAdmin(store: Opened, guard: Guard): Opened {
     },
     setPolicy: (ref, patch) => guarded(guard, call('setPolicy', ref.shown, true), () => store.setPolicy(ref, patch)),
     release: (ref) => guarded(guard, call('release', ref.shown, true), () => store.release(ref)),
-    history: (ref) => explained(guard, call('history', ref.shown, false), () => store.history(ref)),
+    history: (ref) => guardedListing(guard, call('history', ref.shown, false), () => store.history(ref)),
   }
-  return {
-    ...guardStore(store, guard),
-    ...admin,
-    list: (filter, failed) => explained<Listed>(guard, call('list', 'the store', false), () => store.list(filter, failed)),
-  }
-}
-
-/** Each step of a listing fails as a call would. A listing that failed is not begun again. */
-async function* explained<T>(guard: Guard, call: GuardedCall, open: () => AsyncIterable<T>): AsyncIterable<T> {
-  const once = { ...call, once: true as const }
-  const items = open()[Symbol.asyncIterator]()
-  for (;;) {
-    const item = await guarded(guard, once, () => items.next())
-    if (item.done) return
-    yield item.value
-  }
+  return { ...guardStore(store, guard), ...admin }
 }

@@ -1,8 +1,9 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import type { SecretStore } from '../../core/ports/store.js'
+import type { Listed, SecretStore } from '../../core/ports/store.js'
 import { wholeOf } from '../../core/whole.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
+import { guardedListing } from './listing.js'
 
 /** The same store behind limits, audit, retry and redaction. */
 export function guardStore(store: SecretStore, guard: Guard): SecretStore {
@@ -48,7 +49,8 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
         store.publish(claim, version),
       ),
     note: (state, patch) => guarded(guard, change('note', state.ref.shown), () => store.note(state, patch)),
-    list: (filter, failed) => store.list(filter, failed), // constant memory: the lifecycle handles what fails one by one
+    // In constant memory: what fails of one secret is told to the lifecycle, and what fails of the listing ends it.
+    list: (filter, failed) => guardedListing<Listed>(guard, look('list', 'the store'), () => store.list(filter, failed)),
     tags: tags && ((ref) => guarded(guard, look('tags', ref.shown), () => tags.call(store, ref))),
     dispose: (ref, version) => guarded(guard, change('dispose', ref.shown, { version }), () => store.dispose(ref, version)),
     classify,

@@ -1,3 +1,4 @@
+import { counted } from '../../core/counted.js'
 import { RotationError } from '../../core/errors.js'
 import { policyText } from '../../core/policy/index.js'
 import { mayChangeSpelling, spellingKey } from '../../core/policy/spelling.js'
@@ -61,7 +62,7 @@ export function makerFor(policy: Policy, { keys: [primary], field }: KeyringValu
   }
   const size = Number(policyText(policy, sizeKey) ?? bytesOf(body, there ?? encoding))
   if (!sizes.includes(size)) {
-    const why = `The key in ${field} has ${size} bytes, which no cipher takes`
+    const why = `The key in ${field} has ${counted(size, 'byte')}, which no cipher takes`
     throw policyError('size', why, 'keyturn-size=32 keyturn-spelling=change')
   }
   const wanted = { encoding, size }
@@ -100,9 +101,10 @@ function assertSame(field: string, { encoding, size }: { readonly encoding: Enco
   const isOf = isIn(encoding, body)
   const present = isOf ? encoding : encodingOf(body)
   const bytes = present === undefined ? 0 : bytesOf(body, present)
-  const found = [isOf ? undefined : 'alphabet or padding', bytes === size ? undefined : `length (${bytes} bytes, not ${size})`].filter(
-    (one) => one !== undefined,
-  )
+  const found = [
+    isOf ? undefined : 'alphabet or padding',
+    bytes === size ? undefined : `length (${counted(bytes, 'byte')}, not ${size})`,
+  ].filter((one) => one !== undefined)
   if (found.length === 0) return
   const why = `A new key in ${field} would differ from the present one in ${found.join(', ')}: its consumers may refuse it`
   const keeps = present === undefined ? '' : `keyturn-form=${present} keyturn-size=${bytes} keeps it. `

@@ -1,3 +1,4 @@
+import { counted } from '../../core/counted.js'
 import { RotationError } from '../../core/errors.js'
 import type { Effects } from './effects.js'
 import { straight } from './effects.js'
@@ -57,7 +58,9 @@ export class MemoryTarget {
   async issue(tag: string, secret: string, now: number): Promise<IssuedKey> {
     return this.effects('target.issue', () => {
       if (this.keys.size >= this.keysMax)
-        throw new RotationError('cap_reached', `The issuer has ${this.keysMax} keys already.`, { next: 'Delete one that nobody uses.' })
+        throw new RotationError('cap_reached', `The issuer has ${counted(this.keysMax, 'key')} already.`, {
+          next: 'Delete one that nobody uses.',
+        })
       const key = { id: `key-${++this.#issued}`, secret, tag, createdAt: now }
       this.keys.set(key.id, key)
       return key

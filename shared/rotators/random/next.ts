@@ -1,4 +1,5 @@
 import { alphabetOf } from '../../core/alphabets.js'
+import { counted } from '../../core/counted.js'
 import type { RotationError } from '../../core/errors.js'
 import { mayChangeSpelling } from '../../core/policy/spelling.js'
 import type { Env } from '../../core/ports/env.js'
@@ -74,7 +75,7 @@ function differences({ form, size, prefix, name }: Pick<Wish, 'form' | 'size' | 
     isPrefixed ? 'prefix' : undefined,
     form.characters.test(drawn) && !isNarrower(name, drawn) ? undefined : 'alphabet',
     signsOf(present) === signsOf(sample) ? undefined : 'padding',
-    present.length === sample.length ? undefined : `length (${present.length} characters, not ${sample.length})`,
+    present.length === sample.length ? undefined : `length (${counted(present.length, 'character')}, not ${sample.length})`,
   ].filter((one) => one !== undefined)
   return found.length > 0 || form.has(present, prefix) ? found : ['layout']
 }
@@ -92,8 +93,8 @@ const signsOf = (text: string): number => (paddingOf(text) === 0 ? (/=*$/.exec(t
 
 function wordDifferences(form: Form, sample: string, present: string): readonly string[] {
   if (!form.has(present, '')) return ['layout']
-  const [are, wanted] = [present, sample].map((text) => text.split('-').length)
-  return are === wanted ? [] : [`length (${are} words, not ${wanted})`]
+  const [are, wanted] = [present.split('-').length, sample.split('-').length]
+  return are === wanted ? [] : [`length (${counted(are, 'word')}, not ${wanted})`]
 }
 
 function assertSame(wish: Wish, present: string): void {

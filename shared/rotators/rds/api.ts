@@ -7,7 +7,8 @@ import {
   ModifyDBInstanceCommand,
   RDSClient,
 } from '@aws-sdk/client-rds'
-import { clientDefaults, explainTimeouts, sayError } from '../../aws/client.js'
+import { clientDefaults, sayError } from '../../aws/client.js'
+import { explainSettings } from '../../aws/explain.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { SecretText } from '../../core/secret-text.js'
@@ -22,7 +23,7 @@ function clientOf(region: string | undefined): RDSClient {
   const known = clients.get(key)
   if (known !== undefined) return known
   const client = new RDSClient({ ...optional('region', region), ...clientDefaults })
-  client.middlewareStack.add(explainTimeouts, { step: 'initialize' })
+  client.middlewareStack.add(explainSettings({}), { step: 'initialize' })
   clients.set(key, client)
   return client
 }
@@ -41,8 +42,9 @@ async function only<T>(place: Place, ask: () => Promise<readonly T[] | undefined
   })
 }
 
-/** Explains an error of RDS. Outside of a rotation nothing else would explain it. */
+/** Explains an error of RDS, unless the client did. Outside of a rotation nothing else would explain it. */
 function apiError({ kind, id }: Place, cause: unknown): RotationError {
+  if (cause instanceof RotationError) return cause
   const action = kind === 'cluster' ? 'rds:DescribeDBClusters' : 'rds:DescribeDBInstances'
   return new RotationError(classify(cause), `RDS did not say what ${kind} ${id} is (${sayError(cause)}).`, {
     cause,

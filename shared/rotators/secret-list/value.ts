@@ -1,4 +1,5 @@
 import { applyEdits, modify } from 'jsonc-parser'
+import { counted } from '../../core/counted.js'
 import { RotationError } from '../../core/errors.js'
 import { defaultRule, generatePassword } from '../../core/password.js'
 import { policyText } from '../../core/policy/index.js'
@@ -81,7 +82,7 @@ export function makerFor(policy: Policy, { secrets, field }: ListValue): (random
   if (length < lengthMin || length > 256)
     throw lengthError(field, `has a length that a new one cannot have (${lengthMin} to 256 characters)`)
   if (mayChangeSpelling(policy)) return (random) => generatePassword({ ...defaultRule, length }, random)
-  if (length !== newest.length) throw lengthError(field, `has ${newest.length} characters, not the ${length} of keyturn-length`)
+  if (length !== newest.length) throw lengthError(field, `has ${counted(newest.length, 'character')}, not the ${length} of keyturn-length`)
   const spelling = spellingOf(newest)
   if (typeof spelling === 'string') throw lengthError(field, `does not show how a new one is to be written: ${spelling}`)
   return (random) => writeAs(spelling, random)

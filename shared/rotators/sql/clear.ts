@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { SecretText } from '../../core/secret-text.js'
+import { isGiven } from '../../core/shapes/given.js'
 import { passwordName, readShape, userName } from '../../core/shapes/index.js'
 import { readPort } from '../../core/shapes/port.js'
 import { mayCarry } from '../../core/shapes/readings.js'
@@ -40,8 +41,7 @@ const schemeOf = ({ schemes }: Dialect): RegExp => new RegExp(`^(jdbc:)?(${schem
 function assertClearFields(fields: Fields, dialect: Dialect): void {
   for (const [one, other] of twins) {
     const [first, second] = [fields.get(one), fields.get(other)]
-    const isThere = (text: unknown): boolean => text !== undefined && text !== null && text !== ''
-    if (isThere(first) && isThere(second) && first !== second)
+    if (isGiven(first) && isGiven(second) && first !== second)
       failValue(other, `says something else than the field ${one}`, 'Keep one of them, or write the same in both.')
   }
   for (const name of [...twins.flat(), 'host', 'password']) {
@@ -70,7 +70,7 @@ function assertReadsAs(name: string, text: string, known: Known): void {
 
 const textOf = (fields: Fields, name: string): string | undefined => {
   const text = fields.get(name)
-  return typeof text === 'string' ? text : undefined
+  return typeof text === 'string' && isGiven(text) ? text : undefined
 }
 
 interface Known {

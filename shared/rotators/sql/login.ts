@@ -2,6 +2,7 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import { policyText } from '../../core/policy/index.js'
 import type { Policy } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
+import { isGiven } from '../../core/shapes/given.js'
 import { readShape, type Shape, writeLogin } from '../../core/shapes/index.js'
 import { readPort } from '../../core/shapes/port.js'
 import { looksLikeUrl, parseUrl, type UrlParts } from '../../core/shapes/url.js'
@@ -11,7 +12,7 @@ import { systemOf } from './engines.js'
 import { failValue } from './errors.js'
 import { assertName } from './names.js'
 import { atKey } from './policy.js'
-import { isGiven, readTls, type Tls } from './tls.js'
+import { readTls, type Tls } from './tls.js'
 
 /** One login, in fields and never as a connection string, so that a driver reads nothing from a URL or from its own variables. */
 export interface DatabaseLogin {
@@ -32,7 +33,7 @@ export function parseLogin(value: SecretText, policy: Policy, dialect: Dialect):
   if (shape.kind === 'url') return fromUrl(shape.url, dialect)
   const { fields } = shape
   const url = ownUrl(fields, dialect)
-  if (url === undefined && loginNames.every((name) => !isGiven(fields.get(name)))) assertOwnSystem(fields, dialect)
+  if (url === undefined) assertNoOtherUrl(fields, dialect)
   const text = (names: readonly string[], instead?: string): string => textField(fields, names, instead)
   const tlsFields = new Map([...Object.entries(url?.query ?? {}), ...[...fields].filter(([, value]) => isGiven(value))])
   const login: DatabaseLogin = {
@@ -61,15 +62,9 @@ const loginIn = ({ user, password }: Pick<DatabaseLogin, 'user' | 'password'>) =
  * The connection URL of this very login: one with the same user and password, or the only one where no field holds a login. Its host, port, database
  * and TLS settings complete the other fields. A URL of another login, or to another host, is not used.
  */
-function ownUrl(fields: ReadonlyMap<string, unknown>, { schemes }: Dialect): UrlParts | undefined {
-  const ours = new RegExp(`^(${schemes.join('|')}):`, 'i')
-  const urls = [...fields].flatMap(([name, text]) => {
-    const isOurs = typeof text === 'string' && looksLikeUrl(text) && ours.test(text)
-    return isOurs ? (readable(text, name) ?? []) : []
-  })
-  const user = fields.get('username') ?? fields.get('user')
-  const password = fields.get('password')
-  const host = fields.get('host')
+function ownUrl(fields: ReadonlyMap<string, unknown>, dialect: Dialect): UrlParts | undefined {
+  const urls = urlFields(fields, dialect).flatMap(([name, text]) => readable(text, name) ?? [])
+  const [user, password, host] = [given(fields, 'username', 'user'), given(fields, 'password'), given(fields, 'host')]
   if (user === undefined && password === undefined && urls.length > 1) {
     const why = 'is missing, and several fields hold a connection URL'
     failValue('username', why, 'Add username and password, or keep one connection URL.')
@@ -81,7 +76,21 @@ function ownUrl(fields: ReadonlyMap<string, unknown>, { schemes }: Dialect): Url
   })
 }
 
-/** undefined for a URL that cannot be parsed: it is not one that we wrote. */
+/** What the first of the fields says that says anything. */
+const given = (fields: ReadonlyMap<string, unknown>, ...names: readonly string[]): unknown =>
+  names.map((name) => fields.get(name)).find(isGiven)
+
+/** The fields that are a URL of this engine. Those for JDBC count where there is no other: beside one, they say the same again. */
+function urlFields(fields: ReadonlyMap<string, unknown>, { schemes }: Dialect): readonly (readonly [name: string, text: string])[] {
+  const matching = (form: RegExp) =>
+    [...fields].flatMap(([name, text]) =>
+      typeof text === 'string' && looksLikeUrl(text) && form.test(text) ? [[name, text] as const] : [],
+    )
+  const plain = matching(new RegExp(`^(${schemes.join('|')}):`, 'i'))
+  return plain.length > 0 ? plain : matching(new RegExp(`^jdbc:(${schemes.join('|')}):`, 'i'))
+}
+
+/** undefined for a URL that cannot be parsed: beside the fields of a login it may be one that we did not write. */
 function readable(text: string, name: string): UrlParts[] | undefined {
   try {
     return [parseUrl(text, name)]
@@ -91,10 +100,11 @@ function readable(text: string, name: string): UrlParts[] | undefined {
   }
 }
 
-const loginNames = ['host', 'username', 'user', 'password']
-
-/** bad_value where the only thing in the fields that could be a login is the connection URL of another system. */
-function assertOwnSystem(fields: ReadonlyMap<string, unknown>, dialect: Dialect): void {
+/** bad_value where no field holds a login, and a URL that could be meant cannot be read, or is the one of another system. */
+function assertNoOtherUrl(fields: ReadonlyMap<string, unknown>, dialect: Dialect): void {
+  if (given(fields, 'username', 'user', 'password') !== undefined) return
+  for (const [name, text] of urlFields(fields, dialect)) parseUrl(text, name)
+  if (given(fields, 'host') !== undefined) return
   for (const [name, text] of fields)
     if (typeof text === 'string' && looksLikeUrl(text) && systemOf(text) !== undefined) failSystem(name, text, dialect)
 }

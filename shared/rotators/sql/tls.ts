@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
+import { isGiven } from '../../core/shapes/given.js'
 import { failValue } from './errors.js'
 
 /** verify: TLS with the certificate and the host name checked. off: plaintext, because the secret itself says so. Nothing in between. */
@@ -15,9 +16,6 @@ export interface TlsWords {
   /** Fields that may hold an authority, the first one first. */
   readonly ca: readonly string[]
 }
-
-/** Whether a field says anything: an empty one and null mean the same as an absent one. */
-export const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== ''
 
 /**
  * Reads `ssl` (true or false, also as a text in any case), a mode and an authority (PEM). Every mode except `off` verifies: weaker ones would fall back.

@@ -11,7 +11,8 @@ import {
   UntagResourceCommand,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { clientDefaults, explainTimeouts } from '../../aws/client.js'
+import { clientDefaults } from '../../aws/client.js'
+import { explainSettings } from '../../aws/explain.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Policy, Token, VersionId } from '../../core/ports/words.js'
@@ -38,7 +39,9 @@ export function createClient({ region, endpoint }: ClientOptions): SecretsManage
     ...optional('endpoint', endpoint),
     ...clientDefaults,
   })
-  client.middlewareStack.add(explainTimeouts, { step: 'initialize' })
+  client.middlewareStack.add(explainSettings(endpoint === undefined ? {} : { variable: 'SECRETS_MANAGER_ENDPOINT' }), {
+    step: 'initialize',
+  })
   return client
 }
 

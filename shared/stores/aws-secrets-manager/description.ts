@@ -1,4 +1,5 @@
 import type { DescribeSecretCommandOutput, SecretListEntry } from '@aws-sdk/client-secrets-manager'
+import { counted } from '../../core/counted.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Native, Policy, SecretRef, VersionId } from '../../core/ports/words.js'
@@ -68,7 +69,7 @@ function stagesOf(answer: Answer): Stages {
 
 function nativeOf(answer: Answer): Native {
   const { ScheduleExpression: expression, AutomaticallyAfterDays: days } = answer.RotationRules ?? {}
-  const schedule = expression ?? (days === undefined ? undefined : `every ${days} days`)
+  const schedule = expression ?? (days === undefined ? undefined : `every ${counted(days, 'day')}`)
   const found = 'ReplicationStatus' in answer ? (answer.ReplicationStatus ?? []) : []
   const replicas = found.map(({ Region = 'unknown', Status }) => ({ at: Region, inSync: Status === 'InSync' }))
   return {

@@ -1,6 +1,7 @@
 import type { AnyRotator } from '../../../core/ports/rotator.js'
 import type { Policy } from '../../../core/ports/words.js'
 import { SecretText } from '../../../core/secret-text.js'
+import { isGiven } from '../../../core/shapes/given.js'
 import { readShape, writeLogin } from '../../../core/shapes/index.js'
 import { jsonFields, replaceFields } from '../../../core/shapes/json.js'
 import { failParts } from './policy.js'
@@ -28,7 +29,8 @@ export function viewOf(text: SecretText, field: string): SecretText {
   const front = field.replace(/(pass|password|passwd|pwd|secret)$/i, '')
   const find = (all: readonly string[]): unknown => {
     const candidates = [...all.map((name) => front + name), ...all]
-    return candidates.map((name) => shape.fields.get(name)).find((value) => value !== undefined)
+    const there = candidates.map((name) => shape.fields.get(name)).filter((value) => value !== undefined)
+    return there.find(isGiven) ?? there[0]
   }
   const found = Object.entries(names).map(([name, all]) => [name, find(all)] as const)
   const login = Object.fromEntries(found.filter(([, value]) => value !== undefined))
