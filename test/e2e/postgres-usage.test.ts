@@ -98,7 +98,7 @@ onServers(
       try {
         const seeing = await rotator.usage(context, id('hidden'))
         assert.equal(seeing.inUse, true)
-        assert.match(seeing.evidence, /^1 sessions from 127\.0\.0\.1 web/)
+        assert.match(seeing.evidence, /^1 session from 127\.0\.0\.1 web/)
       } finally {
         await asSuper(server, 'revoke pg_read_all_stats from keyturn_admin')
       }

@@ -1,3 +1,4 @@
+import { counted } from '../../core/counted.js'
 import type { Context, Usage } from '../../core/ports/rotator.js'
 import type { CredentialId } from '../../core/ports/words.js'
 import { strategyOf } from '../sql/pair.js'
@@ -37,12 +38,12 @@ export async function usage(context: Context<PostgresValue>, id: CredentialId): 
     if (row.sessions > 0 && row.blind && strategyOf(context.policy) === 'replace') {
       return {
         inUse: 'unknown',
-        evidence: `${row.sessions} sessions, but ${session.user} may not see since when; grant it pg_read_all_stats`,
+        evidence: `${counted(row.sessions, 'session')}, but ${session.user} may not see since when; grant it pg_read_all_stats`,
       }
     }
     const places = (row.places ?? []).filter((place) => place !== null)
     const from = places.length > 0 ? ` from ${places.join(', ')}` : ''
-    const evidence = `${row.sessions} sessions${from}`
+    const evidence = `${counted(row.sessions, 'session')}${from}`
     if (row.sessions === 0) return { inUse: false, evidence }
     return { inUse: true, lasting: await lasts(context, session, id, row), lastUsedAt: context.env.now(), evidence }
   })
