@@ -154,7 +154,7 @@ describe('crash matrix on a real server', { skip }, () => {
     await setting.close?.()
   }
 
-  const sample = sampler(4)
+  const sample = sampler(8)
   for (const setting of settings) {
     for (const strategy of strategies) {
       it(`${setting.name} × ${strategy.name}: killed, overtaken and joined at every effect, and gone on with`, async () => {
