@@ -195,6 +195,14 @@ export class World {
     return { username: id, password }
   }
 
+  /** How often a rotation published. The memory store knows it even where no version says whose it is. */
+  async published(ref: SecretRef = this.ref): Promise<number> {
+    if (this.store instanceof MemoryStore) return this.store.publications(ref)
+    let count = 0
+    for await (const { ours } of this.store.history(ref)) if (ours !== undefined) count++
+    return count
+  }
+
   /** How often what consumers read changed. */
   async publications(): Promise<number> {
     const text = await this.currentText()

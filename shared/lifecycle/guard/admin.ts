@@ -1,5 +1,5 @@
 import type { Listed, SecretStore, SecretStoreAdmin } from '../../core/ports/store.js'
-import type { Whole } from '../../core/whole.js'
+import { wholeOf } from '../../core/whole.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
 import { guardStore } from './store.js'
 
@@ -9,7 +9,8 @@ type Opened = SecretStore & SecretStoreAdmin
 export function guardAdmin(store: Opened, guard: Guard): Opened {
   const classify = (cause: unknown) => store.classify(cause)
   const call = (name: string, ref: string, effect: boolean): GuardedCall => ({ name: `store.${name}`, ref, effect, classify })
-  const admin: Whole<SecretStoreAdmin> = {
+  const { restorePlace } = store
+  const admin = wholeOf<SecretStoreAdmin>({
     create: (name, value, policy) => {
       guard.redactor.learn(value)
       return guarded(guard, call('create', name, true), () => store.create(name, value, policy))
@@ -17,7 +18,8 @@ export function guardAdmin(store: Opened, guard: Guard): Opened {
     setPolicy: (ref, patch) => guarded(guard, call('setPolicy', ref.shown, true), () => store.setPolicy(ref, patch)),
     release: (ref) => guarded(guard, call('release', ref.shown, true), () => store.release(ref)),
     history: (ref) => explained(guard, call('history', ref.shown, false), () => store.history(ref)),
-  }
+    restorePlace: restorePlace && ((ref) => guarded(guard, call('restorePlace', ref.shown, true), () => restorePlace.call(store, ref))),
+  })
   return {
     ...guardStore(store, guard),
     ...admin,

@@ -43,9 +43,9 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
       guarded(guard, change('discard', claim.ref.shown, { token: claim.token, version, deadline: claim.leaseUntil }), () =>
         store.discard(claim, version),
       ),
-    publish: (claim, version) =>
+    publish: (claim, version, tested) =>
       guarded(guard, change('publish', claim.ref.shown, { token: claim.token, version, deadline: claim.leaseUntil }), () =>
-        store.publish(claim, version),
+        store.publish(claim, version, tested),
       ),
     note: (state, patch) => guarded(guard, change('note', state.ref.shown), () => store.note(state, patch)),
     list: (filter, failed) => store.list(filter, failed), // constant memory: the lifecycle handles what fails one by one
