@@ -41,6 +41,8 @@ export class World {
   #byHand = 0
   #lastCurrent: string | undefined
   watch: (name: string) => Promise<void> = async () => {}
+  /** What people stored past the engine. */
+  readonly writtenByHand = new Set<string>()
   /** Which process made which of the target's logins. */
   readonly loginsBy: string[] = []
   #stale: SecretState | undefined
@@ -179,7 +181,9 @@ export class World {
     if (!(this.store instanceof MemoryStore)) throw new Error('Only the memory store can be written past the engine.')
     const before = JSON.parse(await this.currentText()) as { username: string; ring?: readonly { kid: string; key: string }[] }
     const password = `by-hand-${++this.#byHand}-0123456789`
-    this.store.writeForeign(this.ref, new SecretText(JSON.stringify({ ...before, ...this.#setByHand(before, password) })))
+    const text = JSON.stringify({ ...before, ...this.#setByHand(before, password) })
+    this.writtenByHand.add(text)
+    this.store.writeForeign(this.ref, new SecretText(text))
   }
   #setByHand(before: { username: string; ring?: readonly { kid: string; key: string }[] }, password: string): object {
     if (this.rotator === 'f') {

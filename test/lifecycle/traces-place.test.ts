@@ -82,13 +82,13 @@ for (const profile of ['gcp', 'azure'] as const) {
       assert.equal((await it.world.run(it.world.newProcess())).outcome, 'published')
     })
 
-    for (const effect of ['publish.intent', 'publish', 'publish.journal', 'publish.drop']) {
+    for (const effect of ['the test', 'publish.intent', 'publish', 'publish.journal', 'publish.drop']) {
       it(`at ${effect}: the process that has just tested the value publishes it; nothing of it is lost`, async () => {
         const it = await open(profile, 'a')
         const dry = (await open(profile, 'a')).world
         const process = dry.newProcess()
         await dry.run(process)
-        const at = process.effects.indexOf(effect)
+        const at = effect === 'the test' ? process.effects.indexOf('publish.intent') - 1 : process.effects.indexOf(effect)
         const { outcome } = await it.world.run(it.world.newProcess([{ at, mode: 'act', act: async () => it.lose() }]))
         assert.equal(outcome, 'published')
         assert.ok(it.world.accepts(await it.world.currentText()))

@@ -98,6 +98,22 @@ for (const profile of both) {
       assert.equal(it.told().at(-1)?.version, (await it.state()).current?.id)
     })
 
+    it('between our test and our publication: nothing is written over it, and what the target accepts takes its place', async () => {
+      const it = await open(profile, 'a')
+      await rotated(it, 'zero')
+      await rotated(it, 'younger')
+      const end = await troubled(it, profile, 'a', 'publish.intent', 'act', async () => it.store.disturb(it.world.ref, 'older add'))
+      assert.equal(end, 'foreign_write')
+      it.world.env.time += laterMs
+      await it.run({ kind: 'resume' })
+      assert.ok(it.world.accepts(await it.world.currentText()))
+      await it.tell()
+      const { journal, current, loose } = await it.state()
+      assert.deepEqual([journal?.code, it.told().at(-1)?.version], [undefined, current?.id])
+      await it.run({ kind: 'resume' })
+      assert.deepEqual((await it.state()).loose, [], `${loose.length} before`)
+    })
+
     it('its event has an id of its own, and the same one after the journal was lost', async () => {
       const it = await open(profile, 'b')
       await rotated(it, 'one')
@@ -171,6 +187,16 @@ for (const profile of both) {
       assert.deepEqual([journal?.rotation?.published, journal?.unproven], [ours, current?.id])
     })
 
+    it('the process slept after its intent: nothing is added when the lease is almost over', async () => {
+      const it = await open(profile, 'a')
+      const act = async () => {
+        it.world.env.time += laterMs
+      }
+      const process = it.world.newProcess([{ at: 6, mode: 'act', act }])
+      assert.equal((await it.world.run(process, { token: tokenOf('one') })).outcome, 'published')
+      assert.deepEqual(process.effects.slice(6, 9), ['publish.intent', 'claim', 'publish'])
+    })
+
     it('a put of the very value that is current is a publication of its own', async () => {
       const it = await open(profile, 'a')
       const first = (await it.state()).current?.id
@@ -222,6 +248,26 @@ for (const profile of both) {
       assert.deepEqual((await it.state()).loose, [])
     })
 
+    it('died after the add, somebody stores the same and the add comes once more: what it had replaced keeps an entry', async () => {
+      const unannounced = async () => {
+        const it = await open(profile, 'c')
+        it.store.wipeJournal(it.world.ref)
+        return it
+      }
+      const request = { kind: 'emergency', reason: 'test' } as const
+      const dry = await unannounced()
+      const process = dry.world.newProcess()
+      await dry.world.run(process, request)
+      const it = await unannounced()
+      const { username } = JSON.parse(it.world.firstValue) as { username: string }
+      await assert.rejects(it.run(request, [{ at: process.effects.indexOf('publish'), mode: 'after' }]))
+      it.store.writeForeign(it.world.ref, new SecretText(await it.world.currentText()))
+      it.store.disturb(it.world.ref, 'late add')
+      await it.tell()
+      const ids = (await it.state()).journal?.retiring.map(({ id }) => id as string)
+      assert.deepEqual(ids, [username])
+    })
+
     it('a rollback, and the journal is lost: the same request again does not go forward to what was left', async () => {
       const it = await open(profile, 'a')
       const at = it.world.env.time
@@ -249,6 +295,17 @@ for (const profile of both) {
       assert.notEqual(one, two)
       assert.deepEqual([await it.world.published(), (await it.state()).previous?.id], [2, one])
       assert.ok(it.world.accepts(await it.world.currentText()))
+    })
+
+    it('and somebody writes: what they wrote is current all the same, and is proven and announced', async () => {
+      const it = await open(profile, 'a')
+      await rotated(it, 'one')
+      it.store.disturb(it.world.ref, 'lag')
+      await it.world.writeByHand()
+      const theirs = await it.world.currentText()
+      assert.ok(it.world.writtenByHand.has(theirs))
+      await it.tell()
+      assert.equal(it.told().at(-1)?.version, (await it.state()).current?.id)
     })
 
     it('a listed staged value that is gone is absent', async () => {

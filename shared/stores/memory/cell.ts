@@ -28,7 +28,7 @@ export interface Cell {
   /** The staging place is gone. */
   placeLost?: true
   /** What listings show from now on, whatever is written: they lag. */
-  lag?: { readonly versions: readonly number[]; readonly staged: readonly VersionId[] }
+  lag?: { readonly versions: readonly Kept[]; readonly staged: readonly VersionId[] }
   /** What was sent, the last one last: it may still arrive, once more or late. */
   readonly sent: { readonly value: SecretText; readonly by: Token }[]
   /** What names the current version for who reads by a name. */

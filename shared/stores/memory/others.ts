@@ -40,7 +40,7 @@ export type Disturbance = 'late add' | 'older add' | 'lag' | 'place lost'
 export function disturb(cell: Cell, profile: Profile, env: Env, event: Disturbance): void {
   const sent = event === 'late add' ? cell.sent.at(-1) : event === 'older add' ? cell.sent.at(-2) : undefined
   if (sent) addVersion(cell, profile, env, sent.value, sent.by)
-  if (event === 'lag') cell.lag = { versions: [...cell.versions.values()].map(({ number }) => number), staged: [...cell.staged.keys()] }
+  if (event === 'lag') cell.lag = { versions: [...cell.versions.values()], staged: [...cell.staged.keys()] }
   if (event !== 'place lost') return
   cell.staged.clear()
   cell.placeLost = true

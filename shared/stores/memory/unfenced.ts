@@ -20,9 +20,9 @@ function markOf({ bare }: Profile, value: SecretText, token: Token | undefined, 
 /** The versions by number: what is listed may lag, and what is asked by number does not. */
 function lineOf(cell: Cell, profile: Profile): Line {
   const at = (number: number) => [...cell.versions.values()].find((one) => one.number === number)
-  const there = [...cell.versions.values()].map(({ number }) => number)
+  const listed = cell.lag?.versions ?? [...cell.versions.values()]
   return {
-    listed: cell.lag?.versions ?? there,
+    listed: listed.map(({ number }) => number),
     look: async (number) => {
       const found = at(number)
       if (found !== undefined) return { mark: markOf(profile, found.value, found.ours, found.id) }
@@ -30,7 +30,7 @@ function lineOf(cell: Cell, profile: Profile): Line {
     },
     numberOf: (id) => cell.versions.get(id)?.number ?? (profile.bare && /^\d+$/.test(id) ? Number(id) : undefined),
     infoOf: async (number) => {
-      const found = at(number)
+      const found = at(number) ?? listed.find((one) => one.number === number) // a listing that lags shows what is gone
       if (found === undefined) throw conflictError(cell.ref)
       return publicInfo(found)
     },
