@@ -88,9 +88,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
         holderMayLive: true,
       }
       const rotation = claimedRotation(question, wish)
-      const { condemned = [], ...journal } = cell.journal ?? { retiring: [] }
-      const left = condemned.filter((id) => cell.staged.has(id))
-      writeJournal(cell, { ...journal, ...(left.length > 0 ? { condemned: left } : {}), rotation })
+      writeJournal(cell, { ...(cell.journal ?? { retiring: [] }), rotation })
       return rotation
     })
     // Nobody else publishes while the claim lasts. Where an absent journal has no revision, what happened before it shows now.

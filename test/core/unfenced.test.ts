@@ -146,6 +146,19 @@ describe('what a state shows', () => {
     assert.deepEqual(await shown('a', { retiring: [], condemned: ['s' as VersionId] }, staged('b', 1)), [undefined])
   })
 
+  it('a value that was kept twice is shown once: the named one, if there is one', async () => {
+    const twice = [staged('b', 1, { payload: 'b' }), staged('b', 1, { id: 't' as VersionId, payload: 'b' })]
+    const shown = async (journal: Journal | null, copies: readonly StagedCopy[]) => {
+      const { pending, loose } = await view('a', journal, copies)
+      return [pending?.id, ...loose.map((one) => one.id)]
+    }
+    assert.deepEqual(await shown(null, twice), [undefined, 's'])
+    assert.deepEqual(await shown(rotation({ staged: 't' as VersionId }), twice), ['t'])
+    assert.deepEqual(await shown(null, [staged('b', 1), staged('b', 1, { id: 't' as VersionId })]), [undefined, 's', 't'], 'unknown values')
+    const others = [staged('b', 1, { payload: 'b' }), staged('c', 1, { id: 't' as VersionId, payload: 'c' })]
+    assert.deepEqual(await shown(null, others), [undefined, 's', 't'])
+  })
+
   it('a copy of something older is named only where nothing explains it', async () => {
     assert.equal((await view('a b a', null)).current?.copiesOlder, true)
     assert.equal((await view('a b a', { retiring: [], announced: id(3) })).current?.copiesOlder, undefined)

@@ -24,6 +24,8 @@ export const afterTroubles = [
   'an older add comes late',
   'crashed, its add comes next',
   'crashed, its add comes later',
+  'a value is kept twice',
+  'a value is kept twice, crashed',
   'lists lag',
   'the place goes',
   'the place goes, crashed',
@@ -86,7 +88,7 @@ function faultOf(story: Story, { at, trouble, setting }: Omit<AfterPlan, 'plot' 
 
 /** What only happens where writes have no condition. */
 function unfencedFault(story: Story, setting: Setting, at: number, trouble: AfterTrouble): Fault | undefined {
-  const disturb = (event: 'lag' | 'place lost') => async (): Promise<void> => {
+  const disturb = (event: 'staged twice' | 'lag' | 'place lost') => async (): Promise<void> => {
     if (event === 'place lost') story.journalLost = true
     setting.disturb?.(story.world, event)
   }
@@ -99,6 +101,8 @@ function unfencedFault(story: Story, setting: Setting, at: number, trouble: Afte
     'an older add comes late': { mode: 'act', act: () => story.addLate('older add') },
     'crashed, its add comes next': { mode: 'before', act: comes(0) },
     'crashed, its add comes later': { mode: 'before', act: comes(1) },
+    'a value is kept twice': { mode: 'act', act: disturb('staged twice') },
+    'a value is kept twice, crashed': { mode: 'after', act: disturb('staged twice') },
     'lists lag': { mode: 'act', act: disturb('lag') },
     'the place goes': { mode: 'act', act: disturb('place lost') },
     'the place goes, crashed': { mode: 'after', act: disturb('place lost') },

@@ -232,7 +232,24 @@ for (const profile of both) {
       assert.deepEqual([pending, loose, journal?.rotation?.refusals, journal?.condemned?.length], [undefined, [], 1, 1])
       it.world.env.time += laterMs
       assert.equal((await it.run({ token: tokenOf('one') })).outcome, 'published')
-      assert.deepEqual((await it.state()).loose, [])
+      const after = await it.state()
+      assert.deepEqual([after.loose, after.journal?.condemned], [[], undefined])
+    })
+
+    it('a value that was kept twice: what the target refused is not taken up again from its copy', async () => {
+      const it = await open(profile, 'a')
+      it.world.target.refuseNext = 1
+      let refused: string | undefined
+      const act = async () => {
+        const { pending } = await it.state()
+        refused = (await it.store.read(it.world.ref, pending?.id as never)).reveal()
+        it.store.disturb(it.world.ref, 'staged twice')
+      }
+      await troubled(it, profile, 'a', 'target.set', 'act', act)
+      const { journal, loose } = await it.state()
+      assert.deepEqual([await it.world.published(), journal?.condemned, loose], [1, undefined, []])
+      // Where a listing of what is staged shows no values, the copy is taken for a value of its own, and offered once more.
+      assert.equal((await it.world.currentText()) === refused, profile === 'azure')
     })
 
     it('the staged copy that a crash left is never loose, also when its version goes', async () => {

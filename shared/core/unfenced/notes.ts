@@ -32,32 +32,34 @@ export const closed =
   (journal) => ({ ...changed(journal, claim, () => undefined), ...optional('unproven', theirs) })
 
 /**
- * Gives a value up before it is removed: whoever has lost the claim removes nothing. `isRefused`: this rotation offered it to the target. A value that
+ * Gives a value up, with its copies, before it is removed: whoever has lost the claim removes nothing. `isRefused`: this rotation offered it to the target. A value that
  * was given up is not shown any more, even where nobody came to remove it.
  */
 export const condemned =
-  (claim: Claim, version: VersionId, isRefused: boolean): Change =>
+  (claim: Claim, version: VersionId, isRefused: boolean, copies: readonly VersionId[]): Change =>
   (journal) => {
     const after = changed(journal, claim, ({ staged, intent, ...rotation }) => {
       const keep = staged === version ? {} : { ...optional('staged', staged), ...optional('intent', intent) }
       return { ...rotation, ...keep, refusals: rotation.refusals + (isRefused && staged === version ? 1 : 0) }
     })
-    return { ...after, condemned: [...(after.condemned ?? []), version] }
+    return { ...after, condemned: [...(after.condemned ?? []), version, ...copies] }
   }
 
 /**
  * Notes the publication, and in the same write whether somebody else wrote at the same time: then what is current is unproven, and a durable code
- * stays. Nothing is written where another rotation has taken the place.
+ * stays. `removed`: given up before, and gone by now. Nothing is written where another rotation has taken the place.
  */
 export const published =
-  (claim: Claim, version: VersionId, unproven: VersionId | undefined): Change =>
+  (claim: Claim, version: VersionId, unproven: VersionId | undefined, removed: readonly VersionId[]): Change =>
   (journal) => {
     const rotation = journal?.rotation
     if (!journal || rotation?.token !== claim.token) return undefined
     const { staged: _, intent: __, minting: ___, ...rest } = rotation
-    const { code, ...kept } = journal
+    const { code, condemned: before = [], ...kept } = journal
+    const left = before.filter((id) => !removed.includes(id))
     const contested = unproven === undefined ? {} : { unproven, ...optional('code', code) }
-    return { ...kept, ...contested, rotation: { ...rest, published: version, leaseUntil: 0 } }
+    const open = left.length === 0 ? {} : { condemned: left }
+    return { ...kept, ...open, ...contested, rotation: { ...rest, published: version, leaseUntil: 0 } }
   }
 
 /** Makes the error of a staged value that is not there any more. */

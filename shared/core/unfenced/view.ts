@@ -6,7 +6,13 @@ import { copiesOlder, currentOf, type Line, notedNumbers, numbersOf } from './li
 /** A staged value that can be read, and the mark that a published version of it has. */
 export interface StagedCopy extends Staged {
   readonly mark: string
+  /** A digest of the value, where a look knows it; it stays in the process. */
+  readonly payload?: string
 }
+
+/** Whether one write was carried out twice: the same value under the same token. */
+export const isSameWrite = (one: StagedCopy, other: StagedCopy): boolean =>
+  one.token === other.token && one.payload !== undefined && one.payload === other.payload
 
 /** What a store without a condition reads of a secret. */
 export interface Readings {
@@ -42,7 +48,7 @@ export async function viewOf({ line, journal, staged }: Readings): Promise<Unfen
 }
 
 function bare({ pending, loose }: { readonly pending?: StagedCopy; readonly loose: readonly StagedCopy[] }) {
-  const withoutMark = ({ mark: _, ...info }: StagedCopy): Staged => info
+  const withoutMark = ({ mark: _, payload: __, ...info }: StagedCopy): Staged => info
   return { ...optional('pending', pending && withoutMark(pending)), loose: loose.map(withoutMark) }
 }
 
@@ -71,16 +77,18 @@ const baseNumber = ({ numberOf }: Line, base: Staged['base']): number => (base =
 
 /**
  * The staged values that are still staged. What was published is not shown, nor what was given up. While the intent stands, its value is pending until
- * the publication is noted, even where the write has gone out.
+ * the publication is noted, even where the write has gone out. Of a value that was kept twice one is shown, and that is the named one if there is one.
  */
 async function shownOf(readings: Readings, numbers: readonly number[]): Promise<readonly StagedCopy[]> {
   const { journal, staged } = readings
   const rotation = journal?.rotation
   const done = rotation?.published === undefined ? undefined : rotation.token
   const shown: StagedCopy[] = []
-  for (const one of staged) {
+  const name = namedBy(journal)
+  for (const one of [...staged].sort((a, b) => Number(b.id === name) - Number(a.id === name))) {
+    if (shown.some((other) => isSameWrite(one, other))) continue
     if (one.token === done || journal?.condemned?.includes(one.id)) continue
-    const isIntended = rotation?.intent === true && one.id === namedBy(journal)
+    const isIntended = rotation?.intent === true && one.id === name
     if (isIntended || isUnsent(journal, one.token) || !(await isPublished(readings, numbers, one))) shown.push(one)
   }
   return shown

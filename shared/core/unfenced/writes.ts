@@ -6,7 +6,7 @@ import type { SecretText } from '../secret-text.js'
 import { foreignWriteError, placeLostError } from './errors.js'
 import { currentOf, type Followers, followersOf, type Line, notedNumbers, numbersOf } from './line.js'
 import { type Change, closed, condemned, intended, named, published, valueGoneError } from './notes.js'
-import type { StagedCopy } from './view.js'
+import { isSameWrite, type StagedCopy } from './view.js'
 
 /** The calls of a store without a condition: of each method, one call to the platform. Only `note` is conditional. */
 export interface UnfencedCalls {
@@ -67,8 +67,11 @@ async function unnamed(calls: UnfencedCalls, claim: Claim, journal: Journal | nu
 export async function discardUnfenced(calls: UnfencedCalls, claim: Claim, version: VersionId): Promise<'again'> {
   const journal = await journalOf(calls)
   const current = await currentId(await calls.line(), journal)
-  await noteOrStop(calls, 'discard.journal', condemned(claim, version, claim.base === current))
-  await calls.drop(version, 'discard.value')
+  const staged = await calls.stagedOf(claim)
+  const it = staged.find(({ id }) => id === version)
+  const copies = staged.filter((one) => one.id !== version && it !== undefined && isSameWrite(one, it)).map(({ id }) => id)
+  await noteOrStop(calls, 'discard.journal', condemned(claim, version, claim.base === current, copies))
+  for (const id of [version, ...copies]) await calls.drop(id, 'discard.value')
   return 'again'
 }
 
@@ -153,8 +156,10 @@ async function noted(calls: UnfencedCalls, claim: Claim, version: VersionId, fou
   const journal = await calls.journal()
   const before = journal === 'lost' ? null : journal
   const unproven = others ? await currentId(line, before, [ours]) : undefined
-  await calls.note('publish.journal', published(claim, info.id, unproven))
-  for (const id of [version, ...(before?.condemned ?? [])]) await calls.drop(id, 'publish.drop')
+  const removed = before?.condemned ?? []
+  for (const id of removed) await calls.drop(id, 'publish.drop')
+  await calls.note('publish.journal', published(claim, info.id, unproven, removed))
+  await calls.drop(version, 'publish.drop')
   if (others) throw foreignWriteError(calls.ref, 'both versions are kept')
   return info
 }

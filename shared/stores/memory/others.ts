@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import { newVersionId } from '../../core/ids.js'
 import type { Env } from '../../core/ports/env.js'
 import type { Claim, ClaimWish } from '../../core/ports/store.js'
 import type { Token, VersionId } from '../../core/ports/words.js'
@@ -31,16 +32,21 @@ export function strip(cell: Cell): void {
 export const writePast = (cell: Cell, profile: Profile, value: SecretText, env: Env): VersionId => addVersion(cell, profile, env, value).id
 
 /**
- * late add: the platform carries out the add that was sent last, late or once more · older add: the one that was sent before that · lag: listings show from now on what there is now · place lost:
+ * staged twice: the value that was kept last is kept once more · late add: the platform carries out the add that was sent last, late or once more · older add: the one that was sent before that · lag: listings show from now on what there is now · place lost:
  * somebody deletes the staging place, and the journal with it.
  */
-export type Disturbance = 'late add' | 'older add' | 'lag' | 'place lost'
+export type Disturbance = 'staged twice' | 'late add' | 'older add' | 'lag' | 'place lost'
 
 /** Lets it happen. */
 export function disturb(cell: Cell, profile: Profile, env: Env, event: Disturbance): void {
   const sent = event === 'late add' ? cell.sent.at(-1) : event === 'older add' ? cell.sent.at(-2) : undefined
   if (sent) addVersion(cell, profile, env, sent.value, sent.by)
   if (event === 'lag') cell.lag = { versions: [...cell.versions.values()], staged: [...cell.staged.keys()] }
+  const last = [...cell.staged.values()].at(-1)
+  if (event === 'staged twice' && last) {
+    const id = newVersionId(env.now(), env.random(6))
+    cell.staged.set(id, { ...last, id })
+  }
   if (event !== 'place lost') return
   cell.staged.clear()
   cell.placeLost = true

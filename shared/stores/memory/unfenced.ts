@@ -52,6 +52,7 @@ const copyOf = ({ id, token, base, kind, createdAt, hasValue }: Staged, value: S
   ...{ id, token, base, createdAt, hasValue },
   ...optional('kind', kind),
   mark: markOf(profile, value, token, id),
+  ...(profile.bare ? { payload: markOf(profile, value, token, id) } : {}),
 })
 
 /** Shows a secret without its values, as a store whose writes have no condition would. */
