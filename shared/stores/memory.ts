@@ -219,6 +219,11 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     disturb(this.#cell(ref), this.#profile, this.#env, event)
   }
 
+  /** For tests: the version to which the alias of current points, where the platform has aliases. */
+  aliasOf(ref: SecretRef): VersionId | undefined {
+    return this.#cell(ref).alias
+  }
+
   /** For tests: how often this store was published by rotations, although a version may not say so. */
   publications(ref: SecretRef): number {
     return publicationsOf(this.#cell(ref))

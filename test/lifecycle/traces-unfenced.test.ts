@@ -187,6 +187,34 @@ for (const profile of both) {
       assert.deepEqual([journal?.rotation?.published, journal?.unproven], [ours, current?.id])
     })
 
+    it('a clean rotation writes eight times, and twice on what consumers read: an add and an alias', async () => {
+      const it = await open(profile, 'a')
+      const process = it.world.newProcess()
+      await it.world.run(process)
+      const written = process.effects.filter((name) => !name.startsWith('target.'))
+      const staging = ['claim', 'stage.value', 'stage.name', 'publish.intent', 'publish.journal', 'publish.drop']
+      assert.deepEqual(
+        written.filter((name) => !staging.includes(name)),
+        ['publish', 'publish.alias'],
+      )
+      assert.equal(written.length, 8)
+      assert.equal(it.store.aliasOf(it.world.ref), (await it.state()).current?.id)
+    })
+
+    it('the alias follows after a crash, and does not move to what somebody else has overtaken', async () => {
+      const it = await open(profile, 'b')
+      await troubled(it, profile, 'b', 'publish', 'after')
+      it.world.env.time += laterMs
+      await it.run({ kind: 'resume' })
+      assert.equal(it.store.aliasOf(it.world.ref), (await it.state()).current?.id)
+      const other = await open(profile, 'b')
+      await troubled(other, profile, 'b', 'publish', 'after')
+      await other.world.writeByHand()
+      other.world.env.time += laterMs
+      await assert.rejects(other.run({ kind: 'resume' }), fails('foreign_write'))
+      assert.equal(other.store.aliasOf(other.world.ref), undefined)
+    })
+
     it('the process slept after its intent: nothing is added when the lease is almost over', async () => {
       const it = await open(profile, 'a')
       const act = async () => {

@@ -34,7 +34,7 @@ export async function proveCurrent(tools: Tools, setup: Setup, state: SecretStat
   if (isOurs && (await publishAgain(tools, known, state, ours))) return 'again'
   const now = await tools.store.describe(ref)
   if (now.current?.id !== current.id || now.rev !== state.rev) return 'again' // what was refused says nothing about what is current now
-  await tools.store.note(now, { code: 'stuck' })
+  await noteStuck(tools, now)
   throw new RotationError(
     'stuck',
     `${ref.shown} is stuck. Somebody wrote it, or an old write came late, and the target refuses what is current.`,
@@ -42,6 +42,15 @@ export async function proveCurrent(tools: Tools, setup: Setup, state: SecretStat
       next: `Nobody was told. keyturn recover ${ref.shown} tries every stored value once and names the one safe thing to do.`,
     },
   )
+}
+
+/** Where this role may not write notes, the error is all there is. */
+async function noteStuck({ store }: Tools, state: SecretState): Promise<void> {
+  try {
+    await store.note(state, { code: 'stuck' })
+  } catch (cause) {
+    if (codeOf(cause) !== 'denied') throw cause
+  }
 }
 
 /** What we published before current, where current is nobody's new value but a copy of an older version. */
