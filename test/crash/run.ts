@@ -32,8 +32,11 @@ function possible(setting: Setting, trouble: Trouble): boolean {
   return !(two && setting.serviceDriven && (setting.refuseFirst ?? 0) > 0)
 }
 
-/** Every effect of the happy path × every trouble × every way to resume; `every`: one of so many, by seed. */
-export async function singleFaults(tally: Tally, setting: Setting, every = 1): Promise<void> {
+/**
+ * Every effect of the happy path × every trouble × every way to resume; `every`: one of so many, by seed; `unfencedEvery`: of what only happens where
+ * writes have no condition.
+ */
+export async function singleFaults(tally: Tally, setting: Setting, every = 1, unfencedEvery = every): Promise<void> {
   const effects = await effectsOfHappyPath(setting)
   let count = 0
   const plans: Plan[] = []
@@ -41,7 +44,7 @@ export async function singleFaults(tally: Tally, setting: Setting, every = 1): P
     for (const trouble of troubles) {
       if (!possible(setting, trouble)) continue
       for (const resume of setting.serviceDriven ? (['same token'] as const) : resumes)
-        if (picked(count++, every)) plans.push({ at, trouble, resume })
+        if (picked(count++, isUnfenced(trouble) ? unfencedEvery : every)) plans.push({ at, trouble, resume })
     }
   }
   await eachPoint(setting, plans, (open, plan) => runInto(tally, open, plan, effects))
