@@ -1,5 +1,5 @@
 import type { FaultMode } from '../harness/faults.js'
-import { eachPoint, effectsOfHappyPath, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
+import { eachPoint, effectsOfHappyPath, isUnfenced, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
 import { type Broken, nothingBroken } from './promises.js'
 import { picked } from './sample.js'
 
@@ -26,13 +26,17 @@ export async function runInto(tally: Tally, setting: Setting, plan: Plan, effect
 
 /** A service serialises the steps of one secret (R2): two at once with a value that one of them gives up do not happen there. */
 function possible(setting: Setting, trouble: Trouble): boolean {
+  if (isUnfenced(trouble)) return setting.disturb !== undefined
   if (trouble.startsWith('wiped')) return setting.wipe !== undefined
   const two = trouble === 'second holder' || trouble === 'taken over'
   return !(two && setting.serviceDriven && (setting.refuseFirst ?? 0) > 0)
 }
 
-/** Every effect of the happy path × every trouble × every way to resume; `every`: one of so many, by seed. */
-export async function singleFaults(tally: Tally, setting: Setting, every = 1): Promise<void> {
+/**
+ * Every effect of the happy path × every trouble × every way to resume; `every`: one of so many, by seed; `unfencedEvery`: of what only happens where
+ * writes have no condition.
+ */
+export async function singleFaults(tally: Tally, setting: Setting, every = 1, unfencedEvery = every): Promise<void> {
   const effects = await effectsOfHappyPath(setting)
   let count = 0
   const plans: Plan[] = []
@@ -40,7 +44,7 @@ export async function singleFaults(tally: Tally, setting: Setting, every = 1): P
     for (const trouble of troubles) {
       if (!possible(setting, trouble)) continue
       for (const resume of setting.serviceDriven ? (['same token'] as const) : resumes)
-        if (picked(count++, every)) plans.push({ at, trouble, resume })
+        if (picked(count++, isUnfenced(trouble) ? unfencedEvery : every)) plans.push({ at, trouble, resume })
     }
   }
   await eachPoint(setting, plans, (open, plan) => runInto(tally, open, plan, effects))
