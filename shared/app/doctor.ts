@@ -15,7 +15,7 @@ import { lookError, shownLook, verifyCurrent } from '../lifecycle/secret/adopt.j
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { type Trial, warningsOf } from '../lifecycle/secret/trial.js'
 import { othersMayWrite } from '../stores/file/home.js'
-import { checkAudit } from './audit-file.js'
+import { checkAudit } from './audit-check.js'
 import type { Config } from './config.js'
 
 /** One thing that was examined. Only `wrong` makes the command fail. */

@@ -13,6 +13,11 @@ export interface DiskUse {
   readonly misnamed?: { readonly code: Code; readonly next: string }
 }
 
+/** A file that was opened, and is not what it has to be. diskError says of it what it says of a path that is wrong. */
+export class UnfitFileError extends Error {
+  override readonly name = 'UnfitFileError'
+}
+
 interface Row {
   /** Absent: the path is wrong, and whoever named it knows the code. */
   readonly code?: Code
@@ -41,6 +46,8 @@ const rows: Readonly<Record<string, Row>> = {
   ENOENT: { why: 'it does not exist' },
   ENOTDIR: { why: 'it or a part of its path is not a folder' },
   EEXIST: { why: 'something else is in its place' },
+  ENXIO: { why: 'it is a socket, or a device that is not there' },
+  EBADF: { why: 'it is not open for that' },
   EISDIR: { why: 'it is a folder' },
   ELOOP: { why: 'its symbolic links go round in a circle' },
   ENAMETOOLONG: { why: 'its path is too long' },
@@ -60,12 +67,13 @@ export function diskCodeOf(cause: unknown): string | undefined {
   return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : undefined
 }
 
-/** Explains a failed call of the system: its path, why, and the next step. Any other error is returned as it is. */
+/** Explains a failed call of the system, and an unfit file: its path, why, and the next step. Any other error is returned as it is. */
 export function diskError(cause: unknown, { path, tried, field, left, misnamed = misnamedUsual }: DiskUse): unknown {
   const system = diskCodeOf(cause)
-  if (cause instanceof RotationError || system === undefined) return cause
-  const { code, why, next } = { ...misnamed, ...(rows[system] ?? unknown(system)) }
-  const said = `${path} cannot be ${tried}: ${why} (${system}).`
+  const row = cause instanceof UnfitFileError ? { why: cause.message } : system && (rows[system] ?? unknown(system))
+  if (cause instanceof RotationError || !row) return cause
+  const { code, why, next }: Required<Row> = { ...misnamed, ...row }
+  const said = `${path} cannot be ${tried}: ${why}${system === undefined ? '' : ` (${system})`}.`
   return new RotationError(code, left === undefined ? said : `${said} ${left}`, { cause, next, ...(field === undefined ? {} : { field }) })
 }
 
