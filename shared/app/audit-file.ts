@@ -46,18 +46,21 @@ export function auditSink(path: string, env: Env, writeError = writeStderr): Aud
   const use = { path, tried: 'written', field: auditField } as const
   return {
     write: async (record) => {
-      await onDisk(use, () => assertLog(path)) // before its lock: a device has none
-      await withLock(lock, env, () => onDisk(use, () => appendRecord(path, record)))
+      const isThere = await onDisk(use, () => isLog(path)) // before its lock: a device has none
+      const made = isThere ? use : { ...use, folder: dirname(path) }
+      await withLock(lock, env, () => onDisk(made, () => appendRecord(path, record)))
     },
   }
 }
 
-/** Records go to a regular file, or to one that is made with the first of them. */
-async function assertLog(path: string): Promise<void> {
+/** Whether the log is there. UnfitFileError for what is not a regular file. */
+async function isLog(path: string): Promise<boolean> {
   try {
     assertRegular(await stat(path))
+    return true
   } catch (cause) {
-    if (systemCodeOf(cause) !== 'ENOENT') throw cause
+    if (systemCodeOf(cause) === 'ENOENT') return false
+    throw cause
   }
 }
 

@@ -1,5 +1,6 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
-import { diskCodeOf, diskError } from '../core/disk-error.js'
+import { dirname } from 'node:path'
+import { type DiskUse, diskCodeOf, diskError } from '../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Artefact } from '../core/ports/artefact.js'
@@ -14,15 +15,17 @@ export function pathArtefact(file: string, write: 'rename' | 'plain', name: stri
   return {
     publish: async (text, { env, write: recorded }) => {
       const wanted = String(text)
+      let use: DiskUse = { path: file, tried: 'written', field, misnamed }
       try {
         if ((await present(file)) === wanted) return 'same'
+        if (write === 'rename') use = { ...use, folder: dirname(file) }
         await recorded(async () => {
           if (write === 'plain') await writeFile(file, wanted, { mode: 0o644, flush: true })
           else await replace(file, wanted, Buffer.from(env.random(6)).toString('hex'))
         })
         return 'written'
       } catch (cause) {
-        throw deliveryError(diskError(thrownBy(cause), { path: file, tried: 'written', field, misnamed }))
+        throw deliveryError(diskError(thrownBy(cause), use))
       }
     },
   }

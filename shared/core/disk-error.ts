@@ -7,6 +7,8 @@ export interface DiskUse {
   readonly tried: 'read' | 'written' | 'made' | 'used'
   /** The setting or argument that named the path. */
   readonly field?: string
+  /** Where the call makes a name: this folder is what permissions are asked of. */
+  readonly folder?: string
   /** What is known of the content after the failure: `It is unchanged.` */
   readonly left?: string
   /** The code and the next step where the path itself is wrong, such as a folder where a file belongs; bad_config by default. */
@@ -61,6 +63,15 @@ const unknown = (system: string): Row => ({
   next: `Look up ${system} for this file system, ${again}`,
 })
 
+/** What it means where a name was to be made in a folder: that one refuses it, or is not there. */
+function inFolder(system: string, row: Row, folder: string | undefined): Row {
+  if (folder === undefined) return row
+  if (system === 'ENOENT') return { why: `the folder ${folder} does not exist` }
+  if (row !== permissions) return row
+  const next = `Correct the permissions of ${folder} and of the folders above it, or run as the user that owns it; ${again}`
+  return { ...permissions, why: `permission denied in ${folder}`, next }
+}
+
 /** The error code of a failed call of the system (`EACCES`); undefined for every other error, Node's own codes (`ERR_…`) included. */
 export function diskCodeOf(cause: unknown): string | undefined {
   const code = systemCodeOf(cause)
@@ -68,9 +79,9 @@ export function diskCodeOf(cause: unknown): string | undefined {
 }
 
 /** Explains a failed call of the system, and an unfit file: its path, why, and the next step. Any other error is returned as it is. */
-export function diskError(cause: unknown, { path, tried, field, left, misnamed = misnamedUsual }: DiskUse): unknown {
+export function diskError(cause: unknown, { path, tried, field, folder, left, misnamed = misnamedUsual }: DiskUse): unknown {
   const system = diskCodeOf(cause)
-  const row = cause instanceof UnfitFileError ? { why: cause.message } : system && (rows[system] ?? unknown(system))
+  const row = cause instanceof UnfitFileError ? { why: cause.message } : system && inFolder(system, rows[system] ?? unknown(system), folder)
   if (cause instanceof RotationError || !row) return cause
   const { code, why, next }: Required<Row> = { ...misnamed, ...row }
   const said = `${path} cannot be ${tried}: ${why}${system === undefined ? '' : ` (${system})`}.`

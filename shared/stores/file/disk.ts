@@ -71,7 +71,8 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   })
 }
 
-async function hasName(path: string): Promise<boolean> {
+/** Whether a folder has an entry of this name, even a link that leads nowhere. */
+export async function hasName(path: string): Promise<boolean> {
   try {
     await lstat(path)
     return true
@@ -85,10 +86,11 @@ const draftOf = (path: string): string => `.draft-${basename(path)}`
 
 /**
  * Writes a file so that it is the old one or the new one, and never a half: a draft beside it is synced and renamed over it, and the folder is synced.
- * The lock is held, so one name for drafts is enough.
+ * The lock is held, so one name for drafts is enough. `left`: what is true of the file where the write fails.
  */
-export async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = join(dirname(path), draftOf(path))
+export async function replaceFile(path: string, text: string, left = 'It is unchanged.'): Promise<void> {
+  const folder = dirname(path)
+  const draft = join(folder, draftOf(path))
   try {
     const file = await open(draft, 'w', 0o600)
     try {
@@ -100,7 +102,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     await rename(draft, path)
   } catch (cause) {
     await unlink(draft).catch(() => undefined) // the first error is the one to report
-    throw diskError(cause, { path, tried: 'written', left: 'It is unchanged.' })
+    throw diskError(cause, { path, tried: 'written', folder, field: 'KEYTURN_HOME', left })
   }
   await confirm(path)
 }

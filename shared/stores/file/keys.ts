@@ -70,7 +70,7 @@ function assertPrivate(path: string, { mode }: Pick<Stats, 'mode'>): void {
  * that could not be written whole is taken away again, so that the next attempt does not find a broken key.
  */
 export async function createKeyFile(path: string, random: Env['random']): Promise<void> {
-  await onDisk({ path, tried: 'written', field: keyFileField }, async () => {
+  await onDisk({ path, tried: 'written', folder: dirname(path), field: keyFileField }, async () => {
     const file = await openNew(path)
     try {
       await file.writeFile(`${Buffer.from(random(bytesOfKey)).toString('base64')}\n`)

@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, stat, truncate, unlink, writeFile } from 'node:fs/promises'
+import { link, readdir, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { diskCodeOf, diskError, onDisk } from '../../core/disk-error.js'
@@ -6,6 +6,7 @@ import { RotationError, systemCodeOf } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
 import { readRegular } from '../../core/read-file.js'
+import { makeFolder } from './make-folder.js'
 import { isStopped, lifeOf, type ProcessIdentity, thisProcess } from './process.js'
 
 /**
@@ -71,7 +72,7 @@ async function giveBack(path: string, env: Env): Promise<void> {
 async function acquire(lock: Lock, env: Env, id: number): Promise<number> {
   const { folder, of } = lock
   let giveUpAt = env.now() + waitMsMax
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, lock.field)
   for (;;) {
     const top = Math.max(0, ...(await generations(folder)))
     const entry = top === 0 ? {} : await readEntry(join(folder, name(top)), lock)
