@@ -23,10 +23,10 @@ export interface Wanted {
 
 async function rawValue(file: string | undefined, what: Wanted, terminal: Terminal): Promise<string> {
   const { stdin, cancelled } = terminal
-  if (file !== undefined && file !== '-') return utf8(await readBounded(file, what.bytesMax))
-  if (stdin.isTTY) return fromPrompt(what, terminal)
+  const isNamed = file !== undefined && file !== '-'
+  if (!isNamed && stdin.isTTY) return fromPrompt(what, terminal)
   try {
-    return utf8(await readStream(stdin, what.bytesMax, cancelled))
+    return utf8(await (isNamed ? readBounded(file, what.bytesMax, cancelled) : readStream(stdin, what.bytesMax, cancelled)))
   } catch (cause) {
     throw cancelled.aborted ? stoppedError() : cause
   }

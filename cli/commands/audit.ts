@@ -1,9 +1,12 @@
 import { Command } from 'commander'
-import { checkAudit } from '../../shared/app/audit-file.js'
+import { checkAudit, checkAuditText } from '../../shared/app/audit-check.js'
 import { counted } from '../../shared/core/counted.js'
 import { onDisk } from '../../shared/core/disk-error.js'
 import { RotationError } from '../../shared/core/errors.js'
+import type { Env } from '../../shared/core/ports/env.js'
 import { action } from '../context.js'
+import { openInput } from '../read-bounded.js'
+import { assertGoesOn } from '../signals.js'
 
 /** Reads the whole audit log and changes nothing. damaged if a line was changed or the end was cut off, not_found if it is not there, denied if it may not be read. */
 export const audit = (): Command =>
@@ -17,13 +20,16 @@ export const audit = (): Command =>
         .option('--head <hash>', 'a head that an earlier run printed; if the log still contains it, the end was not cut off')
         .addHelpText('after', '\nExample:\n  keyturn audit verify --head 3f1c…')
         .action(
-          action(async ({ app, output }, { file = app.config.audit, head }: { readonly file?: string; readonly head?: string }) => {
+          action(async ({ app, output }, { file: named, head }: { readonly file?: string; readonly head?: string }) => {
+            const file = named ?? app.config.audit
             if (head !== undefined && !/^[0-9a-f]{64}$/.test(head))
               throw new RotationError('bad_event', `"${head}" is not a head.`, {
                 field: 'head',
                 next: 'Give the 64 hexadecimal digits that an earlier run printed.',
               })
-            const found = await check(file, head)
+            const found = await explained(file, app.env, () =>
+              named === undefined ? checkAudit(file, head) : checkAuditText(openInput(named, app.env.cancelled), head),
+            )
             assertUnaltered(found, file, head)
             const { records, torn } = found
             const incomplete = torn > 0 ? `; ${torn} incomplete, written by a process that was killed` : ''
@@ -48,7 +54,12 @@ function assertUnaltered({ broken, expectedFound }: Checked, file: string, head:
   if (!expectedFound) fail(`the head ${head} is missing: the end was cut off`)
 }
 
-async function check(file: string, head: string | undefined): Promise<Checked> {
+async function explained(file: string, env: Pick<Env, 'cancelled'>, act: () => Promise<Checked>): Promise<Checked> {
   const misnamed = { code: 'not_found', next: 'Give its path with --file.' } as const
-  return onDisk({ path: file, tried: 'read', field: 'file', misnamed }, () => checkAudit(file, head))
+  try {
+    return await onDisk({ path: file, tried: 'read', field: 'file', misnamed }, act)
+  } catch (cause) {
+    assertGoesOn(env) // a signal ended the wait for a pipe
+    throw cause
+  }
 }

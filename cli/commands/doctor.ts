@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { examine, type Finding } from '../../shared/app/doctor.js'
+import { examine } from '../../shared/app/doctor.js'
+import type { Finding } from '../../shared/app/finding.js'
 import { counted } from '../../shared/core/counted.js'
 import { RotationError } from '../../shared/core/errors.js'
 import { optional } from '../../shared/core/optional.js'

@@ -1,4 +1,5 @@
 import { open, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Command } from 'commander'
 import { onDisk } from '../../shared/core/disk-error.js'
 import { RotationError } from '../../shared/core/errors.js'
@@ -51,7 +52,7 @@ async function give(
 /** Writes all of the value or nothing: a file that a full disk cut off is taken away again. */
 async function writeNew(path: string, value: SecretText): Promise<void> {
   const misnamed = { code: 'bad_event', next: 'Name a file that does not exist yet, in a folder that exists.' } as const
-  await onDisk({ path, tried: 'written', field: 'output-file', misnamed }, async () => {
+  await onDisk({ path, tried: 'written', folder: dirname(path), field: 'output-file', misnamed }, async () => {
     const file = await open(path, 'wx', 0o600)
     try {
       await file.writeFile(value.reveal())

@@ -24,7 +24,7 @@ export const durabilityMutants: readonly Mutant[] = [
   },
   {
     name: 'an audit record that was not synced',
-    edits: [{ file: 'shared/app/audit-file.ts', from: '            await file.datasync()\n', to: '' }],
+    edits: [{ file: 'shared/app/audit-file.ts', from: '    await file.datasync()\n', to: '' }],
     tests: ['stores/durable.test.ts'],
   },
   {
@@ -37,11 +37,21 @@ export const durabilityMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/stores/file/disk.ts',
-        from: "    throw diskError(cause, { path, tried: 'written', left: 'It is unchanged.' })\n",
+        from: "    throw diskError(cause, { path, tried: 'written', folder, field: 'KEYTURN_HOME', left })\n",
         to: '',
       },
     ],
     tests: ['stores/failing-disk.test.ts'],
+  },
+  {
+    name: 'a listing that ends early leaves its folder open',
+    edits: [{ file: 'shared/stores/file/disk.ts', from: 'await names.return?.()', to: 'void names' }],
+    tests: ['stores/file-store.test.ts'],
+  },
+  {
+    name: 'what is not a regular file is read all the same',
+    edits: [{ file: 'shared/core/read-file.ts', from: '!found.isFile() &&', to: 'found.isSocket() &&' }],
+    tests: ['core/read-file.test.ts'],
   },
   {
     name: 'a write that was not confirmed counts as not done',

@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Writable } from 'node:stream'
 import { onDisk } from '../core/disk-error.js'
+import { systemCodeOf } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
+import { assertRegular } from '../core/read-file.js'
 import type { AuditRecord, AuditSink } from '../lifecycle/guard/index.js'
 import { syncFolder } from '../stores/file/disk.js'
 import { withLock } from '../stores/file/lock.js'
 
-const start = 'start'
+/** Stands where the first line has no line before it. */
+export const start = 'start'
 const auditField = 'KEYTURN_AUDIT'
 const tailBytes = 65_536
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+/** The hash of a line. */
+export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 /** Makes the line of a record. Each line names the hash of the line before, so that a changed or removed line shows. */
 function chained(record: AuditRecord, prev: string): { readonly line: string; readonly hash: string } {
@@ -22,7 +24,8 @@ function chained(record: AuditRecord, prev: string): { readonly line: string; re
   return { line: `${body.slice(0, -1)},"hash":"${hash}"}\n`, hash }
 }
 
-const form = /^(\{.*"prev":"([0-9a-f]{64}|start)"),"hash":"([0-9a-f]{64})"\}$/s
+/** What a line of the log looks like: its content, the hash of the line before, and its own hash. */
+export const lineForm = /^(\{.*"prev":"([0-9a-f]{64}|start)"),"hash":"([0-9a-f]{64})"\}$/s
 
 /** Resolves when the text is written. */
 export type WriteText = (text: string) => Promise<void>
@@ -39,22 +42,37 @@ export function writerOf(stream: Writable): WriteText {
  */
 export function auditSink(path: string, env: Env, writeError = writeStderr): AuditSink {
   if (path === 'stderr') return chainedSink(writeError)
-  const lock = { folder: `${path}.lock`, of: `The audit log ${path}` }
+  const lock = { folder: `${path}.lock`, of: `The audit log ${path}`, field: auditField }
+  const use = { path, tried: 'written', field: auditField } as const
   return {
-    write: (record) =>
-      withLock(lock, env, () =>
-        onDisk({ path, tried: 'written', field: auditField }, async () => {
-          const file = await open(path, 'a+', 0o600)
-          try {
-            const { size, prev, torn, isNew } = await lastHash(file)
-            if (isNew) await syncFolder(dirname(path)) // without its name a power cut would take the records along
-            await append(file, `${torn ? '\n' : ''}${chained(record, prev).line}`, size)
-            await file.datasync()
-          } finally {
-            await file.close()
-          }
-        }),
-      ),
+    write: async (record) => {
+      const isThere = await onDisk(use, () => isLog(path)) // before its lock: a device has none
+      const made = isThere ? use : { ...use, folder: dirname(path) }
+      await withLock(lock, env, () => onDisk(made, () => appendRecord(path, record)))
+    },
+  }
+}
+
+/** Whether the log is there. UnfitFileError for what is not a regular file. */
+async function isLog(path: string): Promise<boolean> {
+  try {
+    assertRegular(await stat(path))
+    return true
+  } catch (cause) {
+    if (systemCodeOf(cause) === 'ENOENT') return false
+    throw cause
+  }
+}
+
+async function appendRecord(path: string, record: AuditRecord): Promise<void> {
+  const file = await open(path, 'a+', 0o600)
+  try {
+    const { size, prev, torn, isNew } = await lastHash(file)
+    if (isNew) await syncFolder(dirname(path)) // without its name a power cut would take the records along
+    await append(file, `${torn ? '\n' : ''}${chained(record, prev).line}`, size)
+    await file.datasync()
+  } finally {
+    await file.close()
   }
 }
 
@@ -92,44 +110,6 @@ async function lastHash(file: FileHandle): Promise<LogEnd> {
   const bytes = Buffer.alloc(Math.min(size, tailBytes))
   await file.read(bytes, 0, bytes.length, size - bytes.length)
   const text = bytes.toString('utf8')
-  const whole = text.split('\n').filter((line) => form.test(line))
-  return { size, prev: form.exec(whole.at(-1) ?? '')?.[3] ?? start, torn: size > 0 && !text.endsWith('\n'), isNew: size === 0 }
-}
-
-/** What a check of the whole log found; `records` counts the lines that have the form of a record, changed or not. */
-export interface AuditCheck {
-  readonly records: number
-  /** Lines that a killed process left incomplete. */
-  readonly torn: number
-  /** Numbers, from 1, of the lines that were changed, or before which a line is missing. */
-  readonly broken: readonly number[]
-  /** The last record's hash: kept elsewhere, it shows later whether the end was cut off. */
-  readonly head: string | null
-}
-
-/** Reads the whole file once, in constant memory. `expected`: a head that was kept elsewhere must still be there. */
-export async function checkAudit(path: string, expected?: string): Promise<AuditCheck & { readonly expectedFound: boolean }> {
-  let [records, torn, line] = [0, 0, 0]
-  let prev = start
-  let head: string | null = null
-  let found = expected === undefined
-  const broken: number[] = []
-  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
-  for await (const text of lines) {
-    line++
-    if (text === '') continue
-    const match = form.exec(text)
-    if (match === null) {
-      if (text.startsWith('{') && !text.endsWith('}')) torn++
-      else broken.push(line)
-      continue
-    }
-    const [, body = '', before, hash = ''] = match
-    if (hashOf(`${body}}`) !== hash || before !== prev) broken.push(line)
-    records++
-    prev = hash
-    head = hash
-    if (hash === expected) found = true
-  }
-  return { records, torn, broken, head, expectedFound: found }
+  const whole = text.split('\n').filter((line) => lineForm.test(line))
+  return { size, prev: lineForm.exec(whole.at(-1) ?? '')?.[3] ?? start, torn: size > 0 && !text.endsWith('\n'), isNew: size === 0 }
 }

@@ -1,11 +1,6 @@
-import { constants } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { counted } from '../core/counted.js'
-import { diskError } from '../core/disk-error.js'
-import { messageOf, RotationError, systemCodeOf } from '../core/errors.js'
+import { messageOf, RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
-import type { Code } from '../core/ports/errors.js'
 import type { Preflight } from '../core/ports/notifier.js'
 import type { Listed } from '../core/ports/store.js'
 import { remedies } from '../core/remedies.js'
@@ -14,24 +9,10 @@ import { statusOf } from '../lifecycle/fleet/status.js'
 import { lookError, shownLook, verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { type Trial, warningsOf } from '../lifecycle/secret/trial.js'
-import { othersMayWrite } from '../stores/file/home.js'
-import { checkAudit } from './audit-file.js'
 import type { Config } from './config.js'
+import { inspectAudit, inspectFolders } from './doctor-disk.js'
+import { type Finding, good, wrong } from './finding.js'
 
-/** One thing that was examined. Only `wrong` makes the command fail. */
-export interface Finding {
-  readonly what: string
-  readonly level: 'good' | 'warning' | 'wrong'
-  readonly says: string
-  /** The code of the error that was met, if there was one. */
-  readonly code?: Code
-  /** The field or the variable that this error names, if it names one. */
-  readonly field?: string
-  /** What to do about it; absent if it is good. */
-  readonly next?: string
-}
-
-const good = (what: string, says: string): Finding => ({ what, level: 'good', says })
 const clockMsMax = 60_000
 
 /** What doctor examines. `local`: the store, or that of the configuration, is a folder of this machine; else there need be none. */
@@ -44,8 +25,8 @@ export interface Examined {
 
 /** Checks what can be checked without a change: one login per secret, one connection per consumer. Each problem comes with its remedy. */
 export async function* examine({ config, local, open }: Examined): AsyncIterable<Finding> {
-  if (local) yield* folders(config)
-  yield await audit(config)
+  if (local) yield* inspectFolders(config)
+  yield await inspectAudit(config)
   const deps = await open().catch((cause: unknown) => wrong('store', cause))
   if ('what' in deps) yield deps
   else yield* opened(deps, config)
@@ -76,65 +57,6 @@ function listError({ store }: Deps, cause: unknown): RotationError {
     cause,
     next: remedies[code],
   })
-}
-
-const wrong = (what: string, cause: unknown): Finding => {
-  if (!(cause instanceof RotationError)) throw cause
-  return {
-    what,
-    level: 'wrong',
-    code: cause.code,
-    ...optional('field', cause.field),
-    says: `${cause.code}: ${cause.message}`,
-    next: cause.next,
-  }
-}
-
-/** Checks permissions: the owner can write, nobody else may, and nobody else may read. */
-async function* folders({ home, key, keyFile }: Config): AsyncIterable<Finding> {
-  for (const path of key ? [home] : [home, keyFile]) yield await permissions(path)
-}
-
-async function permissions(path: string): Promise<Finding> {
-  try {
-    const found = await stat(path)
-    await access(path, constants.R_OK | constants.W_OK)
-    const others = othersMayWrite(path, found)
-    if (others !== undefined) return { what: path, level: 'wrong', ...others }
-    if ((found.mode & 0o077) === 0) return good(path, 'only its owner may read it')
-    const says = `others may read it (mode ${(found.mode & 0o777).toString(8)})`
-    return { what: path, level: 'wrong', says, next: `Run chmod go= ${path}.` }
-  } catch (cause) {
-    const missing = { code: 'bad_config', next: 'Run keyturn init, or name the folder with --home or KEYTURN_HOME.' } as const
-    return wrong(path, diskError(cause, { path, tried: 'used', misnamed: missing }))
-  }
-}
-
-async function audit({ audit: path }: Config): Promise<Finding> {
-  if (path === 'stderr') return good('audit log', 'goes to stderr')
-  try {
-    const { records, broken } = await checkAudit(path)
-    await access(path, constants.W_OK)
-    if (broken.length === 0) return good(path, `${counted(records, 'record')}, none changed`)
-    const says = `line ${broken[0]} was changed, or a line before it is missing`
-    return { what: path, level: 'wrong', says, next: 'Run keyturn audit verify, and compare the log with a backup.' }
-  } catch (cause) {
-    return noLog(path, cause)
-  }
-}
-
-/** A log that does not exist yet is fine where it can be made. */
-async function noLog(path: string, cause: unknown): Promise<Finding> {
-  const folder = dirname(path)
-  try {
-    if (systemCodeOf(cause) !== 'ENOENT') throw cause
-    await access(folder, constants.W_OK)
-    return good(path, 'no record yet')
-  } catch (met) {
-    if (systemCodeOf(met) === 'ENOENT') return good(path, 'no record yet: its folder is made with the first one')
-    const found = wrong(path, diskError(met, { path, tried: 'written' }))
-    return { ...found, says: `${found.says} No change is possible.` }
-  }
 }
 
 async function* configuration(deps: Deps, config: Config): AsyncGenerator<Finding, readonly string[]> {

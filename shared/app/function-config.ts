@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { diskError } from '../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import { commonKeys, prefix, renamed } from '../core/policy/index.js'
 import type { Env } from '../core/ports/env.js'
 import type { Policy } from '../core/ports/words.js'
-import { readCa } from './ca-file.js'
+import { readRegularSync } from '../core/read-file.js'
+import { caBytesMax, readCa } from './ca-file.js'
 import { checkSwitches, type Environment, type Platform } from './platform.js'
 
 /** The settings of a function from its environment, checked once at its start. */
@@ -51,7 +51,7 @@ export function readFunctionConfig(environment: Environment, platform: Platform)
 /** undefined outside a runtime that has the file. */
 function readAuthorities(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8')
+    return readRegularSync(file, caBytesMax)
   } catch (cause) {
     if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(systemCodeOf(cause) ?? '')) return undefined
     throw diskError(cause, { path: file, tried: 'read' })

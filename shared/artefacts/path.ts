@@ -1,8 +1,10 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { diskCodeOf, diskError } from '../core/disk-error.js'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { type DiskUse, diskCodeOf, diskError } from '../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Artefact } from '../core/ports/artefact.js'
+import { readRegular } from '../core/read-file.js'
 
 /**
  * A file that others read. `rename`: a reader finds the old or the new file, always complete. `plain`: the file is written in place, for a file that is
@@ -13,15 +15,17 @@ export function pathArtefact(file: string, write: 'rename' | 'plain', name: stri
   return {
     publish: async (text, { env, write: recorded }) => {
       const wanted = String(text)
+      let use: DiskUse = { path: file, tried: 'written', field, misnamed }
       try {
         if ((await present(file)) === wanted) return 'same'
+        if (write === 'rename') use = { ...use, folder: dirname(file) }
         await recorded(async () => {
           if (write === 'plain') await writeFile(file, wanted, { mode: 0o644, flush: true })
           else await replace(file, wanted, Buffer.from(env.random(6)).toString('hex'))
         })
         return 'written'
       } catch (cause) {
-        throw deliveryError(diskError(thrownBy(cause), { path: file, tried: 'written', field, misnamed }))
+        throw deliveryError(diskError(thrownBy(cause), use))
       }
     },
   }
@@ -31,6 +35,8 @@ export function pathArtefact(file: string, write: 'rename' | 'plain', name: stri
 const thrownBy = (cause: unknown): unknown =>
   cause instanceof RotationError && diskCodeOf(cause.cause) !== undefined ? cause.cause : cause
 
+/** Many times what any artefact holds. */
+const presentBytesMax = 16 * 1024 * 1024
 const misnamed = { code: 'delivery_failed', next: 'Check that the folder exists and that this user may write to it.' } as const
 
 /** A full or broken disk is a delivery that failed, like any other that may succeed later. */
@@ -41,7 +47,7 @@ function deliveryError(cause: unknown): unknown {
 
 async function present(file: string): Promise<string | undefined> {
   try {
-    return await readFile(file, 'utf8')
+    return await readRegular(file, presentBytesMax)
   } catch (cause) {
     if (systemCodeOf(cause) === 'ENOENT') return undefined
     throw cause

@@ -7,10 +7,17 @@ export interface DiskUse {
   readonly tried: 'read' | 'written' | 'made' | 'used'
   /** The setting or argument that named the path. */
   readonly field?: string
+  /** Where the call makes a name: this folder is what permissions are asked of. */
+  readonly folder?: string
   /** What is known of the content after the failure: `It is unchanged.` */
   readonly left?: string
   /** The code and the next step where the path itself is wrong, such as a folder where a file belongs; bad_config by default. */
   readonly misnamed?: { readonly code: Code; readonly next: string }
+}
+
+/** A file that was opened, and is not what it has to be. diskError says of it what it says of a path that is wrong. */
+export class UnfitFileError extends Error {
+  override readonly name = 'UnfitFileError'
 }
 
 interface Row {
@@ -41,6 +48,8 @@ const rows: Readonly<Record<string, Row>> = {
   ENOENT: { why: 'it does not exist' },
   ENOTDIR: { why: 'it or a part of its path is not a folder' },
   EEXIST: { why: 'something else is in its place' },
+  ENXIO: { why: 'it is a socket, or a device that is not there' },
+  EBADF: { why: 'it is not open for that' },
   EISDIR: { why: 'it is a folder' },
   ELOOP: { why: 'its symbolic links go round in a circle' },
   ENAMETOOLONG: { why: 'its path is too long' },
@@ -54,18 +63,28 @@ const unknown = (system: string): Row => ({
   next: `Look up ${system} for this file system, ${again}`,
 })
 
+/** What it means where a name was to be made in a folder: that one refuses it, or is not there. */
+function inFolder(system: string, row: Row, folder: string | undefined): Row {
+  if (folder === undefined) return row
+  if (system === 'ENOENT') return { why: `the folder ${folder} does not exist` }
+  if (row !== permissions) return row
+  const next = `Correct the permissions of ${folder} and of the folders above it, or run as the user that owns it; ${again}`
+  return { ...permissions, why: `permission denied in ${folder}`, next }
+}
+
 /** The error code of a failed call of the system (`EACCES`); undefined for every other error, Node's own codes (`ERR_…`) included. */
 export function diskCodeOf(cause: unknown): string | undefined {
   const code = systemCodeOf(cause)
   return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : undefined
 }
 
-/** Explains a failed call of the system: its path, why, and the next step. Any other error is returned as it is. */
-export function diskError(cause: unknown, { path, tried, field, left, misnamed = misnamedUsual }: DiskUse): unknown {
+/** Explains a failed call of the system, and an unfit file: its path, why, and the next step. Any other error is returned as it is. */
+export function diskError(cause: unknown, { path, tried, field, folder, left, misnamed = misnamedUsual }: DiskUse): unknown {
   const system = diskCodeOf(cause)
-  if (cause instanceof RotationError || system === undefined) return cause
-  const { code, why, next } = { ...misnamed, ...(rows[system] ?? unknown(system)) }
-  const said = `${path} cannot be ${tried}: ${why} (${system}).`
+  const row = cause instanceof UnfitFileError ? { why: cause.message } : system && inFolder(system, rows[system] ?? unknown(system), folder)
+  if (cause instanceof RotationError || !row) return cause
+  const { code, why, next }: Required<Row> = { ...misnamed, ...row }
+  const said = `${path} cannot be ${tried}: ${why}${system === undefined ? '' : ` (${system})`}.`
   return new RotationError(code, left === undefined ? said : `${said} ${left}`, { cause, next, ...(field === undefined ? {} : { field }) })
 }
 

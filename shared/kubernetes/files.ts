@@ -1,8 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { UnfitFileError } from '../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../core/errors.js'
+import { readRegular } from '../core/read-file.js'
 import { SecretText } from '../core/secret-text.js'
 
 const tokenMsMax = 60_000
+/** Many times the certificates of any cluster. */
+const bytesMax = 4 * 1024 * 1024
 
 /** Where an API server is, and as whom we call it. */
 export interface Access {
@@ -30,9 +33,9 @@ export function fileToken(cluster: string, file: string, now: () => number): () 
 /** Reads a file of a cluster. bad_config with the field of the cluster where it cannot be read. */
 export async function readText(cluster: string, field: string, file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    return await readRegular(file, bytesMax)
   } catch (cause) {
-    const code = systemCodeOf(cause) ?? 'error'
+    const code = cause instanceof UnfitFileError ? cause.message : (systemCodeOf(cause) ?? 'error')
     throw new RotationError('bad_config', `The file ${file} of cluster ${cluster} could not be read (${code}).`, {
       field: `clusters.${cluster}.${field}`,
       next: 'Correct the path, or mount the file there.',

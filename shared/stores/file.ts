@@ -183,7 +183,7 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
       const version = this.#version(ref, value, {})
       const head = { keyturn: 1 as const, ref: ref.key, keyId: this.#keys.id, rev: 1, current: version.id, previous: null }
       const rest = { publishedAt: this.#env.now(), policy, journal: null, versions: [version] }
-      await replaceFile(path, writeDocument(this.#keys, { ...head, ...rest }))
+      await replaceFile(path, writeDocument(this.#keys, { ...head, ...rest }), 'Nothing was stored.')
     })
     return ref
   }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { auditSink, checkAudit } from '../../shared/app/audit-file.js'
+import { checkAudit } from '../../shared/app/audit-check.js'
+import { auditSink } from '../../shared/app/audit-file.js'
 import { systemEnv } from '../../shared/core/env.js'
 import type { AuditRecord } from '../../shared/lifecycle/guard/index.js'
 
@@ -58,5 +59,18 @@ describe('the audit log is a chain', () => {
     await auditSink(path, systemEnv()).write(record('after'))
     const { records, torn, broken } = await checkAudit(path)
     assert.deepEqual([records, torn, broken], [4, 1, []])
+  })
+
+  it('has one line for each record, whatever separators are in a reason', async () => {
+    const path = await written(1)
+    await auditSink(path, systemEnv()).write({ ...record('after'), reason: 'a\u2028b' })
+    assert.deepEqual((await checkAudit(path)).broken, [])
+  })
+
+  it('shows a line that is longer than any record, without reading it into memory', async () => {
+    const path = await written(2)
+    await truncate(path, 600 * 1024 ** 2) // more than the longest text of the engine; without a byte on the disk
+    const { records, broken } = await checkAudit(path)
+    assert.deepEqual([records, broken], [2, [3]])
   })
 })

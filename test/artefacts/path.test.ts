@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { chmod, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import { pathArtefact } from '../../shared/artefacts/path.js'
 import { codeOf } from '../../shared/core/errors.js'
 import { type PublicJwk, PublicText } from '../../shared/core/public-key.js'
 import { FakeEnv } from '../harness/fake-env.js'
-import { withoutRights } from '../harness/programs.js'
+import { whyMissing, withoutRights } from '../harness/programs.js'
 
 const keyOf = (kid: string): PublicJwk => ({ kty: 'OKP', kid, alg: 'EdDSA', use: 'sig', crv: 'Ed25519', x: 'x' })
 const setOf = (...kids: string[]) => PublicText.ofKeys(kids.map(keyOf))
@@ -49,6 +50,17 @@ describe('a public set in a file', () => {
     assert.equal(await pathArtefact(file, 'plain', 'jwks').publish(setOf('a'), context), 'written')
     assert.equal((await stat(file)).ino, ino)
     assert.equal(await readFile(file, 'utf8'), String(setOf('a')))
+  })
+
+  it('is not written where a pipe is in its place, which is not waited for', { skip: whyMissing('mkfifo') }, async () => {
+    const file = join(folder, 'pipe')
+    execFileSync('mkfifo', [file])
+    for (const way of ['rename', 'plain'] as const)
+      await assert.rejects(pathArtefact(file, way, 'jwks').publish(setOf('a'), context), {
+        code: 'delivery_failed',
+        field: 'companions.jwks.at',
+      })
+    await rm(file)
   })
 
   it('names the companion where it cannot be written, and leaves what was there', async () => {

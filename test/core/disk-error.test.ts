@@ -20,6 +20,8 @@ describe('a failed call of the system', () => {
     ENOENT: 'bad_config',
     ENOTDIR: 'bad_config',
     EEXIST: 'bad_config',
+    ENXIO: 'bad_config',
+    EBADF: 'bad_config',
     EISDIR: 'bad_config',
     ELOOP: 'bad_config',
     ENAMETOOLONG: 'bad_config',
@@ -42,6 +44,15 @@ describe('a failed call of the system', () => {
     const misnamed = { code: 'damaged', next: 'Restore it.' } as const
     const codeOf = (system: string) => (diskError(failed(system), { path: '/x', tried: 'used', misnamed }) as RotationError).code
     assert.deepEqual(['EISDIR', 'ELOOP', 'ENOSPC', 'EACCES'].map(codeOf), ['damaged', 'damaged', 'unavailable', 'denied'])
+  })
+
+  it('where a name was to be made, blames the folder for permissions and for being absent, and for nothing else', () => {
+    const use = { path: '/a/file', tried: 'written', folder: '/a' } as const
+    const saidOf = (system: string) => (diskError(failed(system), use) as RotationError).message
+    assert.equal(saidOf('EACCES'), '/a/file cannot be written: permission denied in /a (EACCES).')
+    assert.equal(saidOf('ENOENT'), '/a/file cannot be written: the folder /a does not exist (ENOENT).')
+    assert.equal(saidOf('ENOSPC'), '/a/file cannot be written: the disk is full (ENOSPC).')
+    assert.match((diskError(failed('EPERM'), use) as RotationError).next, /^Correct the permissions of \/a and/)
   })
 
   it('is told from every other error, which stays as it is', () => {

@@ -134,6 +134,28 @@ describe('a guarded store', () => {
     assert.equal(one.calls.length, 3)
   })
 
+  it('a listing whose reader stops early lets go of what the store holds open', async () => {
+    const { guard, store } = bench()
+    let isOpen = false
+    const opening: SecretStore = {
+      ...store,
+      async *list() {
+        isOpen = true
+        try {
+          yield state
+          yield state
+        } finally {
+          isOpen = false
+        }
+      },
+    }
+    for await (const listed of guardStore(opening, guard).list({ managed: false })) {
+      assert.deepEqual([listed.ref, isOpen], [ref, true])
+      break
+    }
+    assert.equal(isOpen, false)
+  })
+
   it('explains a listing that fails, after what it had shown, and does not begin it again', async () => {
     const { guard, store } = bench()
     let begun = 0

@@ -92,7 +92,68 @@ suite('a store that this user may not use', whyNoPlainUser(program), ({ it, befo
           assert.match(`${error.message}`, new RegExp(home), `${words}`)
           assert.match(`${error.next}`, /\.$/)
         }
+        const failed = new Set(ended.filter(({ body }) => body.ok !== true).map(({ words }) => words[0]))
+        assert.ok(failed.has('doctor') || !failed.has('rotate'), 'doctor called it good, and a change failed')
       }))
+  }
+
+  const refused: Readonly<Record<string, readonly [spoil: () => Promise<void>, words: readonly string[], says: RegExp]>> = {
+    'a secret': [
+      () => chmod(at('secrets'), 0o500),
+      ['policy', 'file:db', 'owner=me'],
+      /db\.json cannot be written: .*secrets \(EACCES\)\. It is unch/,
+    ],
+    'a new secret': [
+      () => chmod(at('secrets'), 0o500),
+      ['put', 'file:new'],
+      /new\.json cannot be written: .*secrets \(EACCES\)\. Nothing was/,
+    ],
+    'a file for the value': [
+      () => chmod(home, 0o500),
+      ['get', 'file:db', '--output-file', 'home/out'],
+      /home\/out cannot be written: .*home \(EACCES\)/,
+    ],
+    'a first audit record': [
+      async () => {
+        await rm(at('audit.jsonl'))
+        await chmod(home, 0o500)
+      },
+      ['policy', 'file:db', 'owner=me'],
+      /audit\.jsonl cannot be written: permission denied in .*home \(EACCES\)/,
+    ],
+  }
+  for (const [what, [spoil, words, says]] of Object.entries(refused)) {
+    it(`where no name can be made for ${what} the folder is to be corrected`, () =>
+      spoiled(spoil, async () => {
+        const { error } = await run(words)
+        assert.match(`${error.message}`, says)
+        assert.match(`${error.next}`, /^Correct the permissions of .*(secrets|home) and of the folders above it/)
+        assert.notEqual(error.field, undefined)
+      }))
+  }
+
+  it('doctor calls a key good that its owner may only read', () =>
+    spoiled(
+      () => chmod(at('key'), 0o400),
+      async () => assert.equal((await run(['doctor'])).code, 0),
+    ))
+
+  for (const audit of ['/usr/nope/a/audit.jsonl', '/proc/nope/audit', '/dev/null']) {
+    it(`an audit log that cannot be made is wrong for doctor, and fails a change with its path: ${audit}`, async () => {
+      const setting = { KEYTURN_AUDIT: audit }
+      const doctor = await run(['doctor'], setting)
+      assert.deepEqual([doctor.code, doctor.error.field], [2, 'KEYTURN_AUDIT'])
+      assert.match(`${doctor.error.message}`, new RegExp(`${audit}: .* No change is possible`))
+      const { error } = await run(['policy', 'file:db', 'owner=me'], setting)
+      assert.deepEqual([error.code, error.field], ['audit_failed', 'KEYTURN_AUDIT'])
+      const [folder] = /^\/(usr|proc|dev\/null)/.exec(audit) ?? []
+      assert.match(
+        `${error.message}`,
+        new RegExp(
+          `${folder}.* (cannot be made: permission denied in ${folder} |cannot be made: the file system of ${folder} |cannot be written: it is not)`,
+        ),
+      )
+    })
   }
 
   for (const [what, spoil] of Object.entries({
@@ -189,6 +250,8 @@ suite('a full disk', whyNoPlainUser(program) || whyNoMount(), ({ it, before, aft
     assert.match(`${full.error.message} ${full.error.next}`, /the disk is full \(ENOSPC\).*Make room/)
     assert.equal(await readFile(join(home, 'secrets/db.json'), 'utf8'), before_)
     assert.equal((await run(['get', 'file:db'], elsewhere)).code, 0)
+    const { error } = await run(['doctor'], elsewhere)
+    assert.match(`${error.message} ${error.next}`, /The disk of .*disk\/home is full\. Make room/)
     const logged = await run(rotate)
     assert.deepEqual([logged.code, logged.error.code], [4, 'audit_failed'], JSON.stringify(logged.error))
     assert.match(`${logged.error.message}`, /the disk is full \(ENOSPC\)/)
@@ -213,6 +276,16 @@ suite('a full disk', whyNoPlainUser(program) || whyNoMount(), ({ it, before, aft
     execFileSync('mount', ['-o', 'remount,ro', disk])
     try {
       assert.equal((await run(['status', 'file:db'])).code, 0)
+      const { body } = await run(['doctor'])
+      const found = (body.findings as readonly { what: string; level: string; says: string }[]).filter(({ what }) => what.startsWith(disk))
+      assert.deepEqual(
+        found.map(({ what, level }) => [what.slice(disk.length), level]),
+        [
+          ['/home', 'wrong'],
+          ['/home/key', 'good'],
+          ['/home/audit.jsonl', 'wrong'],
+        ],
+      )
       const { error } = await run(['put', 'file:new'], { KEYTURN_AUDIT: join(user.folder, 'audit.jsonl') })
       assert.deepEqual([error.code], ['denied'])
       assert.match(`${error.message} ${error.next}`, /mounted read-only \(EROFS\).*Mount it writable/)

@@ -95,9 +95,10 @@ describe('a process that is asked to end', () => {
     const end = keyturn.finish(child)
     const [socket] = (await once(silent, 'connection')) as [Socket]
     child.kill('SIGINT')
-    await delay(600) // more than two copies of one signal are apart
-    child.kill('SIGTERM')
-    assert.equal((await end).code, codes.SIGTERM)
+    // How late it takes the first one depends on the load, and one that follows soon counts as a copy of it.
+    const again = setInterval(() => child.kill('SIGTERM'), 100)
+    const { code } = await end.finally(() => clearInterval(again))
+    assert.equal(code, codes.SIGTERM, 'the second one ended it, and not the time limit of the login')
     socket.destroy()
     silent.close()
   })

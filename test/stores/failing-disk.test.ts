@@ -6,7 +6,8 @@ import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { auditSink, checkAudit } from '../../shared/app/audit-file.js'
+import { checkAudit } from '../../shared/app/audit-check.js'
+import { auditSink } from '../../shared/app/audit-file.js'
 import { systemEnv } from '../../shared/core/env.js'
 import type { SecretRef } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
@@ -16,7 +17,7 @@ import { deriveKeys } from '../../shared/stores/file/keys.js'
 import { FileStore } from '../../shared/stores/file.js'
 import { FakeEnv } from '../harness/fake-env.js'
 
-type Disk = Record<'open' | 'writeFile' | 'rename' | 'link' | 'truncate' | 'readFile', (...args: readonly unknown[]) => Promise<unknown>>
+type Disk = Record<'open' | 'writeFile' | 'rename' | 'link' | 'truncate', (...args: readonly unknown[]) => Promise<unknown>>
 const disk = createRequire(import.meta.url)('node:fs/promises') as Disk
 const failure = (code: string): Error => Object.assign(new Error(`${code}: injected`), { code })
 
@@ -27,7 +28,7 @@ async function failing(fails: (call: string, path: string) => string | undefined
     const code = fails(call, String(path))
     if (code !== undefined) throw failure(code)
   }
-  for (const name of ['open', 'writeFile', 'rename', 'link', 'truncate', 'readFile'] as const) {
+  for (const name of ['open', 'writeFile', 'rename', 'link', 'truncate'] as const) {
     disk[name] = async (...args) => {
       check(name, args[0])
       const made = await original[name](...args)
@@ -82,8 +83,10 @@ describe('a disk that fails at one call', () => {
         assert.equal(await owner(), 'you')
       })
     it(`${code} at a read is unavailable, and nothing is taken for absent`, async () => {
-      const fails = (made: string, path: string) => (made === 'readFile' && path.endsWith('db.json') ? code : undefined)
-      await failing(fails, () => assert.rejects(store.describe(ref), { code: 'unavailable' }))
+      for (const call of ['open', 'open.read']) {
+        const fails = (made: string, path: string) => (made === call && path.endsWith('db.json') ? code : undefined)
+        await failing(fails, () => assert.rejects(store.describe(ref), { code: 'unavailable' }))
+      }
     })
     it(`${code} where the lock is taken is unavailable, and the lock is free after it`, async () => {
       const fails = (made: string, path: string) => (['writeFile', 'link'].includes(made) && path.includes('/lock/') ? code : undefined)

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { pathOf } from '../../shared/stores/file/disk.js'
+import { pathOf, secretsFolder } from '../../shared/stores/file/disk.js'
 import { makeFolders } from '../../shared/stores/file/home.js'
 import { createKeyFile, deriveKeys, parseKey, readKeyFile } from '../../shared/stores/file/keys.js'
 import { FileStore } from '../../shared/stores/file.js'
@@ -20,6 +21,15 @@ const code =
   (...expected: string[]) =>
   (cause: unknown) =>
     expected.includes((cause as { code: string }).code)
+
+const openFiles = (): readonly string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)]
+    } catch {
+      return [] // that of this listing, which is closed
+    }
+  })
 
 describe('file store', () => {
   let home: string
@@ -53,6 +63,19 @@ describe('file store', () => {
     for (const call of calls) await assert.rejects(call(), code(...codes))
     assert.ok(before.equals(await readFile(path)))
   }
+
+  const noHandles = existsSync('/proc/self/fd') ? false : 'this system does not tell which files are open'
+  it('a listing that ends early closes its folder', { skip: noHandles }, async () => {
+    await store.create('other', new SecretText(canary), {})
+    const open = (): boolean => openFiles().includes(secretsFolder(home))
+    for await (const _ of store.list({ managed: false })) {
+      assert.ok(open())
+      break
+    }
+    assert.ok(!open(), 'after list')
+    await store.create('third', new SecretText(canary), {}) // looks at the key of any one file
+    assert.ok(!open(), 'after create')
+  })
 
   it('a wrong key is told from a damaged file, and changes nothing', async () =>
     refusesAll(new FileStore(home, deriveKeys(randomBytes(32)), env), 'bad_config'))

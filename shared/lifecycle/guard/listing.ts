@@ -4,9 +4,13 @@ import { type Guard, type GuardedCall, guarded } from './guarded.js'
 export async function* guardedListing<T>(guard: Guard, call: GuardedCall, open: () => AsyncIterable<T>): AsyncIterable<T> {
   const once = { ...call, once: true as const }
   const items = open()[Symbol.asyncIterator]()
-  for (;;) {
-    const item = await guarded(guard, once, () => items.next())
-    if (item.done) return
-    yield item.value
+  try {
+    for (;;) {
+      const item = await guarded(guard, once, () => items.next())
+      if (item.done) return
+      yield item.value
+    }
+  } finally {
+    await items.return?.() // where the reader stops early, the store lets go of what it holds open
   }
 }

@@ -1,14 +1,15 @@
-import { lstat, open, opendir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { lstat, open, opendir, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type DiskUse, diskCodeOf, diskError, onDisk } from '../../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
+import { readRegular } from '../../core/read-file.js'
 
 /** The folder of the secrets, one file for each. */
 export const secretsFolder = (home: string): string => join(home, 'secrets')
 /** The folder of the lock's numbered files. */
 export const lockFolder = (home: string): string => join(home, 'lock')
 /** The lock of a store. */
-export const lockOf = (home: string) => ({ folder: lockFolder(home), of: `The file store ${home}` })
+export const lockOf = (home: string) => ({ folder: lockFolder(home), of: `The file store ${home}`, field: 'KEYTURN_HOME' })
 /** The file of a secret: `temporal/pg` → `temporal%2Fpg.json`. */
 export const pathOf = (home: string, key: string): string => join(secretsFolder(home), `${encodeURIComponent(key)}.json`)
 /** Whether a secret may have this name: it must fit into the name of one file, and of its draft, on every file system. */
@@ -40,22 +41,29 @@ export async function anyFile(home: string): Promise<{ readonly path: string; re
 export async function* namesIn(folder: string): AsyncIterable<string> {
   const use: DiskUse = { path: folder, tried: 'read', field: 'KEYTURN_HOME' }
   const names = (await onDisk(use, () => opendir(folder)))[Symbol.asyncIterator]()
-  for (;;) {
-    const { done, value } = await onDisk(use, () => names.next())
-    if (done) return
-    yield value.name
+  try {
+    for (;;) {
+      const { done, value } = await onDisk(use, () => names.next())
+      if (done) return
+      yield value.name
+    }
+  } finally {
+    await names.return?.() // closes the folder where the reader stops early
   }
 }
 
-/** The text of a file of the store; undefined where nothing has its name. damaged where that is not a file, such as a link that leads nowhere. */
+/** Hundreds of values of the greatest length. A longer file is not one that Keyturn wrote. */
+const documentBytesMax = 64 * 1024 * 1024
+
+/**
+ * The text of a file of the store; undefined where nothing has its name. damaged where that is not a file of a possible length, such as a link that
+ * leads nowhere.
+ */
 export async function readIfThere(path: string): Promise<string | undefined> {
   const next = 'Restore it from a backup. Keyturn left it as it is.'
   return onDisk({ path, tried: 'read', misnamed: { code: 'damaged', next } }, async () => {
     try {
-      const found = await stat(path)
-      // A pipe that nobody writes to would be waited for without end.
-      if (!found.isFile() && !found.isDirectory()) throw new RotationError('damaged', `${path} is not a file.`, { next })
-      return await readFile(path, 'utf8')
+      return await readRegular(path, documentBytesMax)
     } catch (cause) {
       if (systemCodeOf(cause) === 'ENOENT' && !(await hasName(path))) return undefined
       throw cause
@@ -63,7 +71,8 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   })
 }
 
-async function hasName(path: string): Promise<boolean> {
+/** Whether a folder has an entry of this name, even a link that leads nowhere. */
+export async function hasName(path: string): Promise<boolean> {
   try {
     await lstat(path)
     return true
@@ -77,10 +86,11 @@ const draftOf = (path: string): string => `.draft-${basename(path)}`
 
 /**
  * Writes a file so that it is the old one or the new one, and never a half: a draft beside it is synced and renamed over it, and the folder is synced.
- * The lock is held, so one name for drafts is enough.
+ * The lock is held, so one name for drafts is enough. `left`: what is true of the file where the write fails.
  */
-export async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = join(dirname(path), draftOf(path))
+export async function replaceFile(path: string, text: string, left = 'It is unchanged.'): Promise<void> {
+  const folder = dirname(path)
+  const draft = join(folder, draftOf(path))
   try {
     const file = await open(draft, 'w', 0o600)
     try {
@@ -92,7 +102,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     await rename(draft, path)
   } catch (cause) {
     await unlink(draft).catch(() => undefined) // the first error is the one to report
-    throw diskError(cause, { path, tried: 'written', left: 'It is unchanged.' })
+    throw diskError(cause, { path, tried: 'written', folder, field: 'KEYTURN_HOME', left })
   }
   await confirm(path)
 }

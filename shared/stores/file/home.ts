@@ -1,8 +1,9 @@
 import type { Stats } from 'node:fs'
-import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
+import { chmod, readdir, stat } from 'node:fs/promises'
 import { diskCodeOf, onDisk } from '../../core/disk-error.js'
 import { RotationError } from '../../core/errors.js'
 import { lockFolder, secretsFolder } from './disk.js'
+import { makeFolder } from './make-folder.js'
 
 const field = 'KEYTURN_HOME'
 
@@ -57,11 +58,11 @@ async function isFolder(path: string): Promise<boolean> {
 /** Makes the folders of a store, for their owner alone. An empty folder is made safe; one with content that others may write is refused. bad_config. */
 export async function makeFolders(home: string): Promise<void> {
   await onDisk({ path: home, tried: 'made', field }, async () => {
-    await mkdir(home, { recursive: true, mode: 0o700 })
+    await makeFolder(home, field)
     if ((await readdir(home)).length > 0) await assertOwn(home)
     await chmod(home, 0o700)
     await assertOwn(home) // chmod does not change whose it is
-    await mkdir(secretsFolder(home), { recursive: true, mode: 0o700 })
+    await makeFolder(secretsFolder(home), field)
     await assertOwn(secretsFolder(home))
   })
 }

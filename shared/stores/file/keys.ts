@@ -1,10 +1,11 @@
 import { hkdfSync } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { onDisk } from '../../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
+import { readRegular } from '../../core/read-file.js'
 import { SecretText } from '../../core/secret-text.js'
 import { syncFolder } from './disk.js'
 
@@ -17,6 +18,7 @@ export interface StoreKeys {
 }
 
 const bytesOfKey = 32
+const keyFileBytesMax = 4096
 const keyFileField = 'KEYTURN_KEY_FILE'
 
 /** Derives the keys by HKDF-SHA256 (RFC 5869), with one label for each purpose. */
@@ -38,12 +40,12 @@ export function parseKey(text: SecretText, from: string): Buffer {
   })
 }
 
-/** Reads a key file. bad_config when others than its owner may read it, or when it does not exist. */
+/** Reads a key file. bad_config when others than its owner may read it, when it does not exist, and when it is not a regular file or too long. */
 export async function readKeyFile(path: string): Promise<Buffer> {
   return onDisk({ path, tried: 'read', field: keyFileField }, async () => {
     try {
       assertPrivate(path, await stat(path))
-      return parseKey(new SecretText(await readFile(path, 'utf8')), path)
+      return parseKey(new SecretText(await readRegular(path, keyFileBytesMax)), path)
     } catch (cause) {
       const code = systemCodeOf(cause)
       if (code !== 'ENOENT' && code !== 'ENOTDIR') throw cause
@@ -68,7 +70,7 @@ function assertPrivate(path: string, { mode }: Pick<Stats, 'mode'>): void {
  * that could not be written whole is taken away again, so that the next attempt does not find a broken key.
  */
 export async function createKeyFile(path: string, random: Env['random']): Promise<void> {
-  await onDisk({ path, tried: 'written', field: keyFileField }, async () => {
+  await onDisk({ path, tried: 'written', folder: dirname(path), field: keyFileField }, async () => {
     const file = await openNew(path)
     try {
       await file.writeFile(`${Buffer.from(random(bytesOfKey)).toString('base64')}\n`)

@@ -1,9 +1,12 @@
-import { link, mkdir, readdir, readFile, stat, truncate, unlink, writeFile } from 'node:fs/promises'
+import { link, readdir, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { diskCodeOf, onDisk } from '../../core/disk-error.js'
+import { diskCodeOf, diskError, onDisk } from '../../core/disk-error.js'
 import { RotationError, systemCodeOf } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
+import { readRegular } from '../../core/read-file.js'
+import { makeFolder } from './make-folder.js'
 import { isStopped, lifeOf, type ProcessIdentity, thisProcess } from './process.js'
 
 /**
@@ -15,6 +18,7 @@ import { isStopped, lifeOf, type ProcessIdentity, thisProcess } from './process.
 const waitMsMax = 30_000
 /** After an interrupt, for what is recorded and given back before the end: an owner at work is done within this time. */
 const lastWaitMsMax = 2000
+const entryBytesMax = 65_536
 const litterMsMin = 60_000
 const name = (generation: number): string => String(generation).padStart(12, '0')
 
@@ -28,10 +32,11 @@ interface Entry {
 const held = new Set<number>()
 let taken = 0
 
-/** The folder of a lock, and what it protects, as an error names it: `The audit log /var/log/audit.jsonl`. */
+/** The folder of a lock, what it protects, as an error names it (`The audit log /var/log/audit.jsonl`), and the setting that named this. */
 export interface Lock {
   readonly folder: string
   readonly of: string
+  readonly field?: string
 }
 
 /**
@@ -42,7 +47,7 @@ export async function withLock<T>(lock: Lock, env: Env, act: () => Promise<T>): 
   const id = ++taken
   held.add(id)
   try {
-    const generation = await onDisk({ path: lock.folder, tried: 'used' }, () => acquire(lock, env, id))
+    const generation = await onDisk({ path: lock.folder, tried: 'used', ...optional('field', lock.field) }, () => acquire(lock, env, id))
     try {
       return await act()
     } finally {
@@ -64,19 +69,20 @@ async function giveBack(path: string, env: Env): Promise<void> {
   }
 }
 
-async function acquire({ folder, of }: Lock, env: Env, id: number): Promise<number> {
+async function acquire(lock: Lock, env: Env, id: number): Promise<number> {
+  const { folder, of } = lock
   let giveUpAt = env.now() + waitMsMax
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, lock.field)
   for (;;) {
     const top = Math.max(0, ...(await generations(folder)))
-    const entry = top === 0 ? {} : await readEntry(join(folder, name(top)))
+    const entry = top === 0 ? {} : await readEntry(join(folder, name(top)), lock)
     const life = entry === undefined ? 'unknown' : ownerLife(entry)
     if (entry !== undefined && life === 'dead' && (await take(folder, top + 1, { owner: thisProcess(), id }, env))) {
       await tidy(folder, top + 1, env)
       return top + 1
     }
     if (env.cancelled.aborted) giveUpAt = Math.min(giveUpAt, env.now() + lastWaitMsMax)
-    if (env.now() >= giveUpAt) throw env.cancelled.aborted ? interruptedError(of) : lockError({ folder, of }, top, entry, life)
+    if (env.now() >= giveUpAt) throw env.cancelled.aborted ? interruptedError(of) : lockError(lock, top, entry, life)
     await env.sleep(2 + (env.random(1)[0] ?? 0) / 16, 'to the end')
   }
 }
@@ -94,13 +100,13 @@ const generations = async (folder: string): Promise<readonly number[]> =>
  * Reads an entry; undefined where it was followed by others and deleted meanwhile. The content is written before the name, so only a machine that lost
  * power leaves half an entry, and nobody holds that.
  */
-async function readEntry(path: string): Promise<Entry | undefined> {
+async function readEntry(path: string, { field }: Lock): Promise<Entry | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Entry
+    return JSON.parse(await readRegular(path, entryBytesMax)) as Entry
   } catch (cause) {
     if (systemCodeOf(cause) === 'ENOENT') return undefined
     if (cause instanceof SyntaxError) return {}
-    throw cause
+    throw diskError(cause, { path, tried: 'read', ...optional('field', field) })
   }
 }
 
