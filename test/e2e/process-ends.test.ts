@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Interruption } from '../../cli/signals.js'
 import { thisProcess } from '../../shared/stores/file/process.js'
+import { whole } from '../crash/sample.js'
 import { Keyturn } from '../harness/cli-process.js'
 import { callCommand } from '../harness/command-call.js'
 
@@ -122,7 +123,8 @@ describe('a process that is asked to end', () => {
   })
 
   it('a stopped process with the lock of the audit log, or of the store, is locked, and is named', { skip: noProc }, async () => {
-    for (const folder of [`${keyturn.audit}.lock`, join(keyturn.home, 'lock')]) {
+    const locks = [`${keyturn.audit}.lock`, join(keyturn.home, 'lock')]
+    for (const folder of whole ? locks : locks.slice(0, 1)) {
       const owner = await stoppedOwner(folder)
       const { message, next, remedy } = await keyturn.fails(['policy', 'file:db', 'owner=me'], 'locked')
       owner.kill('SIGKILL')
