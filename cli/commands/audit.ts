@@ -1,14 +1,14 @@
 import { Command } from 'commander'
 import { checkAudit, checkAuditText } from '../../shared/app/audit-check.js'
 import { counted } from '../../shared/core/counted.js'
-import { onDisk } from '../../shared/core/disk-error.js'
+import { diskError, onDisk, UnfitFileError } from '../../shared/core/disk-error.js'
 import { RotationError } from '../../shared/core/errors.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import { action } from '../context.js'
 import { openInput } from '../read-bounded.js'
 import { assertGoesOn } from '../signals.js'
 
-/** Reads the whole audit log and changes nothing. damaged if a line was changed or the end was cut off, not_found if it is not there, denied if it may not be read. */
+/** Reads the whole audit log and changes nothing. damaged if a line was changed or the end was cut off, not_found if it is not there, bad_config if it is a pipe or a device, denied if it may not be read. */
 export const audit = (): Command =>
   new Command('audit')
     .description('check the audit log')
@@ -28,7 +28,7 @@ export const audit = (): Command =>
                 next: 'Give the 64 hexadecimal digits that an earlier run printed.',
               })
             const found = await explained(file, app.env, () =>
-              named === undefined ? checkAudit(file, head) : checkAuditText(openInput(named, app.env.cancelled), head),
+              named === undefined ? checkLog(file, head) : checkAuditText(openInput(named, app.env.cancelled), head),
             )
             assertUnaltered(found, file, head)
             const { records, torn } = found
@@ -52,6 +52,15 @@ function assertUnaltered({ broken, expectedFound }: Checked, file: string, head:
   if (broken.length === 1) fail(`line ${broken[0]} was changed, or a line before it is missing`)
   if (broken.length > 1) fail(`lines ${broken.slice(0, 10).join(', ')} were changed, or lines before them are missing`)
   if (!expectedFound) fail(`the head ${head} is missing: the end was cut off`)
+}
+
+/** The log of this store. bad_config where something else is in its place. */
+async function checkLog(path: string, head: string | undefined): Promise<Checked> {
+  try {
+    return await checkAudit(path, head)
+  } catch (cause) {
+    throw cause instanceof UnfitFileError ? diskError(cause, { path, tried: 'read', field: 'KEYTURN_AUDIT' }) : cause
+  }
 }
 
 async function explained(file: string, env: Pick<Env, 'cancelled'>, act: () => Promise<Checked>): Promise<Checked> {

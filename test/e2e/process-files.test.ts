@@ -65,7 +65,7 @@ suite('a pipe that nobody writes to', whyMissing('mkfifo'), ({ it, before, after
       async () => {
         const { message } = await keyturn.fails(rotate, 'audit_failed', 'KEYTURN_AUDIT')
         assert.match(message, /audit\.jsonl cannot be written: it is not a regular file\.$/)
-        await keyturn.fails(['audit', 'verify'], 'not_found', 'file')
+        await keyturn.fails(['audit', 'verify'], 'bad_config', 'KEYTURN_AUDIT')
         const { message: found } = await keyturn.fails(['doctor'], 'bad_config', 'KEYTURN_AUDIT')
         assert.match(found, /audit\.jsonl cannot be written: it is not a regular file\. No change is possible\.$/)
       },
