@@ -153,7 +153,8 @@ export function kubernetesOperatorWays(which: 'real' | 'fake', skip: string | fa
         const { phase, code } = await says(change, consumer, `the operator wrote nothing (${reason}: ${evidence})`)
         assert.deepEqual([phase, code], ['requested', undefined])
         const found = await checked(consumer)
-        assert.ok(found.verdict === 'wait' && found.why.includes(reason), JSON.stringify(found))
+        assert.ok(found.verdict === 'wait' && found.asks && found.why.includes(reason), JSON.stringify(found))
+        assert.match(found.next, /does not try again by itself: keyturn sweep asks it to/)
         room.operator.fault = undefined
         const made = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'third' } }
         if (name === 'second') await lab.api.must('POST', `/api/v1/namespaces/${room.namespace}/secrets`, made)
