@@ -1,5 +1,6 @@
 import { RotationError } from '../shared/core/errors.js'
 import { type Announced, announce } from '../shared/lifecycle/consumers/announce.js'
+import { answersOf } from '../shared/lifecycle/consumers/answers.js'
 import type { Deps } from '../shared/lifecycle/secret/deps.js'
 import type { Json, Output } from './output.js'
 
@@ -25,6 +26,6 @@ export function announcedJson(pass: Pass): { readonly [key: string]: Json } {
   const told = 'told' in pass ? pass.told : []
   return {
     announced: pass.outcome,
-    consumers: told.map(({ consumer, seen, evidence }) => ({ consumer: consumer.key, phase: seen.phase, evidence })),
+    consumers: answersOf(told).map((one) => ({ ...one })),
   }
 }

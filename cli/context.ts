@@ -3,7 +3,9 @@ import { writerOf } from '../shared/app/audit-file.js'
 import { readConfig } from '../shared/app/config.js'
 import { type App, openApp } from '../shared/app/wire.js'
 import { systemEnv } from '../shared/core/env.js'
+import { RotationError } from '../shared/core/errors.js'
 import { optional } from '../shared/core/optional.js'
+import { named } from '../shared/lifecycle/secret/trial.js'
 import { createOutput, logTo, type Output } from './output.js'
 import { type Terminal, terminalOf } from './terminal.js'
 
@@ -40,7 +42,13 @@ export function action<Args extends readonly unknown[]>(body: (run: Run, ...args
       })
       await body({ app, output, terminal }, ...(all.slice(0, -1) as unknown as Args)) // commander adds the command itself as the last argument
     } catch (cause) {
-      output.failure(cause)
+      output.failure(withRef(cause, this, all))
     }
   }
+}
+
+/** The same error with the secret that the command names in its next step, so that people can copy the command. */
+function withRef(cause: unknown, { registeredArguments }: Command, [first]: readonly unknown[]): unknown {
+  const isNamed = registeredArguments[0]?.name() === 'ref' && typeof first === 'string'
+  return isNamed && cause instanceof RotationError ? named(cause, first.split('#')[0] ?? first) : cause
 }

@@ -33,6 +33,8 @@ function entryLine(one: Retired): string {
 
 /** Says of each consumer what it answered, or what it said last where nothing was due. */
 function announcedLines({ outcome, told }: Announced): readonly string[] {
-  const consumers = told.map(({ consumer, seen, evidence }) => `${consumer.key}  ${seen.phase}: ${evidence}`)
+  const consumers = told.map(
+    ({ consumer, seen, evidence }) => `${consumer.key}  ${seen.phase}${seen.code === undefined ? '' : ` (${seen.code})`}: ${evidence}`,
+  )
   return outcome === 'none' ? consumers : [`announcement  ${outcome}`, ...consumers]
 }

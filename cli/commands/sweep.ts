@@ -99,7 +99,7 @@ function answer({ output }: Run, done: readonly Swept[], isCut: boolean): void {
       ...optional('rewrote', rewrote),
       ...optional(
         'consumers',
-        consumers?.map(({ consumer, phase, evidence }) => ({ consumer, phase, evidence })),
+        consumers?.map((one) => ({ ...one })),
       ),
     })),
     failed: failures.length,
@@ -115,7 +115,7 @@ function answer({ output }: Run, done: readonly Swept[], isCut: boolean): void {
   }
   const error = new RotationError(
     first.code as Code,
-    `${failures.length} of ${counted(done.length, 'action')} failed. The first: ${first.ref}, ${first.action}: ${first.outcome}`,
+    `${failures.length} of ${counted(done.length, 'action')} failed. The first: ${first.ref}, ${first.action}: ${first.outcome.replace(/\.$/, '')}.`,
     {
       next: `Run keyturn status ${first.ref}.`,
     },

@@ -5,10 +5,11 @@ import type { Preflight } from '../core/ports/notifier.js'
 import type { Listed } from '../core/ports/store.js'
 import { remedies } from '../core/remedies.js'
 import { inspectCompanions } from '../lifecycle/consumers/companions.js'
+import { codeOfFound } from '../lifecycle/consumers/preflight.js'
 import { statusOf } from '../lifecycle/fleet/status.js'
 import { lookError, shownLook, verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
-import { type Trial, warningsOf } from '../lifecycle/secret/trial.js'
+import { named, type Trial, warningsOf } from '../lifecycle/secret/trial.js'
 import type { Config } from './config.js'
 import { inspectAudit, inspectFolders } from './doctor-disk.js'
 import { type Finding, good, wrong } from './finding.js'
@@ -98,9 +99,9 @@ async function* companions(deps: Deps): AsyncIterable<Finding> {
 
 function findingOf(what: string, found: Preflight, says: string): Finding {
   if (found.verdict === 'ok') return good(what, says)
-  return 'next' in found
-    ? { what, level: 'wrong', says: found.why, next: found.next }
-    : { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
+  if (!('next' in found)) return { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
+  const level = found.verdict === 'refuse' ? 'wrong' : 'warning' // what may pass by itself is nobody's mistake
+  return { what, level, ...optional('code', codeOfFound(found)), says: found.why, next: found.next }
 }
 
 /** A clock that is behind a time that it wrote itself breaks leases and grace. */
@@ -143,6 +144,6 @@ async function secret(deps: Deps, shown: string): Promise<Finding> {
     if (next.code !== 'held') return { ...bad(`a rotation would be refused: ${next.why}`, 'status'), ...optional('next', next.next) }
     return tried(shown, `${seen}; a rotation is held: ${next.why}`, trial)
   } catch (cause) {
-    return wrong(shown, cause)
+    return wrong(shown, cause instanceof RotationError ? named(cause, shown) : cause)
   }
 }

@@ -102,4 +102,74 @@ describe('the command itself and a cluster', () => {
     await lab.api.patch(path, { spec: { refreshPolicy: null } })
     await until('the operator', async () => (await keyturn.json(['rotate', 'file:db'])).code === 0)
   })
+
+  interface Told {
+    readonly consumer: string
+    readonly code: string | null
+  }
+  const says = (text: RegExp) =>
+    until(String(text), async () => text.test(JSON.stringify((await lab.api.must('GET', `${room.externalSecrets()}/db`)).status)))
+
+  it('one that only waits is a warning of doctor, holds a rotation with its reason once, and every command names the secret', async () => {
+    await keyturn.ok(['sweep', '--follow', '1m'])
+    room.operator.fault = 'fail'
+    room.operator.refresh()
+    await says(/could not get secret data/)
+    const { code, body } = await keyturn.json(['doctor'])
+    assert.equal(code, 0, JSON.stringify(body))
+    const [found] = (body.findings as readonly { what: string; level: string; code: string | null }[]).filter(
+      ({ what }) => what === 'consumer web',
+    )
+    assert.deepEqual([found?.level, found?.code], ['warning', 'held'])
+    assert.match((await keyturn.run(['doctor'])).stderr, /^! consumer web: The ExternalSecret db was not synced/m)
+    const { message, next } = await keyturn.fails(['rotate', 'file:db'], 'held')
+    assert.match(message, /could not follow now: web .*could not get secret data from provider/)
+    assert.match(next, /keyturn rotate file:db/)
+    const { stdout } = await keyturn.run(['status', 'file:db'])
+    assert.match(stdout, /keyturn rotate file:db: it asks the consumer again/)
+    for (const text of [next, stdout]) assert.doesNotMatch(text, /doctor|<ref>/)
+    room.operator.fault = undefined
+    await until('the operator', async () => (await keyturn.json(['rotate', 'file:db'])).code === 0)
+    room.before = room.value
+    room.value = await keyturn.value('db')
+    room.operator.refresh()
+    await keyturn.ok(['sweep', '--follow', '1m'])
+  })
+
+  it('one that a person has to correct fails the sweep, and sweep, retire and status have its code', async () => {
+    room.operator.fault = 'skip'
+    await rotated()
+    const secret = `/api/v1/namespaces/${room.namespace}/secrets/db`
+    await lab.api.patch(secret, { immutable: true })
+    room.operator.fault = undefined
+    await says(/target is immutable/)
+    type Actions = {
+      readonly actions: readonly { readonly action: string; readonly code: string | null; readonly consumers?: readonly Told[] }[]
+    }
+    let swept = await keyturn.json(['sweep'])
+    await until('the code', async () => {
+      swept = await keyturn.json(['sweep'])
+
+      return swept.code === 2
+    })
+    assert.equal(swept.error?.code, 'bad_config')
+    const { actions } = swept.body as unknown as Actions
+    const [announced] = actions.filter(({ action }) => action === 'announce')
+    assert.deepEqual([announced?.code, announced?.consumers?.[0]?.code], ['bad_config', 'bad_config'])
+    for (const command of ['retire', 'status']) {
+      const { consumers } = (await keyturn.ok([command, 'file:db'])) as unknown as { readonly consumers: readonly Told[] }
+      assert.equal(consumers[0]?.code, 'bad_config', command)
+    }
+    assert.match((await keyturn.run(['retire', 'file:db'])).stdout, /^web {2}requested \(bad_config\): /m)
+    await lab.api.must('DELETE', secret)
+    room.operator.refresh()
+    await keyturn.run(['sweep', '--follow', '1m'])
+    const { consumers } = (await keyturn.ok(['retire', 'file:db'])) as unknown as { readonly consumers: readonly Told[] }
+    assert.equal(consumers[0]?.code, null)
+  })
+
+  it('a refusal of any command names the secret in what helps', async () => {
+    const { next } = await keyturn.fails(['policy', 'file:db', 'keyturn-targets=web'], 'bad_policy', 'keyturn-targets')
+    assert.doesNotMatch(next, /<ref>/)
+  })
 })

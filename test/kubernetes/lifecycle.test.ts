@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { codeOf } from '../../shared/core/errors.js'
 import { SecretText } from '../../shared/core/secret-text.js'
+import { preflightPass } from '../../shared/lifecycle/consumers/preflight.js'
 import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
+import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import { profiles } from '../../shared/stores/memory/profiles.js'
@@ -172,6 +175,86 @@ describe('sweeps that roll out in a cluster', () => {
     await both()
     assert.equal(await generation(), before + 1)
   })
+
+  const target = (spec: object) => lab.api.patch(`${room.externalSecrets()}/db`, { spec: { target: { name: 'db', ...spec } } })
+  const says = (text: string) =>
+    until(text, async () => JSON.stringify((await lab.api.must('GET', `${room.externalSecrets()}/db`)).status).includes(text))
+  const secrets = () => `/api/v1/namespaces/${room.namespace}/secrets`
+  const ways: Readonly<
+    Record<string, { readonly breaks: () => Promise<unknown>; readonly mends: () => Promise<unknown>; readonly code: string }>
+  > = {
+    SecretDeleted: {
+      code: 'held',
+      breaks: () => {
+        room.operator.fault = 'gone'
+        return target({ deletionPolicy: 'Delete' })
+      },
+      mends: async () => {
+        room.operator.fault = undefined
+      },
+    },
+    'secret retained': {
+      code: 'held',
+      breaks: async () => {
+        room.operator.fault = 'gone'
+        room.operator.refresh()
+      },
+      mends: async () => {
+        room.operator.fault = undefined
+      },
+    },
+    SecretMissing: {
+      code: 'held',
+      breaks: async () => {
+        await lab.api.must('DELETE', `${secrets()}/db`)
+        await target({ creationPolicy: 'Merge' })
+      },
+      mends: () => lab.api.must('POST', secrets(), { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'db' } }),
+    },
+    'target is immutable': {
+      code: 'bad_config',
+      breaks: async () => {
+        await lab.api.patch(`${secrets()}/db`, { immutable: true })
+        room.operator.refresh()
+      },
+      mends: () => lab.api.must('DELETE', `${secrets()}/db`),
+    },
+  }
+  for (const [reason, { breaks, mends, code }] of Object.entries(ways))
+    for (const known of ['drained', 'never asked'])
+      it(`${reason}, which is mended, of a consumer that is ${known}: the rotation is held, the sweep asks the operator, and the rotation runs`, async () => {
+        const { world, arrive, once, generation } = await open('a')
+        if (known === 'drained') await arrive()
+        else {
+          await world.store.setPolicy(world.ref, { 'keyturn-consumers': 'none' })
+          await once()
+          await world.store.setPolicy(world.ref, { 'keyturn-consumers': 'web' })
+        }
+        await breaks()
+        await says(reason)
+        await mends()
+        const before = await generation()
+        world.env.time += laterMs
+        const rotateChecked = () =>
+          world.act(world.newProcess(), async (deps) => {
+            const checked = await preflightPass(deps, world.ref.shown)
+            return rotate({ ...deps, checked }, { kind: 'rotate', ref: world.ref.shown, at: world.env.time })
+          })
+        await assert.rejects(rotateChecked(), (cause) => codeOf(cause) === code && /keyturn sweep asks it to/.test(String(cause)))
+        await assert.rejects(rotateChecked(), { code }, 'nobody asked it yet')
+        await until('the answer of the operator', async () => {
+          world.env.time += laterMs
+          await once()
+          const { phase, code: now } = (await world.store.describe(world.ref)).journal?.seen?.web ?? {}
+          return phase === 'drained' && now === undefined
+        })
+        assert.equal(await generation(), known === 'drained' ? before : before + 1, 'pods that have the value are left alone')
+        const { outcome } = await rotateChecked()
+        assert.equal(outcome, 'published')
+        room.before = room.value
+        room.value = await world.currentText()
+        await arrive()
+      })
 
   it('two sweeps at once: restarted once', async () => {
     const { arrive, publish, generation, once, world } = await open('b')

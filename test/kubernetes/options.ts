@@ -59,7 +59,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       room.env.time = Date.now() + 60_000
       room.operator.fault = 'skip'
       const change = room.publish()
-      assert.match(await never(notifier, room, change, consumer, 'verified'), /not synced/)
+      await never(notifier, room, change, consumer, 'verified', /not synced/)
       room.operator.fault = undefined
       await follow(notifier, room, change, consumer, 'drained')
     })
@@ -79,7 +79,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const marked = room.consumer({ ...base, marker: { key: 'id', field: 'password' } })
       await follow(notifier, room, change, marked, 'drained')
       room.operator.fault = 'stale'
-      assert.match(await never(notifier, room, room.publish(), marked, 'drained'), /another marker/)
+      await never(notifier, room, room.publish(), marked, 'drained', /another marker/)
     })
 
     for (const [kind, spec] of [
@@ -95,13 +95,13 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         const consumer = room.consumer({ workloads: [`${kind}/web`], restart: 'together', window: 'sun 02:00-04:00' })
         const change = room.publish()
         room.env.time = Date.UTC(2026, 0, 17, 12) // a Saturday
-        assert.match(await never(notifier, room, change, consumer, 'restarted'), /wait for their window \(sun 02:00-04:00\)/)
+        await never(notifier, room, change, consumer, 'restarted', /wait for their window \(sun 02:00-04:00\)/)
         assert.ok((await room.pods()).every(({ metadata }) => old.has(metadata?.uid)))
         room.env.time = Date.UTC(2026, 0, 18, 3)
         if (kind === 'StatefulSet') {
           await notifier.advance(change, consumer, room.context()) // marked in the window, which is over right after
           room.env.time = Date.UTC(2026, 0, 18, 5)
-          assert.match(await never(notifier, room, change, consumer, 'drained'), /the end of its pods waits for its window/)
+          await never(notifier, room, change, consumer, 'drained', /the end of its pods waits for its window/)
           assert.ok((await room.pods()).every(({ metadata }) => old.has(metadata?.uid)))
           room.env.time = Date.UTC(2026, 0, 25, 3)
         }
@@ -121,7 +121,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const consumer = room.consumer({ restart: 'together' })
       const checked = await notifier.preflight(consumer, room.context())
       assert.ok(checked.verdict === 'refuse' && /strategy Recreate/.test(checked.why), JSON.stringify(checked))
-      assert.match(await never(notifier, room, room.publish(), consumer, 'drained'), /strategy Recreate/)
+      await never(notifier, room, room.publish(), consumer, 'drained', /strategy Recreate/)
       if (lab.fake) assert.ok(!lab.fake.calls.some((call) => call.startsWith('DELETE') && call.includes(room.namespace)))
     })
 
@@ -135,7 +135,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         const consumer = room.consumer({ workloads: [`${kind}/web`], restart: 'together' })
         const checked = await notifier.preflight(consumer, room.context())
         assert.ok(checked.verdict === 'refuse' && /needs the update strategy OnDelete/.test(checked.why), JSON.stringify(checked))
-        assert.match(await never(notifier, room, room.publish(), consumer, 'restarted'), /needs the update strategy OnDelete/)
+        await never(notifier, room, room.publish(), consumer, 'restarted', /needs the update strategy OnDelete/)
         assert.ok((await room.pods()).every(({ metadata }) => old.has(metadata?.uid)))
       })
 
@@ -217,7 +217,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         const marked = (await room.pods()).filter(({ metadata }) => Object.values(metadata?.annotations ?? {}).includes(change.id))
         return marked.length === 2 && (await room.pods()).length === 2
       })
-      assert.match(await never(notifier, room, change, room.consumer(), 'drained'), /^Deployment\/web is being rolled out$/)
+      await never(notifier, room, change, room.consumer(), 'drained', /^Deployment\/web is being rolled out$/)
       room.kubelet.broken = false
       await follow(notifier, room, change, room.consumer(), 'drained')
     })
@@ -249,7 +249,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       await ready(2)
       const old = new Set((await room.pods()).map(({ metadata }) => metadata?.uid))
       const consumer = room.consumer({ workloads: ['StatefulSet/web'], restart: 'together' })
-      assert.match(await never(notifier, room, room.publish(), consumer, 'drained'), /needs the update strategy OnDelete/)
+      await never(notifier, room, room.publish(), consumer, 'drained', /needs the update strategy OnDelete/)
       assert.ok((await running()).every(({ metadata }) => old.has(metadata?.uid)) && (await running()).length === 2)
     })
 
@@ -280,12 +280,12 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
         ],
       }
       await api.patch(`${jobs}/import/status`, { status: done })
-      assert.match(await never(notifier, room, change, consumer, 'drained'), /^Pod\/shell started before/)
+      await never(notifier, room, change, consumer, 'drained', /^Pod\/shell started before/)
       const path = `/api/v1/namespaces/${room.namespace}/pods/shell`
       await api.patch(`${path}/status`, { status: { phase: 'Succeeded' } })
       await follow(notifier, room, change, consumer, 'drained')
       const absent = room.consumer({ workloads: ['Job/absent'] })
-      assert.match(await never(notifier, room, change, absent, 'drained'), /Job\/absent is not there/)
+      await never(notifier, room, change, absent, 'drained', /Job\/absent is not there/)
       await room.makeStore(true)
       const checked = await notifier.preflight(absent, room.context())
       assert.ok(checked.verdict === 'refuse' && /no Job\/absent/.test(checked.why), JSON.stringify(checked))
@@ -294,7 +294,7 @@ export function kubernetesOptions(which: 'real' | 'fake', skip: string | false, 
       const later = room.publish()
       const soaking = room.consumer({ workloads: ['Job/other'], restart: 'none', soakSeconds: 0 })
       await follow(notifier, room, later, soaking, 'verified')
-      assert.match(await never(notifier, room, later, soaking, 'drained'), /Job\/other started before/)
+      await never(notifier, room, later, soaking, 'drained', /Job\/other started before/)
     })
 
     it('a bare pod that a selector finds is named', { skip: rollouts }, async () => {

@@ -35,6 +35,8 @@ class Rollouts {
   readonly down = new Set<string>()
   readonly misset = new Set<string>()
   readonly failing = new Set<string>()
+  /** Those that try again only once they are asked. */
+  readonly asking = new Set<string>()
   /** No rollout gets further than this phase. */
   stuckAt = phases.length - 1
   pauseMs = 2000
@@ -47,13 +49,13 @@ class Rollouts {
       : this.misset.has(key)
         ? { verdict: 'refuse', why: `${key} is created once`, next: 'Set refreshPolicy.' }
         : this.failing.has(key)
-          ? { verdict: 'wait', why: `${key} is not synced.`, next: 'Look at it.' }
+          ? { verdict: 'wait', why: `${key} is not synced.`, next: 'Look at it.', ...(this.asking.has(key) ? { asks: true } : {}) }
           : { verdict: 'ok' }
   private constructor(world: World) {
     this.world = world
   }
   static async open(rotator: MemoryClass, names: readonly string[], policy: Readonly<Record<string, string>> = {}): Promise<Rollouts> {
-    const all = { 'keyturn-consumers': names.join(' '), 'keyturn-grace': '30m', ...policy }
+    const all = { 'keyturn-consumers': names.join(' ') || 'none', 'keyturn-grace': '30m', ...policy }
     const world = await World.open(
       rotator,
       (env, effects) => new MemoryStore(env, profiles.k8s, effects),
@@ -75,6 +77,8 @@ class Rollouts {
   }
   #advance(publication: string, key: string) {
     this.looks.push(key)
+    if (this.asking.has(key))
+      return { phase: 'requested' as const, evidence: `${key} was asked`, again: this.world.env.time + this.pauseMs }
     if (this.down.has(key)) throw new RotationError('delivery_failed', `${key} cannot be reached.`, { next: 'Wait.' })
     const next = Math.min(this.stuckAt, this.at.has(publication) ? (this.at.get(publication) ?? 0) + 1 : 0)
     this.at.set(publication, next)
@@ -284,6 +288,75 @@ describe('consumers that are on their way', () => {
       rollouts.act((deps) => rotate({ ...deps, checked: [{ consumer: 'jobs', found }] }, request)),
       { code: 'bad_config', message: /misconfigured: jobs: its target is immutable\. Correct that/ },
     )
+  })
+
+  it('one that tries again only once it is asked is asked by sweep and follow, also after it has arrived; until it has followed, the notes hold', async () => {
+    const rollouts = await Rollouts.open('a', ['web'])
+    const { world } = rollouts
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+    const noted = async () => (await world.store.describe(world.ref)).journal?.seen?.web
+    const check = () => rollouts.act((deps) => preflightPass(deps, world.ref.shown))
+    rollouts.failing.add('web')
+    await check()
+    rollouts.looks.length = 0
+    await rollouts.sweep()
+    assert.deepEqual(rollouts.looks, [], 'one that tries again by itself is left alone')
+    rollouts.asking.add('web')
+    await check()
+    assert.equal((await noted())?.phase, 'drained', 'how far it is stays until it was asked')
+    const asked: Progress[] = await rollouts.act((deps) => collect(follow(deps, world.env.time + minuteMs)))
+    assert.deepEqual([asked[0]?.phase, asked[0]?.evidence], ['requested', 'web was asked'])
+    assert.deepEqual([(await noted())?.phase, (await noted())?.code], ['requested', 'held'])
+    // As in a function that reaches no cluster: what was noted decides.
+    await assert.rejects(world.run(world.newProcess()), { code: 'held' })
+    rollouts.asking.clear()
+    rollouts.failing.clear()
+    await rollouts.sweep()
+    assert.deepEqual([(await noted())?.phase, (await noted())?.code], ['drained', undefined])
+    assert.equal((await rollouts.act((deps) => statusOf(deps, world.ref.shown))).next.do, 'go')
+    rollouts.looks.length = 0
+    await rollouts.sweep()
+    assert.deepEqual(rollouts.looks, [])
+  })
+
+  it('one that has followed by itself meanwhile is free with one look, and not looked at again', async () => {
+    const rollouts = await Rollouts.open('a', ['web'])
+    const { world } = rollouts
+    for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+    for (const mark of [rollouts.failing, rollouts.asking]) mark.add('web')
+    await rollouts.act((deps) => preflightPass(deps, world.ref.shown))
+    for (const mark of [rollouts.failing, rollouts.asking]) mark.clear()
+    rollouts.looks.length = 0
+    for (let pass = 0; pass < 3; pass++) await rollouts.sweep()
+    assert.deepEqual(rollouts.looks, ['web'])
+    const { web } = (await world.store.describe(world.ref)).journal?.seen ?? {}
+    assert.deepEqual([web?.phase, web?.code, web?.again], ['drained', undefined, undefined])
+  })
+
+  it('one that was never told, or heard only of an older publication, is told by the sweep; until it has followed, the notes hold', async () => {
+    for (const isOlder of [false, true]) {
+      const rollouts = await Rollouts.open('a', isOlder ? ['web'] : [])
+      const { world } = rollouts
+      for (let pass = 0; pass < 6; pass++) await rollouts.sweep()
+      if (isOlder) {
+        await world.store.setPolicy(world.ref, { 'keyturn-consumers': 'none' })
+        await world.run(world.newProcess())
+        await rollouts.act((deps) => announce(deps, world.ref.shown))
+      }
+      const settings = new SecretText('{}')
+      world.configuration = { ...noConfiguration, consumers: { web: { key: 'web', kind: 'memory', required: true, settings } } }
+      await world.store.setPolicy(world.ref, { 'keyturn-consumers': 'web' })
+      for (const mark of [rollouts.failing, rollouts.asking]) mark.add('web')
+      await rollouts.act((deps) => preflightPass(deps, world.ref.shown))
+      await rollouts.sweep()
+      const { journal, current } = await world.store.describe(world.ref)
+      assert.deepEqual(
+        [journal?.seen?.web?.phase, journal?.seen?.web?.code, journal?.seen?.web?.version],
+        ['requested', 'held', current?.id],
+        String(isOlder),
+      )
+      await assert.rejects(world.run(world.newProcess()), { code: 'held' })
+    }
   })
 })
 

@@ -1,8 +1,7 @@
-import { isFromFuture } from '../../core/clock.js'
 import { codeOf } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Change, Consumer } from '../../core/ports/notifier.js'
-import type { Retiring, SecretState, SecretView, Seen, VersionInfo } from '../../core/ports/store.js'
+import type { Retiring, SecretState, Seen, VersionInfo } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { placeLostError } from '../../core/unfenced/errors.js'
 import { changeOf, isDue } from '../decide/publication.js'
@@ -13,6 +12,7 @@ import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
 import { mustProve, proveCurrent } from './contested.js'
 import { type Delivery, deliver, saysElse, seenBy, wasTold } from './deliver.js'
+import { isOver, isProgressing, mayMove, refusedBefore } from './moving.js'
 
 /** How one announce pass ended; `told` also lists who was told before. */
 export interface Announced {
@@ -76,20 +76,6 @@ async function reckon(tools: Tools, state: SecretState): Promise<boolean> {
     return false
   }
 }
-
-const seenOfCurrent = ({ journal, current }: SecretView): readonly Seen[] =>
-  Object.values(journal?.seen ?? {}).filter(({ version }) => version === current?.id)
-/** Whether the pause is over; also one that a clock which was ahead has written. */
-const isOver = ({ at, again }: Pick<Seen, 'at' | 'again'>, now: number): boolean =>
-  again !== undefined && (again <= now || isFromFuture(at, now))
-
-/** Whether a consumer that refused the current version (410) is to be asked again: it may have been fixed. That is once an hour, even after everybody was told. */
-export const refusedBefore = (state: SecretView, now: number): boolean =>
-  seenOfCurrent(state).some((seen) => seen.code === 'delivery_refused' && isOver(seen, now))
-
-/** Whether a consumer that was told is still on its way. Each pass looks how far it is, even where no credential waits: nothing else drives a rollout. */
-export const isProgressing = (state: SecretView, now: number): boolean => seenOfCurrent(state).some((seen) => mayMove(seen, now))
-const mayMove = (seen: Seen, now: number): boolean => isOver(seen, now) && seen.phase !== 'drained' && seen.code !== 'delivery_refused'
 
 /** Tells the consumers, except those that took the change already, and those that asked to wait and whose time is not over. */
 async function deliverAll(

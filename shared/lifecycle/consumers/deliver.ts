@@ -6,6 +6,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import { guardNotifier } from '../guard/index.js'
 import { companionKind, type Tools } from '../secret/setup.js'
 import { companionNotifier } from './companions.js'
+import { isHeldUntilAsked } from './moving.js'
 
 /** What one consumer said when it was told or asked. */
 export interface Delivery {
@@ -72,11 +73,15 @@ function againAfterRefusal({ required }: Consumer, again: number | undefined, la
 
 /**
  * Whether the last preflight found that the consumer could not follow: a delivery that succeeds all the same does not change that. A look may find
- * the same of a request that is not followed. Once it is followed, that is over; the next preflight says so if not.
+ * the same of a request that is not followed. Once it is followed, that is over; the next preflight says so if not. The same holds for one that has
+ * arrived, and waited for nothing but this request.
  */
-function isSticky({ code, phase }: Seen, now: Seen['phase']): boolean {
+function isSticky(receipt: Seen, now: Seen['phase']): boolean {
+  const { code, phase } = receipt
   if (code !== 'bad_config' && code !== 'held') return false
-  return phase !== 'failed' && (phase !== 'requested' || now === 'requested')
+  if (phase === 'failed') return code === 'held' && now === 'requested' // never told: its preflight noted that
+  if (phase === 'drained' && now === 'drained') return !isHeldUntilAsked(receipt)
+  return phase !== 'requested' || now === 'requested'
 }
 
 const noteMax = 300

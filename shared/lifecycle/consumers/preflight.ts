@@ -84,15 +84,21 @@ function noted(
   { guard, deps }: Tools,
 ): Seen | undefined {
   const before = known?.code === 'bad_config' || known?.code === 'held' ? known.code : undefined
-  if (found.verdict === 'ok') {
-    if (known === undefined || before === undefined) return undefined
-    const { code: _, evidence: __, ...rest } = known
-    return rest.phase === 'failed' ? { ...rest, again: deps.env.now() } : rest
-  }
+  if (found.verdict === 'ok') return known === undefined || before === undefined ? undefined : freed(known, deps.env.now())
+  // The sweep asks it, about what is current: a rotation is no way to find out whether it can follow.
+  const start = known === undefined || (found.asks && known.version !== fresh.version) ? fresh : known
+  const mustAsk = found.asks === true && start.again === undefined
   const now: Seen = {
-    ...(known ?? fresh),
+    ...start,
+    ...(mustAsk ? { again: deps.env.now() } : {}),
     ...optional('code', codeOfFound(found)),
     evidence: noteOf(guard.redactor.clean(reasonOf(found) ?? '')),
   }
-  return now.code === before && !saysElse(known, now) ? undefined : now
+  return now.code === before && !mustAsk && !saysElse(known, now) ? undefined : now
+}
+
+/** The entry without what its last preflight found. One that was not told yet is told now; one that has arrived is asked no more. */
+function freed({ code: _, evidence: __, again, ...rest }: Seen, now: number): Seen {
+  if (rest.phase === 'failed') return { ...rest, again: now }
+  return rest.phase === 'drained' ? rest : { ...rest, ...optional('again', again) }
 }

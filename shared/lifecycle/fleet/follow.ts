@@ -2,6 +2,7 @@ import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import type { SecretView, Seen } from '../../core/ports/store.js'
 import type { ConsumerPhase } from '../../core/ports/words.js'
 import { announce } from '../consumers/announce.js'
+import { moveBefore } from '../consumers/moving.js'
 import { type Retired, retirePass } from '../retirement/retire.js'
 import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
@@ -17,11 +18,9 @@ export interface Progress {
 }
 const pauseMs = 1000
 
-const mayMoveBefore = ({ phase, again, code }: Seen, until: number): boolean =>
-  phase !== 'drained' && code !== 'delivery_refused' && again !== undefined && again < until
 const seenOfCurrent = ({ journal, current }: SecretView): readonly Seen[] =>
   Object.values(journal?.seen ?? {}).filter(({ version }) => version === current?.id)
-const isMoving = (state: SecretView, until: number): boolean => seenOfCurrent(state).some((seen) => mayMoveBefore(seen, until))
+const isMoving = (state: SecretView, until: number): boolean => seenOfCurrent(state).some((seen) => moveBefore(seen, until) !== undefined)
 
 /**
  * Looks again and again at the consumers that are on their way, and at none sooner than it asked. It ends when all have arrived, when nothing moves
@@ -65,7 +64,7 @@ async function look(deps: Deps, ref: string, until: number): Promise<Looked> {
   const progress = told.map(({ consumer, seen: { phase }, evidence }) => ({ ref, consumer: consumer.key, phase, evidence }))
   // Where nothing was due yet, the notes count. Else the answers of just now count, which are not noted unless a consumer got further.
   const seen = told.length > 0 ? told.map((one) => one.seen) : await noted(deps, ref)
-  const times = seen.filter((one) => mayMoveBefore(one, until)).map(({ again = 0 }) => again)
+  const times = seen.flatMap((one) => moveBefore(one, until) ?? [])
   if (times.length > 0) return { progress, again: Math.min(...times) }
   const retired = await attempt(ref, () => retire(deps, ref))
   return { progress: [...progress, ...retired.progress] }

@@ -55,10 +55,16 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
     announced: !isDue(state),
     graceMs: setup.settings.graceMs,
     retiring: await leftBehind(tools, setup, state),
-    next,
+    next: withName(next, ref.shown),
     ...optional('trial', trial),
     ...kindOf(setup),
   }
+}
+
+/** The same with the secret's own name in its next step: people copy the command. */
+function withName(next: Status['next'], shown: string): Status['next'] {
+  if (next.do !== 'refuse' || next.next === undefined) return next
+  return { ...next, next: next.next.replaceAll('<ref>', shown) }
 }
 
 /** What the next announcement would note, where one is due: until then the notes may still name an account that is current again. */

@@ -4,9 +4,10 @@ import { optional } from '../../core/optional.js'
 import { prefix, showDuration } from '../../core/policy/index.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { OpenRotation, SecretView } from '../../core/ports/store.js'
-import type { ConsumerPhase } from '../../core/ports/words.js'
-import { announce, isProgressing, refusedBefore } from '../consumers/announce.js'
+import { announce } from '../consumers/announce.js'
+import { type Answered, answersOf, firstToCorrect } from '../consumers/answers.js'
 import { repairCompanions } from '../consumers/companions.js'
+import { isProgressing, refusedBefore } from '../consumers/moving.js'
 import { preflightPass } from '../consumers/preflight.js'
 import { isDue } from '../decide/publication.js'
 import { mustReckon } from '../decide/reckoned.js'
@@ -26,7 +27,7 @@ export const sweepActions = ['resume', 'announce', 'retire', 'companions', 'star
 /** One of them. */
 export type SweepAction = (typeof sweepActions)[number]
 
-/** One worker call and how it ended; `code` where it failed or has to wait. */
+/** One worker call and how it ended; `code` where it failed or has to wait. That of an announcement is the code of a consumer that a person has to correct. */
 export interface Swept {
   readonly ref: string
   readonly action: SweepAction | 'look'
@@ -36,13 +37,6 @@ export interface Swept {
   readonly rewrote?: readonly string[]
   /** What each consumer answered to an announcement. */
   readonly consumers?: readonly Answered[]
-}
-
-/** How far one consumer is, and what shows it. */
-export interface Answered {
-  readonly consumer: string
-  readonly phase: ConsumerPhase
-  readonly evidence: string
 }
 
 /** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
@@ -152,7 +146,7 @@ async function act(
   listed: SecretView,
   action: SweepAction,
   at: number,
-): Promise<string | Pick<Swept, 'outcome' | 'rewrote' | 'consumers'> | undefined> {
+): Promise<string | Pick<Swept, 'outcome' | 'code' | 'rewrote' | 'consumers'> | undefined> {
   const { shown } = listed.ref
   if (action === 'check') return check(deps, shown)
   if (action === 'announce') {
@@ -179,7 +173,7 @@ async function act(
 
 const listOf = (parts: readonly string[]): string | undefined => (parts.length === 0 ? undefined : parts.join('; '))
 
-async function announcePass(deps: Deps, shown: string, at: number): Promise<Pick<Swept, 'outcome' | 'consumers'> | undefined> {
+async function announcePass(deps: Deps, shown: string, at: number): Promise<Pick<Swept, 'outcome' | 'code' | 'consumers'> | undefined> {
   const { outcome, told } = await announce(deps, shown)
   if (outcome === 'none') return undefined
   const behind = told.filter(({ seen }) => seen.phase === 'failed')
@@ -189,8 +183,7 @@ async function announcePass(deps: Deps, shown: string, at: number): Promise<Pick
     ...moving.map(({ consumer, seen, evidence }) => `${consumer.key} ${seen.phase}: ${evidence}`),
     ...behind.map(({ consumer, evidence }) => `${consumer.key}: ${evidence}`),
   ].join('; ')
-  const consumers = told.map(({ consumer, seen, evidence }) => ({ consumer: consumer.key, phase: seen.phase, evidence }))
-  return { outcome: text, consumers }
+  return { outcome: text, ...optional('code', firstToCorrect(told)), consumers: answersOf(told) }
 }
 
 /** Finds drift: a stored value that no longer logs in, long before a rotation would find out. */

@@ -2,7 +2,7 @@ import { codeOf, messageOf, RotationError, systemCodeOf } from '../../core/error
 import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
 import { type Code, codes } from '../../core/ports/errors.js'
-import { remedies } from '../../core/remedies.js'
+import { nextFor } from '../../core/remedies.js'
 import { type AuditRecord, type AuditSink, recordIntent } from './audit.js'
 import type { Redactor } from './redact.js'
 
@@ -102,7 +102,7 @@ function wrappedError({ redactor }: Guard, call: GuardedCall, cause: unknown): R
   if (cause instanceof RotationError) return redactedError(redactor, cause)
   const code = call.classify(cause)
   const message = `${call.name} of ${call.ref} failed: ${redactor.clean(messageOf(cause))}.`.replace(/\.\.$/, '.')
-  return new RotationError(code, message, { cause: bareError(redactor, cause), next: remedies[code] })
+  return new RotationError(code, message, { cause: bareError(redactor, cause), next: nextFor(code, call.ref) })
 }
 
 function bareError(redactor: Redactor, cause: unknown): Error {

@@ -45,19 +45,20 @@ function whyNeverSynced(externalSecret: ExternalSecret, wanted: KubernetesSettin
 
 /**
  * Why the operator does not sync it at present, as its condition says: what it cannot sync now it would not sync after a rotation either. A target
- * that it refuses has to be corrected. Everything else may pass by itself.
+ * that it refuses has to be corrected. Everything else may pass by itself, or once the operator is asked.
  */
 function whyUnsynced(externalSecret: ExternalSecret): Refusal | undefined {
   const { metadata, status } = externalSecret
   if (!status?.conditions.some(({ type }) => type === 'Ready')) return undefined // a new one: the operator has not got to it
   const against = conditionAgainst(externalSecret)
   if (against === undefined) return undefined
-  const refusal = refuse(
-    `The ExternalSecret ${metadata.name} was not synced: ${against.why}.`,
-    'Look at its conditions and events (kubectl describe externalsecret), and fix what they name.',
-  )
-  return against.fix ? refusal : { ...refusal, verdict: 'wait' }
+  const why = `The ExternalSecret ${metadata.name} was not synced: ${against.why}.`
+  const refusal = refuse(why, against.asks ? nextAsked : nextUnsynced)
+  return { ...refusal, ...(against.fix ? {} : { verdict: 'wait' }), ...(against.asks ? { asks: true } : {}) }
 }
+
+const nextUnsynced = 'Look at its conditions and events (kubectl describe externalsecret), and fix what they name.'
+const nextAsked = `${nextUnsynced} The operator does not try again by itself: keyturn sweep asks it to.`
 
 function whyIgnored({ metadata, spec }: ExternalSecret, wanted: KubernetesSettings): Refusal | undefined {
   const shown = `The ExternalSecret ${metadata.name}`

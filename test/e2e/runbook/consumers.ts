@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { Lab, type Room, rotatorToken } from '../../harness/kube/lab.js'
+import { until } from '../../harness/kube/server.js'
 import type { Walk, Way } from '../../harness/runbook-walk.js'
 import { key } from '../../harness/webhook-server.js'
 
@@ -34,6 +36,29 @@ async function night(walk: Walk): Promise<void> {
 const isSeen = async (walk: Walk): Promise<boolean> =>
   ((await walk.run('status')).consumers as readonly { readonly phase: string }[]).every(({ phase }) => phase === 'drained')
 
+/** A consumer in a cluster, whose pods read the mounted file, and which was never told of a publication. */
+async function inCluster(walk: Walk, lab: Lab, room: Room): Promise<void> {
+  await room.makeStore(true)
+  room.value = walk.value()
+  room.operator.refresh()
+  const shop = { server: lab.api.server, ca: lab.ca, token: rotatorToken }
+  const where = { cluster: 'shop', namespace: room.namespace, externalSecret: 'db', remoteKey: 'db' }
+  const web = { kind: 'kubernetes', required: true, ...where, workloads: [], restart: 'none', soakSeconds: 0 }
+  await walk.configured({ clusters: { shop }, consumers: { web } })
+  await walk.adopted('a', 'consumers=web')
+}
+const sweptUntilSeen = (walk: Walk): Promise<void> => {
+  let sweeps = 0
+  return until('the consumer', async () => {
+    walk.later((++sweeps * hourMs) / 60)
+    await walk.sweep()
+    const { consumers } = await walk.run('status')
+    return (consumers as readonly { readonly phase: string; readonly code: string }[]).every(
+      ({ phase, code }) => phase === 'drained' && code === null,
+    )
+  })
+}
+
 /** The states of those who read the secret. */
 export const waysOfConsumers: Readonly<Record<string, Way>> = {
   'announcement due': async (walk) => {
@@ -43,6 +68,27 @@ export const waysOfConsumers: Readonly<Record<string, Way>> = {
     await walk.out('retire')
     assert.equal((await walk.run('status')).announced, true)
     await walk.well()
+  },
+  'consumer could not follow': async (walk) => {
+    const lab = await Lab.open('fake')
+    const room = await lab.room()
+    try {
+      await inCluster(walk, lab, room)
+      room.operator.fault = 'gone'
+      room.operator.refresh()
+      const conditions = async () => JSON.stringify((await lab.api.must('GET', `${room.externalSecrets()}/db`)).status)
+      await until('what the operator says', async () => /retained/.test(await conditions()))
+      room.operator.fault = undefined
+      const { message, next } = await walk.fails('held', 'rotate')
+      assert.match(message, /web.*kept the old Secret.*retained/)
+      assert.match(`${message} ${next}`, /keyturn sweep/)
+      await sweptUntilSeen(walk)
+      await walk.out('rotate')
+      await walk.well()
+    } finally {
+      await room.close()
+      await lab.close()
+    }
   },
   'consumer refuses': async (walk) => {
     await told(walk, 410)

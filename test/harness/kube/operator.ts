@@ -33,6 +33,8 @@ interface Handled {
 export class Operator {
   fault: OperatorFault | undefined
   syncs = 0
+  /** How often it has gone through everything, whether or not there was something to do. */
+  rounds = 0
   version = 'v1'
   /** The form of what it notes is not the one that is known. */
   otherHash = false
@@ -70,6 +72,7 @@ export class Operator {
       const { items = [] } = await this.#api.must('GET', path(this.version, this.#namespace, 'externalsecrets'))
       for (const item of items) await this.#passOn(item)
       for (const item of items) await this.#visit(item)
+      this.rounds++
       await delay(20)
     }
   }

@@ -78,7 +78,14 @@ const whyNots = {
   delivery_refused: 'a required consumer refuses announcements',
   held: 'a required consumer could not follow now',
 } as const
-const nextRefused =
+/** What to do once the reason was given. */
+const nextSaid = {
+  bad_config: 'Correct that, then run keyturn rotate <ref>: it asks the consumer again.',
+  delivery_refused: 'Correct that, then run keyturn sweep; keyturn status <ref> shows each consumer.',
+  held: 'Once that is over, run keyturn rotate <ref>: it asks the consumer again. keyturn status <ref> shows each consumer.',
+} as const
+/** Where no reason was noted. */
+const nextSilent =
   'Run keyturn doctor: it asks the consumer again and says why. Correct that, then run keyturn sweep; keyturn status <ref> shows each consumer.'
 
 /** The refusal for the first of these codes that a consumer has, with the reason of each such consumer. */
@@ -90,7 +97,7 @@ function consumersAgainst({ facts }: Look, codes: readonly Refused['code'][]): A
   const said = those.flatMap(({ key, why }) => (why === undefined ? [] : [shownReason(key, why, places)]))
   const silent = those.filter(({ why }) => why === undefined).map(({ key }) => key)
   const names = [...(silent.length > 0 ? [shownNames(silent, { places })] : []), ...said].join('; ')
-  return refuse(code === 'bad_config' ? code : 'held', `${whyNots[code]}: ${names}`, nextRefused)
+  return refuse(code === 'bad_config' ? code : 'held', `${whyNots[code]}: ${names}`, silent.length > 0 ? nextSilent : nextSaid[code])
 }
 
 const shownReason = (key: string, why: string, places: Look['facts']['places']): string =>
