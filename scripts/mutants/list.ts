@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.js'
 import { pairMutants } from './pairs.js'
 import { platformMutants } from './platform.js'
 import { poolerMutants } from './poolers.js'
+import { unfencedMutants } from './unfenced.js'
 
 export type { Mutant }
 
@@ -116,26 +117,13 @@ export const mutants: readonly Mutant[] = [
     tests: ['lifecycle/decide.test.ts', ...lifecycle],
   },
   {
-    name: 'publish on resume without looking',
-    edits: [
-      {
-        file: 'shared/stores/memory/publish.ts',
-        from: 'if (followers(parts).length === 0) return',
-        to: 'if (followers(parts).length === 0 || cell.journal?.rotation?.intent === true) return',
-      },
-    ],
-    tests: ['lifecycle/traces-publish.test.ts'],
-  },
-  {
     name: 'a publication from the future answers requests',
     edits: [{ file: 'shared/lifecycle/decide/rows/idle.ts', from: ' && !isFromFuture(state.publishedAt, facts.now)', to: '' }],
     tests: ['lifecycle/traces-clock.test.ts'],
   },
   {
     name: 'tell of what somebody else wrote at the same time without a login',
-    edits: [
-      { file: 'shared/lifecycle/consumers/announce.ts', from: 'if (isContested(state)) {', to: 'if (isContested(state) && now < 0) {' },
-    ],
+    edits: [{ file: 'shared/lifecycle/consumers/announce.ts', from: 'if (mustProve(state)) {', to: 'if (mustProve(state) && now < 0) {' }],
     tests: ['lifecycle/traces-publish.test.ts'],
   },
   {
@@ -244,6 +232,7 @@ export const mutants: readonly Mutant[] = [
   ...platformMutants,
   ...pairMutants,
   ...poolerMutants,
+  ...unfencedMutants,
   ...durabilityMutants,
   ...gcpMutants,
 ]

@@ -1,7 +1,6 @@
 import { assertSettled, claimedRotation } from '../core/claims.js'
 import { currentOf } from '../core/current.js'
 import { RotationError } from '../core/errors.js'
-import { newVersionId } from '../core/ids.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
@@ -22,12 +21,15 @@ import type {
 import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js'
 import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
-import { type Cell, revOf, stateOf } from './memory/cell.js'
-import { begin, strip, writePast } from './memory/others.js'
+import { placeLostError } from '../core/unfenced/errors.js'
+import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
+import { type Cell, fencedState, newCell, publicInfo, revOf } from './memory/cell.js'
+import { begin, type Disturbance, disturb, publicationsOf, serviceClaim, strip, writePast } from './memory/others.js'
 import { conflictError, type Effects, type Parts, writeJournal } from './memory/parts.js'
 import { type Profile, profiles } from './memory/profiles.js'
-import { bookkeep, publishChecked, publishFenced } from './memory/publish.js'
+import { publishFenced } from './memory/publish.js'
 import { discardValue, stageValue } from './memory/stage.js'
+import { callsOf, disposeUnfenced, unfencedState } from './memory/unfenced.js'
 
 const kind = storeKind('memory')
 const straight: Effects = async (_name, write) => write()
@@ -55,7 +57,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {
-    return stateOf(this.#cell(ref), this.#profile)
+    return this.#stateOf(this.#cell(ref))
   }
 
   async read(ref: SecretRef, version: VersionId): Promise<SecretText> {
@@ -73,82 +75,64 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
   async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
     const cell = this.#cell(state.ref)
     const now = this.#env.now()
-    if (this.#profile.serviceDriven) return this.#serviceClaim(cell, wish, now)
+    if (this.#profile.serviceDriven) return serviceClaim(cell, wish, now)
     const rotation = await this.#effects('claim', () => {
+      if (cell.placeLost) throw placeLostError(state.ref)
       if (state.rev !== revOf(cell, this.#profile)) throw conflictError(state.ref)
-      if (!this.#profile.blindAbsence && cell.current !== (state.current?.id ?? null)) throw conflictError(state.ref)
-      const claimed = claimedRotation(
-        {
-          journal: cell.journal,
-          current: state.current?.id ?? null,
-          published: [...cell.versions.values()].map(({ ours }) => ours),
-          now,
-          holderMayLive: true,
-        },
-        wish,
-      )
-      writeJournal(cell, { ...(cell.journal ?? { retiring: [] }), rotation: claimed })
-      return claimed
+      if (!this.#isUnfenced && cell.current !== (state.current?.id ?? null)) throw conflictError(state.ref)
+      const question = {
+        journal: cell.journal,
+        current: state.current?.id ?? null,
+        published: [state.current?.ours, ...[...cell.versions.values()].map(({ ours }) => ours)],
+        now,
+        holderMayLive: true,
+      }
+      const rotation = claimedRotation(question, wish)
+      writeJournal(cell, { ...(cell.journal ?? { retiring: [] }), rotation })
+      return rotation
     })
-    // Nobody else publishes while the claim lasts. What happened before it shows now.
-    if (cell.current !== (state.current?.id ?? null)) throw conflictError(state.ref)
+    // Nobody else publishes while the claim lasts. Where an absent journal has no revision, what happened before it shows now.
+    const isBlind = this.#profile.blindAbsence
+    if (isBlind && (await this.#stateOf(cell)).current?.id !== state.current?.id) throw conflictError(state.ref)
     const { token, kind, holder, attempt, base, leaseUntil } = rotation
     return { ref: state.ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }
   }
 
-  #serviceClaim(cell: Cell, wish: ClaimWish, now: number): Claim {
-    const inFlight = cell.label !== undefined && cell.staged.get(cell.label as string as VersionId)?.value !== undefined
-    if (cell.label !== wish.token && wish.kind !== 'rotate' && (!inFlight || cell.label === wish.replaces)) cell.label = wish.token // a person's own token, beside the service
-    if (cell.label !== wish.token) {
-      throw new RotationError('token_spent', `The service did not give this token for ${cell.ref.shown}.`, {
-        next: 'Start a new rotation.',
-      })
-    }
-    return {
-      ref: cell.ref,
-      token: wish.token,
-      kind: wish.kind,
-      holder: wish.holder,
-      attempt: 0,
-      base: cell.current,
-      leaseUntil: now + wish.leaseMs,
-      drivenBy: wish.kind === 'rotate' ? 'service' : 'engine', // a person's own rotation runs beside the service's
-    }
-  }
-
   async stage(claim: Claim, value: SecretText): Promise<StagedValue> {
-    return stageValue(this.#parts(claim), value)
+    const parts = this.#parts(claim)
+    return this.#isUnfenced ? stageUnfenced(callsOf(parts), claim, value) : stageValue(parts, value)
   }
 
   async discard(claim: Claim, version: VersionId): Promise<'again' | 'spent'> {
-    return discardValue(this.#parts(claim), version)
+    const parts = this.#parts(claim)
+    return this.#isUnfenced ? discardUnfenced(callsOf(parts), claim, version) : discardValue(parts, version)
   }
 
-  async publish(claim: Claim, version: VersionId): Promise<VersionInfo> {
-    const parts = { ...this.#parts(claim), version }
-    const info = this.#profile.publish === 'checked' ? await publishChecked(parts) : await publishFenced(parts)
-    await bookkeep(parts)
-    return info
+  async publish(claim: Claim, version: VersionId, tested?: SecretText): Promise<VersionInfo> {
+    const parts = this.#parts(claim)
+    return this.#isUnfenced ? publishUnfenced(callsOf(parts), claim, version, tested) : publishFenced({ ...parts, version })
   }
 
   async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
     const cell = this.#cell(state.ref)
     const { code, ...rest } = patch
     await this.#effects('note', () => {
+      if (cell.placeLost) throw placeLostError(state.ref)
       if (this.traits.journalCas && state.rev !== revOf(cell, this.#profile)) throw conflictError(state.ref)
       const { code: before, ...journal } = cell.journal ?? { retiring: [] }
       const after = code === null ? {} : optional('code', code ?? before)
       writeJournal(cell, { ...journal, ...rest, ...after })
     })
-    return stateOf(cell, this.#profile)
+    return this.#stateOf(cell)
   }
 
   async *list(filter: { readonly managed: boolean }): AsyncIterable<Listed> {
-    for (const cell of this.#cells.values()) if (!filter.managed || Object.keys(cell.policy).length > 0) yield stateOf(cell, this.#profile)
+    for (const cell of this.#cells.values()) if (!filter.managed || Object.keys(cell.policy).length > 0) yield await this.#stateOf(cell)
   }
 
   async dispose(ref: SecretRef, version: VersionId): Promise<void> {
     const cell = this.#cell(ref)
+    if (this.#isUnfenced) return disposeUnfenced(cell, this.#profile, this.#effects, version)
     await this.#effects('dispose', () => {
       if (cell.current === version || cell.journal?.rotation?.staged === version) throw conflictError(ref)
       const token = cell.versions.get(version)?.ours
@@ -166,19 +150,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     const ref = await this.resolve(name)
     if (this.#cells.has(ref.key))
       throw new RotationError('exists', `${ref.shown} already exists.`, { next: 'Put a new value into it, or choose another name.' })
-    const id = newVersionId(this.#env.now(), this.#env.random(6))
-    const version = { id, createdAt: this.#env.now(), hasValue: true, value }
-    const cell = {
-      ref,
-      versions: new Map([[id, version]]),
-      staged: new Map(),
-      current: id,
-      previous: null,
-      publishedAt: this.#env.now(),
-      journal: null,
-      journalRev: 0,
-      policy,
-    }
+    const cell = newCell(ref, this.#profile, this.#env, value, policy)
     await this.#effects('create', () => this.#cells.set(ref.key, cell))
     return ref
   }
@@ -199,7 +171,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
       ({ token, value }) => this.#profile.serviceDriven && value !== undefined && token !== cell.label && !published.has(token),
     )
     for (const { id, createdAt, hasValue } of unmarked) yield { id, createdAt, hasValue }
-    for (const { value: _, ...info } of [...cell.versions.values()].reverse()) yield info
+    yield* [...cell.versions.values()].reverse().map(publicInfo)
   }
 
   /** The platform's own look: this one shows everything at once. */
@@ -221,6 +193,11 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     })
   }
 
+  async restorePlace(ref: SecretRef): Promise<void> {
+    const cell = this.#cell(ref)
+    if (cell.placeLost) await this.#effects('restorePlace', () => void delete cell.placeLost)
+  }
+
   /** For tests: what a foreign `terraform apply` does to tags, annotations or a state object; with `staged` it deletes the whole staging place. */
   wipeJournal(ref: SecretRef, what?: 'staged'): void {
     if (what === 'staged') this.#cell(ref).staged.clear()
@@ -234,7 +211,25 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
 
   /** For tests: somebody writes a value past the engine. */
   writeForeign(ref: SecretRef, value: SecretText): VersionId {
-    return writePast(this.#cell(ref), value, this.#env)
+    return writePast(this.#cell(ref), this.#profile, value, this.#env)
+  }
+
+  /** For tests: what only a store without a condition does, or loses. */
+  disturb(ref: SecretRef, event: Disturbance): void {
+    disturb(this.#cell(ref), this.#profile, this.#env, event)
+  }
+
+  /** For tests: how often this store was published by rotations, although a version may not say so. */
+  publications(ref: SecretRef): number {
+    return publicationsOf(this.#cell(ref))
+  }
+
+  get #isUnfenced(): boolean {
+    return this.#profile.publish === 'checked'
+  }
+
+  async #stateOf(cell: Cell): Promise<SecretState> {
+    return this.#isUnfenced ? unfencedState(cell, this.#profile) : fencedState(cell, this.#profile)
   }
 
   #cell(ref: SecretRef): Cell {

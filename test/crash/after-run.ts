@@ -1,6 +1,6 @@
 import type { MemoryStore } from '../../shared/stores/memory.js'
 import type { Habit } from '../harness/consumers.js'
-import type { Fault } from '../harness/faults.js'
+import type { Fault, FaultMode } from '../harness/faults.js'
 import { laterMs } from '../harness/world.js'
 import { type AfterBroken, checkStory, nothingBrokenAfter, Story } from './after.js'
 import { type Plot, platformGoesOn, plots, recoverNow, sweepNow } from './after-stories.js'
@@ -18,7 +18,19 @@ export const afterTroubles = [
   'wiped and crashed',
   'stripped',
   'a person writes',
+  // Of stores whose writes have no condition:
+  'a person writes, crashed',
+  'an add comes twice',
+  'an older add comes late',
+  'crashed, its add comes next',
+  'crashed, its add comes later',
+  'a value is kept twice',
+  'a value is kept twice, crashed',
+  'lists lag',
+  'the place goes',
+  'the place goes, crashed',
 ] as const
+const anywhere = afterTroubles.slice(0, afterTroubles.indexOf('a person writes, crashed'))
 export type AfterTrouble = (typeof afterTroubles)[number]
 
 /** Who follows: nobody named; one at once and one late, both required; one that skips, one that is away for a week. */
@@ -71,7 +83,32 @@ function faultOf(story: Story, { at, trouble, setting }: Omit<AfterPlan, 'plot' 
   if (trouble === 'wiped and crashed') return { at, mode: 'after', act: wipe }
   if (trouble === 'stripped') return { at, mode: 'act', act: async () => (world.store as MemoryStore).stripPending(world.ref) }
   if (trouble === 'a person writes') return { at, mode: 'act', act: () => story.byHand() }
-  return { at, mode: trouble }
+  return unfencedFault(story, setting, at, trouble) ?? { at, mode: trouble as FaultMode }
+}
+
+/** What only happens where writes have no condition. */
+function unfencedFault(story: Story, setting: Setting, at: number, trouble: AfterTrouble): Fault | undefined {
+  const disturb = (event: 'staged twice' | 'lag' | 'place lost') => async (): Promise<void> => {
+    if (event === 'place lost') story.journalLost = true
+    setting.disturb?.(story.world, event)
+  }
+  const comes = (after: number) => async (): Promise<void> => {
+    story.later.push({ after, act: () => story.addLate('late add') })
+  }
+  const faults: Partial<Record<AfterTrouble, Omit<Fault, 'at'>>> = {
+    'a person writes, crashed': { mode: 'after', act: () => story.byHand() },
+    'an add comes twice': { mode: 'act', act: () => story.addLate('late add') },
+    'an older add comes late': { mode: 'act', act: () => story.addLate('older add') },
+    'crashed, its add comes next': { mode: 'before', act: comes(0) },
+    'crashed, its add comes later': { mode: 'before', act: comes(1) },
+    'a value is kept twice': { mode: 'act', act: disturb('staged twice') },
+    'a value is kept twice, crashed': { mode: 'after', act: disturb('staged twice') },
+    'lists lag': { mode: 'act', act: disturb('lag') },
+    'the place goes': { mode: 'act', act: disturb('place lost') },
+    'the place goes, crashed': { mode: 'after', act: disturb('place lost') },
+  }
+  const fault = faults[trouble]
+  return fault && { at, ...fault }
 }
 
 const passesMax = 14
@@ -87,13 +124,22 @@ export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   await plot.run(story, [first, ...second])
   if (setting.serviceDriven) await story.perform(platformGoesOn) // the service calls again with the same token until it is done
   await sweepUntilQuiet(story)
-  if ((plot.mayNeedPerson || (await needsPerson(story, plan.trouble))) && (await isStuck(story))) {
-    await story.perform(recoverNow, { overtakes: await isContested(story) })
-    for (let pass = 0; pass < 3; pass++) await story.perform(sweepNow)
-  }
+  if ((plot.mayNeedPerson || (await needsPerson(story, plan.trouble))) && (await isStuck(story))) await personActs(story, plan)
   await checkStory(story)
   await setting.close?.()
   return story.broken
+}
+
+/** What the runbook says. Where nobody has the value that was set, a person makes the target accept the stored one. */
+async function personActs(story: Story, { trouble }: AfterPlan): Promise<void> {
+  const isGone = trouble.startsWith('the place goes')
+  await story.perform(recoverNow, { overtakes: await isContested(story) })
+  if (isGone && story.world.rotator === 'a' && (await isStuck(story))) {
+    await story.setAtTarget()
+    await story.perform(recoverNow)
+  }
+  if (isGone) await sweepUntilQuiet(story)
+  for (let pass = 0; pass < 3; pass++) await story.perform(sweepNow)
 }
 
 /** Until everybody who comes back after a week has come back, and two sweeps in a row had nothing to do. */
@@ -110,17 +156,21 @@ async function sweepUntilQuiet(story: Story): Promise<void> {
  * store without a condition our version stands on theirs.
  */
 const needsPerson = async (story: Story, trouble: AfterTrouble): Promise<boolean> =>
-  trouble === 'stripped' || (trouble === 'a person writes' && (story.world.rotator === 'a' || (await isContested(story))))
+  trouble === 'stripped' ||
+  trouble.startsWith('the place goes') ||
+  trouble === 'an older add comes late' ||
+  (trouble.startsWith('a person writes') && (story.world.rotator === 'a' || (await isContested(story))))
 
-/** We wrote over somebody's value, and what is current then was never told to anybody: the person goes past it. */
-async function isContested({ world }: Story): Promise<boolean> {
-  const { journal } = await world.store.describe(world.ref)
-  return journal?.unproven !== undefined && journal.code === 'stuck'
+/** We wrote over somebody's value, or an old add came, and what is current then was never told to anybody: the person goes past it. */
+async function isContested({ world, setting }: Story): Promise<boolean> {
+  const { journal, current } = await world.store.describe(world.ref)
+  if (journal?.code !== 'stuck') return false
+  return journal.unproven !== undefined || (setting.disturb !== undefined && journal.announced !== current?.id)
 }
 
 async function isStuck({ world }: Story): Promise<boolean> {
-  const { journal } = await world.store.describe(world.ref)
-  return journal?.code === 'stuck' || !world.accepts(await world.currentText())
+  const { journal, placeLost } = await world.store.describe(world.ref)
+  return placeLost === true || journal?.code === 'stuck' || !world.accepts(await world.currentText())
 }
 
 /** The plot with this one trouble, or none: how many effects it has, and where its invocations end. */
@@ -151,6 +201,7 @@ export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<
 }
 
 function possible(setting: Setting, trouble: AfterTrouble): boolean {
+  if (!anywhere.includes(trouble)) return setting.disturb !== undefined
   if (trouble.startsWith('wiped')) return setting.wipe !== undefined
   return (trouble !== 'stripped' && trouble !== 'a person writes') || setting.memory
 }

@@ -113,7 +113,8 @@ export class Story {
       }
       this.publications.push({ version: state.current.id, user: this.#userOf(text), overtaken: false })
     }
-    if (world.rotator !== 'a' && !world.accepts(text)) this.broken.lockouts.push(`current is refused after ${name}`)
+    const isLate = state.current !== undefined && this.#late.has(state.current.id)
+    if (world.rotator !== 'a' && !isLate && !world.accepts(text)) this.broken.lockouts.push(`current is refused after ${name}`)
   }
   #userOf = (text: string): string => (JSON.parse(text) as { username: string }).username
 
@@ -123,6 +124,7 @@ export class Story {
     options: { readonly faults?: readonly Fault[]; readonly overtakes?: boolean; readonly afterMs?: number } = {},
   ): Promise<string | undefined> {
     if (this.stopsAtCrash && this.#crashed) return undefined
+    await this.#happens()
     const { world } = this
     const offset = this.#effects
     const faults = (options.faults ?? []).filter(({ at }) => at >= offset).map((fault) => ({ ...fault, at: fault.at - offset }))
@@ -150,6 +152,37 @@ export class Story {
       if (cause instanceof RotationError) return cause.code
       throw cause
     }
+  }
+
+  /**
+   * The platform carries out an add that was sent before, once more or late. Where it becomes current, it has gone past what was current, and nobody
+   * need be told of it: the target may refuse it.
+   */
+  async addLate(event: 'late add' | 'older add'): Promise<void> {
+    const last = this.publications.at(-1)
+    this.setting.disturb?.(this.world, event)
+    const { current } = await this.world.store.describe(this.world.ref)
+    if (current === undefined || current.id === last?.version) return
+    this.#late.add(current.id)
+    if (last) last.overtaken = true
+    await this.#look('a late add')
+    const now = this.publications.at(-1)
+    if (now) now.overtaken = true
+  }
+  readonly #late = new Set<VersionId>()
+  /** What happens before the next invocation but so many. */
+  readonly later: { after: number; act(): Promise<void> }[] = []
+  async #happens(): Promise<void> {
+    for (const one of this.later.splice(0)) {
+      if (one.after === 0) await one.act()
+      else this.later.push({ ...one, after: one.after - 1 })
+    }
+  }
+
+  /** A person makes the target accept what is stored as current. */
+  async setAtTarget(): Promise<void> {
+    const { username, password } = JSON.parse(await this.world.currentText()) as { username: string; password: string }
+    this.world.target.accounts.set(username, password)
   }
 
   /** Somebody sets another credential and stores it, past us. */

@@ -10,15 +10,18 @@ export interface Broken {
 }
 export const nothingBroken = (): Broken => ({ lockouts: [], lost: [], untestedVisible: [], other: [] })
 
-/** Looks after every single effect: P1, P3 and P4, and that no value which the target accepts is gone from the store. */
-export function watchPromises(world: World, broken: Broken): void {
+/**
+ * Looks after every single effect: P1, P3 and P4, and that no value which the target accepts is gone from the store. `alone`: nobody else acts. Where a
+ * person published, or deleted what is staged, an unpublished value of the other account may go: what is stored as current works, or the end shows it.
+ */
+export function watchPromises(world: World, broken: Broken, alone: boolean): void {
   let seen = world.firstValue
   world.watch = async (name) => {
     const current = await world.currentText()
-    if (current !== seen && !provenBefore(world, current)) broken.untestedVisible.push(`after ${name}`)
+    if (current !== seen && !world.writtenByHand.has(current) && !provenBefore(world, current)) broken.untestedVisible.push(`after ${name}`)
     seen = current
     if (world.rotator !== 'a' && !world.accepts(current)) broken.lockouts.push(`current is refused after ${name} (P4)`)
-    if (world.rotator === 'a' || world.rotator === 'b') {
+    if (alone && (world.rotator === 'a' || world.rotator === 'b')) {
       const kept = await storedPasswords(world)
       for (const [user, password] of world.target.accounts)
         if (password !== '' && !kept.has(password)) broken.lost.push(`the password of ${user} after ${name}`)

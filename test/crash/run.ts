@@ -1,5 +1,5 @@
 import type { FaultMode } from '../harness/faults.js'
-import { eachPoint, effectsOfHappyPath, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
+import { eachPoint, effectsOfHappyPath, isUnfenced, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
 import { type Broken, nothingBroken } from './promises.js'
 import { picked } from './sample.js'
 
@@ -26,6 +26,7 @@ export async function runInto(tally: Tally, setting: Setting, plan: Plan, effect
 
 /** A service serialises the steps of one secret (R2): two at once with a value that one of them gives up do not happen there. */
 function possible(setting: Setting, trouble: Trouble): boolean {
+  if (isUnfenced(trouble)) return setting.disturb !== undefined
   if (trouble.startsWith('wiped')) return setting.wipe !== undefined
   const two = trouble === 'second holder' || trouble === 'taken over'
   return !(two && setting.serviceDriven && (setting.refuseFirst ?? 0) > 0)

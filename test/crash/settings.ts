@@ -17,6 +17,8 @@ export const settingOf = (watched: Watched, rotator: MemoryClass, refuseFirst = 
   memory: watched.memory,
   openStore: watched.open,
   ...(watched.wipe ? { wipe: watched.wipe } : {}),
+  ...(watched.disturb ? { disturb: watched.disturb } : {}),
+  ...(watched.bare ? { bare: watched.bare } : {}),
   ...(watched.close ? { close: watched.close } : {}),
 })
 

@@ -9,6 +9,7 @@ import { createClient } from '../../shared/stores/aws-secrets-manager/api.js'
 import { makeFolders } from '../../shared/stores/file/home.js'
 import { deriveKeys } from '../../shared/stores/file/keys.js'
 import { FileStore } from '../../shared/stores/file.js'
+import type { Disturbance } from '../../shared/stores/memory/others.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
 import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js'
@@ -62,8 +63,14 @@ export interface Watched {
   open: OpenStore
   /** Loses its journal, as a foreign tool would; absent where the journal is in the same object as the value. */
   wipe?(world: World): void
+  /** What only a store without a condition does; absent for the others. */
+  disturb?(world: World, event: Disturbance): void
+  /** Nothing on a version says whose it is: where the journal is lost, nobody knows which token published it. */
+  readonly bare?: true
   close?(): Promise<void>
 }
+
+const disturb = (world: World, event: Disturbance): void => (world.store as MemoryStore).disturb(world.ref, event)
 
 const memory = (profile: ProfileName): NamedStore => ({
   name: `memory (${profile})`,
@@ -73,6 +80,8 @@ const memory = (profile: ProfileName): NamedStore => ({
     memory: true,
     open: (env, effects) => new MemoryStore(env, profiles[profile], effects),
     wipe: (world) => (world.store as MemoryStore).wipeJournal(world.ref),
+    ...(profiles[profile].publish === 'checked' ? { disturb } : {}),
+    ...('bare' in profiles[profile] ? { bare: true } : {}),
   },
   engine: !profiles[profile].serviceDriven,
   forgets: true,

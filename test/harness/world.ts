@@ -41,6 +41,8 @@ export class World {
   #byHand = 0
   #lastCurrent: string | undefined
   watch: (name: string) => Promise<void> = async () => {}
+  /** What people stored past the engine. */
+  readonly writtenByHand = new Set<string>()
   /** Which process made which of the target's logins. */
   readonly loginsBy: string[] = []
   #stale: SecretState | undefined
@@ -179,7 +181,9 @@ export class World {
     if (!(this.store instanceof MemoryStore)) throw new Error('Only the memory store can be written past the engine.')
     const before = JSON.parse(await this.currentText()) as { username: string; ring?: readonly { kid: string; key: string }[] }
     const password = `by-hand-${++this.#byHand}-0123456789`
-    this.store.writeForeign(this.ref, new SecretText(JSON.stringify({ ...before, ...this.#setByHand(before, password) })))
+    const text = JSON.stringify({ ...before, ...this.#setByHand(before, password) })
+    this.writtenByHand.add(text)
+    this.store.writeForeign(this.ref, new SecretText(text))
   }
   #setByHand(before: { username: string; ring?: readonly { kid: string; key: string }[] }, password: string): object {
     if (this.rotator === 'f') {
@@ -193,6 +197,14 @@ export class World {
     const id = `key-hand-${this.#byHand}`
     this.target.keys.set(id, { id, secret: password, tag: 'by hand', createdAt: this.env.time })
     return { username: id, password }
+  }
+
+  /** How often a rotation published. The memory store knows it even where no version says whose it is. */
+  async published(ref: SecretRef = this.ref): Promise<number> {
+    if (this.store instanceof MemoryStore) return this.store.publications(ref)
+    let count = 0
+    for await (const { ours } of this.store.history(ref)) if (ours !== undefined) count++
+    return count
   }
 
   /** How often what consumers read changed. */

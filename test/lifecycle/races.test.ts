@@ -30,11 +30,7 @@ async function endOf(run: Promise<RotationResult>): Promise<End> {
   }
 }
 
-async function published(world: World): Promise<number> {
-  let count = 0
-  for await (const { ours } of world.store.history(world.ref)) if (ours !== undefined) count++
-  return count
-}
+const published = (world: World): Promise<number> => world.published()
 
 async function assertSettled(world: World): Promise<void> {
   assert.ok(world.accepts(await world.currentText()), 'the stored current value is refused')
@@ -131,13 +127,16 @@ describe('a rotator that slept while its lease was taken over', () => {
               }
               const asked = world.env.time
               const end = await endOf(world.run(world.newProcess([{ at, mode: 'act', act }]), { token: tokenOf('sleeper'), at: asked }))
-              assert.ok(['published', ...quiet, 'held', 'foreign_write'].includes(end), `${name}: ended ${end}`)
+              // A value that was kept after another one had taken over is a leftover of its token, which is spent then.
+              const late = profiles[profile].publish === 'checked' ? ['token_spent'] : []
+              assert.ok(['published', ...quiet, 'held', 'foreign_write', ...late].includes(end), `${name}: ended ${end}`)
               world.env.time += laterMs
               await endOf(world.run(world.newProcess(), { kind: 'resume' }))
               assert.ok(world.accepts(await world.currentText()), `${name}: the stored current value is refused`)
               assert.equal((await world.store.describe(world.ref)).journal?.code, undefined, `${name}: stuck`)
               if (who === 'the same token') assert.equal(await published(world), 1, name)
-              assert.ok((await published(world)) <= 2, name)
+              // What was sent before the lease ended arrives all the same, where the write has no condition.
+              assert.ok((await published(world)) <= (name === 'publish' && late.length > 0 ? 3 : 2), name)
             })
           })
         }

@@ -13,11 +13,7 @@ const token = 'a-token-of-a-person-0123456789abcdef' as Token
 const open = async (profile: ProfileName, rotator: MemoryClass, policy = {}): Promise<World> =>
   World.open(rotator, settingFor(profile, rotator).openStore, `rotate-${profile}-${rotator}`, policy)
 const engineProfiles = (Object.keys(profiles) as ProfileName[]).filter((name) => !profiles[name].serviceDriven)
-const publishedCount = async (world: World): Promise<number> => {
-  let count = 0
-  for await (const { ours } of world.store.history(world.ref)) if (ours !== undefined) count++
-  return count
-}
+const publishedCount = (world: World): Promise<number> => world.published()
 const codeOf = (outcome: PromiseSettledResult<{ outcome: string }>): string =>
   outcome.status === 'fulfilled' ? outcome.value.outcome : String((outcome.reason as { code?: string }).code)
 const withPassword = (text: string, password: string): SecretText =>

@@ -33,6 +33,8 @@ export interface Journal {
   readonly reckoned?: { readonly version: VersionId; readonly at: number }
   /** Current, where somebody wrote while we published: it is proven by one login before anybody is told about it. */
   readonly unproven?: VersionId
+  /** Staged values that were given up and may still have to be removed. Nothing shows them any more. */
+  readonly condemned?: readonly VersionId[]
   readonly retiring: readonly Retiring[]
   /** By consumer. A cache for people; for `manual` ones and callbacks it is the evidence. */
   readonly seen?: Readonly<Record<string, Seen>>

@@ -21,6 +21,8 @@ export interface VersionInfo {
   readonly ours?: Token
   /** It was current before and became current again without a write (labels moved by hand): another publication of the same token. */
   readonly returned?: boolean
+  /** An older version has the same payload (or token), and nothing explains how this one came to be current: an add came late, or somebody went back. */
+  readonly copiesOlder?: true
 }
 
 /** token and base are kept WITH the value (envelope, tag, label), so that a wiped journal loses nothing. */
@@ -47,6 +49,13 @@ export interface SecretView {
   /** null: wiped or never written, which is not the same as empty. */
   readonly journal: Journal | null
   readonly native?: Native
+  /**
+   * Writes have no condition there: a version may be added twice or late, and its token, if it has one, does not tell one publication from another. What
+   * is current without an explanation is proven by one login before anybody is told.
+   */
+  readonly unfenced?: true
+  /** The place that keeps staged values and the journal is gone, so that nothing can be claimed or noted. */
+  readonly placeLost?: true
 }
 
 /** One reading of a secret: everything that decide() needs, nothing secret. Only `not_found` means absent. */
@@ -153,9 +162,10 @@ export interface SecretStore {
   /**
    * Makes `version` what consumers read, and what was current the previous version; bookkeeping included, which ends a durable code: the value was
    * tested. Idempotent by token. fenced: conditional on
-   * base. checked: intent first, then write, then check by id what follows base. conflict, foreign_write, ambiguous.
+   * base. unfenced: intent first, then a look at what follows base, before and after the write. `tested`: the value, where this process has just tested
+   * it; it is published even if the staging place is gone. conflict, foreign_write, ambiguous, stuck.
    */
-  publish(claim: Claim, version: VersionId): Promise<VersionInfo>
+  publish(claim: Claim, version: VersionId, tested?: SecretText): Promise<VersionInfo>
   /** Compare-and-set on state.rev, if the store has one. conflict, denied (drop-in roles: then run without a journal). */
   note(state: SecretState, patch: NotePatch): Promise<SecretState>
   /** Needs constant memory; staging places never appear. A secret that cannot be read goes to `failed`; without `failed` it ends the listing. */
@@ -178,4 +188,6 @@ export interface SecretStoreAdmin {
   history(ref: SecretRef): AsyncIterable<VersionInfo>
   /** Removes marks, staging place and policy and nothing else: the secret is then as if it had never been managed. */
   release(ref: SecretRef): Promise<void>
+  /** Makes a staging place that is gone again, empty; no-op where it is there. Absent for a store whose staging place cannot go alone. */
+  restorePlace?(ref: SecretRef): Promise<void>
 }

@@ -4,13 +4,14 @@ import { optional } from '../../core/optional.js'
 import type { Change, Consumer } from '../../core/ports/notifier.js'
 import type { Retiring, SecretState, SecretView, Seen, VersionInfo } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
+import { placeLostError } from '../../core/unfenced/errors.js'
 import { changeOf, isDue } from '../decide/publication.js'
 import { mustReckon } from '../decide/reckoned.js'
 import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
-import { assertCurrentWorks, isContested } from './contested.js'
+import { mustProve, proveCurrent } from './contested.js'
 import { type Delivery, deliver, saysElse, seenBy, wasTold } from './deliver.js'
 
 /** How one announce pass ended; `told` also lists who was told before. */
@@ -32,6 +33,7 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   let isReckoned = !deps.journal
   return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
     const now = deps.env.now()
+    if (state.placeLost) throw placeLostError(ref) // what cannot be noted would be repeated by every pass
     if (!isReckoned && mustReckon(state, now)) {
       const isNoted = await reckon(tools, state)
       isReckoned = true // once: where notes are denied, its times stay as they are
@@ -44,9 +46,9 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
     if (!due && overtaken.length === 0) return { ref, outcome: 'none', told: [] }
     const setup = await loadSetup()
     assertConsumers(setup)
-    if (isContested(state)) {
+    if (mustProve(state)) {
       if (journal?.code !== undefined) return { ref, outcome: 'waiting', told: [] } // no login before a person has looked
-      await assertCurrentWorks(tools, setup, state)
+      if ((await proveCurrent(tools, setup, state)) === 'again') return 'again'
     }
     const change = changeOf(state, current)
     const told = await deliverAll(tools, setup, state, change, overtaken)

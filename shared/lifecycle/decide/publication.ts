@@ -39,8 +39,10 @@ export function changeOf(state: SecretView, current: VersionInfo): Change {
   const rotation = state.journal?.rotation
   const known = rotation?.token === current.ours ? rotation : undefined
   const ours = current.returned ? undefined : current.ours
+  // A store whose writes have no condition may carry an older rotation's token, or none: a late add would look like a change that was heard before.
+  const told = state.unfenced ? undefined : ours
   return {
-    id: deriveChangeId(ref, ours ?? { version: current.id, publishedAt }),
+    id: deriveChangeId(ref, told ?? { version: current.id, publishedAt }),
     ref,
     version: current.id,
     previous: state.previous?.id ?? null,

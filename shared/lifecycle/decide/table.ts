@@ -19,6 +19,18 @@ function replacedBy({ state, open, request }: Look) {
 /** The table; the numbers are those of docs/design.md. claim answers row 12, another holder's live lease. */
 export const rows: readonly Row[] = [
   {
+    id: '0l',
+    state: 'the staging place is gone, and the journal with it',
+    request: 'all',
+    when: (l) => l.state.placeLost === true,
+    answer: () =>
+      refuse(
+        'stuck',
+        'its staging place is gone, and the journal with it',
+        'keyturn recover <ref> --yes makes it again, and tries every stored value once.',
+      ),
+  },
+  {
     id: '0',
     state: 'no current value',
     request: 'all',

@@ -47,7 +47,7 @@ export interface Answered {
 
 /** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
 export async function dueActions(deps: Deps, state: SecretView): Promise<readonly SweepAction[]> {
-  if (state.journal?.code !== undefined) return dueAlways(deps, state).due
+  if (state.journal?.code !== undefined || state.placeLost) return dueAlways(deps, state).due
   const setup = await opened(createTools(deps), state).setup()
   return dueOf(deps, state, setup)
 }
@@ -59,6 +59,7 @@ interface DueAlways {
 
 /** What is due whatever the secret holds, even while it is stuck. */
 function dueAlways(deps: Deps, state: SecretView): DueAlways {
+  if (state.placeLost) return { due: ['announce'], open: false } // which says so
   const now = deps.env.now()
   const { journal, pending, loose, drivenBy } = state
   const rotation = journal?.rotation
@@ -80,7 +81,7 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Swe
   const now = deps.env.now()
   const { due: always, open } = dueAlways(deps, state)
   const { settings, rotator, configuration, companions } = setup
-  if (rotator === undefined || !mayStart({ deps }, state) || state.journal?.code !== undefined) return always
+  if (rotator === undefined || !mayStart({ deps }, state) || state.journal?.code !== undefined || state.placeLost) return always
   const due = [...always]
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
   if (due.includes('resume')) return due

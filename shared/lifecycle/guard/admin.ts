@@ -1,5 +1,5 @@
 import type { SecretStore, SecretStoreAdmin } from '../../core/ports/store.js'
-import type { Whole } from '../../core/whole.js'
+import { wholeOf } from '../../core/whole.js'
 import { type Guard, type GuardedCall, guarded } from './guarded.js'
 import { guardedListing } from './listing.js'
 import { guardStore } from './store.js'
@@ -10,7 +10,8 @@ type Opened = SecretStore & SecretStoreAdmin
 export function guardAdmin(store: Opened, guard: Guard): Opened {
   const classify = (cause: unknown) => store.classify(cause)
   const call = (name: string, ref: string, effect: boolean): GuardedCall => ({ name: `store.${name}`, ref, effect, classify })
-  const admin: Whole<SecretStoreAdmin> = {
+  const { restorePlace } = store
+  const admin = wholeOf<SecretStoreAdmin>({
     create: (name, value, policy) => {
       guard.redactor.learn(value)
       return guarded(guard, call('create', name, true), () => store.create(name, value, policy))
@@ -18,6 +19,7 @@ export function guardAdmin(store: Opened, guard: Guard): Opened {
     setPolicy: (ref, patch) => guarded(guard, call('setPolicy', ref.shown, true), () => store.setPolicy(ref, patch)),
     release: (ref) => guarded(guard, call('release', ref.shown, true), () => store.release(ref)),
     history: (ref) => guardedListing(guard, call('history', ref.shown, false), () => store.history(ref)),
-  }
+    restorePlace: restorePlace && ((ref) => guarded(guard, call('restorePlace', ref.shown, true), () => restorePlace.call(store, ref))),
+  })
   return { ...guardStore(store, guard), ...admin }
 }

@@ -44,9 +44,9 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
       guarded(guard, change('discard', claim.ref.shown, { token: claim.token, version, deadline: claim.leaseUntil }), () =>
         store.discard(claim, version),
       ),
-    publish: (claim, version) =>
+    publish: (claim, version, tested) =>
       guarded(guard, change('publish', claim.ref.shown, { token: claim.token, version, deadline: claim.leaseUntil }), () =>
-        store.publish(claim, version),
+        store.publish(claim, version, tested),
       ),
     note: (state, patch) => guarded(guard, change('note', state.ref.shown), () => store.note(state, patch)),
     // In constant memory: what fails of one secret is told to the lifecycle, and what fails of the listing ends it.

@@ -3,10 +3,9 @@ import { seeLogin } from '../../core/login-seen.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Action } from '../decide/action.js'
-import { lookContext } from '../secret/context.js'
+import { ownContext } from '../secret/context.js'
+import { assertNoneEnding } from '../secret/publish-again.js'
 import type { Known, Tools } from '../secret/setup.js'
-import { parsedOrNot } from './first-look.js'
-import { assertNoneEnding } from './recover.js'
 
 type Go = Extract<Action, { do: 'go' }>
 
@@ -49,10 +48,9 @@ const tokenOf = (info: NonNullable<SecretState['pending' | 'current']>) => ('tok
 
 async function assertAccepted(tools: Tools, setup: Known, state: SecretState, supplied: SecretText): Promise<void> {
   const { rotator, policy } = setup
-  const { ref, current } = state
+  const { ref } = state
   const value = rotator.parse(supplied, policy)
-  const own = !rotator.traits.outside && current ? { current: await parsedOrNot(tools, rotator, policy, state, current.id) } : {}
-  const { passwordAccepted, why } = await seeLogin(rotator, { ...(await lookContext(tools, setup, state)), ...own }, value)
+  const { passwordAccepted, why } = await seeLogin(rotator, await ownContext(tools, setup, state), value)
   if (passwordAccepted) return
   const known = why === undefined ? '' : ` ${why.message}`
   throw new RotationError(

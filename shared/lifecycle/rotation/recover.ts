@@ -1,13 +1,13 @@
-import { isLeaseLive, leaseMsMax } from '../../core/clock.js'
+import { leaseMsMax } from '../../core/clock.js'
 import { RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
-import type { Retiring } from '../../core/ports/journal.js'
 import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { Deps } from '../secret/deps.js'
 import { endLease, leased } from '../secret/lease.js'
-import { openSecret } from '../secret/open.js'
+import { type Opened, openSecret } from '../secret/open.js'
+import { assertNoneEnding, publishAgain } from '../secret/publish-again.js'
 import type { Known, Tools } from '../secret/setup.js'
 import { giveUpValue } from './refused-value.js'
 import { readPending } from './steps.js'
@@ -54,11 +54,12 @@ export async function recover(
   yes: boolean,
   { after }: Asked = {},
 ): Promise<Recovery> {
-  const versions = (ref: SecretRef) => admin.history(ref)
-  const { tools, ref, state, known: loadKnown } = await openSecret(deps, refText, { ways: 'back', versions })
+  const { opened, isMade } = await openWithPlace(deps, admin, refText, yes)
+  const { tools, ref, state, known: loadKnown } = opened
   const known = await loadKnown()
   const { tried, left, stoppedAt } = await tryVersions(tools, known, state, admin, after)
-  const action = safeAction(state, tried, deps.env.now())
+  const judged = safeAction(state, tried, deps.env.now())
+  const action = isMade && judged.do === 'nothing' ? placeMade : judged
   const found = { ref, tried, action, left, ...optional('after', stoppedAt) }
   if (yes && action.do === 'by hand') await stopForPut(tools, state, tried)
   if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ...found, done: false }
@@ -70,6 +71,22 @@ async function carryOut(tools: Tools, known: Known, state: SecretState, action: 
   if (action.do === 'restore') await restore(tools, known, state, action.version)
   else if (action.do === 'discard') await discard(tools, known, state)
   else if (state.journal?.code !== undefined) await tools.store.note(state, { code: null })
+}
+
+const placeMade: SafeAction = { do: 'unstick', why: 'the staging place was made again: rotations may start again' }
+
+/** Makes a lost staging place again before anything is tried: without it nothing can be noted. The state is read again then. */
+async function openWithPlace(
+  deps: Deps,
+  admin: SecretStoreAdmin,
+  refText: string,
+  yes: boolean,
+): Promise<{ readonly opened: Opened; readonly isMade: boolean }> {
+  const open = () => openSecret(deps, refText, { ways: 'back', versions: (ref) => admin.history(ref) })
+  const first = await open()
+  if (!first.state.placeLost || !yes || admin.restorePlace === undefined) return { opened: first, isMade: false }
+  await admin.restorePlace(first.ref)
+  return { opened: await open(), isMade: true }
 }
 
 /** Where the target refuses current, a put must not wait for grace or announcements: a stuck secret takes one that a login proves. */
@@ -100,7 +117,9 @@ export function safeAction(state: SecretState, tried: readonly Tried[], now: num
   return { do: 'by hand', why: 'the target accepts no stored value: set the current one at the target' }
 }
 
-function whileCurrentWorks({ journal, drivenBy, pending: staged }: SecretState, pending: Tried | undefined, now: number): SafeAction {
+function whileCurrentWorks(state: SecretState, pending: Tried | undefined, now: number): SafeAction {
+  const { journal, drivenBy, pending: staged, placeLost } = state
+  if (placeLost) return { do: 'unstick', why: 'the target accepts the current value; the staging place is gone and has to be made again' }
   if (journal?.code !== undefined) return { do: 'unstick', why: 'the target accepts the current value: rotations may start again' }
   const isRefused = pending?.works === 'refused' && pending.why === undefined
   // A platform's own rotation is left to it for as long as one of its invocations may still be at work.
@@ -125,44 +144,19 @@ async function discard(tools: Tools, setup: Known, state: SecretState): Promise<
   if (after.journal?.code !== undefined) await store.note(after, { code: null })
 }
 
-/** Publishes the value of an older version under a new token. It is staged first, so that it is never only in this process, and tested once more. */
+/** Publishes the value of an older version. The secret stays stuck until then: where the process dies earlier, nothing logs in before a person has looked. */
 async function restore(tools: Tools, setup: Known, state: SecretState, version: VersionId): Promise<void> {
   const { store, deps } = tools
+  const { shown } = state.ref
   assertNoneEnding(state, deps.env.now())
-  const open = state.journal?.rotation?.published === undefined ? state.journal?.rotation : undefined
-  const claim = await store.claim(state, {
-    token: await tokenFor(tools, state),
-    kind: 'put',
-    holder: deps.holder,
-    leaseMs: deps.leaseMs,
-    reason: `recover: restores ${version}`,
-    ...optional('replaces', open?.token),
-  })
-  const work = await openWork(tools, setup, state, { ...claim, base: state.current?.id ?? claim.base })
-  const text = await store.read(state.ref, version)
-  const staged = await store.stage(claim, text)
-  const works = staged.stored !== 'other' && (await setup.rotator.accepted(work.context, setup.rotator.parse(text, setup.policy)))
-  if (!works) {
-    if (staged.stored !== 'other') await store.discard(claim, staged.version)
-    throw new RotationError('target_auth', `${version} of ${state.ref.shown} could not be shown to work any more; nothing was published.`, {
-      next: `Run keyturn recover ${state.ref.shown} again.`,
+  const under = { token: await tokenFor(tools, state), reason: `recover: restores ${version}` }
+  if (!(await publishAgain(tools, setup, state, version, under))) {
+    throw new RotationError('target_auth', `${version} of ${shown} could not be shown to work any more; nothing was published.`, {
+      next: `Run keyturn recover ${shown} again.`,
     })
   }
-  // The publication ends stuck: a process that dies earlier leaves it, so that nothing logs in before a person has looked again.
-  await store.publish(claim, staged.version)
   const after = await store.describe(state.ref)
   if (after.journal?.code !== undefined) await store.note(after, { code: null })
-}
-
-/** held while another process retires a credential: it may end the account that would become current. `again`: the command to run afterwards. */
-export function assertNoneEnding({ ref, journal }: SecretState, now: number, again = 'recover'): void {
-  const isEnding = ({ state, leaseUntil = 0 }: Retiring): boolean => state === 'armed' && isLeaseLive(leaseUntil, now)
-  const ending = (journal?.retiring ?? []).find(isEnding)
-  if (ending === undefined) return
-  const until = new Date(ending.leaseUntil ?? 0).toISOString()
-  throw new RotationError('held', `${ending.id} of ${ref.shown} is being retired at this moment.`, {
-    next: `Run keyturn ${again} ${ref.shown} again after ${until}.`,
-  })
 }
 
 /** A token of our own, even where a service drives. There the pending mark is removed from a refused value first, because its token keeps that value. */

@@ -56,7 +56,7 @@ export async function runSteps(
   }
   const version = pending?.version ?? versionOf(action)
   await prepareCompanions(work, state, action, version)
-  const info = await finishSecret(work, version)
+  const info = await finishSecret(work, version, done.includes('test') ? pending?.text : undefined)
   ended('finish')
   const previous = state.current?.id === info.id ? undefined : state.current?.id
   const windowMs = changedAt !== undefined && hasOneSlot(work) ? env.now() - changedAt : undefined

@@ -194,6 +194,9 @@ async function verifyPatiently(work: Work, pending: Pending): Promise<readonly D
   }
 }
 
-/** finishSecret: the only step that changes what consumers read. */
-export const finishSecret = ({ tools, claim }: Pick<Work, 'tools' | 'claim'>, version: VersionId): Promise<VersionInfo> =>
-  tools.store.publish(claim, version)
+/** finishSecret: the only step that changes what consumers read. `tested`: the value, where this process has just tested it. */
+export const finishSecret = (
+  { tools, claim }: Pick<Work, 'tools' | 'claim'>,
+  version: VersionId,
+  tested?: SecretText,
+): Promise<VersionInfo> => tools.store.publish(claim, version, tested)

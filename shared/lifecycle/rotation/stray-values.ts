@@ -2,6 +2,7 @@ import { optional } from '../../core/optional.js'
 import type { ClaimWish, SecretState, Staged } from '../../core/ports/store.js'
 import type { Action } from '../decide/action.js'
 import { wishFor } from '../secret/plain-put.js'
+import { publishAgain } from '../secret/publish-again.js'
 import type { Known, Tools } from '../secret/setup.js'
 import { giveUpValue, markStuck } from './refused-value.js'
 import { readPending } from './steps.js'
@@ -31,7 +32,7 @@ export async function probe(tools: Tools, setup: Known, state: SecretState, acti
   const work = await openWork(tools, setup, { ...state, pending: newest }, onCurrent)
   if (action.leftover) {
     const pending = await readPending(work, newest.id)
-    return dropLeftover(work, pending.version, pending.value)
+    return dropLeftover(work, setup, pending.version, pending.value)
   }
   const chosen = await chooseOne(work, action.versions, newest)
   const replaces = chosen.token === newest.token ? undefined : newest.token
@@ -57,10 +58,14 @@ async function chooseOne(work: Work, versions: readonly Staged[], newest: Staged
   return markStuck(work, 'The target accepts neither the current credential nor any staged one that was found.')
 }
 
-async function dropLeftover(work: Work, version: Staged['id'], pending: unknown): Promise<void> {
-  const { rotator, context } = work
+async function dropLeftover(work: Work, setup: Known, version: Staged['id'], pending: unknown): Promise<void> {
+  const { rotator, context, tools, claim } = work
   if (await acceptsCurrent(work)) return void (await giveUpValue(work, version, pending))
   const alive = await rotator.accepted(context, pending)
+  const now = await tools.store.describe(claim.ref)
+  // An old add that came between our test and our publication is nobody's new value: what the target accepts takes its place.
+  const isLate = now.current?.copiesOlder === true && now.current.id === claim.base
+  if (alive && isLate && (await publishAgain(tools, setup, now, version))) return
   const what = alive ? 'only the pending one' : 'neither that nor the pending one'
   return markStuck(work, `Somebody published another value while a rotation was open, and the target accepts ${what}.`)
 }

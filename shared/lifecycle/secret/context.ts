@@ -1,12 +1,12 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
 import { prefix, type Settings } from '../../core/policy/index.js'
-import type { Context } from '../../core/ports/rotator.js'
+import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
-import type { SecretRef, Token } from '../../core/ports/words.js'
+import type { Policy, SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { guarded } from '../guard/index.js'
-import type { Setup, Tools } from './setup.js'
+import type { Known, Setup, Tools } from './setup.js'
 
 /** Reads the administrator where the policy names one, and tells the redactor its value. admin_mismatch where that is the secret itself. */
 export async function adminOf(
@@ -28,6 +28,31 @@ export async function adminOf(
     })
   }
   return { admin }
+}
+
+/** Reads a stored value; undefined where it is not a credential of this kind. */
+export async function parsedOrNot(
+  { store }: Tools,
+  rotator: AnyRotator,
+  policy: Policy,
+  { ref }: Pick<SecretState, 'ref'>,
+  version: VersionId,
+): Promise<unknown> {
+  try {
+    return rotator.parse(await store.read(ref, version), policy)
+  } catch (cause) {
+    if (codeOf(cause) === 'bad_value') return undefined
+    throw cause
+  }
+}
+
+/** The same as lookContext; for a self-issued value, which its own rotator compares with current, with what is current. */
+export async function ownContext(tools: Tools, setup: Known, state: SecretState): Promise<Context<unknown>> {
+  const { rotator, policy } = setup
+  const { current } = state
+  const context = await lookContext(tools, setup, state)
+  if (rotator.traits.outside || current === undefined) return context
+  return { ...context, current: await parsedOrNot(tools, rotator, policy, state, current.id) }
 }
 
 /** A context for looking only: it belongs to no rotation and holds no claim. */

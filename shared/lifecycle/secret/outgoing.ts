@@ -17,8 +17,10 @@ function leftVersions({ current, previous, journal }: SecretState): readonly Ver
   const published = rotation?.published ?? unnoted
   const isOvertaken = published !== undefined && published !== current?.id
   const overtaken = isOvertaken ? [published, rotation?.base] : []
+  // Where the intent stands the publication may have gone out, whatever is current now.
+  const sent = rotation?.intent === true ? [rotation.base] : []
   const noted = new Set((journal?.retiring ?? []).map(({ version }) => version))
-  const left = [previous?.id, journal?.announced, ...overtaken].filter((id): id is VersionId => id !== undefined && id !== null)
+  const left = [previous?.id, journal?.announced, ...overtaken, ...sent].filter((id): id is VersionId => id !== undefined && id !== null)
   return [...new Set(left)].filter((id) => id !== current?.id && !noted.has(id))
 }
 

@@ -1,14 +1,19 @@
+import { newVersionId } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
+import type { Env } from '../../core/ports/env.js'
 import type { Journal, SecretState, Staged, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Profile } from './profiles.js'
 
+/** A published version; `by`: the token that made it, which the store itself may not know. */
+export type Kept = VersionInfo & { readonly value: SecretText; readonly number: number; readonly by?: Token }
+
 /** One secret in the memory store. */
 export interface Cell {
   readonly ref: SecretRef
   /** In the order in which they were written. */
-  readonly versions: Map<VersionId, VersionInfo & { readonly value: SecretText }>
+  readonly versions: Map<VersionId, Kept>
   readonly staged: Map<VersionId, Staged & { readonly value?: SecretText }>
   current: VersionId | null
   previous: VersionId | null
@@ -16,19 +21,62 @@ export interface Cell {
   journal: Journal | null
   /** Counts every write to the journal, including the one that loses it. */
   journalRev: number
+  /** The number of the last version, also of one that is gone. */
+  numbers: number
   /** The service's pending mark. */
   label?: Token
+  /** The staging place is gone. */
+  placeLost?: true
+  /** What listings show from now on, whatever is written: they lag. */
+  lag?: { readonly versions: readonly Kept[]; readonly staged: readonly VersionId[] }
+  /** What was sent, the last one last: it may still arrive, once more or late. */
+  readonly sent: { readonly value: SecretText; readonly by: Token }[]
+  /** What names the current version for who reads by a name. */
+  alias?: VersionId
   policy: Policy
+}
+
+/** Makes a secret with its first version. */
+export function newCell(ref: SecretRef, profile: Profile, env: Env, value: SecretText, policy: Policy): Cell {
+  const cell: Cell = {
+    ref,
+    versions: new Map(),
+    staged: new Map(),
+    current: null,
+    previous: null,
+    publishedAt: 0,
+    journal: null,
+    journalRev: 0,
+    numbers: 0,
+    sent: [],
+    policy,
+  }
+  addVersion(cell, profile, env, value)
+  return cell
+}
+
+/** Writes one more version, which is what consumers read from then on. `id`: the staged version itself becomes current. */
+export function addVersion(cell: Cell, profile: Profile, env: Env, value: SecretText, by?: Token, id?: VersionId): VersionInfo {
+  const number = ++cell.numbers
+  const own = profile.bare ? (`${number}` as VersionId) : newVersionId(env.now(), env.random(6))
+  const info = { id: id ?? own, createdAt: env.now(), hasValue: true, ...(profile.bare ? {} : optional('ours', by)) }
+  cell.versions.set(info.id, { ...info, value, number, ...optional('by', by) })
+  cell.previous = cell.current
+  cell.current = info.id
+  cell.publishedAt = env.now()
+  return info
 }
 
 /** The revision, which changes with every write to the journal. With `blindAbsence` one absent journal looks like any other. */
 export const revOf = (cell: Cell, profile: Profile): string =>
   cell.journal === null && profile.blindAbsence ? 'absent' : `${cell.journal === null ? 'absent' : 'rev'}-${cell.journalRev}`
 
-const publicInfo = <T extends VersionInfo & { readonly value?: SecretText }>({ value: _, ...info }: T) => info
+/** What anybody may see of a version. */
+export const publicInfo = ({ value: _, number: __, by: ___, ...info }: Kept): VersionInfo => info
+const stagedInfo = ({ value: _, ...info }: Staged & { readonly value?: SecretText }): Staged => info
 
-/** Shows a secret without its values, as a store of that profile would. */
-export function stateOf(cell: Cell, profile: Profile): SecretState {
+/** Shows a secret without its values, as a store whose publications have a condition would. */
+export function fencedState(cell: Cell, profile: Profile): SecretState {
   const info = (id: VersionId | null) => (id === null ? undefined : cell.versions.get(id))
   const [current, previous] = [info(cell.current), info(cell.previous)]
   const published = new Set<Token>([...cell.versions.values()].flatMap(({ ours }) => (ours === undefined ? [] : [ours])))
@@ -39,16 +87,21 @@ export function stateOf(cell: Cell, profile: Profile): SecretState {
   const named = rotation?.published === undefined ? rotation?.staged : undefined
   const pending = staged.find(({ id, token }) => (profile.serviceDriven ? token === cell.label : id === named))
   return {
-    ref: cell.ref,
+    ...seenOf(cell, profile),
     ...optional('current', current && publicInfo(current)),
     ...optional('previous', previous && publicInfo(previous)),
     publishedAt: cell.publishedAt,
-    ...optional('pending', pending && publicInfo(pending)),
-    loose: profile.serviceDriven ? [] : staged.filter((one) => one !== pending).map(publicInfo),
-    drivenBy: profile.serviceDriven ? 'service' : 'engine',
-    policy: cell.policy,
-    journal: cell.journal,
-    rev: revOf(cell, profile),
-    ...(profile.notifies ? { native: { does: 'notifies', replicas: [] } } : {}),
+    ...optional('pending', pending && stagedInfo(pending)),
+    loose: profile.serviceDriven ? [] : staged.filter((one) => one !== pending).map(stagedInfo),
   }
 }
+
+/** What is seen of it at one look, besides its versions. */
+export const seenOf = (cell: Cell, profile: Profile) => ({
+  ref: cell.ref,
+  drivenBy: profile.serviceDriven ? ('service' as const) : ('engine' as const),
+  policy: cell.policy,
+  journal: cell.journal,
+  rev: revOf(cell, profile),
+  ...(profile.notifies ? { native: { does: 'notifies' as const, replicas: [] } } : {}),
+})

@@ -7,6 +7,8 @@ export interface Profile {
   readonly stageWrites: 1 | 2
   /** fenced: one write that is conditional on base. checked: an intent, an unconditional write, and a look at what follows base. */
   readonly publish: 'fenced' | 'checked'
+  /** A published version is its payload alone, with a number: nothing on it says whose it is. False: it carries its token. */
+  readonly bare?: true
   /** The journal is an object of its own. It is updated after publishing, and a crash may come in between. */
   readonly bookkeeping: 'same-write' | 'own-write'
   /** Whether a published value gets a new version; false: the staged version becomes current. */
@@ -38,7 +40,7 @@ export const profiles = {
     publishesCopy: false,
     valueBytesMax: 65_536,
   },
-  gcp: { ...base, name: 'gcp', notifies: true, valueBytesMax: 65_536 },
+  gcp: { ...base, name: 'gcp', bare: true, notifies: true, valueBytesMax: 65_536 },
   azure: { ...base, name: 'azure', notifies: true, blindAbsence: true, valueBytesMax: 25_000 },
   vault: { ...base, name: 'vault', publish: 'fenced', valueBytesMax: 524_288 },
   k8s: { ...base, name: 'k8s', stageWrites: 1, publish: 'fenced', valueBytesMax: 1_000_000 },

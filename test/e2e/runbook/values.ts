@@ -107,10 +107,21 @@ export const waysOfValues: Readonly<Record<string, Way>> = {
   },
   'staging place lost': async (walk) => {
     const world = await unconditional('')
+    ;(world.store as MemoryStore).disturb(world.ref, 'place lost')
+    await assert.rejects(world.run(world.newProcess()), { code: 'stuck', message: /staging place is gone/ })
+    walk.says('recover', '--yes')
+    const found = await world.act(world.newProcess(), (deps) => recover(deps, world.store, world.ref.shown, true))
+    assert.deepEqual([found.done, found.action.do], [true, 'unstick'])
+    assert.equal((await world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))).outcome, 'announced')
+    assert.equal((await world.run(world.newProcess())).outcome, 'published')
+  },
+  'staging place lost after a password was set': async (walk) => {
+    const world = await unconditional('')
     await world.run(world.newProcess([{ at: 4, mode: 'after' }])).catch(() => undefined)
-    ;(world.store as MemoryStore).wipeJournal(world.ref, 'staged')
+    ;(world.store as MemoryStore).disturb(world.ref, 'place lost')
     world.env.time += laterMs
-    await assert.rejects(world.run(world.newProcess()), { code: 'stuck' })
+    const found = await world.act(world.newProcess(), (deps) => recover(deps, world.store, world.ref.shown, true))
+    assert.equal(found.action.do, 'by hand')
     world.target.accounts.set('app_a', byHand)
     walk.says('put')
     const right = JSON.stringify({ ...(JSON.parse(world.firstValue) as object), password: byHand })

@@ -67,6 +67,26 @@ export const idleCases: readonly RowCase[] = [
     ['created, never rotated', { state: { publishedAt: now }, request: { at: now } }, '28'],
   ],
   [
+    '20r the journal was lost, and current may be what this very rollback published',
+    { state: { ...justPublished, publishedAt: now + 1, unfenced: true }, request: { kind: 'rollback', at: now } },
+    refuse('held', /may be this very rollback/),
+    [
+      'it was published before',
+      { state: { ...justPublished, publishedAt: now, unfenced: true }, request: { kind: 'rollback', at: now } },
+      '22',
+    ],
+    ['versions carry their tokens', { state: { ...justPublished, publishedAt: now + 1 }, request: { kind: 'rollback', at: now } }, '22'],
+    [
+      'everybody was told about it',
+      {
+        state: { ...justPublished, publishedAt: now + 1, unfenced: true, journal: journal({ announced: base }) },
+        request: { kind: 'rollback', at: now },
+      },
+      '22',
+    ],
+    ['it is a rotation that asks', { state: { ...justPublished, publishedAt: now + 1, unfenced: true }, request: { at: now } }, '20'],
+  ],
+  [
     '21 what is being retired does not come back',
     { state: { ...justPublished, journal: retiring(entry('armed')) }, request: { kind: 'rollback' } },
     refuse('held', /retired/),

@@ -21,6 +21,12 @@ import {
 
 export const rotationCases: readonly RowCase[] = [
   [
+    '0l the staging place is gone: nothing can be claimed, kept or noted, not even for a put',
+    { state: { placeLost: true, unfenced: true }, request: { kind: 'put', token: mine }, facts: { proves: true } },
+    refuse('stuck', /staging place is gone/),
+    ['it is there', { state: { unfenced: true }, request: { kind: 'put', token: mine }, facts: { proves: true } }, '28'],
+  ],
+  [
     '0 a current version that has no value',
     { state: { current: { ...version(base), hasValue: false } } },
     refuse('not_found', /no current/),
@@ -209,6 +215,12 @@ export const rotationCases: readonly RowCase[] = [
     { do: 'probe', versions: [staged({ base: other })], leftover: true },
     ['asked for its very token', { state: { loose: [staged({ base: other })] }, request: { token: mine } }, '20t'],
     ['nothing is left', { request: { kind: 'resume' } }, '19'],
+  ],
+  [
+    '18o where writes have no condition a put waits for that, too: the value could be taken for one that was published',
+    { state: { loose: [staged({ base: other })], unfenced: true }, request: { kind: 'put', token: theirs } },
+    { do: 'probe', versions: [staged({ base: other })], leftover: true },
+    ['writes have one', { state: { loose: [staged({ base: other })] }, request: { kind: 'put', token: theirs } }, '28'],
   ],
   [
     '14e an emergency of a self-issued value drops what an ordinary rotation staged: what leaked may stand in it',

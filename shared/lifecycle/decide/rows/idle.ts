@@ -1,5 +1,6 @@
 import { isFromFuture } from '../../../core/clock.js'
 import { kindOfToken } from '../../../core/ids.js'
+import { isExplained } from '../../../core/unfenced/view.js'
 import type { Action, Look, Row } from '../action.js'
 import { wasEmergency } from '../publication.js'
 import { cannotContinue, hold, is, refuse, replaces, retireFirst, tokenOf } from './common.js'
@@ -34,7 +35,8 @@ function answersRequest({ state, request, facts }: Look): boolean {
 }
 
 /** Whether current was published since the request was made. A publication from the future says nothing about that. */
-const isSince = ({ state, request, facts }: Look): boolean => state.publishedAt >= request.at && !isFromFuture(state.publishedAt, facts.now)
+const isSince = ({ state, request, facts }: Look, leastMs = 0): boolean =>
+  state.publishedAt >= request.at + leastMs && !isFromFuture(state.publishedAt, facts.now)
 
 function rolledBack({ journal, current }: Look['state']): boolean {
   if (current === undefined) return false
@@ -80,6 +82,18 @@ export const idleRows: readonly Row[] = [
     request: 'rotate, emergency',
     when: (l) => is('rotate', 'emergency')(l) && rotatedBefore(l) && isSince(l) && answersRequest(l),
     answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '20r',
+    state: 'idle; writes have no condition, nothing explains current, and it was published after the request was made',
+    request: 'rollback: it may have been done already, and the journal lost',
+    when: (l) => is('rollback')(l) && l.state.unfenced === true && !isExplained(l.state) && isSince(l, 1),
+    answer: () =>
+      refuse(
+        'held',
+        'current was published after this was asked for, and nothing says by whom: it may be this very rollback',
+        'Look at keyturn status <ref>. To roll back all the same, run the same command again.',
+      ),
   },
   {
     id: '21',

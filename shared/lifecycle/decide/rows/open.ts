@@ -144,8 +144,12 @@ export const openRows: readonly Row[] = [
   {
     id: '18o',
     state: 'idle; a loose value of an older base (the journal was wiped, and somebody else published)',
-    request: 'rotate, rollback, resume: cleared away first',
-    when: (l) => is('rotate', 'rollback', 'resume')(l) && l.open === undefined && l.state.loose.length > 0 && !asksForLoose(l),
+    request: 'rotate, rollback, resume, and all where writes have no condition: cleared away first',
+    when: (l) =>
+      (l.state.unfenced === true || is('rotate', 'rollback', 'resume')(l)) &&
+      l.open === undefined &&
+      l.state.loose.length > 0 &&
+      !asksForLoose(l),
     answer: (l) => ({ do: 'probe', versions: l.state.loose.slice(0, 1), leftover: true }),
   },
 ]

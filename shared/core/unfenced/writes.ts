@@ -1,0 +1,165 @@
+import { assertClaim } from '../claims.js'
+import { RotationError } from '../errors.js'
+import type { Claim, Journal, StagedValue, VersionInfo } from '../ports/store.js'
+import type { SecretRef, VersionId } from '../ports/words.js'
+import type { SecretText } from '../secret-text.js'
+import { foreignWriteError, placeLostError } from './errors.js'
+import { currentOf, type Followers, followersOf, type Line, notedNumbers, numbersOf } from './line.js'
+import { type Change, closed, condemned, intended, named, published, valueGoneError } from './notes.js'
+import { isSameWrite, type StagedCopy } from './view.js'
+
+/** The calls of a store without a condition: of each method, one call to the platform. Only `note` is conditional. */
+export interface UnfencedCalls {
+  readonly ref: SecretRef
+  /** Epoch milliseconds. */
+  now(): number
+  /** The published versions, as this call sees them. */
+  line(): Promise<Line>
+  /** lost: the staging place, which has the journal, is gone. */
+  journal(): Promise<Journal | null | 'lost'>
+  /** What is staged under the claim's token, as a listing shows it. */
+  stagedOf(claim: Claim): Promise<readonly StagedCopy[]>
+  /** A staged value by its id; undefined where it is gone. */
+  valueOf(version: VersionId): Promise<SecretText | undefined>
+  /** What a published version of the value would have as its mark. */
+  markOf(value: SecretText, claim: Claim): string
+  /** Compare-and-set of the journal on what `change` is given. conflict. False where the staging place is gone. */
+  note(what: string, change: Change): Promise<boolean>
+  /** Keeps a value with {token, base} in the staging place, without naming it. */
+  keep(value: SecretText, claim: Claim): Promise<VersionId>
+  /** Adds a version for consumers. The platform may do it twice, or later. */
+  add(value: SecretText, claim: Claim): Promise<void>
+  /** Moves what names the current version, where the platform has such a thing. */
+  point(number: number): Promise<void>
+  /** Makes a staged value unreadable; no-op where it is gone. */
+  drop(version: VersionId, what: 'publish.drop' | 'discard.value'): Promise<void>
+}
+
+async function noteOrStop(calls: UnfencedCalls, what: string, change: Change): Promise<void> {
+  if (!(await calls.note(what, change))) throw placeLostError(calls.ref)
+}
+
+async function journalOf(calls: UnfencedCalls): Promise<Journal | null> {
+  const journal = await calls.journal()
+  if (journal === 'lost') throw placeLostError(calls.ref)
+  return journal
+}
+
+/** Keeps a value, then names it. The stored one wins where the token has one already. conflict, stuck. */
+export async function stageUnfenced(calls: UnfencedCalls, claim: Claim, value: SecretText): Promise<StagedValue> {
+  const journal = await journalOf(calls)
+  const { staged } = assertClaim(claim, journal)
+  const id = staged ?? (await unnamed(calls, claim, journal))
+  const stored = id === undefined ? undefined : await calls.valueOf(id)
+  const version = id === undefined || stored === undefined ? await calls.keep(value, claim) : id
+  await noteOrStop(calls, 'stage.name', named(claim, version))
+  return { version, stored: stored === undefined || stored.equals(value) ? 'supplied' : 'other' }
+}
+
+/** A value that an earlier holder of this token kept and did not name. */
+async function unnamed(calls: UnfencedCalls, claim: Claim, journal: Journal | null): Promise<VersionId | undefined> {
+  if (claim.attempt === 1) return undefined
+  const there = await calls.stagedOf(claim)
+  return there.find(({ id }) => !journal?.condemned?.includes(id))?.id
+}
+
+/** Gives a value up in the journal, under the claim, and only then removes it: a process that slept removes nothing that another one has set since. */
+export async function discardUnfenced(calls: UnfencedCalls, claim: Claim, version: VersionId): Promise<'again'> {
+  const journal = await journalOf(calls)
+  const current = await currentId(await calls.line(), journal)
+  const staged = await calls.stagedOf(claim)
+  const it = staged.find(({ id }) => id === version)
+  const copies = staged.filter((one) => one.id !== version && it !== undefined && isSameWrite(one, it)).map(({ id }) => id)
+  await noteOrStop(calls, 'discard.journal', condemned(claim, version, claim.base === current, copies))
+  for (const id of [version, ...copies]) await calls.drop(id, 'discard.value')
+  return 'again'
+}
+
+async function currentId(line: Line, journal: Journal | null, more: readonly number[] = []): Promise<VersionId | undefined> {
+  const noted = [...notedNumbers(line, journal), ...more]
+  const number = await currentOf(line, await numbersOf(line, noted), noted)
+  return number === undefined ? undefined : (await line.infoOf(number)).id
+}
+
+/**
+ * Intent, a look at what follows base, an add, and another look. What follows base decides: where any of it is ours, the oldest of ours is published,
+ * and contested where somebody else wrote, too; where none is ours, nothing is written over it. `tested`: the value that this process has just tested.
+ * It is published from there if the staging place is gone, because the target may accept nothing else; what cannot be noted then is left to recover.
+ */
+export async function publishUnfenced(calls: UnfencedCalls, claim: Claim, version: VersionId, tested?: SecretText): Promise<VersionInfo> {
+  const journal = await calls.journal()
+  const before = journal === 'lost' ? undefined : journal?.rotation
+  if (before?.token === claim.token && before.published !== undefined) return endOf(calls, version, before.published)
+  if (journal !== 'lost') assertClaim(claim, journal)
+  const value = (await calls.valueOf(version)) ?? (journal === 'lost' ? tested : undefined)
+  if (value === undefined) throw journal === 'lost' ? placeLostError(calls.ref) : valueGoneError()
+  const isNoted = before?.intent === true || journal === 'lost' || (await calls.note('publish.intent', intended(claim)))
+  if (!isNoted && tested === undefined) throw placeLostError(calls.ref)
+  const found = await added(calls, claim, value)
+  return noted(calls, claim, version, found)
+}
+
+/** Of a publication that was noted before: its leftover goes. */
+async function endOf(calls: UnfencedCalls, version: VersionId, id: VersionId): Promise<VersionInfo> {
+  const line = await calls.line()
+  const number = line.numberOf(id)
+  if (number === undefined) throw valueGoneError()
+  await calls.drop(version, 'publish.drop')
+  return line.infoOf(number)
+}
+
+type Added = Followers & { readonly line: Line; readonly ours: number }
+
+/** Adds the value, unless it was added before. foreign_write where somebody else wrote first; ambiguous where nobody can see it. */
+async function added(calls: UnfencedCalls, claim: Claim, value: SecretText): Promise<Added> {
+  const mark = calls.markOf(value, claim)
+  const walk = async () => {
+    const line = await calls.line()
+    return { line, ...(await followersOf(line, baseOf(line, claim), mark)) }
+  }
+  let found = await walk()
+  if (found.ours === undefined) {
+    if (found.others) await closeFor(calls, claim, found.line)
+    if (calls.now() >= claim.leaseUntil - addMsMax) throw leaseOverError(calls.ref)
+    await calls.add(value, claim)
+    found = await walk()
+  }
+  const { ours } = found
+  if (ours !== undefined) return { ...found, ours }
+  throw new RotationError('ambiguous', `The version that was added to ${calls.ref.shown} cannot be seen.`, {
+    next: 'The state is read again.',
+  })
+}
+
+/** How long an add may take. It is not sent later: nothing takes back what arrives after the lease. */
+export const addMsMax = 10_000
+
+const leaseOverError = ({ shown }: SecretRef): RotationError =>
+  new RotationError('conflict', `The lease is almost over: nothing was added to ${shown}.`, {
+    next: 'The state is read again; the next attempt goes on from here.',
+  })
+
+const baseOf = (line: Line, { base }: Claim): number => (base === null ? 0 : (line.numberOf(base) ?? 0))
+
+async function closeFor(calls: UnfencedCalls, claim: Claim, line: Line): Promise<never> {
+  const journal = await calls.journal()
+  const theirs = await currentId(line, journal === 'lost' ? null : journal)
+  await calls.note('publish.close', closed(claim, theirs))
+  throw foreignWriteError(calls.ref, 'the new one is not published')
+}
+
+/** Moves what points at current, notes the publication and removes the staged copy. foreign_write where somebody else wrote, too. */
+async function noted(calls: UnfencedCalls, claim: Claim, version: VersionId, found: Added): Promise<VersionInfo> {
+  const { line, ours, others, endsWithOurs } = found
+  const info = { ...(await line.infoOf(ours)), ours: claim.token }
+  if (endsWithOurs) await calls.point(ours)
+  const journal = await calls.journal()
+  const before = journal === 'lost' ? null : journal
+  const unproven = others ? await currentId(line, before, [ours]) : undefined
+  const removed = before?.condemned ?? []
+  for (const id of removed) await calls.drop(id, 'publish.drop')
+  await calls.note('publish.journal', published(claim, info.id, unproven, removed))
+  await calls.drop(version, 'publish.drop')
+  if (others) throw foreignWriteError(calls.ref, 'both versions are kept')
+  return info
+}
