@@ -16,6 +16,7 @@ import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js
 import { openAws } from './aws.js'
 import { effectStore } from './effect-store.js'
 import { FakeEnv } from './fake-env.js'
+import { gcpHarness } from './gcp.js'
 import { Moto, motoSkip } from './moto.js'
 import { SecretsManagerDouble } from './secrets-manager.js'
 import type { OpenStore, World } from './world.js'
@@ -175,6 +176,16 @@ export const storeHarnesses: Readonly<Record<OpenableStore, readonly [NamedStore
           close: () => rm(home, { recursive: true }),
         }
       },
+    },
+  ],
+  gcp: [
+    {
+      name: 'gcp (double)',
+      engine: true,
+      forgets: true,
+      tellsPublication: true,
+      ownClock: true,
+      open: () => gcpHarness(),
     },
   ],
   aws: [
