@@ -25,7 +25,7 @@ import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
 import { callsOf } from './gcp-secret-manager/calls.js'
 import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
 import { dispose } from './gcp-secret-manager/dispose.js'
-import { classify } from './gcp-secret-manager/errors.js'
+import { classify, setupError } from './gcp-secret-manager/errors.js'
 import { kind, readName, refOf, type SecretName } from './gcp-secret-manager/names.js'
 import { isPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
 import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
@@ -63,7 +63,9 @@ export class GcpSecretManager implements SecretStore {
     return name
   }
   async #ownProject(): Promise<string> {
-    this.#project ??= await this.api.projectId()
+    this.#project ??= await this.api.projectId().catch((cause: unknown) => {
+      throw classify(cause) === 'bad_config' ? noProjectError(cause) : (setupError(cause, 'the secrets') ?? cause)
+    })
     return this.#project
   }
   /** What the API takes for a ref. */
@@ -202,4 +204,11 @@ export class GcpSecretManager implements SecretStore {
 const noPlaceError = ({ shown }: SecretRef): RotationError =>
   new RotationError('bad_config', `${shown} has no staging place: nobody has adopted it.`, {
     next: `Run keyturn adopt ${shown} first, with the rights of a person.`,
+  })
+
+const noProjectError = (cause: unknown): RotationError =>
+  new RotationError('bad_config', 'Nothing says in which project of Google Cloud the secret is.', {
+    cause,
+    field: 'GOOGLE_CLOUD_PROJECT',
+    next: 'Set GOOGLE_CLOUD_PROJECT, or write gcp:projects/PROJECT/secrets/NAME.',
   })

@@ -17,8 +17,9 @@ const idCharactersMax = 255
 
 /** The store with a person's rights: it makes and removes staging places, and writes policy. */
 export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretStoreAdmin {
-  /** Reads GOOGLE_CLOUD_PROJECT. The vendor's client finds the rest. */
+  /** Reads GOOGLE_CLOUD_PROJECT. The vendor's client finds the rest. bad_config where that client would log every payload. */
   static openFrom = (environment: Readonly<Record<string, string | undefined>>, env: Env): GcpSecretManagerAdmin => {
+    if (environment.GOOGLE_SDK_NODE_LOGGING) throw loggingError()
     const options: GcpOptions = { env, ...optional('project', environment.GOOGLE_CLOUD_PROJECT || undefined) }
     return new GcpSecretManagerAdmin(options)
   }
@@ -97,6 +98,12 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     })
   }
 }
+
+const loggingError = (): RotationError =>
+  new RotationError('bad_config', "With GOOGLE_SDK_NODE_LOGGING Google's client writes every value to the log.", {
+    field: 'GOOGLE_SDK_NODE_LOGGING',
+    next: 'Unset it.',
+  })
 
 function assertPlaceFits(name: SecretName): void {
   const { secret } = placeName(name)

@@ -34,13 +34,12 @@ export class Api {
   }
 
   close = (): Promise<void> => this.#clients.close()
-  #of = ({ location }: SecretName): Client => this.#clients.of(location)
 
   /** The project of the process, as the vendor's client finds it. */
-  projectId = (): Promise<string> => this.#clients.of(undefined).getProjectId()
+  projectId = async (): Promise<string> => (await this.#clients.of(undefined)).getProjectId()
 
   async get(name: SecretName): Promise<Secret> {
-    const [answer] = await explained('getSecret', name, this.#of(name).getSecret({ name: resourceOf(name) }, callOptions))
+    const [answer] = await this.#call('getSecret', name, (client) => client.getSecret({ name: resourceOf(name) }, callOptions))
     return secretOf(answer)
   }
 
@@ -50,19 +49,19 @@ export class Api {
     const secret = { name: resourceOf(name), etag, ...rest, ...(aliases === undefined ? {} : { versionAliases: { ...aliases } }) }
     const paths = Object.entries(masks).flatMap(([key, mask]) => (key in maps ? [mask] : []))
     await this.#pace.wait('secret', resourceOf(name))
-    const [answer] = await explained('updateSecret', name, this.#of(name).updateSecret({ secret, updateMask: { paths } }, callOptions))
+    const [answer] = await this.#call('updateSecret', name, (client) => client.updateSecret({ secret, updateMask: { paths } }, callOptions))
     return secretOf(answer)
   }
 
   async create(name: SecretName, given: NewSecret): Promise<Secret> {
     const replication = name.location === undefined ? { replication: { automatic: {} } } : {}
     const request = { parent: parentOf(name), secretId: name.secret, secret: { ...given, ...replication } }
-    const [answer] = await explained('createSecret', name, this.#of(name).createSecret(request, callOptions))
+    const [answer] = await this.#call('createSecret', name, (client) => client.createSecret(request, callOptions))
     return secretOf(answer)
   }
 
   async remove(name: SecretName, etag: string): Promise<void> {
-    await explained('deleteSecret', name, this.#of(name).deleteSecret({ name: resourceOf(name), etag }, callOptions))
+    await this.#call('deleteSecret', name, (client) => client.deleteSecret({ name: resourceOf(name), etag }, callOptions))
   }
 
   /**
@@ -70,46 +69,45 @@ export class Api {
    * clock of the process; conflict where that has passed before anything is sent.
    */
   async add(name: SecretName, data: Uint8Array, until = Number.POSITIVE_INFINITY): Promise<Version> {
-    const client = this.#of(name)
-    await client.initialize() // else the time that it takes would not count
+    await this.#clients.of(name.location) // else the time that it takes to find credentials would not count
     await this.#pace.wait('secret', resourceOf(name))
     const timeout = Math.min(callOptions.timeout, until - this.#env.now())
     if (timeout <= 0) throw new RotationError('conflict', 'The lease is over: nothing was added.', { next: 'The state is read again.' })
     const request = { parent: resourceOf(name), payload: { data, dataCrc32c: crc32c(data) } }
-    const [answer] = await explained('addSecretVersion', name, client.addSecretVersion(request, { ...callOptions, timeout }))
+    const [answer] = await this.#call('addSecretVersion', name, (client) => client.addSecretVersion(request, { ...callOptions, timeout }))
     return versionOf(answer)
   }
 
   async version(name: SecretName, number: number): Promise<Version> {
     const request = { name: versionResource(name, number) }
-    const [answer] = await explained('getSecretVersion', name, this.#of(name).getSecretVersion(request, callOptions))
+    const [answer] = await this.#call('getSecretVersion', name, (client) => client.getSecretVersion(request, callOptions))
     return versionOf(answer)
   }
 
   /** By number it is never stale. `latest` is the newest version, whatever its state, and may be hours old. */
   async access(name: SecretName, version: number | 'latest'): Promise<Payload> {
     const request = { name: versionResource(name, version) }
-    const [answer] = await explained('accessSecretVersion', name, this.#of(name).accessSecretVersion(request, callOptions))
+    const [answer] = await this.#call('accessSecretVersion', name, (client) => client.accessSecretVersion(request, callOptions))
     return payloadOf(answer)
   }
 
   async disable(name: SecretName, number: number): Promise<void> {
     const request = { name: versionResource(name, number) }
     await this.#pace.wait('version', request.name)
-    await explained('disableSecretVersion', name, this.#of(name).disableSecretVersion(request, callOptions))
+    await this.#call('disableSecretVersion', name, (client) => client.disableSecretVersion(request, callOptions))
   }
 
   async destroy(name: SecretName, number: number): Promise<void> {
     const request = { name: versionResource(name, number) }
     await this.#pace.wait('version', request.name)
-    await explained('destroySecretVersion', name, this.#of(name).destroySecretVersion(request, callOptions))
+    await this.#call('destroySecretVersion', name, (client) => client.destroySecretVersion(request, callOptions))
   }
 
   /** Newest first, as the service lists them. It may be hours old. */
   async *versions(name: SecretName, which: 'all' | 'enabled' | 'disabled'): AsyncIterable<Version> {
     const filter = which === 'all' ? {} : { filter: `state:${which.toUpperCase()}` }
     const request = { parent: resourceOf(name), pageSize, ...filter }
-    for await (const one of paged('listSecretVersions', name, this.#of(name).listSecretVersionsAsync(request, listOptions)))
+    for await (const one of this.#paged('listSecretVersions', name, (client) => client.listSecretVersionsAsync(request, listOptions)))
       yield versionOf(one)
   }
 
@@ -117,25 +115,24 @@ export class Api {
   async *secrets(place: Omit<SecretName, 'secret'>): AsyncIterable<Secret> {
     const name = { ...place, secret: '' }
     const request = { parent: parentOf(name), pageSize }
-    for await (const one of paged('listSecrets', name, this.#of(name).listSecretsAsync(request, listOptions))) yield secretOf(one)
+    for await (const one of this.#paged('listSecrets', name, (client) => client.listSecretsAsync(request, listOptions))) yield secretOf(one)
   }
-}
 
-/** A call whose error says what a person can do about it, where a person can: a permission, an API that is not enabled, a project. */
-async function explained<T>(call: Call, name: SecretName, answer: Promise<T>): Promise<T> {
-  try {
-    return await calling(call, answer)
-  } catch (cause) {
-    throw setupError(cause, `gcp:${name.secret === '' ? parentOf(name) : resourceOf(name)}`) ?? cause
+  /** Makes a call. Its error says what a person can do about it, where a person can: credentials, a permission, an API that is not enabled, a project. */
+  async #call<T>(call: Call, name: SecretName, make: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      return await calling(call, this.#clients.of(name.location).then(make))
+    } catch (cause) {
+      throw setupError(cause, `gcp:${name.secret === '' ? parentOf(name) : resourceOf(name)}`) ?? cause
+    }
   }
-}
-
-async function* paged<T>(call: Call, name: SecretName, items: AsyncIterable<T>): AsyncIterable<T> {
-  const iterator = items[Symbol.asyncIterator]()
-  for (;;) {
-    const { done, value } = await explained(call, name, iterator.next())
-    if (done) return
-    yield value
+  async *#paged<T>(call: Call, name: SecretName, make: (client: Client) => AsyncIterable<T>): AsyncIterable<T> {
+    const iterator = await this.#call(call, name, async (client) => make(client)[Symbol.asyncIterator]())
+    for (;;) {
+      const { done, value } = await this.#call(call, name, () => iterator.next())
+      if (done) return
+      yield value
+    }
   }
 }
 

@@ -25,9 +25,19 @@ export class Clients {
     this.#open = open
   }
 
-  of(location: string | undefined): Client {
+  /**
+   * A client that has found its credentials: a method of one that has not leaves a rejection behind that nobody handles, which ends the process. One that
+   * failed is made again at the next call.
+   */
+  async of(location: string | undefined): Promise<Client> {
     const client = this.#opened.get(location) ?? this.#open(location)
     this.#opened.set(location, client)
+    try {
+      await client.initialize()
+    } catch (cause) {
+      this.#opened.delete(location)
+      throw cause
+    }
     return client
   }
 
