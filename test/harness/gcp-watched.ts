@@ -67,7 +67,7 @@ function watchedClient(client: SecretManagerServiceClient, effects: Effects): Op
 }
 
 /** The store, and the double that knows of each version what came before it. */
-class CountedStore extends GcpSecretManagerAdmin {
+export class CountedStore extends GcpSecretManagerAdmin {
   readonly double: GcpSecretManagerDouble
   constructor(options: GcpOptions, double: GcpSecretManagerDouble) {
     super(options)
