@@ -136,6 +136,16 @@ describe('the staging place', () => {
     await assert.rejects(world.store.stage(claim, first), code('stuck'))
   })
 
+  it('that goes while it is read is a lost one at the next look, and the secret is still there', async () => {
+    await staged()
+    world.double.fault = ({ name, staging }) => {
+      if (name === 'ListSecretVersions' && staging) world.double.secrets.delete(place())
+      return undefined
+    }
+    assert.equal((await world.store.describe(ref)).pending, undefined)
+    assert.equal((await world.store.describe(ref)).placeLost, true)
+  })
+
   it('that goes between test and publication stops nothing for who has the tested value', async () => {
     const { claim, version } = await staged()
     world.double.do('DeleteSecret', { name: place() })

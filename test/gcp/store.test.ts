@@ -258,8 +258,11 @@ describe('the store of Google Secret Manager', () => {
       )
     })
 
-    it('may come twice', async () => {
+    it('may come twice, at the same moment too', async () => {
       await publish()
+      world.double.throttles = false
+      const both = await Promise.allSettled([1, 2].map(() => world.another().dispose(ref, '1' as VersionId)))
+      for (const one of both) if (one.status === 'rejected') assert.equal(world.store.classify(one.reason), 'conflict') // decided again
       await world.store.dispose(ref, '1' as VersionId)
       await world.store.dispose(ref, '1' as VersionId)
       assert.deepEqual(values(), ['not first value', 'second value'])

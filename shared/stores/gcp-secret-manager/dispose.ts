@@ -3,7 +3,7 @@ import type { Env } from '../../core/ports/env.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { type Line, runOf } from '../../core/unfenced/line.js'
-import { type Api, isUnreadable } from './api.js'
+import { type Api, isAbsent, isUnreadable } from './api.js'
 import { dropStaged, ourAliases } from './calls.js'
 import { enabledOf, lineOf } from './line.js'
 import type { SecretName } from './names.js'
@@ -67,10 +67,15 @@ const namedByOthers = ({ aliases }: Secret, number: number): string | undefined 
 async function end({ api, env, ref, name }: Disposal, secret: Secret, number: number): Promise<void> {
   const alias = namedByOthers(secret, number)
   if (alias !== undefined) return env.log('version_kept', { ref: ref.shown, version: number, alias })
+  await unlessGone(secret.destroysLater ? api.destroy(name, number) : api.disable(name, number))
+}
+
+/** A change of a version that is not there any more, or that somebody else has destroyed at the same moment, is done. */
+async function unlessGone(change: Promise<void>): Promise<void> {
   try {
-    await (secret.destroysLater ? api.destroy(name, number) : api.disable(name, number))
+    await change
   } catch (cause) {
-    if (!isUnreadable(cause)) throw cause
+    if (!isAbsent(cause) && !isUnreadable(cause)) throw cause
   }
 }
 
@@ -79,5 +84,5 @@ async function tidyPlace({ api, name, state }: Disposal): Promise<void> {
   const place = await readPlace(api, name)
   if (place === undefined) return
   for await (const { number, createdAt } of api.versions(place.name, 'disabled'))
-    if (createdAt < state.publishedAt) await api.destroy(place.name, number)
+    if (createdAt < state.publishedAt) await unlessGone(api.destroy(place.name, number))
 }

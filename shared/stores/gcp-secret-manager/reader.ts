@@ -1,7 +1,7 @@
 import type { Journal, SecretState } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { type StagedCopy, viewOf } from '../../core/unfenced/view.js'
-import type { Api } from './api.js'
+import { type Api, isAbsent } from './api.js'
 import { enabledOf, lineOf, payloadBytes } from './line.js'
 import { resourceOf, type SecretName } from './names.js'
 import { type Place, placeName, readPlace } from './place.js'
@@ -24,13 +24,23 @@ export const nativeOf = ({ nextAt }: Secret): Pick<SecretState, 'native'> =>
 /** What is staged: all that is listed, and what the journal names, each read by its number. What is gone is absent. */
 export async function stagedOf(api: Api, consumer: SecretName, journal: Journal | null): Promise<readonly StagedCopy[]> {
   const name = placeName(consumer)
-  const versions = new Map((await enabledOf(api, name)).map((version) => [version.number, version]))
+  const versions = new Map((await listedIn(api, name)).map((version) => [version.number, version]))
   const named = journal?.rotation?.staged
   const number = named === undefined ? undefined : stagedNumber(named)
   const copies: StagedCopy[] = []
   for (const version of versions.values()) copies.push(...(await copyOf(api, name, version)))
   if (number !== undefined && !versions.has(number)) copies.push(...(await unlisted(api, name, number)))
   return copies.sort((a, b) => (stagedNumber(a.id) ?? 0) - (stagedNumber(b.id) ?? 0))
+}
+
+/** A place that went right after it was read has nothing. */
+async function listedIn(api: Api, place: SecretName): Promise<readonly Version[]> {
+  try {
+    return await enabledOf(api, place)
+  } catch (cause) {
+    if (isAbsent(cause)) return []
+    throw cause
+  }
 }
 
 async function copyOf(api: Api, name: SecretName, { number, createdAt }: Version): Promise<readonly StagedCopy[]> {
