@@ -32,6 +32,9 @@ export const stores = {
     open: async ({ env, environment }) =>
       (await import('./aws-secrets-manager/admin.js')).AwsSecretsManagerAdmin.openFrom(environment, env),
   },
+  gcp: {
+    open: async ({ env, environment }) => (await import('./gcp-secret-manager/admin.js')).GcpSecretManagerAdmin.openFrom(environment, env),
+  },
   memory: { open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env), trial: true },
 } satisfies Record<string, StoreRow>
 /** Every store that has a row, including those for trials, which storeRow refuses. */

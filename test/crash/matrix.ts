@@ -58,6 +58,8 @@ export interface Setting {
   readonly disturb?: (world: World, event: Disturbance) => void
   /** Nothing on a version says whose it is. */
   readonly bare?: true
+  /** Each of its calls goes over a wire. */
+  readonly slow?: true
   /** Of the worlds that are open at the same time, which: each has a target and a seed of its own. */
   readonly lane?: number
   /** The target's own policy refuses this many values first. */

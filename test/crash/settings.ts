@@ -19,6 +19,7 @@ export const settingOf = (watched: Watched, rotator: MemoryClass, refuseFirst = 
   ...(watched.wipe ? { wipe: watched.wipe } : {}),
   ...(watched.disturb ? { disturb: watched.disturb } : {}),
   ...(watched.bare ? { bare: watched.bare } : {}),
+  ...(watched.slow ? { slow: watched.slow } : {}),
   ...(watched.close ? { close: watched.close } : {}),
 })
 

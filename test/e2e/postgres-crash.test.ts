@@ -160,6 +160,7 @@ describe('crash matrix on a real server', { skip }, () => {
       it(`${setting.name} × ${strategy.name}: killed, overtaken and joined at every effect, and gone on with`, async () => {
         const dry = startProcess('dry')
         await (await open(setting, strategy)).run(dry)
+        await setting.close?.()
         assert.ok(dry.effects.includes('apply') && dry.effects.length >= (setting.serviceDriven ? 3 : 4), dry.effects.join(' '))
         for (const [at, name] of dry.effects.entries()) {
           for (const [index, trouble] of troubles.entries()) {

@@ -16,6 +16,8 @@ import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js
 import { openAws } from './aws.js'
 import { effectStore } from './effect-store.js'
 import { FakeEnv } from './fake-env.js'
+import { gcpHarness } from './gcp.js'
+import { watchedGcp } from './gcp-watched.js'
 import { Moto, motoSkip } from './moto.js'
 import { SecretsManagerDouble } from './secrets-manager.js'
 import type { OpenStore, World } from './world.js'
@@ -65,6 +67,8 @@ export interface Watched {
   wipe?(world: World): void
   /** What only a store without a condition does; absent for the others. */
   disturb?(world: World, event: Disturbance): void
+  /** Each of its calls goes over a wire: where a part of the matrix is drawn, less of it. */
+  readonly slow?: true
   /** Nothing on a version says whose it is: where the journal is lost, nobody knows which token published it. */
   readonly bare?: true
   close?(): Promise<void>
@@ -175,6 +179,17 @@ export const storeHarnesses: Readonly<Record<OpenableStore, readonly [NamedStore
           close: () => rm(home, { recursive: true }),
         }
       },
+    },
+  ],
+  gcp: [
+    {
+      name: 'gcp (double)',
+      watched: watchedGcp(),
+      engine: true,
+      forgets: true,
+      tellsPublication: true,
+      ownClock: true,
+      open: () => gcpHarness(),
     },
   ],
   aws: [

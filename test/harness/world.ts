@@ -15,7 +15,12 @@ import { FakeEnv } from './fake-env.js'
 import { currentProcess, effect, type FakeProcess, inProcess, startProcess } from './faults.js'
 
 export type MemoryClass = 'a' | 'b' | 'c' | 'f'
-export type AnyStore = SecretStore & SecretStoreAdmin & Partial<RotationStarter>
+/** What a harness knows of its store. */
+interface Counted {
+  /** How often rotations published the secret. */
+  publications(ref: SecretRef): number
+}
+export type AnyStore = SecretStore & SecretStoreAdmin & Partial<RotationStarter & Counted>
 export type OpenStore = (env: FakeEnv, effects: <T>(name: string, write: () => T) => Promise<T>) => AnyStore | Promise<AnyStore>
 
 /** How far apart invocations are: longer than the longest lease. */
@@ -199,9 +204,9 @@ export class World {
     return { username: id, password }
   }
 
-  /** How often a rotation published. The memory store knows it even where no version says whose it is. */
+  /** How often a rotation published. A store of a harness may know it even where no version says whose it is. */
   async published(ref: SecretRef = this.ref): Promise<number> {
-    if (this.store instanceof MemoryStore) return this.store.publications(ref)
+    if (this.store.publications !== undefined) return this.store.publications(ref)
     let count = 0
     for await (const { ours } of this.store.history(ref)) if (ours !== undefined) count++
     return count

@@ -16,11 +16,11 @@ describe('crash matrix: memory store × memory rotator', () => {
   }
 })
 
-describe('crash matrix: file store × memory rotator', () => {
+describe('crash matrix: real stores × memory rotator', () => {
   for (const setting of realSettings()) {
     it(`${setting.name}: a sample of the faults at its effects`, async () => {
       const tally = emptyTally()
-      await singleFaults(tally, setting, 5)
+      await singleFaults(tally, setting, setting.slow ? 20 : 5)
       assert.deepEqual(tally.traces, [])
       assert.ok(tally.points >= 8, `${tally.points} points`)
     })

@@ -1,24 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import * as v from 'valibot'
 import { RotationError } from '../../core/errors.js'
-import { type Code, codes } from '../../core/ports/errors.js'
+import { id, journal, kind, time, token } from '../../core/journal-form.js'
 import type { Journal } from '../../core/ports/store.js'
-import { consumerPhases, requestKinds, type Token, type VersionId } from '../../core/ports/words.js'
 import type { StoreKeys } from './keys.js'
-
-const id = v.pipe(
-  v.string(),
-  v.nonEmpty(),
-  v.transform((text) => text as VersionId),
-)
-const token = v.pipe(
-  v.string(),
-  v.nonEmpty(),
-  v.transform((text) => text as Token),
-)
-const time = v.pipe(v.number(), v.finite())
-const kind = v.picklist(requestKinds)
-const code = v.picklist(Object.keys(codes) as Code[])
 
 const version = v.object({
   id,
@@ -26,51 +11,6 @@ const version = v.object({
   ours: v.optional(token),
   staged: v.optional(v.object({ token, base: v.nullable(id), kind })),
   sealed: v.object({ key: v.string(), value: v.string() }),
-})
-const rotation = v.object({
-  token,
-  kind,
-  base: v.nullable(id),
-  reason: v.optional(v.string()),
-  staged: v.optional(id),
-  minting: v.optional(v.literal(true)),
-  intent: v.optional(v.literal(true)),
-  published: v.optional(id),
-  holder: v.string(),
-  attempt: time,
-  leaseUntil: time,
-  refusals: time,
-})
-const retiring = v.object({
-  id: v.string(),
-  version: id,
-  since: time,
-  notBefore: time,
-  state: v.picklist(['waiting', 'undeclared', 'armed', 'disabled']),
-  seenInUse: v.optional(time),
-  unusedSince: v.optional(time),
-  holder: v.optional(v.string()),
-  leaseUntil: v.optional(time),
-})
-const seen = v.object({
-  version: id,
-  phase: v.picklist(consumerPhases),
-  at: time,
-  again: v.optional(time),
-  code: v.optional(code),
-  evidence: v.optional(v.string()),
-  received: v.optional(v.literal(true)),
-})
-const journal = v.object({
-  rotation: v.optional(rotation),
-  code: v.optional(code),
-  announced: v.optional(v.nullable(id)),
-  sequence: v.optional(v.object({ version: id, value: time })),
-  reckoned: v.optional(v.object({ version: id, at: time })),
-  retiring: v.array(retiring),
-  seen: v.optional(v.record(v.string(), seen)),
-  checkedAt: v.optional(time),
-  checked: v.optional(v.object({ version: id, code: v.optional(code), expiresAt: v.optional(time) })),
 })
 const owner = v.object({ host: v.string(), space: v.string(), pid: time, startedAt: v.string() })
 

@@ -44,9 +44,10 @@ export const statuses: readonly (readonly [name: string, http: number, code: Cod
 ]
 /** Reasons that the platform gives beside PERMISSION_DENIED (google.rpc.ErrorInfo) and that no permission would fix. */
 const reasons: Readonly<Record<string, Code>> = { SERVICE_DISABLED: 'bad_config', CONSUMER_INVALID: 'bad_config' }
+const noCredentials = /^Could not load the default credentials/
 /** What the client throws before it sends anything. */
 const unsent: readonly (readonly [text: RegExp, code: Code])[] = [
-  [/^Could not load the default credentials/, 'denied'],
+  [noCredentials, 'denied'],
   [/^Unable to detect a Project Id/, 'bad_config'],
   [/^The configured universe domain/, 'bad_config'],
   [/^Invalid .*credentials|invalid_grant/, 'denied'],
@@ -151,9 +152,15 @@ export function sayError(cause: unknown): string {
 }
 const permissionOf = (cause: unknown): string | undefined => /^Permission '([a-zA-Z.]+)' denied/.exec(textOf(cause))?.[1]
 
-/** Makes the error for what a person can fix: a permission, an API that is not enabled, a project. undefined for every other error. */
+/** Makes the error for what a person can fix: credentials, a permission, an API that is not enabled, a project. undefined for every other error. */
 export function setupError(cause: unknown, shown: string): RotationError | undefined {
   const inner = cause instanceof CallError ? cause.cause : cause
+  if (noCredentials.test(textOf(inner))) {
+    return new RotationError('denied', `There are no credentials for Google Cloud, which has ${shown}.`, {
+      cause,
+      next: 'Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS.',
+    })
+  }
   if (statuses[statusOf(inner) ?? 0]?.[0] !== 'PERMISSION_DENIED') return undefined
   const code = codeOfStatus(inner)
   const reason = reasonOf(inner)

@@ -1,0 +1,214 @@
+import { claimedRotation } from '../core/claims.js'
+import { RotationError } from '../core/errors.js'
+import { optional } from '../core/optional.js'
+import type { Env } from '../core/ports/env.js'
+import type { Code } from '../core/ports/errors.js'
+import type {
+  Claim,
+  ClaimWish,
+  CurrentValue,
+  Journal,
+  Listed,
+  NotePatch,
+  SecretState,
+  SecretStore,
+  StagedValue,
+  StoreTraits,
+  VersionInfo,
+} from '../core/ports/store.js'
+import type { Policy, SecretRef, VersionId } from '../core/ports/words.js'
+import type { SecretText } from '../core/secret-text.js'
+import { placeLostError } from '../core/unfenced/errors.js'
+import type { UnfencedCalls } from '../core/unfenced/writes.js'
+import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
+import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
+import { callsOf } from './gcp-secret-manager/calls.js'
+import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
+import { dispose } from './gcp-secret-manager/dispose.js'
+import { classify, setupError } from './gcp-secret-manager/errors.js'
+import { kind, readName, refOf, type SecretName } from './gcp-secret-manager/names.js'
+import { isPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
+import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
+import { bytesOf, textOf, valueBytesMax } from './gcp-secret-manager/staged.js'
+
+/** How the service is reached. */
+export interface GcpOptions {
+  readonly env: Env
+  /** The project of names that say none; absent: the vendor's client finds it. */
+  readonly project?: string
+  readonly open?: OpenClient
+}
+
+/**
+ * Google Secret Manager. What consumers read is the newest version, which is always a tested one: the pending value is in a secret of its own, and so is the
+ * journal, in its annotations. Adding a version has no condition; the rules for that are those of core/unfenced.
+ */
+export class GcpSecretManager implements SecretStore {
+  readonly traits: StoreTraits = { journalCas: true, valueBytesMax }
+  protected readonly api: Api
+  protected readonly env: Env
+  #project: string | undefined
+
+  constructor({ env, project, open = openClient }: GcpOptions) {
+    this.env = env
+    this.api = new Api(open, env)
+    this.#project = project
+  }
+
+  close = (): Promise<void> => this.api.close()
+
+  /** Reads a name that a person or an event gave, without a call unless it says no project. */
+  protected async nameOf(text: string): Promise<SecretName> {
+    const { version: _, ...name } = readName(text, text.includes('/') ? undefined : await this.#ownProject())
+    return name
+  }
+  async #ownProject(): Promise<string> {
+    this.#project ??= await this.api.projectId().catch((cause: unknown) => {
+      throw classify(cause) === 'bad_config' ? noProjectError(cause) : (setupError(cause, 'the secrets') ?? cause)
+    })
+    return this.#project
+  }
+  /** What the API takes for a ref. */
+  protected readonly at = ({ key }: SecretRef): SecretName => readName(key)
+
+  async resolve(text: string): Promise<SecretRef> {
+    const name = await this.nameOf(text)
+    const secret = await this.found(`gcp:${name.secret}`, () => this.api.get(name))
+    const ref = refOf(name, secret.resource)
+    if (!isPlace(secret)) return ref
+    throw new RotationError('bad_event', `${ref.shown} is the staging place of another secret.`, {
+      field: 'ref',
+      next: 'Name the secret itself.',
+    })
+  }
+
+  async describe(ref: SecretRef): Promise<SecretState> {
+    return this.found(ref.shown, () => describe(this.api, ref, this.at(ref)))
+  }
+
+  async read(ref: SecretRef, version: VersionId): Promise<SecretText> {
+    const bytes = await valueBytes(this.api, this.at(ref), version)
+    if (bytes !== undefined) return textOf(bytes, `Version ${version} of ${ref.shown}`)
+    throw new RotationError('not_found', `${ref.shown} has no version ${version} that can be read.`, {
+      next: `See keyturn get ${ref.shown}; a disabled version can be enabled again.`,
+    })
+  }
+
+  /** By `latest`, with one call and one right. */
+  async readCurrent(text: string): Promise<CurrentValue> {
+    const name = await this.nameOf(text)
+    try {
+      const { resource, bytes } = await this.found(text, () => this.api.access(name, 'latest'))
+      const ref = refOf(name, resource)
+      return { ref, value: textOf(bytes, `The value of ${ref.shown}`) }
+    } catch (cause) {
+      if (!isUnreadable(cause)) throw cause
+      throw new RotationError('not_found', `The newest version of ${text} is disabled or destroyed.`, {
+        cause,
+        field: 'ref',
+        next: 'Enable it, or put a new value: who reads the latest version gets nothing.',
+      })
+    }
+  }
+
+  /** All labels and annotations. */
+  async tags(ref: SecretRef): Promise<Policy> {
+    const { labels, annotations } = await this.found(ref.shown, () => this.api.get(this.at(ref)))
+    return { ...labels, ...annotations }
+  }
+
+  async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
+    const { ref, current } = state
+    const place = await this.#placeOf(state)
+    const question = { journal: place.journal, current: current?.id ?? null, published: [current?.ours], holderMayLive: true }
+    const rotation = claimedRotation({ ...question, now: this.env.now() }, wish)
+    await this.#write(ref, place, { ...(place.journal ?? { retiring: [] }), rotation })
+    const { token, kind, holder, attempt, base, leaseUntil } = rotation
+    return { ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }
+  }
+
+  /** Refuses before anything is sent what the service would take and nobody could read. too_large, bad_value. */
+  async stage(claim: Claim, value: SecretText): Promise<StagedValue> {
+    bytesOf(value)
+    return stageUnfenced(this.#calls(claim), claim, value)
+  }
+
+  async discard(claim: Claim, version: VersionId): Promise<'again'> {
+    return discardUnfenced(this.#calls(claim), claim, version)
+  }
+
+  async publish(claim: Claim, version: VersionId, tested?: SecretText): Promise<VersionInfo> {
+    return publishUnfenced(this.#calls(claim), claim, version, tested)
+  }
+
+  async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
+    const place = await this.#placeOf(state)
+    const { code, ...rest } = patch
+    const { code: before, ...journal } = place.journal ?? { retiring: [] }
+    const after = code === null ? {} : optional('code', code ?? before)
+    await this.#write(state.ref, place, { ...journal, ...rest, ...after })
+    return this.describe(state.ref)
+  }
+
+  /** The secrets of the project of this process. A listing has no annotations of staging places, so that what is due takes a look at the secret. */
+  async *list(filter: { readonly managed: boolean }): AsyncIterable<Listed> {
+    const project = await this.#ownProject()
+    for await (const secret of this.api.secrets({ project })) {
+      const policy = policyOf(secret)
+      if (isPlace(secret) || (filter.managed && Object.keys(policy).length === 0)) continue
+      const { secret: id } = readName(secret.resource)
+      yield { ref: refOf({ project, secret: id }, secret.resource), policy, drivenBy: 'engine', ...nativeOf(secret) }
+    }
+  }
+
+  async dispose(ref: SecretRef, version: VersionId): Promise<void> {
+    const { api, env } = this
+    const state = await this.describe(ref)
+    await dispose({ api, env, ref, name: this.at(ref), version, state })
+  }
+
+  classify(cause: unknown): Code {
+    return classify(cause)
+  }
+
+  #calls(claim: Claim): UnfencedCalls {
+    return callsOf({ api: this.api, ref: claim.ref, name: this.at(claim.ref), claim, now: () => this.env.now() })
+  }
+
+  /** The staging place, as it was when the state was read. conflict; stuck where it is gone. */
+  async #placeOf({ ref, rev, policy }: SecretState): Promise<Place> {
+    const place = await readPlace(this.api, this.at(ref))
+    if (place === undefined) throw Object.keys(policy).length > 0 ? placeLostError(ref) : noPlaceError(ref)
+    if (revOf(place) === rev) return place
+    throw new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
+  }
+  async #write(ref: SecretRef, place: Place, journal: Journal): Promise<void> {
+    if (!(await writeJournal(this.api, place, journal))) throw placeLostError(ref)
+  }
+
+  /** Says of a missing secret that it is missing. */
+  protected async found<T>(shown: string, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (cause) {
+      if (!isAbsent(cause)) throw cause
+      throw new RotationError('not_found', `There is no secret ${shown}.`, {
+        field: 'ref',
+        cause,
+        next: `Check the name and the project; keyturn list --store ${kind} shows what is there.`,
+      })
+    }
+  }
+}
+
+const noPlaceError = ({ shown }: SecretRef): RotationError =>
+  new RotationError('bad_config', `${shown} has no staging place: nobody has adopted it.`, {
+    next: `Run keyturn adopt ${shown} first, with the rights of a person.`,
+  })
+
+const noProjectError = (cause: unknown): RotationError =>
+  new RotationError('bad_config', 'Nothing says in which project of Google Cloud the secret is.', {
+    cause,
+    field: 'GOOGLE_CLOUD_PROJECT',
+    next: 'Set GOOGLE_CLOUD_PROJECT, or write gcp:projects/PROJECT/secrets/NAME.',
+  })

@@ -1,0 +1,115 @@
+import { assertSettled } from '../../core/claims.js'
+import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
+import type { Env } from '../../core/ports/env.js'
+import type { SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
+import type { Policy, SecretRef } from '../../core/ports/words.js'
+import type { SecretText } from '../../core/secret-text.js'
+import { type GcpOptions, GcpSecretManager } from '../gcp-secret-manager.js'
+import { isThere } from './api.js'
+import { infoOf } from './line.js'
+import { refOf, resourceOf, type SecretName } from './names.js'
+import { isPlace, placeLabel, placeName, readPlace, stateKey } from './place.js'
+import { policyOf } from './reader.js'
+import { bytesOf } from './staged.js'
+
+const idCharactersMax = 255
+
+/** The store with a person's rights: it makes and removes staging places, and writes policy. */
+export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretStoreAdmin {
+  /** Reads GOOGLE_CLOUD_PROJECT. The vendor's client finds the rest. bad_config where that client would log every payload. */
+  static openFrom = (environment: Readonly<Record<string, string | undefined>>, env: Env): GcpSecretManagerAdmin => {
+    if (environment.GOOGLE_SDK_NODE_LOGGING) throw loggingError()
+    const options: GcpOptions = { env, ...optional('project', environment.GOOGLE_CLOUD_PROJECT || undefined) }
+    return new GcpSecretManagerAdmin(options)
+  }
+
+  async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {
+    const bytes = bytesOf(value)
+    const asked = await this.nameOf(name)
+    assertPlaceFits(asked)
+    const { resource } = await this.#made(asked, `gcp:${resourceOf(asked)}`, policy)
+    await this.#ensurePlace(asked)
+    await this.api.add(asked, bytes)
+    return refOf(asked, resource)
+  }
+
+  async #made(name: SecretName, shown: string, policy: Policy) {
+    try {
+      return await this.api.create(name, { annotations: policy })
+    } catch (cause) {
+      if (!isThere(cause)) throw cause
+      throw new RotationError('exists', `${shown} already exists.`, {
+        cause,
+        field: 'ref',
+        next: 'Put a new value into it, or choose another name.',
+      })
+    }
+  }
+
+  /** Changes our annotations and nobody else's. A secret that gets a policy gets a staging place, too. */
+  async setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void> {
+    const name = this.at(ref)
+    await this.found(ref.shown, async () => {
+      if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
+      const { annotations, etag } = await this.api.get(name)
+      const entries = Object.entries({ ...annotations, ...patch })
+      const kept = entries.filter((entry): entry is [string, string] => entry[1] !== null)
+      await this.api.update(name, etag, { annotations: Object.fromEntries(kept) })
+    })
+  }
+
+  /** All versions, even those that cannot be read, newest first. */
+  async *history(ref: SecretRef): AsyncIterable<VersionInfo> {
+    for await (const version of this.api.versions(this.at(ref), 'all')) yield infoOf(version)
+  }
+
+  /** The aliases stay: consumers may read by them. */
+  async release(ref: SecretRef): Promise<void> {
+    assertSettled(await this.describe(ref))
+    const name = this.at(ref)
+    await this.found(ref.shown, async () => {
+      const place = await readPlace(this.api, name)
+      const secret = await this.api.get(name)
+      const policy = policyOf(secret)
+      const others = Object.fromEntries(Object.entries(secret.annotations).filter(([key]) => !(key in policy)))
+      if (Object.keys(policy).length > 0) await this.api.update(name, secret.etag, { annotations: others })
+      if (place !== undefined) await this.api.remove(place.name, place.secret.etag)
+    })
+  }
+
+  async restorePlace(ref: SecretRef): Promise<void> {
+    await this.#ensurePlace(this.at(ref))
+  }
+
+  /** Makes the staging place where it is not there. exists for a secret of somebody else under its name. */
+  async #ensurePlace(consumer: SecretName): Promise<void> {
+    assertPlaceFits(consumer)
+    const place = await readPlace(this.api, consumer)
+    if (place === undefined) {
+      await this.api.create(placeName(consumer), { labels: placeLabel })
+      return
+    }
+    if (isPlace(place.secret)) return
+    const shown = resourceOf(place.name)
+    throw new RotationError('exists', `${shown} is there, and is not labelled as a staging place.`, {
+      field: 'ref',
+      next: `Rename it, or label it if it has the annotation ${stateKey}: gcloud secrets update ${place.name.secret} --update-labels=keyturn-role=staging.`,
+    })
+  }
+}
+
+const loggingError = (): RotationError =>
+  new RotationError('bad_config', "With GOOGLE_SDK_NODE_LOGGING Google's client writes every value to the log.", {
+    field: 'GOOGLE_SDK_NODE_LOGGING',
+    next: 'Unset it.',
+  })
+
+function assertPlaceFits(name: SecretName): void {
+  const { secret } = placeName(name)
+  if (secret.length <= idCharactersMax) return
+  throw new RotationError('bad_event', `The name ${name.secret} is too long: its staging place would have ${secret.length} characters.`, {
+    field: 'ref',
+    next: `Choose a name of at most ${idCharactersMax - (secret.length - name.secret.length)} characters.`,
+  })
+}

@@ -1,0 +1,72 @@
+import * as v from 'valibot'
+import { RotationError } from '../../core/errors.js'
+import { journal as form } from '../../core/journal-form.js'
+import { parsedJson } from '../../core/json.js'
+import type { Journal, Seen } from '../../core/ports/store.js'
+import { type Api, isAbsent } from './api.js'
+import { resourceOf, type SecretName } from './names.js'
+import type { Secret } from './wire.js'
+
+/** The staging place of a secret is a secret of its own, so that nobody who reads the one may read the other. */
+export const placeSuffix = '--pending'
+export const placeName = (name: SecretName): SecretName => ({ ...name, secret: `${name.secret}${placeSuffix}` })
+/** What a staging place is known by. */
+export const placeLabel = { 'keyturn-role': 'staging' } as const
+export const isPlace = ({ labels }: Pick<Secret, 'labels'>): boolean => labels['keyturn-role'] === placeLabel['keyturn-role']
+
+/** The annotation that has the journal. */
+export const stateKey = 'keyturn-state'
+/** All annotations of a secret together have less than 16 KiB. */
+const journalBytesMax = 8192
+
+/** A staging place as it was read. A write is conditional on its etag. */
+export interface Place {
+  readonly name: SecretName
+  readonly secret: Secret
+  readonly journal: Journal | null
+}
+
+/** The staging place of a secret; undefined where it is not there. damaged for a journal that was cut off or edited. */
+export async function readPlace(api: Api, consumer: SecretName): Promise<Place | undefined> {
+  const name = placeName(consumer)
+  try {
+    const secret = await api.get(name)
+    return { name, secret, journal: readJournal(secret.annotations[stateKey], name) }
+  } catch (cause) {
+    if (isAbsent(cause)) return undefined
+    throw cause
+  }
+}
+
+function readJournal(text: string | undefined, name: SecretName): Journal | null {
+  if (text === undefined) return null
+  const result = v.safeParse(form, parsedJson(text))
+  if (result.success) return result.output
+  throw new RotationError('damaged', `The annotation ${stateKey} of ${resourceOf(name)} was cut off or edited.`, {
+    next: `Restore it, or remove it: gcloud secrets update ${name.secret} --remove-annotations=${stateKey}. Keyturn then reads everything again.`,
+  })
+}
+
+/** Writes the journal, only while the place is as it was read. False where it is gone. too_large for a journal that has no room. */
+export async function writeJournal(api: Api, { name, secret }: Place, journal: Journal): Promise<boolean> {
+  try {
+    await api.update(name, secret.etag, { annotations: { ...secret.annotations, [stateKey]: journalText(journal) } })
+    return true
+  } catch (cause) {
+    if (isAbsent(cause)) return false
+    throw cause
+  }
+}
+
+/** The text of a journal. What people alone read goes first where it is long. */
+function journalText(journal: Journal): string {
+  const whole = JSON.stringify(journal)
+  if (Buffer.byteLength(whole) <= journalBytesMax) return whole
+  const bare = ({ evidence: _, ...seen }: Seen): Seen => seen
+  const seen = Object.fromEntries(Object.entries(journal.seen ?? {}).map(([consumer, one]) => [consumer, bare(one)]))
+  const short = JSON.stringify({ ...journal, seen })
+  if (Buffer.byteLength(short) <= journalBytesMax) return short
+  throw new RotationError('too_large', `The journal has ${Buffer.byteLength(short)} bytes; there is room for ${journalBytesMax}.`, {
+    next: 'Name fewer consumers for one secret.',
+  })
+}
