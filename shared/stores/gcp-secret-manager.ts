@@ -183,7 +183,7 @@ export class GcpSecretManager implements SecretStore {
     throw new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
   }
   async #write(ref: SecretRef, place: Place, journal: Journal): Promise<void> {
-    if (!(await writeJournal(this.api, place, journal))) throw placeLostError(ref)
+    if ((await writeJournal(this.api, place, journal)) === undefined) throw placeLostError(ref)
   }
 
   /** Says of a missing secret that it is missing. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, beforeEach, describe, it } from 'node:test'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
@@ -37,6 +38,13 @@ describe('a secret in Google Secret Manager lives its life', () => {
     await world.run(world.newProcess(), { at: world.env.time })
     assert.equal((await world.store.describe(world.ref)).current?.id, '3')
     assert.ok(world.accepts(await world.currentText()))
+  })
+
+  it('by so many calls as the page says', async () => {
+    double().calls.length = 0
+    await world.run(world.newProcess())
+    const page = readFileSync('docs/google-cloud.md', 'utf8')
+    assert.ok(page.includes(`${double().count()} calls of the service, ${double().writes()} of them writes`), String(double().count()))
   })
 
   it('goes through quotas that are used up for a while: the guard repeats', async () => {

@@ -6,7 +6,7 @@ import { type Api, isAbsent, isUnreadable } from './api.js'
 import { classify } from './errors.js'
 import { enabledOf, lineAfter, lineOf } from './line.js'
 import type { SecretName } from './names.js'
-import { placeName, readPlace, writeJournal } from './place.js'
+import { type Place, placeName, readPlace, writeJournal } from './place.js'
 import { stagedOf, valueBytes } from './reader.js'
 import { bytesOf, markOf, numberOf, stagedId, stagedNumber, stagedPayload, textOf } from './staged.js'
 
@@ -26,16 +26,18 @@ export interface Work {
 export function callsOf({ api, ref, name, claim, now }: Work): UnfencedCalls {
   const { base } = claim
   const number = base === null ? undefined : numberOf(base)
+  // As this method read or wrote it last. A write is conditional on it, so that an old one costs a conflict and nothing else.
+  let place: Place | undefined
   return {
     ref,
     now,
     line: async () => (number === undefined ? lineOf(api, name, await enabledOf(api, name)) : lineAfter(api, name, number)),
     journal: async () => {
-      const place = await readPlace(api, name)
+      place = await readPlace(api, name)
       return place === undefined ? 'lost' : place.journal
     },
     stagedOf: async ({ token }) => {
-      const place = await readPlace(api, name)
+      place ??= await readPlace(api, name)
       return place === undefined ? [] : (await stagedOf(api, name, place.journal)).filter((one) => one.token === token)
     },
     valueOf: async (version) => {
@@ -44,10 +46,12 @@ export function callsOf({ api, ref, name, claim, now }: Work): UnfencedCalls {
     },
     markOf: (value) => markOf(bytesOf(value)),
     note: async (_what, change) => {
-      const place = await readPlace(api, name)
+      place ??= await readPlace(api, name)
       if (place === undefined) return false
       const after = change(place.journal)
-      return after === undefined ? true : writeJournal(api, place, after)
+      if (after === undefined) return true
+      place = await writeJournal(api, place, after)
+      return place !== undefined
     },
     keep: (value, of) => keepStaged(api, ref, name, stagedPayload(of, value)),
     add: async (value, { leaseUntil }) => addOnce(api, name, bytesOf(value), leaseUntil),

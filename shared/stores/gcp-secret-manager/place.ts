@@ -47,13 +47,13 @@ function readJournal(text: string | undefined, name: SecretName): Journal | null
   })
 }
 
-/** Writes the journal, only while the place is as it was read. False where it is gone. too_large for a journal that has no room. */
-export async function writeJournal(api: Api, { name, secret }: Place, journal: Journal): Promise<boolean> {
+/** Writes the journal, only while the place is as it was read. The place as it is then; undefined where it is gone. too_large for a journal that has no room. */
+export async function writeJournal(api: Api, { name, secret }: Place, journal: Journal): Promise<Place | undefined> {
   try {
-    await api.update(name, secret.etag, { annotations: { ...secret.annotations, [stateKey]: journalText(journal) } })
-    return true
+    const annotations = { ...secret.annotations, [stateKey]: journalText(journal) }
+    return { name, secret: await api.update(name, secret.etag, { annotations }), journal }
   } catch (cause) {
-    if (isAbsent(cause)) return false
+    if (isAbsent(cause)) return undefined
     throw cause
   }
 }
