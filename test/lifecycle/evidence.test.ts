@@ -88,7 +88,7 @@ describe('what a consumer said last', () => {
     const told = (await pass()).find(({ action }) => action === 'announce')
     assert.match(told?.outcome ?? '', /web requested: the operator could not sync it \(SecretSyncedError\)/)
     assert.deepEqual(told?.consumers, [
-      { consumer: 'web', phase: 'requested', evidence: 'the operator could not sync it (SecretSyncedError)' },
+      { consumer: 'web', phase: 'requested', code: null, evidence: 'the operator could not sync it (SecretSyncedError)' },
     ])
   })
 
