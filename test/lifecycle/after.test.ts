@@ -20,7 +20,7 @@ describe('after a publication: announce, retire, recover, rollback and sweep und
   for (const watched of watchedStores.filter(({ memory }) => !memory)) {
     it(`${watched.name}: the same`, async () => {
       const tally = emptyAfterTally()
-      await afterFaults(tally, settingOf(watched, 'b'), watched.slow ? 241 : 41)
+      await afterFaults(tally, settingOf(watched, 'b'), watched.slow ? 601 : 41)
       assert.deepEqual(tally.traces, [])
     })
   }

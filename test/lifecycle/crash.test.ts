@@ -9,7 +9,7 @@ describe('crash matrix: memory store × memory rotator', () => {
     it(`${setting.name}: every fault at every effect, every way to resume, a sample of the pairs of crashes`, async () => {
       const tally = emptyTally()
       await singleFaults(tally, setting, 1, 4)
-      await crashPairs(tally, setting, 24)
+      await crashPairs(tally, setting, 48)
       assert.deepEqual(tally.traces, [])
       assert.ok(tally.points >= 15, `${tally.points} points`)
     })
