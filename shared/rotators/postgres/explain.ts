@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Context } from '../../core/ports/rotator.js'
 import { ask } from './ask.js'
 import { type Card, cardOf } from './cards.js'
@@ -26,8 +27,8 @@ export async function explainedLogin(context: Context<PostgresValue>, value: Pos
   if (!('failed' in result) || !result.refused) return result
   const seen = await seenBy(context, value)
   const facts = seen === undefined ? [] : factsOf(seen, value)
-  if (seen === undefined || facts.length === 0) return result
-  const isExpired = seen.role?.expired === true
+  if (facts.length === 0) return result
+  const isExpired = seen?.role?.expired === true
   const { code, message, next, field } = result.failed
   const why = `${message.replace(/\.$/, '')}; the administrator sees that ${facts.join(', ')}.`
   const failed = isExpired
@@ -35,7 +36,7 @@ export async function explainedLogin(context: Context<PostgresValue>, value: Pos
         cause: result.failed,
         next: "Move its end: ALTER ROLE … VALID UNTIL 'infinity'; then run the same command again.",
       })
-    : new RotationError(code, why, { cause: result.failed, next, ...(field === undefined ? {} : { field }) })
+    : new RotationError(code, why, { cause: result.failed, next, ...optional('field', field) })
   return { failed, proven: false, refused: !isExpired }
 }
 
