@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmod, chown, cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, lstat, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { sampler } from '../crash/sample.js'
@@ -34,6 +34,13 @@ suite('a store that this user may not use', whyNoPlainUser(program), ({ it, befo
   })
   after(() => user?.close())
 
+  /** Only root may remove what is in a folder that may not be written. */
+  async function unlock(folder: string): Promise<void> {
+    if (!(await lstat(folder).catch(() => undefined))?.isDirectory()) return
+    await chmod(folder, 0o700)
+    for (const name of await readdir(folder)) await unlock(join(folder, name))
+  }
+
   /** Spoils the store, and puts it right again as the same files were before. */
   async function spoiled(spoil: () => Promise<void>, act: () => Promise<void>): Promise<void> {
     const kept = `${home}.kept`
@@ -42,7 +49,7 @@ suite('a store that this user may not use', whyNoPlainUser(program), ({ it, befo
     try {
       await act()
     } finally {
-      await chmod(home, 0o700).catch(() => undefined)
+      await unlock(home)
       await rm(home, { recursive: true, force: true })
       await rename(kept, home)
       execFileSync('chown', ['-R', '--reference', user.folder, home])
