@@ -1,5 +1,6 @@
 import { RotationError } from '../../shared/core/errors.js'
 import type { SecretRef, Token } from '../../shared/core/ports/words.js'
+import { profiles } from '../../shared/stores/memory/profiles.js'
 import type { Fault, FaultMode } from '../harness/faults.js'
 import { SelfIssuedWorld } from '../harness/self-issued-world.js'
 import { picked } from './sample.js'
@@ -43,13 +44,18 @@ class Run {
   effects = 0
   readonly #tale: Tale
   #outage = 0
+  #wiped = false
   constructor(tale: Tale, point: Point | undefined, wipe: (world: SelfIssuedWorld) => void) {
     this.#tale = tale
     this.world = new SelfIssuedWorld(tale.name, tale.profile, tale.otherProfile)
+    const wipeSeen = (world: SelfIssuedWorld): void => {
+      this.#wiped = true
+      wipe(world)
+    }
     this.#faults =
       point === undefined
         ? []
-        : [this.#faultOf(point, wipe), ...(point.again === undefined ? [] : [{ at: point.at + point.again, mode: 'after' as const }])]
+        : [this.#faultOf(point, wipeSeen), ...(point.again === undefined ? [] : [{ at: point.at + point.again, mode: 'after' as const }])]
   }
   #faultOf({ at, trouble }: Point, wipe: (world: SelfIssuedWorld) => void): Fault {
     const other = async (later: number): Promise<void> => {
@@ -92,12 +98,16 @@ class Run {
   }
   sweep = (): Promise<string | undefined> => this.perform((process) => this.world.sweep(process))
 
+  /** A version that is its payload alone does not say whose it is: without the journal, the same request is another emergency. */
+  #isForgotten = (): boolean => this.#wiped && 'bare' in profiles[this.#tale.profile]
+
   /** As a person does it: the same command again until it is done. */
-  async rotate(ref: SecretRef, round: number, tale: Tale): Promise<void> {
+  async rotate(ref: SecretRef, round: number, tale: Tale, beginEmergency: () => void): Promise<void> {
     const name = `${round}`
     const token = `token-${name}-0123456789-0123456789abcdef` as Token
     const kind = tale.emergency === round ? 'emergency' : 'rotate'
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      if (kind === 'emergency' && (attempt === 0 || this.#isForgotten())) beginEmergency()
       const code = await this.perform((process) => this.world.rotate(ref, { token, kind }, process))
       if (code === undefined || code === 'token_spent') return
       if (code === 'held') {
@@ -124,8 +134,7 @@ async function play(tale: Tale, point?: Point): Promise<Run> {
     seen.text = text
   }
   for (let round = 0; round < tale.rounds; round++) {
-    if (round === tale.emergency) watched.beginEmergency?.()
-    await run.rotate(ref, round, tale)
+    await run.rotate(ref, round, tale, () => watched.beginEmergency?.())
     await run.sweep()
     world.env.time += 6 * hourMs
     await tale.between?.(run.perform.bind(run), world, ref)
