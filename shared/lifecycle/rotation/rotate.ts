@@ -1,8 +1,9 @@
+import { atMostOnce } from '../../core/at-most-once.js'
 import { RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { SecretState } from '../../core/ports/store.js'
-import { type RotationRequest, type SecretRef, type Step, steps } from '../../core/ports/words.js'
+import { type RotationRequest, type SecretRef, type Step, steps, type VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { assertPlaces, repairPublicSets } from '../consumers/companions.js'
@@ -14,7 +15,7 @@ import { lookAgain, opened } from '../secret/open.js'
 import { noteOutgoing } from '../secret/outgoing.js'
 import { dropPut, putUntested } from '../secret/plain-put.js'
 import { assertAdopted, assertConsumers, createTools, type Known, type Setup, type Tools } from '../secret/setup.js'
-import { named, trialOfCurrent } from '../secret/trial.js'
+import { named, type ReadVersion, trialOfCurrent } from '../secret/trial.js'
 import { answersRequest, explainOpenRotation, finishedFirstError } from './answers.js'
 import { factsOf } from './facts.js'
 import { blocks, previousWorks } from './first-look.js'
@@ -160,17 +161,18 @@ export async function go(
   const asked = stepsAsked(request, action)
   if (asked.length === 0) return { ref: state.ref, outcome: 'unchanged', kind: action.kind, steps: [], differences: [] }
   const mayNote = manner.mayNote && tools.deps.journal
+  const reading = readingOnce(tools, state)
   const starts = action.from === 'create' && action.token !== state.journal?.rotation?.token
   if (mayNote && starts && (await noteOutgoing(tools, setup, state))) return 'again'
   if (action.from === 'create') {
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
     const repairs = mayNote && action.kind === 'rotate' && setup.rotator.publicHalf !== undefined
     if (repairs && (await repairPublicSets(tools, state.ref))) return 'again'
-    await assertMayCreate(tools, setup, state, action, manner)
+    await assertMayCreate(tools, setup, state, action, manner, reading)
   }
   const needs = manner.needs(setup, asked)
   // Read before the claim, so that a value that cannot be read leaves no rotation open.
-  const base = needs.base && action.from === 'create' && action.base !== null ? await tools.store.read(state.ref, action.base) : undefined
+  const base = needs.base && action.from === 'create' && action.base !== null ? await reading(action.base) : undefined
   if (base) readBase(setup.rotator, setup.policy, base, action.kind)
   const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.refusals)
   const claim = await tools.store.claim(state, {
@@ -187,11 +189,28 @@ export async function go(
   return runSteps(work, state, action, asked, suppliedValue)
 }
 
-async function assertMayCreate(tools: Tools, setup: Known, state: SecretState, { kind }: Go, { vouched }: Manner): Promise<void> {
+/** Reads each version at most once: a value is checked in several ways before it is claimed, and does not change. */
+function readingOnce({ store }: Tools, { ref }: SecretState): ReadVersion {
+  const readings = new Map<VersionId, () => Promise<SecretText>>()
+  return (version) => {
+    const reading = readings.get(version) ?? atMostOnce(() => store.read(ref, version))
+    readings.set(version, reading)
+    return reading()
+  }
+}
+
+async function assertMayCreate(
+  tools: Tools,
+  setup: Known,
+  state: SecretState,
+  { kind }: Go,
+  { vouched }: Manner,
+  read: ReadVersion,
+): Promise<void> {
   if (kind === 'rotate' || kind === 'emergency') {
-    await assertNotTooEarly(tools, setup, state, kind)
+    await assertNotTooEarly(tools, setup, state, kind, read)
     // What is refused before anything is claimed leaves no open rotation behind. A platform has begun its own before it asks.
-    if (!vouched) await trialOfCurrent(tools, setup, state)
+    if (!vouched) await trialOfCurrent(tools, setup, state, read)
   }
   if (kind !== 'rollback') await assertPlaces(tools, setup)
 }

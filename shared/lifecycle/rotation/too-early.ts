@@ -4,6 +4,7 @@ import type { SecretState } from '../../core/ports/store.js'
 import { nextFor } from '../../core/remedies.js'
 import { reachedAt } from '../consumers/companions.js'
 import type { Known, Tools } from '../secret/setup.js'
+import type { ReadVersion } from '../secret/trial.js'
 import { releasedIn } from './work.js'
 
 /** held where the value itself shows that it is too early. This is asked before anything is claimed, so that nothing stays open until then. */
@@ -12,12 +13,13 @@ export async function assertNotTooEarly(
   setup: Known,
   state: SecretState,
   kind: 'rotate' | 'emergency' = 'rotate',
+  read: ReadVersion = (version) => store.read(state.ref, version),
 ): Promise<void> {
   const { rotator, policy } = setup
   const { ref, current: info } = state
   const publishedAt = reachedAt(setup, state)
   if (rotator.tooEarly === undefined || info === undefined) return
-  const current = rotator.parse(await store.read(ref, info.id), policy)
+  const current = rotator.parse(await read(info.id), policy)
   const token = deriveToken('rotate', ref, info.id, 0)
   const deadline = deps.env.now() + deps.leaseMs
   const hurry = kind === 'emergency' ? { emergency: true as const } : {}

@@ -1,3 +1,4 @@
+import { atMostOnce } from '../../core/at-most-once.js'
 import { codeOf, RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
@@ -80,7 +81,7 @@ export async function openWork(
     policy,
     deadline: claim.leaseUntil - Math.min(marginMs, tools.deps.leaseMs / 2),
     current: base,
-    previous: once(() => readPrevious(tools, rotator, policy, state, claim.base)),
+    previous: atMostOnce(() => readPrevious(tools, rotator, policy, state, claim.base)),
     live: [...baseIds, ...retiringIds],
     env: tools.guard.env,
     publishedAt: reachedAt(setup, state),
@@ -97,7 +98,7 @@ export async function openWork(
   const work: Work = { ...read, checkable, loadEverything: async () => work }
   if (needs.base && checkable) return work
   const openAll = () => openWork(tools, setup, state, claim, { needs: everything, vouched })
-  return { ...work, loadEverything: once(openAll) }
+  return { ...work, loadEverything: atMostOnce(openAll) }
 }
 
 /** A put or a rollback replaces whatever is there, even a value that somebody wrote past us and that cannot be read. bad_value for other kinds. */
@@ -134,13 +135,5 @@ async function readPrevious(
     // It is gone, or was never a credential of this kind.
     if (codeOf(cause) === 'not_found' || codeOf(cause) === 'bad_value') return undefined
     throw cause
-  }
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined
-  return () => {
-    made ??= make()
-    return made
   }
 }

@@ -3,6 +3,7 @@ import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { Context } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
+import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { rewrittenFields, sharedFields, staleFields } from '../../core/shapes/rewritten.js'
 import type { Known, Tools } from './setup.js'
@@ -53,12 +54,20 @@ async function proposed(
   }
 }
 
+/** How a version of the secret is read, where several checks read the same one. */
+export type ReadVersion = (version: VersionId) => Promise<SecretText>
+
 /** The same from the current value of a secret. undefined, too, where there is none, or this role may not read it. */
-export async function trialOfCurrent(tools: Tools, setup: Known, state: Pick<SecretState, 'ref' | 'current'>): Promise<Trial | undefined> {
-  const { deps, guard, store } = tools
+export async function trialOfCurrent(
+  tools: Tools,
+  setup: Known,
+  state: Pick<SecretState, 'ref' | 'current'>,
+  read: ReadVersion = (version) => tools.store.read(state.ref, version),
+): Promise<Trial | undefined> {
+  const { deps, guard } = tools
   const { ref, current } = state
   if (current?.hasValue !== true) return undefined
-  const text = await readable(() => store.read(ref, current.id))
+  const text = await readable(() => read(current.id))
   if (text === undefined) return undefined
   const token = deriveToken('rotate', ref, current.id, 0)
   const context: Context<unknown> = { ref, token, policy: setup.policy, deadline: deps.env.now() + deps.leaseMs, live: [], env: guard.env }
