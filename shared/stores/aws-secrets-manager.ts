@@ -167,7 +167,7 @@ export class AwsSecretsManager implements SecretStore, StepService {
   }
 
   /** Writes labels for `stuck`, and tags for the rest. There is no conditional write: the look right before it narrows the race, and nothing closes it. */
-  async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
+  async note(state: SecretState, patch: NotePatch): Promise<void> {
     const { ref } = state
     const before = await this.api.describe(ref.key)
     if (revOf(before.stages, before.tags) !== state.rev) throw changedError(ref)
@@ -177,7 +177,6 @@ export class AwsSecretsManager implements SecretStore, StepService {
     await this.api.tag(ref.key, set)
     await this.api.untag(ref.key, gone)
     await dropStrayLabels(this.api, before, new Set(merged.retiring.map(({ version }) => version)))
-    return this.describe(ref)
   }
 
   async #noteCode({ ref, stages, pending, current }: Description, code: NotePatch['code']): Promise<void> {

@@ -125,19 +125,13 @@ export class FileStore implements SecretStore, SecretStoreAdmin {
     return this.#change(claim.ref, (document) => withCurrent(document, claim, version, this.#env.now()))
   }
 
-  async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
+  async note(state: SecretState, patch: NotePatch): Promise<void> {
     const { code, ...rest } = patch
-    const after = await this.#change(state.ref, (document) => {
+    await this.#change(state.ref, (document) => {
       if (state.rev !== String(document.rev)) throw conflictError(state.ref)
       const { code: before, ...journal } = document.journal ?? { retiring: [] }
-      const next = {
-        ...document,
-        rev: document.rev + 1,
-        journal: { ...journal, ...rest, ...(code === null ? {} : optional('code', code ?? before)) },
-      }
-      return [{ ...next, rev: document.rev }, next]
+      return [{ ...document, journal: { ...journal, ...rest, ...(code === null ? {} : optional('code', code ?? before)) } }, undefined]
     })
-    return stateOf(state.ref, after)
   }
 
   async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed> {

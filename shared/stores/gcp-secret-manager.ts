@@ -27,7 +27,7 @@ import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
 import { dispose } from './gcp-secret-manager/dispose.js'
 import { classify, setupError } from './gcp-secret-manager/errors.js'
 import { kind, readName, refOf, type SecretName } from './gcp-secret-manager/names.js'
-import { isPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
+import { isPlace, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
 import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
 import { bytesOf, textOf, valueBytesMax } from './gcp-secret-manager/staged.js'
 
@@ -141,13 +141,12 @@ export class GcpSecretManager implements SecretStore {
     return publishUnfenced(this.#calls(claim), claim, version, tested)
   }
 
-  async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
+  async note(state: SecretState, patch: NotePatch): Promise<void> {
     const place = await this.#placeOf(state)
     const { code, ...rest } = patch
     const { code: before, ...journal } = place.journal ?? { retiring: [] }
     const after = code === null ? {} : optional('code', code ?? before)
     await this.#write(state.ref, place, { ...journal, ...rest, ...after })
-    return this.describe(state.ref)
   }
 
   /** The secrets of the project of this process. A listing has no annotations of staging places, so that what is due takes a look at the secret. */
@@ -177,6 +176,8 @@ export class GcpSecretManager implements SecretStore {
 
   /** The staging place, as it was when the state was read. conflict; stuck where it is gone. */
   async #placeOf({ ref, rev, policy }: SecretState): Promise<Place> {
+    const last = lastPlace(this.api, this.at(ref))
+    if (last !== undefined && revOf(last) === rev) return last
     const place = await readPlace(this.api, this.at(ref))
     if (place === undefined) throw Object.keys(policy).length > 0 ? placeLostError(ref) : noPlaceError(ref)
     if (revOf(place) === rev) return place

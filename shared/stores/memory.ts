@@ -113,7 +113,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     return this.#isUnfenced ? publishUnfenced(callsOf(parts), claim, version, tested) : publishFenced({ ...parts, version })
   }
 
-  async note(state: SecretState, patch: NotePatch): Promise<SecretState> {
+  async note(state: SecretState, patch: NotePatch): Promise<void> {
     const cell = this.#cell(state.ref)
     const { code, ...rest } = patch
     await this.#effects('note', () => {
@@ -123,7 +123,6 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
       const after = code === null ? {} : optional('code', code ?? before)
       writeJournal(cell, { ...journal, ...rest, ...after })
     })
-    return this.#stateOf(cell)
   }
 
   async *list(filter: { readonly managed: boolean }): AsyncIterable<Listed> {

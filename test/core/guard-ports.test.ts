@@ -44,7 +44,7 @@ function bench(valueBytesMax = 100) {
     stage: () => did('stage', { version, stored: 'supplied' as const }),
     discard: () => did('discard', 'again' as const),
     publish: () => did('publish', info),
-    note: () => did('note', state),
+    note: () => did('note', undefined),
     async *list() {
       yield state
     },

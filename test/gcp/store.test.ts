@@ -305,7 +305,8 @@ describe('the store of Google Secret Manager', () => {
             { version: '1' as VersionId, phase: 'drained', at: 1, evidence } as const,
           ]),
         )
-      const after = await world.store.note(state, { seen: seen(20, 'x'.repeat(500)) })
+      await world.store.note(state, { seen: seen(20, 'x'.repeat(500)) })
+      const after = await world.store.describe(ref)
       assert.deepEqual(after.journal?.seen?.['consumer-3'], { version: '1', phase: 'drained', at: 1 })
       await assert.rejects(world.store.note(after, { seen: seen(300, '') }), code('too_large'))
     })

@@ -167,7 +167,7 @@ export interface SecretStore {
    */
   publish(claim: Claim, version: VersionId, tested?: SecretText): Promise<VersionInfo>
   /** Compare-and-set on state.rev, if the store has one. conflict, denied (drop-in roles: then run without a journal). */
-  note(state: SecretState, patch: NotePatch): Promise<SecretState>
+  note(state: SecretState, patch: NotePatch): Promise<void>
   /** Needs constant memory; staging places never appear. A secret that cannot be read goes to `failed`; without `failed` it ends the listing. */
   list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed>
   /** The tags of the secret, whoever wrote them; absent for a store that has none. */

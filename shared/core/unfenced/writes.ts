@@ -17,6 +17,8 @@ export interface UnfencedCalls {
   line(): Promise<Line>
   /** lost: the staging place, which has the journal, is gone. */
   journal(): Promise<Journal | null | 'lost'>
+  /** The journal as this process read or wrote it last, without a call. Nothing but a conditional write may rest on it. Absent: it keeps none. */
+  lastJournal?(): Journal | null | undefined
   /** What is staged under the claim's token, as a listing shows it. */
   stagedOf(claim: Claim): Promise<readonly StagedCopy[]>
   /** A staged value by its id; undefined where it is gone. */
@@ -39,6 +41,13 @@ async function noteOrStop(calls: UnfencedCalls, what: string, change: Change): P
   if (!(await calls.note(what, change))) throw placeLostError(calls.ref)
 }
 
+/** The journal as this process left it, where the claim is in it; undefined where it has to be read. What it decides is written on condition of it. */
+function ownJournal(calls: UnfencedCalls, { token, holder, attempt }: Claim): Journal | undefined {
+  const last = calls.lastJournal?.() ?? undefined
+  const rotation = last?.rotation
+  return rotation?.token === token && rotation.holder === holder && rotation.attempt === attempt ? last : undefined
+}
+
 async function journalOf(calls: UnfencedCalls): Promise<Journal | null> {
   const journal = await calls.journal()
   if (journal === 'lost') throw placeLostError(calls.ref)
@@ -47,7 +56,7 @@ async function journalOf(calls: UnfencedCalls): Promise<Journal | null> {
 
 /** Keeps a value, then names it. The stored one wins where the token has one already. conflict, stuck. */
 export async function stageUnfenced(calls: UnfencedCalls, claim: Claim, value: SecretText): Promise<StagedValue> {
-  const journal = await journalOf(calls)
+  const journal = ownJournal(calls, claim) ?? (await journalOf(calls))
   const { staged } = assertClaim(claim, journal)
   const id = staged ?? (await unnamed(calls, claim, journal))
   const stored = id === undefined ? undefined : await calls.valueOf(id)
@@ -87,11 +96,15 @@ async function currentId(line: Line, journal: Journal | null, more: readonly num
  * It is published from there if the staging place is gone, because the target may accept nothing else; what cannot be noted then is left to recover.
  */
 export async function publishUnfenced(calls: UnfencedCalls, claim: Claim, version: VersionId, tested?: SecretText): Promise<VersionInfo> {
-  const journal = await calls.journal()
+  const own = ownJournal(calls, claim)
+  // Nothing but a look precedes the add where the intent stands: then nobody may have taken the claim over.
+  const isUnsent = own?.rotation?.intent !== true && own?.rotation?.published === undefined
+  const kept = isUnsent && own ? await calls.valueOf(version) : undefined
+  const journal = kept ? own : await calls.journal()
   const before = journal === 'lost' ? undefined : journal?.rotation
   if (before?.token === claim.token && before.published !== undefined) return endOf(calls, version, before.published)
-  if (journal !== 'lost') assertClaim(claim, journal)
-  const value = (await calls.valueOf(version)) ?? (journal === 'lost' ? tested : undefined)
+  if (journal !== 'lost') assertClaim(claim, journal ?? null)
+  const value = kept ?? (await calls.valueOf(version)) ?? (journal === 'lost' ? tested : undefined)
   if (value === undefined) throw journal === 'lost' ? placeLostError(calls.ref) : valueGoneError()
   const isNoted = before?.intent === true || journal === 'lost' || (await calls.note('publish.intent', intended(claim)))
   if (!isNoted && tested === undefined) throw placeLostError(calls.ref)
@@ -153,7 +166,7 @@ async function noted(calls: UnfencedCalls, claim: Claim, version: VersionId, fou
   const { line, ours, others, endsWithOurs } = found
   const info = { ...(await line.infoOf(ours)), ours: claim.token }
   if (endsWithOurs) await calls.point(ours)
-  const journal = await calls.journal()
+  const journal = (others ? undefined : ownJournal(calls, claim)) ?? (await calls.journal())
   const before = journal === 'lost' ? null : journal
   const unproven = others ? await currentId(line, before, [ours]) : undefined
   const removed = before?.condemned ?? []

@@ -11,9 +11,10 @@ export async function freeSlot({ tools, rotator, context, claim }: Work, id: Cre
   const entry = retiring.find((candidate) => candidate.id === id)
   if (entry === undefined || state.current?.id === entry.version) return
   const withArmed = retiring.map((one) => (one === entry ? { ...entry, state: 'armed' as const } : one))
-  const armed = await tools.store.note(state, { retiring: withArmed })
+  await tools.store.note(state, { retiring: withArmed })
   const progress = await rotator.retire(context, id)
   if (!progress.done) return
   await tools.store.dispose(claim.ref, entry.version)
-  await tools.store.note(armed, { retiring: retiring.filter((candidate) => candidate !== entry) })
+  const now = await tools.store.describe(claim.ref)
+  await tools.store.note(now, { retiring: (now.journal?.retiring ?? []).filter((candidate) => candidate.id !== id) })
 }

@@ -3,6 +3,7 @@ import type { Env } from '../../core/ports/env.js'
 import { type Client, Clients, callOptions, type OpenClient } from './client.js'
 import { crc32c } from './crc32c.js'
 import { type Call, CallError, calling, isInState, setupError, statuses, statusOf } from './errors.js'
+import { Kept } from './kept.js'
 import { parentOf, resourceOf, type SecretName } from './names.js'
 import { Pace } from './pace.js'
 import { type Payload, payloadOf, type Secret, secretOf, type Version, versionOf } from './wire.js'
@@ -27,6 +28,7 @@ export class Api {
   readonly #clients: Clients
   readonly #pace: Pace
   readonly #env: Env
+  readonly #kept = new Kept()
   constructor(open: OpenClient, env: Env) {
     this.#env = env
     this.#clients = new Clients(open)
@@ -40,8 +42,13 @@ export class Api {
 
   async get(name: SecretName): Promise<Secret> {
     const [answer] = await this.#call('getSecret', name, (client) => client.getSecret({ name: resourceOf(name) }, callOptions))
-    return secretOf(answer)
+    return this.#kept.keep(secretOf(answer), this.#env.now(), true)
   }
+  /** What another call read a moment ago, and nobody took since; else a call. The name has the project's number, or it is a call. */
+  taken = async (name: SecretName): Promise<Secret> => this.#kept.takeNew(resourceOf(name), this.#env.now()) ?? this.get(name)
+
+  /** As this process read or wrote it last, for a write that is conditional on its etag. The name has the project's number. */
+  last = (name: SecretName): Secret | undefined => this.#kept.last(resourceOf(name))
 
   /** Changes whole maps, only while the secret still has this etag. */
   async update(name: SecretName, etag: string, maps: Maps): Promise<Secret> {
@@ -49,8 +56,9 @@ export class Api {
     const secret = { name: resourceOf(name), etag, ...rest, ...(aliases === undefined ? {} : { versionAliases: { ...aliases } }) }
     const paths = Object.entries(masks).flatMap(([key, mask]) => (key in maps ? [mask] : []))
     await this.#pace.wait('secret', resourceOf(name))
+    this.#kept.forget(resourceOf(name)) // whether it was written is not known where no answer comes
     const [answer] = await this.#call('updateSecret', name, (client) => client.updateSecret({ secret, updateMask: { paths } }, callOptions))
-    return secretOf(answer)
+    return this.#kept.keep(secretOf(answer), this.#env.now(), false)
   }
 
   async create(name: SecretName, given: NewSecret): Promise<Secret> {
@@ -61,6 +69,7 @@ export class Api {
   }
 
   async remove(name: SecretName, etag: string): Promise<void> {
+    this.#kept.forget(resourceOf(name))
     await this.#call('deleteSecret', name, (client) => client.deleteSecret({ name: resourceOf(name), etag }, callOptions))
   }
 

@@ -1,14 +1,16 @@
 import type { Claim } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { placeLostError } from '../../core/unfenced/errors.js'
+import type { Change } from '../../core/unfenced/notes.js'
 import type { UnfencedCalls } from '../../core/unfenced/writes.js'
 import { type Api, isAbsent, isUnreadable } from './api.js'
 import { classify } from './errors.js'
 import { enabledOf, lineAfter, lineOf } from './line.js'
 import type { SecretName } from './names.js'
-import { type Place, placeName, readPlace, writeJournal } from './place.js'
+import { lastPlace, type Place, placeName, readPlace, writeJournal } from './place.js'
 import { stagedOf, valueBytes } from './reader.js'
 import { bytesOf, markOf, numberOf, stagedId, stagedNumber, stagedPayload, textOf } from './staged.js'
+import type { Secret, Version } from './wire.js'
 
 /** The aliases that are ours. Every other one is somebody else's. */
 export const ourAliases = { current: 'current', previous: 'previous' } as const
@@ -26,18 +28,24 @@ export interface Work {
 export function callsOf({ api, ref, name, claim, now }: Work): UnfencedCalls {
   const { base } = claim
   const number = base === null ? undefined : numberOf(base)
-  // As this method read or wrote it last. A write is conditional on it, so that an old one costs a conflict and nothing else.
-  let place: Place | undefined
+  const added: Version[] = []
+  const placeNow = async () => lastPlace(api, name) ?? readPlace(api, name)
+  const noteOn = async (place: Place | undefined, change: Change): Promise<boolean> => {
+    if (place === undefined) return false
+    const after = change(place.journal)
+    return after === undefined || (await writeJournal(api, place, after)) !== undefined
+  }
   return {
     ref,
     now,
-    line: async () => (number === undefined ? lineOf(api, name, await enabledOf(api, name)) : lineAfter(api, name, number)),
+    line: async () => (number === undefined ? lineOf(api, name, await enabledOf(api, name)) : lineAfter(api, name, number, added)),
     journal: async () => {
-      place = await readPlace(api, name)
+      const place = await readPlace(api, name)
       return place === undefined ? 'lost' : place.journal
     },
+    lastJournal: () => lastPlace(api, name)?.journal,
     stagedOf: async ({ token }) => {
-      place ??= await readPlace(api, name)
+      const place = await placeNow()
       return place === undefined ? [] : (await stagedOf(api, name, place.journal)).filter((one) => one.token === token)
     },
     valueOf: async (version) => {
@@ -45,18 +53,32 @@ export function callsOf({ api, ref, name, claim, now }: Work): UnfencedCalls {
       return bytes === undefined ? undefined : textOf(bytes, `The staged value of ${ref.shown}`)
     },
     markOf: (value) => markOf(bytesOf(value)),
-    note: async (_what, change) => {
-      place ??= await readPlace(api, name)
-      if (place === undefined) return false
-      const after = change(place.journal)
-      if (after === undefined) return true
-      place = await writeJournal(api, place, after)
-      return place !== undefined
-    },
+    note: (_what, change) =>
+      freshOnConflict(
+        lastPlace(api, name),
+        () => readPlace(api, name),
+        (place) => noteOn(place, change),
+      ),
     keep: (value, of) => keepStaged(api, ref, name, stagedPayload(of, value)),
-    add: async (value, { leaseUntil }) => addOnce(api, name, bytesOf(value), leaseUntil),
-    point: (to) => moveAliases(api, name, to, base),
+    add: async (value, { leaseUntil }) => void added.push(...(await addOnce(api, name, bytesOf(value), leaseUntil))),
+    point: (to) =>
+      freshOnConflict(
+        api.last(name),
+        () => api.get(name),
+        (secret) => moveAliases(api, name, secret, to, base),
+      ),
     drop: async (version) => dropStaged(api, name, version),
+  }
+}
+
+/** Writes on what this process knows, and where somebody else wrote since, once more on what is read now. */
+async function freshOnConflict<T, R>(last: T | undefined, read: () => Promise<T>, write: (seen: T) => Promise<R>): Promise<R> {
+  if (last === undefined) return write(await read())
+  try {
+    return await write(last)
+  } catch (cause) {
+    if (classify(cause) !== 'conflict') throw cause
+    return write(await read())
   }
 }
 
@@ -69,17 +91,17 @@ async function keepStaged(api: Api, ref: SecretRef, name: SecretName, payload: U
 }
 
 /** Adds a version. Where no answer came, the walk that follows looks by number and payload whether it is there. */
-async function addOnce(api: Api, name: SecretName, bytes: Uint8Array, until: number): Promise<void> {
+async function addOnce(api: Api, name: SecretName, bytes: Uint8Array, until: number): Promise<readonly Version[]> {
   try {
-    await api.add(name, bytes, until)
+    return [await api.add(name, bytes, until)]
   } catch (cause) {
     if (classify(cause) !== 'ambiguous') throw cause
+    return []
   }
 }
 
 /** Moves both aliases in one write, and nobody else's. No write where they are right already. */
-async function moveAliases(api: Api, name: SecretName, to: number, base: VersionId | null): Promise<void> {
-  const { aliases, etag } = await api.get(name)
+async function moveAliases(api: Api, name: SecretName, { aliases, etag }: Secret, to: number, base: VersionId | null): Promise<void> {
   const current = String(to)
   const { [ourAliases.previous]: before, ...others } = aliases
   const previous = base === null ? {} : { [ourAliases.previous]: String(base) }

@@ -45,5 +45,8 @@ export function lineOf(api: Api, name: SecretName, listed: readonly Version[]): 
   }
 }
 
-/** The versions behind a number, for who asks by number alone: no listing, which costs a call and may be old. */
-export const lineAfter = (api: Api, name: SecretName, number: number): Line => ({ ...lineOf(api, name, []), listed: [number] })
+/** The versions behind a number, for who asks by number alone: no listing, which costs a call and may be old. `added`: what this process added. */
+export const lineAfter = (api: Api, name: SecretName, number: number, added: readonly Version[]): Line => ({
+  ...lineOf(api, name, added),
+  listed: [number],
+})

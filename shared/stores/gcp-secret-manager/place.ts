@@ -30,13 +30,21 @@ export interface Place {
 export async function readPlace(api: Api, consumer: SecretName): Promise<Place | undefined> {
   const name = placeName(consumer)
   try {
-    const secret = await api.get(name)
-    return { name, secret, journal: readJournal(secret.annotations[stateKey], name) }
+    return placeOf(name, await api.get(name))
   } catch (cause) {
     if (isAbsent(cause)) return undefined
     throw cause
   }
 }
+
+/** The staging place as this process read or wrote it last; undefined where it has not. */
+export function lastPlace(api: Api, consumer: SecretName): Place | undefined {
+  const name = placeName(consumer)
+  const secret = api.last(name)
+  return secret && placeOf(name, secret)
+}
+
+const placeOf = (name: SecretName, secret: Secret): Place => ({ name, secret, journal: readJournal(secret.annotations[stateKey], name) })
 
 function readJournal(text: string | undefined, name: SecretName): Journal | null {
   if (text === undefined) return null

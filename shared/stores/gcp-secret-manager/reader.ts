@@ -59,7 +59,7 @@ async function unlisted(api: Api, name: SecretName, number: number): Promise<rea
 
 /** Everything that is known of a secret but its values. */
 export async function describe(api: Api, ref: SecretRef, name: SecretName): Promise<SecretState> {
-  const [secret, place] = await Promise.all([api.get(name), readPlace(api, name)])
+  const [secret, place] = await Promise.all([api.taken(name), readPlace(api, name)])
   const journal = place?.journal ?? null
   const [listed, staged] = await Promise.all([
     enabledOf(api, name),
