@@ -21,6 +21,7 @@ import type { SecretText } from '../core/secret-text.js'
 import { placeLostError } from '../core/unfenced/errors.js'
 import type { UnfencedCalls } from '../core/unfenced/writes.js'
 import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
+import { aliasesRule } from './gcp-secret-manager/aliases.js'
 import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
 import { callsOf } from './gcp-secret-manager/calls.js'
 import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
@@ -44,7 +45,7 @@ export interface GcpOptions {
  * journal, in its annotations. Adding a version has no condition; the rules for that are those of core/unfenced.
  */
 export class GcpSecretManager implements SecretStore {
-  readonly traits: StoreTraits = { journalCas: true, valueBytesMax }
+  readonly traits: StoreTraits = { journalCas: true, valueBytesMax, policy: [aliasesRule] }
   protected readonly api: Api
   protected readonly env: Env
   #project: string | undefined
@@ -73,7 +74,7 @@ export class GcpSecretManager implements SecretStore {
 
   async resolve(text: string): Promise<SecretRef> {
     const name = await this.nameOf(text)
-    const secret = await this.found(`gcp:${name.secret}`, () => this.api.get(name))
+    const secret = await this.found(`gcp:${name.secret}`, () => this.api.getFirst(name))
     const ref = refOf(name, secret.resource)
     if (!isPlace(secret)) return ref
     throw new RotationError('bad_event', `${ref.shown} is the staging place of another secret.`, {

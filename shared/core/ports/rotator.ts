@@ -3,7 +3,7 @@ import type { PublicText } from '../public-key.js'
 import type { SecretText } from '../secret-text.js'
 import type { Env } from './env.js'
 import type { Code } from './errors.js'
-import type { CredentialId, Policy, SecretRef, Token } from './words.js'
+import type { CredentialId, Policy, PolicyKey, SecretRef, Token } from './words.js'
 
 /** replace: one slot · alternate: two accounts in turn · overlap: two valid at once at the target · ephemeral: a new account each time. */
 export type Strategy = 'replace' | 'alternate' | 'overlap' | 'ephemeral'
@@ -11,15 +11,7 @@ export const credentialTypes = ['database', 'api-key', 'jwt', 'symmetric', 'oaut
 /** What kind of credential a secret holds: defaults of the configuration and `rotate --type` choose by it. */
 export type CredentialType = (typeof credentialTypes)[number]
 
-/** A key that a rotator adds to the policy grammar, without the prefix `keyturn-`. `check` returns what is wrong, in words. */
-export interface PolicyKey {
-  readonly name: string
-  readonly default?: string
-  /** The key names the field of a value that holds the credential. For a part of a secret it is the part's own field, and nobody sets it. */
-  readonly namesField?: true
-  readonly help: string
-  check(value: string): string | undefined
-}
+export type { PolicyKey } from './words.js'
 
 /** What a kind of credential can do. The lifecycle asks for these traits, and never which kind it is. */
 export interface RotatorTraits {

@@ -1,7 +1,7 @@
 import type { SecretText } from '../secret-text.js'
 import type { Code } from './errors.js'
 import type { Checked, Journal, Retiring, Seen } from './journal.js'
-import type { Native, Policy, RotationRequest, SecretRef, Token, VersionId } from './words.js'
+import type { Native, Policy, PolicyKey, RotationRequest, SecretRef, Token, VersionId } from './words.js'
 
 export type { Checked, Journal, OpenRotation, Retiring, Seen } from './journal.js'
 
@@ -10,6 +10,8 @@ export interface StoreTraits {
   /** False: each journal key has one writer and lost updates are possible. */
   readonly journalCas: boolean
   readonly valueBytesMax: number
+  /** Policy keys that only this store has. */
+  readonly policy?: readonly PolicyKey[]
 }
 
 /** One version without its value; `createdAt` in epoch milliseconds. */

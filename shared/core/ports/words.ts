@@ -68,3 +68,13 @@ export interface Native {
   readonly nextAt?: number
   readonly replicas: readonly { readonly at: string; readonly inSync: boolean }[]
 }
+
+/** A key that a rotator or a store adds to the policy grammar, without the prefix `keyturn-`. `check` returns what is wrong, in words. */
+export interface PolicyKey {
+  readonly name: string
+  readonly default?: string
+  /** The key names the field of a value that holds the credential. For a part of a secret it is the part's own field, and nobody sets it. */
+  readonly namesField?: true
+  readonly help: string
+  check(value: string): string | undefined
+}

@@ -16,12 +16,22 @@ export interface Line {
   /** undefined for an id that is not of this line. */
   numberOf(version: VersionId): number | undefined
   infoOf(number: number): Promise<VersionInfo>
+  /**
+   * The number that the platform's pointer names, for a secret whose readers all go by it. It is what is current, whatever was added since. Absent:
+   * readers take the newest.
+   */
+  readonly pointed?: number
 }
 
 const markOf = (found: Found): string | undefined => (typeof found === 'string' ? undefined : found.mark)
 
-/** The numbers of what can be read, oldest first: those of the listing, those of `known` that are there, and what was written since, asked by number. */
+/**
+ * The numbers of what can be read, oldest first: those of the listing, those of `known` that are there, and what was written since, asked by number.
+ * What was added behind the version that a pointer names is read by nobody.
+ */
 export async function numbersOf(line: Line, known: readonly number[]): Promise<readonly number[]> {
+  const { pointed } = line
+  if (pointed !== undefined) return [...line.listed.filter((number) => number < pointed).sort((a, b) => a - b), pointed]
   const numbers = new Set(line.listed)
   for (const number of known) if (!numbers.has(number) && markOf(await line.look(number)) !== undefined) numbers.add(number)
   for (let next = Math.max(0, ...numbers) + 1; ; next++) {
@@ -45,7 +55,7 @@ export function notedNumbers({ numberOf }: Pick<Line, 'numberOf'>, journal: Jour
  */
 export async function currentOf(line: Line, numbers: readonly number[], noted: readonly number[]): Promise<number | undefined> {
   const newest = numbers.at(-1)
-  if (newest === undefined) return undefined
+  if (newest === undefined || line.pointed !== undefined) return newest
   const floor = Math.max(1, ...noted.filter((number) => number <= newest))
   let current = newest
   while (current > floor && (await isCopy(line, current, current - 1))) current--
@@ -86,7 +96,7 @@ export interface Followers {
 }
 
 /**
- * Walks all that follows base, by number. Copies of base directly behind it are base: an add of it came late. They are not where the staged value
+ * Walks all that follows base, by number. Where a pointer names what is current, what others added there is nobody's publication. Copies of base directly behind it are base: an add of it came late. They are not where the staged value
  * has the same mark.
  */
 export async function followersOf(line: Line, base: number, staged: string): Promise<Followers> {
@@ -100,6 +110,7 @@ export async function followersOf(line: Line, base: number, staged: string): Pro
     isBase &&= mark !== undefined && mark !== staged && mark === markOf(await line.look(base))
     if (mark === undefined || isBase) continue
     const endsWithOurs = mark === staged
+    if (!endsWithOurs && line.pointed !== undefined) continue
     found = endsWithOurs ? { ours: number, ...found, endsWithOurs } : { ...found, others: true, endsWithOurs }
   }
 }

@@ -42,9 +42,19 @@ export async function viewOf({ line, journal, staged }: Readings): Promise<Unfen
   return {
     current: { ...current, ...(isCopy ? { copiesOlder: true } : {}) },
     ...optional('previous', before === undefined ? undefined : await line.infoOf(before)),
-    publishedAt: info.createdAt,
+    publishedAt: publishedAtOf(line, journal, info),
     ...bare(values),
   }
+}
+
+/**
+ * When current became current: when it was written, or, where a pointer names it, after what was announced last. Somebody who moves a pointer back makes
+ * another publication of an old version.
+ */
+function publishedAtOf({ pointed }: Line, journal: Journal | null, { id, createdAt }: VersionInfo): number {
+  const last = journal?.sequence
+  if (pointed === undefined || last === undefined) return createdAt
+  return Math.max(createdAt, last.version === id ? last.value : last.value + 1)
 }
 
 function bare({ pending, loose }: { readonly pending?: StagedCopy; readonly loose: readonly StagedCopy[] }) {

@@ -31,8 +31,11 @@ export interface UnfencedCalls {
   keep(value: SecretText, claim: Claim): Promise<VersionId>
   /** Adds a version for consumers. The platform may do it twice, or later. */
   add(value: SecretText, claim: Claim): Promise<void>
-  /** Moves what names the current version, where the platform has such a thing. */
-  point(number: number): Promise<void>
+  /**
+   * Moves what names the current version, where the platform has such a thing. Where all readers go by it, it moves only from base, and answers what it
+   * names instead if somebody else has moved it.
+   */
+  point(number: number): Promise<number | undefined>
   /** Makes a staged value unreadable; no-op where it is gone. */
   drop(version: VersionId, what: 'publish.drop' | 'discard.value'): Promise<void>
 }
@@ -165,7 +168,8 @@ async function closeFor(calls: UnfencedCalls, claim: Claim, line: Line): Promise
 async function noted(calls: UnfencedCalls, claim: Claim, version: VersionId, found: Added): Promise<VersionInfo> {
   const { line, ours, others, endsWithOurs } = found
   const info = { ...(await line.infoOf(ours)), ours: claim.token }
-  if (endsWithOurs) await calls.point(ours)
+  const elsewhere = endsWithOurs ? await calls.point(ours) : undefined
+  if (elsewhere !== undefined) await closeFor(calls, claim, { ...line, pointed: elsewhere })
   const journal = (others ? undefined : ownJournal(calls, claim)) ?? (await calls.journal())
   const before = journal === 'lost' ? null : journal
   const unproven = others ? await currentId(line, before, [ours]) : undefined

@@ -67,7 +67,7 @@ export async function changePolicy(deps: Deps, admin: SecretStoreAdmin, refText:
   const after = patched(state, patch)
   const { rotator, ...setup } = await opened(tools, after).setup()
   if (['consumers', 'companions'].some((name) => `${prefix}${name}` in patch)) assertConsumers(setup)
-  if (rotator === undefined) parsePolicy(after.policy, { own: [], shortGrace: deps.shortGrace })
+  if (rotator === undefined) parsePolicy(after.policy, { own: tools.store.traits.policy ?? [], shortGrace: deps.shortGrace })
   else if (concernsLogin(rotator, patch)) await assertNoWorse(tools, { ...setup, rotator }, state, after)
   await admin.setPolicy(ref, patch)
   return after

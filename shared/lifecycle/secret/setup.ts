@@ -111,7 +111,7 @@ export async function readSetup(
   const rotator = guardRotator(parts?.rotator() ?? (await loadRotator(kind)), tools.guard)
   const type = typeOf(rotator, said)
   const policy = { ...defaultsFor(configuration, type, isParts), ...said }
-  const settings = parsePolicy(policy, { own: rotator.about.policy, shortGrace })
+  const settings = parsePolicy(policy, { own: [...rotator.about.policy, ...(tools.store.traits.policy ?? [])], shortGrace })
   assertStrategy(rotator, kind, settings)
   const named = consumersOf(configuration, settings)
   const setup = { settings: scheduled(settings, type, state), policy, ...named, configuration }

@@ -42,10 +42,14 @@ export class Api {
 
   async get(name: SecretName): Promise<Secret> {
     const [answer] = await this.#call('getSecret', name, (client) => client.getSecret({ name: resourceOf(name) }, callOptions))
-    return this.#kept.keep(secretOf(answer), this.#env.now(), true)
+    return this.#kept.keep(secretOf(answer), this.#env.now())
   }
-  /** What another call read a moment ago, and nobody took since; else a call. The name has the project's number, or it is a call. */
-  taken = async (name: SecretName): Promise<Secret> => this.#kept.takeNew(resourceOf(name), this.#env.now()) ?? this.get(name)
+  /** The same, for a `getOnce` that follows within a second. */
+  async getFirst(name: SecretName): Promise<Secret> {
+    return this.#kept.keep(await this.get(name), this.#env.now(), 'new')
+  }
+  /** What `getFirst` read a moment ago, once; else a call. The service's own answer may be minutes old. The name has the project's number. */
+  getOnce = async (name: SecretName): Promise<Secret> => this.#kept.takeNew(resourceOf(name), this.#env.now()) ?? this.get(name)
 
   /** As this process read or wrote it last, for a write that is conditional on its etag. The name has the project's number. */
   last = (name: SecretName): Secret | undefined => this.#kept.last(resourceOf(name))
@@ -58,7 +62,7 @@ export class Api {
     await this.#pace.wait('secret', resourceOf(name))
     this.#kept.forget(resourceOf(name)) // whether it was written is not known where no answer comes
     const [answer] = await this.#call('updateSecret', name, (client) => client.updateSecret({ secret, updateMask: { paths } }, callOptions))
-    return this.#kept.keep(secretOf(answer), this.#env.now(), false)
+    return this.#kept.keep(secretOf(answer), this.#env.now())
   }
 
   async create(name: SecretName, given: NewSecret): Promise<Secret> {

@@ -1,8 +1,10 @@
+import { optional } from '../../core/optional.js'
 import type { Claim } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { placeLostError } from '../../core/unfenced/errors.js'
 import type { Change } from '../../core/unfenced/notes.js'
 import type { UnfencedCalls } from '../../core/unfenced/writes.js'
+import { moveAliases, pointedBy } from './aliases.js'
 import { type Api, isAbsent, isUnreadable } from './api.js'
 import { classify } from './errors.js'
 import { enabledOf, lineAfter, lineOf } from './line.js'
@@ -10,10 +12,7 @@ import type { SecretName } from './names.js'
 import { lastPlace, type Place, placeName, readPlace, writeJournal } from './place.js'
 import { stagedOf, valueBytes } from './reader.js'
 import { bytesOf, markOf, numberOf, stagedId, stagedNumber, stagedPayload, textOf } from './staged.js'
-import type { Secret, Version } from './wire.js'
-
-/** The aliases that are ours. Every other one is somebody else's. */
-export const ourAliases = { current: 'current', previous: 'previous' } as const
+import type { Version } from './wire.js'
 
 /** What one claimed method works on. */
 export interface Work {
@@ -38,7 +37,10 @@ export function callsOf({ api, ref, name, claim, now }: Work): UnfencedCalls {
   return {
     ref,
     now,
-    line: async () => (number === undefined ? lineOf(api, name, await enabledOf(api, name)) : lineAfter(api, name, number, added)),
+    line: async () => {
+      const line = number === undefined ? lineOf(api, name, await enabledOf(api, name)) : lineAfter(api, name, number, added)
+      return { ...line, ...optional('pointed', pointedBy(api.last(name) ?? (await api.get(name)), ref, name)) }
+    },
     journal: async () => {
       const place = await readPlace(api, name)
       return place === undefined ? 'lost' : place.journal
@@ -98,15 +100,6 @@ async function addOnce(api: Api, name: SecretName, bytes: Uint8Array, until: num
     if (classify(cause) !== 'ambiguous') throw cause
     return []
   }
-}
-
-/** Moves both aliases in one write, and nobody else's. No write where they are right already. */
-async function moveAliases(api: Api, name: SecretName, { aliases, etag }: Secret, to: number, base: VersionId | null): Promise<void> {
-  const current = String(to)
-  const { [ourAliases.previous]: before, ...others } = aliases
-  const previous = base === null ? {} : { [ourAliases.previous]: String(base) }
-  if (aliases[ourAliases.current] === current && before === (base ?? undefined)) return
-  await api.update(name, etag, { aliases: { ...others, [ourAliases.current]: current, ...previous } })
 }
 
 /** Makes a staged value unreadable. It can be enabled again: it may be the only copy of something. */

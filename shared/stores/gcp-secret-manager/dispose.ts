@@ -3,8 +3,9 @@ import type { Env } from '../../core/ports/env.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { type Line, runOf } from '../../core/unfenced/line.js'
+import { aliasesKey, ourAliases } from './aliases.js'
 import { type Api, isAbsent, isUnreadable } from './api.js'
-import { dropStaged, ourAliases } from './calls.js'
+import { dropStaged } from './calls.js'
 import { enabledOf, lineOf } from './line.js'
 import type { SecretName } from './names.js'
 import { readPlace } from './place.js'
@@ -30,15 +31,22 @@ export interface Disposal {
 export async function dispose(work: Disposal): Promise<void> {
   const { api, name, version, state, ref } = work
   const number = numberOf(version)
-  const last = state.current === undefined ? undefined : numberOf(state.current.id)
-  if (state.pending?.id === version || (number !== undefined && last !== undefined && number >= last)) throw conflictError(ref)
+  const isRead = readNow(state)
+  if (state.pending?.id === version || (number !== undefined && isRead(number))) throw conflictError(ref)
   if (number === undefined) return
   const line = lineOf(api, name, await enabledOf(api, name))
-  const run = (await runOf(line, number)).filter((one) => last === undefined || one < last)
+  const run = (await runOf(line, number)).filter((one) => !isRead(one))
   await dropCopies(work, line, number)
   const secret = await withoutPrevious(work, run)
   for (const one of run) await end(work, secret, one)
   await tidyPlace(work)
+}
+
+/** Tells what consumers read: the newest versions, or, where they go by the alias, the one that it names. */
+function readNow({ current, policy }: SecretState): (number: number) => boolean {
+  const last = current === undefined ? undefined : numberOf(current.id)
+  if (last === undefined) return () => false
+  return policy[aliasesKey] === 'only' ? (number) => number === last : (number) => number >= last
 }
 
 const conflictError = ({ shown }: SecretRef): RotationError =>

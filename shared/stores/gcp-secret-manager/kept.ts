@@ -16,10 +16,10 @@ interface Entry {
 export class Kept {
   readonly #entries = new Map<string, Entry>()
 
-  /** What was read is new until it is taken; what was written is not. */
-  keep(secret: Secret, at: number, isNew: boolean): Secret {
+  /** `new`: until it is taken. */
+  keep(secret: Secret, at: number, state?: 'new'): Secret {
     this.#entries.delete(secret.resource)
-    this.#entries.set(secret.resource, { secret, at, isNew })
+    this.#entries.set(secret.resource, { secret, at, isNew: state === 'new' })
     for (const resource of this.#entries.keys()) if (this.#entries.size > countMax) this.#entries.delete(resource)
     return secret
   }
@@ -28,7 +28,7 @@ export class Kept {
   }
   last = (resource: string): Secret | undefined => this.#entries.get(resource)?.secret
 
-  /** What was read less than a second ago, for one other reader: a name is resolved and then described. */
+  /** What is new and was read less than a second ago: a name is resolved and then described. */
   takeNew(resource: string, now: number): Secret | undefined {
     const entry = this.#entries.get(resource)
     if (!entry?.isNew || now - entry.at > newMsMax) return undefined

@@ -1,6 +1,8 @@
+import { optional } from '../../core/optional.js'
 import type { Journal, SecretState } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { type StagedCopy, viewOf } from '../../core/unfenced/view.js'
+import { pointedBy } from './aliases.js'
 import { type Api, isAbsent } from './api.js'
 import { enabledOf, lineOf, payloadBytes } from './line.js'
 import { resourceOf, type SecretName } from './names.js'
@@ -59,17 +61,18 @@ async function unlisted(api: Api, name: SecretName, number: number): Promise<rea
 
 /** Everything that is known of a secret but its values. */
 export async function describe(api: Api, ref: SecretRef, name: SecretName): Promise<SecretState> {
-  const [secret, place] = await Promise.all([api.taken(name), readPlace(api, name)])
+  const [secret, place] = await Promise.all([api.getOnce(name), readPlace(api, name)])
   const journal = place?.journal ?? null
   const [listed, staged] = await Promise.all([
     enabledOf(api, name),
     place === undefined ? Promise.resolve([]) : stagedOf(api, name, journal),
   ])
+  const line = { ...lineOf(api, name, listed), ...optional('pointed', pointedBy(secret, ref, name)) }
   const policy = policyOf(secret)
   const isLost = place === undefined && Object.keys(policy).length > 0
   return {
     ref,
-    ...(await viewOf({ line: lineOf(api, name, listed), journal, staged })),
+    ...(await viewOf({ line, journal, staged })),
     drivenBy: 'engine',
     policy,
     journal,

@@ -1,0 +1,49 @@
+import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
+import type { PolicyKey, SecretRef, VersionId } from '../../core/ports/words.js'
+import type { Api } from './api.js'
+import type { SecretName } from './names.js'
+import type { Secret } from './wire.js'
+
+/** The aliases that are ours. Every other one is somebody else's. */
+export const ourAliases = { current: 'current', previous: 'previous' } as const
+
+/** The annotation that says by what consumers read. */
+export const aliasesKey = 'keyturn-aliases'
+export const aliasesRule: PolicyKey = {
+  name: 'aliases',
+  help: 'only: every consumer reads by the alias current, so that the alias alone says what is current',
+  check: (value) => (value === 'only' ? undefined : 'must be only'),
+}
+export const goesByAlias = ({ annotations }: Pick<Secret, 'annotations'>): boolean => annotations[aliasesKey] === 'only'
+
+/** The number that our alias names, where every consumer reads by it; undefined where consumers read the newest version. bad_config without the alias. */
+export function pointedBy(secret: Secret, { shown }: SecretRef, { secret: id }: SecretName): number | undefined {
+  if (!goesByAlias(secret)) return undefined
+  const number = secret.aliases[ourAliases.current]
+  if (number !== undefined) return Number(number)
+  throw new RotationError('bad_config', `${shown} says that consumers read by the alias ${ourAliases.current}, and has no such alias.`, {
+    field: aliasesKey,
+    next: `Make it name the version that works: gcloud secrets update ${id} --update-version-aliases=${ourAliases.current}=NUMBER.`,
+  })
+}
+
+/**
+ * Moves both aliases in one write, and nobody else's. No write where they are right already. Where every consumer reads by the alias, it is moved only
+ * from base: the answer is then what it names instead, if that is another version.
+ */
+export async function moveAliases(
+  api: Api,
+  name: SecretName,
+  secret: Secret,
+  to: number,
+  base: VersionId | null,
+): Promise<number | undefined> {
+  const { aliases, etag } = secret
+  const { [ourAliases.current]: now, [ourAliases.previous]: before, ...others } = aliases
+  if (goesByAlias(secret) && now !== undefined && now !== String(to) && now !== base) return Number(now)
+  if (now === String(to) && before === (base ?? undefined)) return undefined
+  const previous = optional(ourAliases.previous, base ?? undefined)
+  await api.update(name, etag, { aliases: { ...others, [ourAliases.current]: String(to), ...previous } })
+  return undefined
+}
