@@ -26,7 +26,7 @@ import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
 import { callsOf } from './gcp-secret-manager/calls.js'
 import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
 import { dispose } from './gcp-secret-manager/dispose.js'
-import { classify, setupError } from './gcp-secret-manager/errors.js'
+import { classify, sayError, setupError } from './gcp-secret-manager/errors.js'
 import { kind, readName, refOf, type SecretName } from './gcp-secret-manager/names.js'
 import { isPlace, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
 import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
@@ -37,6 +37,8 @@ export interface GcpOptions {
   readonly env: Env
   /** The project of names that say none; absent: the vendor's client finds it. */
   readonly project?: string
+  /** Where regional secrets are, for a listing; absent: it has only global ones. */
+  readonly locations?: readonly string[]
   readonly open?: OpenClient
 }
 
@@ -48,11 +50,13 @@ export class GcpSecretManager implements SecretStore {
   readonly traits: StoreTraits = { journalCas: true, valueBytesMax, policy: [aliasesRule] }
   protected readonly api: Api
   protected readonly env: Env
+  readonly #locations: readonly string[]
   #project: string | undefined
 
-  constructor({ env, project, open = openClient }: GcpOptions) {
+  constructor({ env, project, locations = [], open = openClient }: GcpOptions) {
     this.env = env
     this.api = new Api(open, env)
+    this.#locations = locations
     this.#project = project
   }
 
@@ -150,14 +154,29 @@ export class GcpSecretManager implements SecretStore {
     await this.#write(state.ref, place, { ...journal, ...rest, ...after })
   }
 
-  /** The secrets of the project of this process. A listing has no annotations of staging places, so that what is due takes a look at the secret. */
-  async *list(filter: { readonly managed: boolean }): AsyncIterable<Listed> {
+  /**
+   * The secrets of the project of this process: the global ones, then those of each location. A location that cannot be listed goes to `failed`, so that the
+   * others are still listed. A listing has no annotations of staging places, so that what is due takes a look at the secret.
+   */
+  async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed> {
     const project = await this.#ownProject()
-    for await (const secret of this.api.secrets({ project })) {
+    yield* this.#listIn({ project }, filter)
+    for (const location of this.#locations) {
+      try {
+        yield* this.#listIn({ project, location }, filter)
+      } catch (cause) {
+        if (failed === undefined) throw cause
+        const shown = `gcp:projects/${project}/locations/${location}`
+        failed(shown, unlistedError(shown, cause))
+      }
+    }
+  }
+  async *#listIn(place: Omit<SecretName, 'secret'>, { managed }: { readonly managed: boolean }): AsyncIterable<Listed> {
+    for await (const secret of this.api.secrets(place)) {
       const policy = policyOf(secret)
-      if (isPlace(secret) || (filter.managed && Object.keys(policy).length === 0)) continue
+      if (isPlace(secret) || (managed && Object.keys(policy).length === 0)) continue
       const { secret: id } = readName(secret.resource)
-      yield { ref: refOf({ project, secret: id }, secret.resource), policy, drivenBy: 'engine', ...nativeOf(secret) }
+      yield { ref: refOf({ ...place, secret: id }, secret.resource), policy, drivenBy: 'engine', ...nativeOf(secret) }
     }
   }
 
@@ -207,6 +226,14 @@ const noPlaceError = ({ shown }: SecretRef): RotationError =>
   new RotationError('bad_config', `${shown} has no staging place: nobody has adopted it.`, {
     next: `Run keyturn adopt ${shown} first, with the rights of a person.`,
   })
+
+function unlistedError(shown: string, cause: unknown): RotationError {
+  if (cause instanceof RotationError) return cause
+  return new RotationError(classify(cause), `The secrets of ${shown} could not be listed (${sayError(cause)}).`, {
+    cause,
+    next: 'Check KEYTURN_GCP_LOCATIONS, and that the endpoint of this location can be reached.',
+  })
+}
 
 const noProjectError = (cause: unknown): RotationError =>
   new RotationError('bad_config', 'Nothing says in which project of Google Cloud the secret is.', {

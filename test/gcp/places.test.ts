@@ -227,6 +227,89 @@ describe('a listing of Google Cloud', () => {
   })
 })
 
+describe('a listing with locations', () => {
+  let double: GcpSecretManagerDouble
+  let store: GcpSecretManagerAdmin
+  const policy = { 'keyturn-rotator': 'memory-a' }
+  const opened: (string | undefined)[] = []
+  beforeEach(async () => {
+    const env = new FakeEnv()
+    double = await GcpSecretManagerDouble.open(env.now)
+    double.pageSize = 2
+    opened.length = 0
+    const open = (location: string | undefined): SecretManagerServiceClient => {
+      opened.push(location)
+      return new SecretManagerServiceClient(double.clientOptions)
+    }
+    const environment = { GOOGLE_CLOUD_PROJECT: 'p', KEYTURN_GCP_LOCATIONS: ' europe-west3  us-east1 europe-west3 ' }
+    store = GcpSecretManagerAdmin.openFrom(environment, env, open)
+    for (const name of ['a', 'b', 'c']) await store.create(name, first, policy)
+    for (const location of ['us-east1', 'europe-west3', 'asia-east1'])
+      for (const name of ['a', 'b', 'c']) await store.create(`gcp:projects/p/locations/${location}/secrets/${name}`, first, policy)
+  })
+  afterEach(async () => {
+    await store.close()
+    await double.close()
+  })
+  const inLocation = (location: string) => ['c', 'b', 'a'].map((name) => `gcp:projects/p/locations/${location}/secrets/${name}`)
+  const listed = async (failed?: (shown: string, cause: unknown) => void) => {
+    const found: Listed[] = []
+    for await (const one of store.list({ managed: true }, failed)) found.push(one)
+    return found
+  }
+
+  it('shows the global secrets first, then those of each location, through its endpoint, a page at a time', async () => {
+    opened.length = 0
+    double.calls.length = 0
+    const found = await listed()
+    assert.deepEqual(
+      found.map(({ ref }) => ref.shown),
+      [...['c', 'b', 'a'].map((name) => `gcp:projects/p/secrets/${name}`), ...inLocation('europe-west3'), ...inLocation('us-east1')],
+    )
+    const pages = double.calls.filter(({ name }) => name === 'ListSecrets').map(({ resource }) => resource)
+    const parents = ['projects/p', 'projects/p/locations/europe-west3', 'projects/p/locations/us-east1']
+    assert.deepEqual(
+      pages,
+      parents.flatMap((parent) => [parent, parent, parent]),
+    )
+    assert.deepEqual(opened, [], 'the clients that are there already')
+    for (const { ref } of found) assert.deepEqual(await store.resolve(ref.shown), ref)
+  })
+
+  it('asks for a page only when it is wanted: nothing is gathered', async () => {
+    double.calls.length = 0
+    for await (const { ref } of store.list({ managed: true })) if (ref.shown.includes('europe-west3')) break
+    assert.ok(double.calls.every(({ resource }) => !resource.includes('us-east1')))
+  })
+
+  it('goes on where one location cannot be listed, and says which; without anybody to tell it ends', async () => {
+    double.fault = ({ resource }) => (resource.endsWith('europe-west3') ? 'unavailable' : undefined)
+    const failed: unknown[][] = []
+    const found = await listed((shown, cause) => failed.push([shown, (cause as { code: string }).code, (cause as Error).message]))
+    assert.deepEqual(
+      found.slice(3).map(({ ref }) => ref.shown),
+      inLocation('us-east1'),
+    )
+    const shown = 'gcp:projects/p/locations/europe-west3'
+    assert.deepEqual(failed, [[shown, 'unavailable', `The secrets of ${shown} could not be listed (UNAVAILABLE).`]])
+    await assert.rejects(listed(), (cause) => store.classify(cause) === 'unavailable')
+  })
+
+  it('takes only names of locations', async () => {
+    for (const [text, wrong] of [
+      ['europe-west3,us-east1', 'europe-west3,us-east1'],
+      ['us-east1 ../x', '../x'],
+      ['EUROPE', 'EUROPE'],
+    ] as const) {
+      assert.throws(
+        () => GcpSecretManagerAdmin.openFrom({ KEYTURN_GCP_LOCATIONS: text }, new FakeEnv()),
+        (cause: Error & { field?: string }) =>
+          code('bad_config')(cause) && cause.field === 'KEYTURN_GCP_LOCATIONS' && cause.message.includes(`"${wrong}"`),
+      )
+    }
+  })
+})
+
 describe('a payload', () => {
   const name = 'projects/1/secrets/db/versions/3'
   const data = Buffer.from('a value')

@@ -5,23 +5,29 @@ import type { Env } from '../../core/ports/env.js'
 import type { SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
-import { type GcpOptions, GcpSecretManager } from '../gcp-secret-manager.js'
+import { GcpSecretManager } from '../gcp-secret-manager.js'
 import { isThere } from './api.js'
+import type { OpenClient } from './client.js'
 import { infoOf } from './line.js'
-import { refOf, resourceOf, type SecretName } from './names.js'
+import { readLocations, refOf, resourceOf, type SecretName } from './names.js'
 import { isPlace, placeLabel, placeName, readPlace, stateKey } from './place.js'
 import { policyOf } from './reader.js'
 import { bytesOf } from './staged.js'
 
 const idCharactersMax = 255
+const locationsField = 'KEYTURN_GCP_LOCATIONS'
 
 /** The store with a person's rights: it makes and removes staging places, and writes policy. */
 export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretStoreAdmin {
-  /** Reads GOOGLE_CLOUD_PROJECT. The vendor's client finds the rest. bad_config where that client would log every payload. */
-  static openFrom = (environment: Readonly<Record<string, string | undefined>>, env: Env): GcpSecretManagerAdmin => {
+  /**
+   * Reads GOOGLE_CLOUD_PROJECT and KEYTURN_GCP_LOCATIONS. The vendor's client finds the rest. bad_config for what is not a location, and where that
+   * client would log every payload.
+   */
+  static openFrom = (environment: Readonly<Record<string, string | undefined>>, env: Env, open?: OpenClient): GcpSecretManagerAdmin => {
     if (environment.GOOGLE_SDK_NODE_LOGGING) throw loggingError()
-    const options: GcpOptions = { env, ...optional('project', environment.GOOGLE_CLOUD_PROJECT || undefined) }
-    return new GcpSecretManagerAdmin(options)
+    const project = optional('project', environment.GOOGLE_CLOUD_PROJECT || undefined)
+    const locations = readLocations(environment[locationsField] ?? '', locationsField)
+    return new GcpSecretManagerAdmin({ env, ...project, locations, ...optional('open', open) })
   }
 
   async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {

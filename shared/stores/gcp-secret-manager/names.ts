@@ -24,6 +24,17 @@ const locationForm = /^[a-z0-9-]+$/
 const secretForm = /^[A-Za-z0-9_-]{1,255}$/
 const versionForm = /^(?:[1-9]\d*|[A-Za-z][A-Za-z0-9_-]{0,62})$/
 
+/** Locations, by their names with spaces between, each once. bad_config, with the variable, for one that is not a name. */
+export function readLocations(text: string, field: string): readonly string[] {
+  const names = [...new Set(text.split(/\s+/).filter((name) => name !== ''))]
+  const wrong = names.find((name) => !locationForm.test(name))
+  if (wrong === undefined) return names
+  throw new RotationError('bad_config', `${field}: "${wrong}" is not the name of a location.`, {
+    field,
+    next: `Write names with spaces between: ${field}="europe-west3 us-east1". Leave out what has only global secrets.`,
+  })
+}
+
 /**
  * Reads what a person, an event or the service writes: `gcp:db` (in the project of the process), `gcp:projects/P/secrets/db`, the same with
  * `/locations/L` or `/versions/V`, and all of them without `gcp:`. bad_event for any other text.
