@@ -176,12 +176,39 @@ describe('the rotation schedule', () => {
     }
   })
 
-  it('needs a topic, five minutes ahead and a period of an hour', async () => {
+  it('shows the period where the test wants it: the documentation says that it does not', async () => {
+    await create({ rotation })
+    double.showsPeriod = true
+    const [[one], [[listed]]] = await Promise.all([client.getSecret({ name }), client.listSecrets({ parent: 'projects/p' })])
+    assert.deepEqual(
+      [one, listed].map((secret) => String(secret?.rotation?.rotationPeriod?.seconds)),
+      ['86400', '86400'],
+    )
+  })
+
+  it('and a topic are refused where the service cannot publish to it; any other change is not', async () => {
+    await create({ topics: [{ name: topic }] })
+    const update = (secret: object, path: string) => client.updateSecret({ secret: { name, ...secret }, updateMask: { paths: [path] } })
+    for (const [why, code] of [
+      ['missing', 9],
+      ['denied', 7],
+    ] as const) {
+      double.brokenTopics.set(topic, why)
+      await assert.rejects(update({ rotation }, 'rotation'), { code })
+      await assert.rejects(update({ topics: [{ name: topic }] }, 'topics'), { code })
+      await update({ labels: { team: 'a' } }, 'labels')
+    }
+    assert.equal(double.secrets.get(name)?.rotation, undefined)
+  })
+
+  it('needs a topic, five minutes ahead and a period of an hour, and ends in a hundred years', async () => {
     const wrong = [
       { topics: [], rotation },
       { rotation: { rotationPeriod: seconds(24 * hour) } },
       { rotation: { ...rotation, nextRotationTime: seconds(start + 299_000) } },
       { rotation: { ...rotation, rotationPeriod: seconds(hour - 1000) } },
+      { rotation: { ...rotation, rotationPeriod: { seconds: 3_153_600_001 } } },
+      { rotation: { ...rotation, nextRotationTime: { seconds: start / 1000 + 3_153_600_001 } } },
     ]
     for (const more of wrong) await assert.rejects(create(more), { code: 3 })
     await create({ rotation: { nextRotationTime: seconds(start + 300_000) } })

@@ -90,6 +90,10 @@ export class GcpSecretManagerDouble implements Service {
   throttles = false
   /** Whether SECRET_ROTATE shows the time that has passed or the next one: the documentation does not say. */
   rotateShows: 'past' | 'next' = 'next'
+  /** Whether an answer has the rotation_period. The documentation says no; tools that read it say yes. */
+  showsPeriod = false
+  /** Topics that the service cannot publish to. */
+  readonly brokenTopics = new Map<string, 'missing' | 'denied'>()
   isStaging: (secret: string) => boolean = (secret) => secret.endsWith('--pending')
   onMessage: (message: PubSubMessage) => void = () => {}
   pageSize = 25_000
@@ -129,14 +133,21 @@ export class GcpSecretManagerDouble implements Service {
 
   /** As it was when it was opened, on the same port. */
   reset(): void {
-    for (const kept of [this.secrets, this.deny, this.disabledIn, this.#history, this.#pace]) kept.clear()
+    for (const kept of [this.secrets, this.deny, this.disabledIn, this.brokenTopics, this.#history, this.#pace]) kept.clear()
     this.calls.length = 0
     this.messages.length = 0
     this.fault = () => undefined
     this.mayNot = () => false
     this.onMessage = () => {}
     this.isStaging = (secret) => secret.endsWith('--pending')
-    Object.assign(this, { deniedText: 'resource', wantsToken: undefined, throttles: false, rotateShows: 'next', pageSize: 25_000 })
+    Object.assign(this, {
+      deniedText: 'resource',
+      wantsToken: undefined,
+      throttles: false,
+      rotateShows: 'next',
+      showsPeriod: false,
+      pageSize: 25_000,
+    })
   }
   count = (name?: RpcName): number => this.calls.filter((call) => name === undefined || call.name === name).length
   /** How many writes were asked for: of all secrets, of the staging ones, or of the others. */

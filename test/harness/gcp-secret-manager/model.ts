@@ -52,6 +52,7 @@ export const maxima = {
   topics: 10,
   annotationBytes: 16_384,
   pageSize: 25_000,
+  rotationMs: 3_153_600_000_000,
 } as const
 /** Writes a second that the service promises: of one secret (AddSecretVersion and UpdateSecret), and of the state of one version. */
 export const writeRates = { global: { secret: 2, version: 1 }, regional: { secret: 80, version: 50 } } as const
@@ -110,6 +111,12 @@ export const noVersions = (name: string): StatusError => new StatusError(status.
 export const noSecret = (name: string): StatusError => new StatusError(status.NOT_FOUND, `Secret [${name}] not found.`)
 export const noVersion = (name: string): StatusError => new StatusError(status.NOT_FOUND, `Secret Version [${name}] not found.`)
 export const alreadyThere = (name: string): StatusError => new StatusError(status.ALREADY_EXISTS, `Secret [${name}] already exists.`)
+
+/** Codes and texts are the double's own. They name the topic. */
+export const noTopic = (topic: string): StatusError =>
+  new StatusError(status.FAILED_PRECONDITION, `The Pub/Sub topic [${topic}] was not found.`)
+export const topicDenied = (topic: string): StatusError =>
+  new StatusError(status.PERMISSION_DENIED, `The Secret Manager service identity may not publish to the topic [${topic}].`)
 
 /** Both texts were seen in the field: the newer one names no resource, and has a link for the administrator. */
 export function permissionDenied(permission: string, resource: string, text: 'resource' | 'link'): StatusError {

@@ -1,5 +1,5 @@
 import { type Fields, filterOf, pageOf } from './lists.js'
-import { alreadyThere, badArgument, etagDiffers, maxima, noSecret, type StoredSecret } from './model.js'
+import { alreadyThere, badArgument, etagDiffers, maxima, noSecret, noTopic, type StoredSecret, topicDenied } from './model.js'
 import type { Names } from './names.js'
 import type { RequestOf, ResponseOf, RpcName } from './rpcs.js'
 import { msOf, type WireSecret, wireSecret } from './views.js'
@@ -15,6 +15,9 @@ export interface Service {
   /** By name, as they are. */
   readonly secrets: Map<string, StoredSecret>
   readonly pageSize: number
+  readonly showsPeriod: boolean
+  /** Topics that the service cannot publish to, with why. */
+  readonly brokenTopics: ReadonlyMap<string, 'missing' | 'denied'>
   now(): number
   newEtag(): string
   newOrder(): number
@@ -64,6 +67,7 @@ const masks: Readonly<Record<string, Apply>> = {
     delete into.rotation
     masks['rotation.next_rotation_time']?.(into, from, now)
     masks['rotation.rotation_period']?.(into, from, now)
+    if (into.rotation !== undefined && Object.keys(into.rotation).length === 0) delete into.rotation
   },
   expire_time: (into, { expireTime }) => {
     delete into.expireAt
@@ -110,6 +114,14 @@ function checkRotation(rotation: StoredSecret['rotation'], before: StoredSecret[
   if (nextAt === undefined) throw badArgument('rotation_period needs a next_rotation_time.')
   if (nextAt !== before?.nextAt && nextAt < now + 300_000) throw badArgument('next_rotation_time must be at least 300 s ahead.')
   if (periodMs !== undefined && periodMs < 3_600_000) throw badArgument('rotation_period must be at least 3600 s.')
+  if (periodMs !== undefined && periodMs > maxima.rotationMs) throw badArgument('rotation_period must be at most 3153600000 s.')
+  if (nextAt > now + maxima.rotationMs) throw badArgument('next_rotation_time must be at most 3153600000 s ahead.')
+}
+/** Who sets topics or a schedule learns at once that the service cannot publish there. */
+function checkTopics({ brokenTopics }: Service, { topics, rotation }: StoredSecret, paths: readonly string[]): void {
+  const asks = paths.includes('topics') || (rotation !== undefined && paths.some((path) => path.startsWith('rotation')))
+  const broken = asks ? topics.find((topic) => brokenTopics.has(topic)) : undefined
+  if (broken !== undefined) throw brokenTopics.get(broken) === 'missing' ? noTopic(broken) : topicDenied(broken)
 }
 
 /** TOPIC_CONFIGURED goes to each topic that is new. */
@@ -157,13 +169,14 @@ export const secretOperations: Operations<'CreateSecret' | 'GetSecret' | 'Update
       masks[path]?.(made, given, now)
     masks[given.ttl ? 'ttl' : 'expire_time']?.(made, given, now)
     check(made, undefined, now)
+    checkTopics(service, made, ['topics', 'rotation'])
     service.secrets.set(name, made)
     configureTopics(service, made, [])
     service.publish('SECRET_CREATE', made)
-    return wireSecret(made)
+    return wireSecret(made, service.showsPeriod)
   },
 
-  GetSecret: (service, { name }, seen) => wireSecret(found(seen, service.names.secret(name ?? '').secret)),
+  GetSecret: (service, { name }, seen) => wireSecret(found(seen, service.names.secret(name ?? '').secret), service.showsPeriod),
 
   UpdateSecret: (service, { secret: given, updateMask }) => {
     if (!given) throw badArgument('Secret must be provided.')
@@ -179,11 +192,12 @@ export const secretOperations: Operations<'CreateSecret' | 'GetSecret' | 'Update
       apply(changed, given, now)
     }
     check(changed, secret, now)
+    checkTopics(service, changed, paths)
     changed.etag = service.newEtag()
     service.secrets.set(secret.name, changed)
     configureTopics(service, changed, secret.topics)
     service.publish('SECRET_UPDATE', changed)
-    return wireSecret(changed)
+    return wireSecret(changed, service.showsPeriod)
   },
 
   DeleteSecret: (service, { name, etag }) => {
@@ -200,6 +214,10 @@ export const secretOperations: Operations<'CreateSecret' | 'GetSecret' | 'Update
     const here = [...seen.values()].filter(({ name }) => name.replace(/\/secrets\/[^/]+$/, '') === parent)
     const matching = here.filter((secret) => test(secretFields(secret))).sort((a, b) => b.order - a.order)
     const { page, nextPageToken } = pageOf(matching, ({ order }) => order, request, service.pageSize)
-    return { secrets: page.map(wireSecret), nextPageToken, totalSize: request.filter ? 0 : here.length }
+    return {
+      secrets: page.map((secret) => wireSecret(secret, service.showsPeriod)),
+      nextPageToken,
+      totalSize: request.filter ? 0 : here.length,
+    }
   },
 }

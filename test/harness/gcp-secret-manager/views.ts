@@ -14,8 +14,8 @@ export const msOf = ({ seconds, nanos }: Timestamp | Duration): number => Number
 
 export const versionName = (secret: StoredSecret, { id }: StoredVersion): string => `${secret.name}/versions/${id}`
 
-/** rotation_period and ttl are only for input. */
-export function wireSecret(secret: StoredSecret): WireSecret {
+/** ttl is only for input; so is rotation_period by the documentation, and others read it (`showsPeriod`). */
+export function wireSecret(secret: StoredSecret, showsPeriod: boolean): WireSecret {
   const { name, etag, topics, rotation, replication, expireAt, destroyTtlMs } = secret
   return {
     name,
@@ -26,11 +26,15 @@ export function wireSecret(secret: StoredSecret): WireSecret {
     annotations: Object.fromEntries(secret.annotations),
     versionAliases: Object.fromEntries(secret.aliases),
     topics: topics.map((topic) => ({ name: topic })),
-    ...(rotation?.nextAt === undefined ? {} : { rotation: { nextRotationTime: timestamp(rotation.nextAt) } }),
+    ...(rotation?.nextAt === undefined ? {} : { rotation: wireRotation(rotation.nextAt, showsPeriod ? rotation.periodMs : undefined) }),
     ...(expireAt === undefined ? {} : { expireTime: timestamp(expireAt) }),
     ...(destroyTtlMs === undefined ? {} : { versionDestroyTtl: duration(destroyTtlMs) }),
   }
 }
+const wireRotation = (nextAt: number, periodMs: number | undefined) => ({
+  nextRotationTime: timestamp(nextAt),
+  ...(periodMs === undefined ? {} : { rotationPeriod: duration(periodMs) }),
+})
 const states = { ENABLED: 1, DISABLED: 2, DESTROYED: 3 } as const
 export function wireVersion(secret: StoredSecret, version: StoredVersion): WireVersion {
   const { etag, state, clientChecksum, createdAt, destroyedAt, destroyAt } = version
