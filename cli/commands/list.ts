@@ -70,23 +70,24 @@ async function readAll({ app }: Run, options: ListOptions): Promise<Read> {
 }
 
 type Line = ReturnType<typeof lineOf>
-const lineOf = (state: SecretView, { type, nextAt, code }: Scheduled) => ({
+const lineOf = (state: SecretView, { type, nextAt, code, drift }: Scheduled) => ({
   ref: state.ref.shown,
   rotator: state.policy['keyturn-rotator'] ?? null,
   type: type ?? null,
   state: state.journal?.code ?? lookCode(state) ?? code ?? (isOpen(state) ? 'open' : 'idle'),
   publishedAt: showTime(state.publishedAt),
   nextAt: nextAt === undefined ? null : showTime(nextAt),
+  drift: drift ?? null,
 })
 
 function shown(lines: readonly Line[], now: number): readonly string[] {
-  const rows = lines.map(({ ref, rotator, type, state, publishedAt, nextAt }) => [
+  const rows = lines.map(({ ref, rotator, type, state, publishedAt, nextAt, drift }) => [
     ref,
     rotator ?? '-',
     type ?? '-',
     state,
     showDuration(Math.max(1000, now - Date.parse(publishedAt))),
-    nextAt ?? '-',
+    [nextAt ?? '-', drift].filter((text) => text !== null).join('; '),
   ])
   return table([['SECRET', 'ROTATOR', 'TYPE', 'STATE', 'AGE', 'NEXT'], ...rows])
 }

@@ -30,7 +30,7 @@ export const plan = (): Command =>
         ])
         output.result(
           {
-            secrets: lines.map(({ ref, rotator, type, due, rotation, why, rewrites, code, nextAt, expiry, aheadMs }) => ({
+            secrets: lines.map(({ ref, rotator, type, due, rotation, why, rewrites, code, nextAt, expiry, drift, aheadMs }) => ({
               ref,
               rotator: rotator ?? null,
               type: type ?? null,
@@ -41,6 +41,7 @@ export const plan = (): Command =>
               code: code ?? null,
               nextAt: nextAt === undefined ? null : showTime(nextAt),
               expiry: expiry ?? null,
+              drift: drift ?? null,
               aheadMs: aheadMs ?? null,
             })),
           },
@@ -51,9 +52,9 @@ export const plan = (): Command =>
       }),
     )
 
-function whyOf({ why, rewrites, code, expiry, aheadMs }: Planned): string {
+function whyOf({ why, rewrites, code, expiry, drift, aheadMs }: Planned): string {
   const ahead = aheadMs === undefined ? undefined : aheadText(aheadMs)
   const look = code === undefined || code === 'stuck' ? undefined : shownCode(code)
   const written = why !== undefined || rewrites === undefined ? undefined : `rewrites ${rewrites.join(', ')}`
-  return [ahead, look, expiry, why, written].filter((text) => text !== undefined).join('; ')
+  return [ahead, look, expiry, drift, why, written].filter((text) => text !== undefined).join('; ')
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { isOpen } from '../../shared/core/claims.js'
+import { shownDrift } from '../../shared/core/notices.js'
 import { optional } from '../../shared/core/optional.js'
 import { showDuration } from '../../shared/core/policy/index.js'
 import type { Consumer } from '../../shared/core/ports/notifier.js'
@@ -26,7 +27,7 @@ export const status = (): Command =>
 
 /** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for anything unknown. */
 export function statusJson(found: Status, now: number): { readonly [key: string]: Json | undefined } {
-  const { state, rotator, type, strategy, graceMs, next, nextAt, consumers, announced, retiring } = found
+  const { state, rotator, type, strategy, graceMs, next, nextAt, drift, consumers, announced, retiring } = found
   const rotation = state.journal?.rotation
   return {
     ref: state.ref.shown,
@@ -38,6 +39,7 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
     publishedAt: showTime(state.publishedAt),
     aheadMs: countsFrom(state, state.publishedAt, now) === undefined ? state.publishedAt - now : null,
     nextAt: nextAt === undefined ? null : showTime(nextAt),
+    drift: drift === undefined ? null : { ...drift },
     pending: state.pending?.id ?? null,
     open: isOpen(state),
     token: rotation?.token ?? null,
@@ -134,13 +136,14 @@ function publishedText(state: Status['state'], now: number): string {
 }
 
 function statusLines(found: Status, now: number): readonly string[] {
-  const { state, rotator, type, strategy, next, nextAt } = found
+  const { state, rotator, type, strategy, next, nextAt, drift } = found
   const look = lookCode(state)
   const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
     strategy === undefined ? title : `${title} · ${strategy}`,
     `current    ${state.current?.id ?? 'none'}, published ${publishedText(state, now)}`,
     ...(nextAt === undefined ? [] : [`schedule   due ${showTime(nextAt)}`]),
+    ...(drift === undefined ? [] : [`           ${shownDrift(drift)}`, `           ${drift.next}`]),
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),
     `state      ${phaseOf(state)}`,

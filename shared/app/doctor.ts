@@ -1,12 +1,13 @@
 import { counted } from '../core/counted.js'
 import { messageOf, RotationError } from '../core/errors.js'
+import { shownDrift } from '../core/notices.js'
 import { optional } from '../core/optional.js'
 import type { Preflight } from '../core/ports/notifier.js'
 import type { Listed } from '../core/ports/store.js'
 import { remedies } from '../core/remedies.js'
 import { inspectCompanions } from '../lifecycle/consumers/companions.js'
 import { codeOfFound } from '../lifecycle/consumers/preflight.js'
-import { statusOf } from '../lifecycle/fleet/status.js'
+import { type Status, statusOf } from '../lifecycle/fleet/status.js'
 import { lookError, shownLook, verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { named, type Trial, warningsOf } from '../lifecycle/secret/trial.js'
@@ -42,7 +43,7 @@ async function* opened(deps: Deps, config: Config): AsyncIterable<Finding> {
   try {
     for await (const listed of deps.store.list({ managed: false }, noteUnread)) {
       yield* clock(deps, listed)
-      if (Object.keys(listed.policy).length > 0) yield await secret(deps, listed.ref.shown)
+      if (Object.keys(listed.policy).length > 0) yield* secret(deps, listed.ref.shown)
     }
   } catch (cause) {
     yield wrong('store', listError(deps, cause)) // what was found before stays said
@@ -124,12 +125,23 @@ function tried(what: string, works: string, trial: Trial | undefined): Finding {
   return first === undefined ? good(what, says) : { what, level: 'warning', says: `${says}. ${first.says}`, next: first.next }
 }
 
-async function secret(deps: Deps, shown: string): Promise<Finding> {
+async function* secret(deps: Deps, shown: string): AsyncIterable<Finding> {
+  try {
+    const found = await statusOf(deps, shown)
+    yield await login(deps, shown, found)
+    if (found.drift !== undefined) yield { what: shown, level: 'warning', says: shownDrift(found.drift), next: found.drift.next }
+  } catch (cause) {
+    yield met(shown, cause)
+  }
+}
+
+const met = (shown: string, cause: unknown): Finding => wrong(shown, cause instanceof RotationError ? named(cause, shown) : cause)
+
+async function login(deps: Deps, shown: string, { next, state, trial }: Status): Promise<Finding> {
   const bad = (says: string, command: 'recover' | 'status'): Finding => {
     return { what: shown, level: 'wrong', says, next: `Run keyturn ${command} ${shown}.` }
   }
   try {
-    const { next, state, trial } = await statusOf(deps, shown)
     if (state.journal?.code !== undefined) return bad(`it is ${state.journal.code}`, 'recover')
     const looked = await verifyCurrent(deps, shown)
     if (looked.passwordAccepted === false) {
@@ -144,6 +156,6 @@ async function secret(deps: Deps, shown: string): Promise<Finding> {
     if (next.code !== 'held') return { ...bad(`a rotation would be refused: ${next.why}`, 'status'), ...optional('next', next.next) }
     return tried(shown, `${seen}; a rotation is held: ${next.why}`, trial)
   } catch (cause) {
-    return wrong(shown, cause instanceof RotationError ? named(cause, shown) : cause)
+    return met(shown, cause)
   }
 }

@@ -66,6 +66,33 @@ describe('a secret in Google Secret Manager lives its life', () => {
     assert.equal(await world.published(), 1)
   })
 
+  it('is rotated by the next look in its window where the notice came outside of it: the notice starts nothing', async () => {
+    const [topic, dayMs] = ['projects/p/topics/rotations', 86_400_000]
+    double().do('UpdateSecret', { secret: { name: world.ref.key, topics: [{ name: topic }] }, updateMask: { paths: ['topics'] } })
+    await world.store.setPolicy(world.ref, { 'keyturn-every': '7d', 'keyturn-window': '02:00-04:00' })
+    const { publishedAt, native } = await world.store.describe(world.ref)
+    assert.equal(native?.nextAt, Math.ceil((publishedAt + 7 * dayMs) / 1000) * 1000)
+    const noticed: string[] = []
+    double().onMessage = ({ attributes }) => void noticed.push(attributes.eventType ?? '')
+    const look = async () => {
+      const done = []
+      for await (const { action } of sweep(world.deps('a sweep'))) done.push(action)
+      return done
+    }
+    world.env.time = publishedAt + 7 * dayMs + 60_000
+    assert.equal(new Date(world.env.time).getUTCHours(), 12)
+    await world.store.describe(world.ref) // the double learns the time
+    assert.deepEqual([double().tick(), noticed], [[world.ref.key], ['SECRET_ROTATE']])
+    const held = await look()
+    assert.ok(!held.includes('start'), held.join(' '))
+    world.env.time += dayMs / 2 + 2.5 * 3_600_000
+    assert.ok((await look()).includes('start'))
+    const { current } = await world.store.describe(world.ref)
+    assert.equal(current?.id, '2')
+    assert.equal(noticed.filter((event) => event === 'SECRET_ROTATE').length, 1)
+    double().onMessage = () => {}
+  })
+
   it('is found by a sweep, which finishes what a crash left', async () => {
     const process = world.newProcess([{ at: 4, mode: 'after' }])
     await world.run(process).catch(() => undefined)

@@ -217,7 +217,7 @@ describe('a listing of Google Cloud', () => {
       found.map(({ ref, policy, native }) => [ref.shown, policy, native]),
       [
         ['gcp:projects/p/secrets/c', { 'keyturn-rotator': 'memory-a' }, undefined],
-        ['gcp:projects/p/secrets/a', { 'keyturn-rotator': 'memory-a' }, { does: 'notifies', nextAt, replicas: [] }],
+        ['gcp:projects/p/secrets/a', { 'keyturn-rotator': 'memory-a' }, { does: 'notifies', nextAt, everyMsMin: 3_600_000, replicas: [] }],
       ],
     )
     const ref = await world.store.resolve('a')

@@ -66,6 +66,12 @@ export interface Native {
   /** For people, in the platform's words. */
   readonly schedule?: string
   readonly nextAt?: number
+  /** notifies: how long it is from one notice to the next; absent where the platform does not show it. */
+  readonly everyMs?: number
+  /** notifies: the shortest such time that the platform takes. */
+  readonly everyMsMin?: number
+  /** notifies: what was last written to the platform from the policy, with the first notice; absent where the platform's schedule is somebody else's. */
+  readonly written?: { readonly everyMs: number; readonly nextAt: number }
   readonly replicas: readonly { readonly at: string; readonly inSync: boolean }[]
 }
 

@@ -1,5 +1,6 @@
 import { aheadOf, isLeaseLive } from '../../core/clock.js'
 import { RotationError } from '../../core/errors.js'
+import { shownDrift } from '../../core/notices.js'
 import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
@@ -13,7 +14,7 @@ import type { Deps } from '../secret/deps.js'
 import { expiryWarning } from '../secret/expiry.js'
 import { lookCode, lookExpiry } from '../secret/last-look.js'
 import { opened } from '../secret/open.js'
-import { dueAt } from '../secret/schedule.js'
+import { driftOf, dueAt } from '../secret/schedule.js'
 import { createTools, isAdopted, type Known, namesNoRotator, notAdopted, type Tools } from '../secret/setup.js'
 import { trialOfCurrent, warningsOf } from '../secret/trial.js'
 import { dueOf, type SweepAction } from './sweep.js'
@@ -39,6 +40,8 @@ export interface Planned {
   readonly nextAt?: number
   /** What the last daily look saw of an end that the target sets to the login, where it comes before the next rotation. */
   readonly expiry?: string
+  /** How the platform's own schedule differs from the policy, or that nobody can see whether it does. */
+  readonly drift?: string
   /** By how much the publication is from the future, where a clock was ahead. Milliseconds. */
   readonly aheadMs?: number
 }
@@ -79,6 +82,7 @@ async function planned(deps: Deps, listed: Listed, tries: boolean): Promise<Plan
       ...optional('code', code),
       ...optional('nextAt', nextAt),
       ...optional('expiry', expiryWarning(optional('at', lookExpiry(state)), nextAt, deps.env.now())?.says),
+      ...optional('drift', driftText(state, deps.env.now())),
       ...optional('aheadMs', mustReckon(state, deps.env.now()) ? aheadOf(state.publishedAt, deps.env.now()) : undefined),
     }
     const rotation = expected(state, action, deps.env.now())
@@ -113,6 +117,11 @@ function expected({ journal }: SecretView, action: Action, now: number): Pick<Pl
   return { rotation: starts ? 'would start' : 'would go on' }
 }
 
+function driftText(state: SecretView, now: number): string | undefined {
+  const drift = driftOf(state, now)
+  return drift && shownDrift(drift)
+}
+
 /** What the last daily look found wrong, for people. */
 export const shownCode = (code: Code): string => `${code}: the current value did not log in at the daily look`
 
@@ -127,18 +136,22 @@ export interface Scheduled {
   readonly nextAt?: number
   readonly due: boolean
   readonly code?: Code
+  /** How the platform's own schedule differs from the policy, or that nobody can see whether it does. */
+  readonly drift?: string
 }
 
 /** Looks up the schedule that the policy gives. For a wrong policy it returns the code, and does not throw. */
 export async function scheduleOf(deps: Deps, state: SecretView): Promise<Scheduled> {
   const namesKind = ['keyturn-rotator', 'keyturn-parts'].some((key) => state.policy[key] !== undefined)
   if (!namesKind) return { due: false }
+  const drift = optional('drift', driftText(state, deps.env.now()))
   try {
     const setup = await opened(createTools(deps), state, { ways: 'back' }).setup()
     const { rotator, policy } = setup
     const nextAt = dueAt(state, setup)
     return {
       due: nextAt !== undefined && nextAt <= deps.env.now(),
+      ...drift,
       ...(rotator === undefined ? {} : { type: typeOf(rotator, policy) }),
       ...optional('nextAt', nextAt),
     }

@@ -1,4 +1,5 @@
 import { RotationError } from '../../core/errors.js'
+import type { Drift } from '../../core/notices.js'
 import { optional } from '../../core/optional.js'
 import type { Consumer } from '../../core/ports/notifier.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
@@ -15,7 +16,7 @@ import { typeOf } from '../secret/defaults.js'
 import type { Deps } from '../secret/deps.js'
 import { openSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
-import { dueAt } from '../secret/schedule.js'
+import { driftOf, dueAt } from '../secret/schedule.js'
 import { isAdopted, type Known, namesNoRotator, notAdopted, type Setup, type Tools } from '../secret/setup.js'
 import { named, type Trial, trialOfCurrent } from '../secret/trial.js'
 
@@ -28,6 +29,8 @@ export interface Status {
   readonly nextAt?: number
   readonly strategy?: string
   readonly graceMs: number
+  /** How the platform's own schedule differs from the policy; absent where it does not. */
+  readonly drift?: Drift
   /** The consumers that have to follow. */
   readonly consumers: readonly Consumer[]
   /** Whether current was announced to everybody. */
@@ -51,6 +54,7 @@ export async function statusOf(deps: Deps, refText: string, kind: RotationReques
   return {
     state,
     ...optional('nextAt', nextAt),
+    ...optional('drift', driftOf(state, deps.env.now())),
     consumers: setup.consumers,
     announced: !isDue(state),
     graceMs: setup.settings.graceMs,

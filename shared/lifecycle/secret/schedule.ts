@@ -1,5 +1,6 @@
 import { isFromFuture } from '../../core/clock.js'
 import { fractionOf } from '../../core/ids.js'
+import { type Drift, noticeDrift } from '../../core/notices.js'
 import { inWindow, type Settings } from '../../core/policy/index.js'
 import type { SecretView } from '../../core/ports/store.js'
 import type { SecretRef } from '../../core/ports/words.js'
@@ -48,6 +49,12 @@ export function isStartDue(state: SecretView, scheduled: Scheduled, now: number)
   // early, in the same opening of the window in which it is due. It may not start in the opening in which the last one was.
   const isNear = at - now <= everyMs / 20
   return isNear && staysOpen(window, now, at) && !staysOpen(window, from, now)
+}
+
+/** How the platform's notices differ from what the secret itself says of its schedule; undefined where they agree, or where there are none. */
+export function driftOf({ native, policy, publishedAt, ref }: SecretView, now: number): Drift | undefined {
+  const drift = noticeDrift(native, policy, { now, publishedAt })
+  return drift && { ...drift, next: drift.next.replaceAll('<ref>', ref.shown) }
 }
 
 const stepMs = 15 * 60_000

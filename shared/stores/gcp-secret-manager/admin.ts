@@ -6,13 +6,16 @@ import type { SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { GcpSecretManager } from '../gcp-secret-manager.js'
+import { goesByAlias, ourAliases } from './aliases.js'
 import { isThere } from './api.js'
 import type { OpenClient } from './client.js'
 import { infoOf } from './line.js'
 import { readLocations, refOf, resourceOf, type SecretName } from './names.js'
 import { isPlace, placeLabel, placeName, readPlace, stateKey } from './place.js'
 import { policyOf } from './reader.js'
+import { type ScheduleChange, scheduleChange, topicError, wantsNotices, withoutSchedule } from './schedule.js'
 import { bytesOf } from './staged.js'
+import type { Secret } from './wire.js'
 
 const idCharactersMax = 255
 const locationsField = 'KEYTURN_GCP_LOCATIONS'
@@ -53,16 +56,38 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     }
   }
 
-  /** Changes our annotations and nobody else's. A secret that gets a policy gets a staging place, too. */
+  /**
+   * Changes our annotations and nobody else's, and in the same write what the service notifies of, where it can. A secret that gets a policy gets a
+   * staging place, too. bad_config or denied where the service does not reach a topic.
+   */
   async setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void> {
     const name = this.at(ref)
     await this.found(ref.shown, async () => {
       if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
-      const { annotations, etag } = await this.api.get(name)
-      const entries = Object.entries({ ...annotations, ...patch })
-      const kept = entries.filter((entry): entry is [string, string] => entry[1] !== null)
-      await this.api.update(name, etag, { annotations: Object.fromEntries(kept) })
+      const secret = await this.api.get(name)
+      const entries = Object.entries({ ...secret.annotations, ...patch })
+      const annotations = Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null))
+      const now = this.env.now()
+      const publishedAt = wantsNotices(secret, annotations) ? await this.#publishedAt(name, { ...secret, annotations }) : undefined
+      const change = scheduleChange(secret, annotations, { now, publishedAt: publishedAt ?? now })
+      await this.#update(ref, secret, change)
     })
+  }
+
+  /** When the version was made that consumers read; undefined where there is none. */
+  async #publishedAt(name: SecretName, secret: Secret): Promise<number | undefined> {
+    const pointed = goesByAlias(secret) ? secret.aliases[ourAliases.current] : undefined
+    if (pointed !== undefined) return (await this.api.version(name, Number(pointed))).createdAt
+    for await (const { createdAt } of this.api.versions(name, 'enabled')) return createdAt
+    return undefined
+  }
+
+  async #update(ref: SecretRef, secret: Secret, change: ScheduleChange): Promise<void> {
+    try {
+      await this.api.update(this.at(ref), secret.etag, change)
+    } catch (cause) {
+      throw (change.rotation ? topicError(cause, secret, ref.shown) : undefined) ?? cause
+    }
   }
 
   /** All versions, even those that cannot be read, newest first. */
@@ -70,7 +95,7 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     for await (const version of this.api.versions(this.at(ref), 'all')) yield infoOf(version)
   }
 
-  /** The aliases stay: consumers may read by them. */
+  /** The aliases stay: consumers may read by them. So does a schedule that somebody else has written or changed. */
   async release(ref: SecretRef): Promise<void> {
     assertSettled(await this.describe(ref))
     const name = this.at(ref)
@@ -79,7 +104,9 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
       const secret = await this.api.get(name)
       const policy = policyOf(secret)
       const others = Object.fromEntries(Object.entries(secret.annotations).filter(([key]) => !(key in policy)))
-      if (Object.keys(policy).length > 0) await this.api.update(name, secret.etag, { annotations: others })
+      const change = withoutSchedule(secret, others)
+      const isOurs = Object.keys(change.annotations).length < Object.keys(secret.annotations).length
+      if (isOurs || change.rotation !== undefined) await this.#update(ref, secret, change)
       if (place !== undefined) await this.api.remove(place.name, place.secret.etag)
     })
   }

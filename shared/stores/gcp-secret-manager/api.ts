@@ -8,13 +8,23 @@ import { parentOf, resourceOf, type SecretName } from './names.js'
 import { Pace } from './pace.js'
 import { type Payload, payloadOf, type Secret, secretOf, type Version, versionOf } from './wire.js'
 
+/** When the service says that a rotation is due, and how often. */
+export interface Rotation {
+  readonly nextAt: number
+  readonly everyMs: number
+}
+
 /** What an update changes: each map replaces the one that is there. */
 export interface Maps {
   readonly labels?: Readonly<Record<string, string>>
   readonly annotations?: Readonly<Record<string, string>>
   readonly aliases?: Readonly<Record<string, string>>
+  /** null takes the schedule away. */
+  readonly rotation?: Rotation | null
 }
-const masks = { labels: 'labels', annotations: 'annotations', aliases: 'version_aliases' } as const
+const masks = { labels: 'labels', annotations: 'annotations', aliases: 'version_aliases', rotation: 'rotation' } as const
+const seconds = (ms: number): { readonly seconds: number } => ({ seconds: Math.ceil(ms / 1000) })
+const wireRotation = ({ nextAt, everyMs }: Rotation) => ({ nextRotationTime: seconds(nextAt), rotationPeriod: seconds(everyMs) })
 
 /** A secret to be made. */
 export type NewSecret = Pick<Maps, 'labels' | 'annotations'>
@@ -54,10 +64,12 @@ export class Api {
   /** As this process read or wrote it last, for a write that is conditional on its etag. The name has the project's number. */
   last = (name: SecretName): Secret | undefined => this.#kept.last(resourceOf(name))
 
-  /** Changes whole maps, only while the secret still has this etag. */
+  /** Changes whole maps and the schedule in one write, only while the secret still has this etag. */
   async update(name: SecretName, etag: string, maps: Maps): Promise<Secret> {
-    const { aliases, ...rest } = maps
-    const secret = { name: resourceOf(name), etag, ...rest, ...(aliases === undefined ? {} : { versionAliases: { ...aliases } }) }
+    const { aliases, rotation, ...rest } = maps
+    const moved = aliases === undefined ? {} : { versionAliases: { ...aliases } }
+    const scheduled = rotation ? { rotation: wireRotation(rotation) } : {}
+    const secret = { name: resourceOf(name), etag, ...rest, ...moved, ...scheduled }
     const paths = Object.entries(masks).flatMap(([key, mask]) => (key in maps ? [mask] : []))
     await this.#pace.wait('secret', resourceOf(name))
     this.#kept.forget(resourceOf(name)) // whether it was written is not known where no answer comes

@@ -7,6 +7,7 @@ import { type Api, isAbsent } from './api.js'
 import { enabledOf, lineOf, payloadBytes } from './line.js'
 import { resourceOf, type SecretName } from './names.js'
 import { type Place, placeName, readPlace } from './place.js'
+import { noticesOf } from './schedule.js'
 import { markOf, numberOf, readStaged, stagedId, stagedNumber } from './staged.js'
 import type { Secret, Version } from './wire.js'
 
@@ -20,8 +21,7 @@ export const policyOf = ({ annotations }: Pick<Secret, 'annotations'>): Policy =
 export const revOf = (place: Place | undefined): string => place?.secret.etag ?? 'no place'
 
 /** What the platform says of a schedule: it only sends a notice. */
-export const nativeOf = ({ nextAt }: Secret): Pick<SecretState, 'native'> =>
-  nextAt === undefined ? {} : { native: { does: 'notifies', nextAt, replicas: [] } }
+export const nativeOf = (secret: Secret): Pick<SecretState, 'native'> => optional('native', noticesOf(secret))
 
 /** What is staged: all that is listed, and what the journal names, each read by its number. What is gone is absent. */
 export async function stagedOf(api: Api, consumer: SecretName, journal: Journal | null): Promise<readonly StagedCopy[]> {

@@ -20,8 +20,12 @@ export interface Secret {
   readonly aliases: Readonly<Record<string, string>>
   /** A destroyed version can be had back for a while. */
   readonly destroysLater: boolean
+  /** Where the service publishes what happens to the secret, as `projects/P/topics/T`. */
+  readonly topics: readonly string[]
   /** When the service says next that a rotation is due. */
   readonly nextAt?: number
+  /** How often it says so. Its documentation calls this a field for input only, so that an answer may not have it. */
+  readonly everyMs?: number
 }
 
 /** A version without its payload. */
@@ -47,9 +51,9 @@ const msOf = ({ seconds, nanos }: Seconds): number => Number(String(seconds ?? 0
 
 /** Reads a secret from an answer. */
 export function secretOf(answer: WireSecret): Secret {
-  const { name, etag, labels, annotations, versionAliases, versionDestroyTtl, rotation } = answer
+  const { name, etag, labels, annotations, versionAliases, versionDestroyTtl, rotation, topics } = answer
   const aliases = Object.entries(versionAliases ?? {}).map(([alias, number]) => [alias, String(number)])
-  const next = rotation?.nextRotationTime
+  const { nextRotationTime: next, rotationPeriod: period } = rotation ?? {}
   return {
     resource: name ?? '',
     etag: etag ?? '',
@@ -57,7 +61,9 @@ export function secretOf(answer: WireSecret): Secret {
     annotations: { ...annotations },
     aliases: Object.fromEntries(aliases),
     destroysLater: versionDestroyTtl !== undefined && versionDestroyTtl !== null && msOf(versionDestroyTtl) > 0,
+    topics: (topics ?? []).map((topic) => topic.name ?? ''),
     ...optional('nextAt', next ? msOf(next) : undefined),
+    ...optional('everyMs', period ? msOf(period) : undefined),
   }
 }
 
