@@ -149,6 +149,18 @@ describe('a secret whose consumers all read by the alias current', () => {
     )
   })
 
+  it('a policy that says so of a secret without the alias is refused before anything is written', async () => {
+    const other = await world.store.create('other', first, {})
+    const seen = () =>
+      [...world.double.secrets].map(([name, { etag, aliases, annotations }]) => [name, etag, [...aliases], [...annotations]])
+    const before = seen()
+    await assert.rejects(world.store.setPolicy(other, { 'keyturn-aliases': 'only' }), code('bad_config'))
+    assert.deepEqual(seen(), before)
+    moveAlias(world.double, other, '1' as VersionId)
+    await world.store.setPolicy(other, { 'keyturn-aliases': 'only' })
+    assert.equal((await world.store.describe(other)).policy['keyturn-aliases'], 'only')
+  })
+
   it('without the alias nothing is done, and the error gives the command that makes it', async () => {
     world.double.do('UpdateSecret', { secret: { name: ref.key, versionAliases: {} }, updateMask: { paths: ['version_aliases'] } })
     await assert.rejects(world.store.describe(ref), (cause: { code?: string; field?: string; next?: string }) => {

@@ -6,7 +6,7 @@ import type { SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { GcpSecretManager } from '../gcp-secret-manager.js'
-import { goesByAlias, ourAliases } from './aliases.js'
+import { goesByAlias, ourAliases, pointedBy } from './aliases.js'
 import { isThere } from './api.js'
 import type { OpenClient } from './client.js'
 import { infoOf } from './line.js'
@@ -63,10 +63,11 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
   async setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void> {
     const name = this.at(ref)
     await this.found(ref.shown, async () => {
-      if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
       const secret = await this.api.get(name)
       const entries = Object.entries({ ...secret.annotations, ...patch })
       const annotations = Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null))
+      pointedBy({ ...secret, annotations }, ref, name) // what could not be read afterwards is not written
+      if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
       const now = this.env.now()
       const publishedAt = wantsNotices(secret, annotations) ? await this.#publishedAt(name, { ...secret, annotations }) : undefined
       const change = scheduleChange(secret, annotations, { now, publishedAt: publishedAt ?? now })
