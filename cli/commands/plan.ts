@@ -1,6 +1,6 @@
 import { Command } from 'commander'
+import { aheadText } from '../../shared/lifecycle/fleet/act.js'
 import { type Planned, plan as planFleet, shownCode } from '../../shared/lifecycle/fleet/plan.js'
-import { aheadText } from '../../shared/lifecycle/fleet/sweep.js'
 import { action } from '../context.js'
 import { storeOption } from '../options.js'
 import { showTime, table } from '../output.js'

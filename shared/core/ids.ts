@@ -26,6 +26,9 @@ export function kindOfToken(token: string): RotationRequest['kind'] | undefined 
 export const deriveChangeId = (ref: SecretRef, published: Token | { readonly version: VersionId; readonly publishedAt: number }): string =>
   hashId(['change', ref.store, ref.key, published])
 
+/** One piece of work has one id, whoever finds it. `cause`: the event, the request, the time to look again, or the interval of the look that found it. */
+export const deriveWorkId = (ref: SecretRef, action: string, cause: string): string => hashId(['work', ref.store, ref.key, action, cause])
+
 /** The form of a UUID version 8 (RFC 9562, 5.8). */
 function hashId(parts: readonly unknown[], kind: RotationRequest['kind'] = 'rotate'): string {
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex')

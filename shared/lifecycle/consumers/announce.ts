@@ -1,3 +1,4 @@
+import { aheadOf } from '../../core/clock.js'
 import { codeOf } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Change, Consumer } from '../../core/ports/notifier.js'
@@ -12,7 +13,7 @@ import { entriesDue, identitiesOf } from '../secret/outgoing.js'
 import { assertConsumers, type Setup, type Tools } from '../secret/setup.js'
 import { mustProve, proveCurrent } from './contested.js'
 import { type Delivery, deliver, saysElse, seenBy, wasTold } from './deliver.js'
-import { isOver, isProgressing, mayMove, refusedBefore } from './moving.js'
+import { isOver, isProgressing, mayMove, moveBefore, refusedBefore } from './moving.js'
 
 /** How one announce pass ended; `told` also lists who was told before. */
 export interface Announced {
@@ -21,6 +22,10 @@ export interface Announced {
   readonly outcome: 'none' | 'announced' | 'waiting' | 'unnoted'
   readonly change?: Change
   readonly told: readonly Delivery[]
+  /** How far ahead of this clock the publication is, where this pass noted that. */
+  readonly aheadMs?: number
+  /** When a consumer is to be looked at again, in epoch milliseconds, where this pass noted that: whoever reads it has won, and nobody else has. */
+  readonly again?: number
 }
 
 /**
@@ -31,13 +36,17 @@ export interface Announced {
 export async function announce(deps: Deps, refText: string): Promise<Announced> {
   let before: { readonly version: VersionId; readonly told: readonly Delivery[] } | undefined
   let isReckoned = !deps.journal
-  return withSecret(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
+  let aheadMs: number | undefined
+  const announced = await withSecret<Announced>(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
     const now = deps.env.now()
     if (state.placeLost) throw placeLostError(ref) // what cannot be noted would be repeated by every pass
     if (!isReckoned && mustReckon(state, now)) {
       const isNoted = await reckon(tools, state)
       isReckoned = true // once: where notes are denied, its times stay as they are
-      if (isNoted) return 'again'
+      if (isNoted) {
+        aheadMs = aheadOf(state.publishedAt, now)
+        return 'again'
+      }
     }
     const { current, journal } = state
     const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
@@ -56,13 +65,20 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
     const isNews = ({ consumer, seen }: Delivery): boolean => seen !== journal?.seen?.[consumer.key]
     before = { version: current.id, told: told.filter(isNews) }
     try {
-      const outcome = await noteAnnounced(tools, setup, state, told)
-      return { ref, change, told, outcome }
+      const { outcome, isNoted } = await noteAnnounced(tools, setup, state, told)
+      return { ref, change, told, outcome, ...optional('again', isNoted ? nextLook(told) : undefined) }
     } catch (cause) {
       if (codeOf(cause) !== 'denied') throw cause
       return { ref, change, told, outcome: 'unnoted' }
     }
   })
+  return { ...announced, ...optional('aheadMs', aheadMs) }
+}
+
+/** When the first of the consumers may be further. */
+function nextLook(told: readonly Delivery[]): number | undefined {
+  const times = told.flatMap(({ seen }) => moveBefore(seen, Number.POSITIVE_INFINITY) ?? [])
+  return times.length === 0 ? undefined : Math.min(...times)
 }
 
 /** Notes that the publication is from the future, so that what counts from it counts from now. False where this role may not write notes. */
@@ -113,31 +129,37 @@ function notedBefore({ phase, code, again, evidence }: Seen): string {
 }
 
 /** Whether a delivery is worth a write: another phase, obstacle or reason, or a longer pause that the consumer asks for. Another look alone is not. */
-function hasMoved({ consumer, seen }: Delivery, { journal }: SecretState): boolean {
+function hasMoved({ deps }: Tools, { consumer, seen }: Delivery, { journal }: SecretState): boolean {
   const before = journal?.seen?.[consumer.key]
+  if (deps.looksAgain && before?.again !== seen.again) return true
   if (before?.version !== seen.version || before.phase !== seen.phase || before.code !== seen.code) return true
   if (saysElse(before, seen)) return true
   return seen.phase === 'failed' && (seen.again ?? 0) > (before.again ?? 0)
 }
 
-async function noteAnnounced(tools: Tools, setup: Setup, state: SecretState, told: readonly Delivery[]): Promise<'announced' | 'waiting'> {
+/** Notes what was told, if that is worth a write. */
+async function noteAnnounced(
+  tools: Tools,
+  setup: Setup,
+  state: SecretState,
+  told: readonly Delivery[],
+): Promise<{ readonly outcome: 'announced' | 'waiting'; readonly isNoted: boolean }> {
   const { current, journal } = state
   if (current !== undefined && journal?.announced === current.id) {
-    await noteMoves(tools, state, journal.seen ?? {}, told)
-    return 'announced'
+    return { outcome: 'announced', isNoted: await noteMoves(tools, state, journal.seen ?? {}, told) }
   }
   const seen = told.length === 0 ? {} : { seen: seenBy(told, journal?.seen) }
   const { forceAfterMs } = setup.settings
   const leftBehind = forceAfterMs !== undefined && tools.deps.env.now() >= state.publishedAt + forceAfterMs
   const isDone = leftBehind || told.every((one) => wasTold(one.seen))
   if (current === undefined || !isDone) {
-    if (told.some((one) => hasMoved(one, state)))
-      await tools.store.note(state, { ...seen, ...optional('sequence', current && sequenceNote(state, current)) })
-    return 'waiting'
+    const isNoted = told.some((one) => hasMoved(tools, one, state))
+    if (isNoted) await tools.store.note(state, { ...seen, ...optional('sequence', current && sequenceNote(state, current)) })
+    return { outcome: 'waiting', isNoted }
   }
   const retiring = await retiringAfter(tools, setup, state, current.id)
   await tools.store.note(state, { announced: current.id, sequence: sequenceNote(state, current), retiring, ...seen })
-  return 'announced'
+  return { outcome: 'announced', isNoted: true }
 }
 
 /** With whatever was told: nothing older may be told afterwards. */
@@ -149,12 +171,13 @@ async function noteMoves(
   state: SecretState,
   before: Readonly<Record<string, Seen>>,
   told: readonly Delivery[],
-): Promise<void> {
+): Promise<boolean> {
   const isNamed = (key: string): boolean => told.some(({ consumer }) => consumer.key === key)
   const gone = Object.keys(before).some((key) => !isNamed(key))
-  if (!gone && !told.some((one) => hasMoved(one, state))) return
+  if (!gone && !told.some((one) => hasMoved(tools, one, state))) return false
   const kept = Object.entries(seenBy(told, before)).filter(([key]) => isNamed(key))
   await tools.store.note(state, { seen: Object.fromEntries(kept) })
+  return true
 }
 
 async function retiringAfter(

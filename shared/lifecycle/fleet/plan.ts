@@ -3,6 +3,7 @@ import { RotationError } from '../../core/errors.js'
 import { shownDrift } from '../../core/notices.js'
 import { optional } from '../../core/optional.js'
 import type { Code } from '../../core/ports/errors.js'
+import type { FleetAction } from '../../core/ports/queue.js'
 import type { CredentialType } from '../../core/ports/rotator.js'
 import type { Listed, SecretView } from '../../core/ports/store.js'
 import type { Action } from '../decide/action.js'
@@ -17,7 +18,7 @@ import { opened } from '../secret/open.js'
 import { driftOf, dueAt } from '../secret/schedule.js'
 import { createTools, isAdopted, type Known, namesNoRotator, notAdopted, type Tools } from '../secret/setup.js'
 import { trialOfCurrent, warningsOf } from '../secret/trial.js'
-import { dueOf, type SweepAction } from './sweep.js'
+import { dueOf } from './due.js'
 import { viewOf } from './view.js'
 
 /** One line of the fleet. */
@@ -28,7 +29,7 @@ export interface Planned {
   readonly rotator?: string
   readonly type?: CredentialType
   /** What a sweep would do now. */
-  readonly due: readonly SweepAction[]
+  readonly due: readonly FleetAction[]
   /** What would happen to a rotation if it were asked for now. The same code decides as in the run. */
   readonly rotation: 'would start' | 'would go on' | 'done' | 'held' | 'refused'
   readonly why?: string

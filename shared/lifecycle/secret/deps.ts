@@ -89,6 +89,8 @@ export interface Deps {
   readonly shortGrace: boolean
   /** What a preflight of this very invocation found. It counts before the notes, which may be denied, or have no room for the reason. */
   readonly checked?: readonly Checked[]
+  /** The caller sends a message for each time at which a consumer is to be looked at again, so that each such time is noted, even if nothing else moved. */
+  readonly looksAgain?: true
   /** Called when a step ends, for progress on a terminal. */
   onStep?(step: Step): void
 }

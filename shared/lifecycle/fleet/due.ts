@@ -1,0 +1,69 @@
+import { isLeaseLive } from '../../core/clock.js'
+import { prefix } from '../../core/policy/index.js'
+import type { FleetAction } from '../../core/ports/queue.js'
+import type { OpenRotation, SecretView } from '../../core/ports/store.js'
+import { isProgressing, refusedBefore } from '../consumers/moving.js'
+import { isDue } from '../decide/publication.js'
+import { mustReckon } from '../decide/reckoned.js'
+import { frozenNow } from '../rotation/facts.js'
+import type { Deps } from '../secret/deps.js'
+import { opened } from '../secret/open.js'
+import { isCheckDue, isStartDue } from '../secret/schedule.js'
+import { createTools, mayStart, type Setup } from '../secret/setup.js'
+
+/** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
+export async function dueActions(deps: Deps, state: SecretView): Promise<readonly FleetAction[]> {
+  if (state.journal?.code !== undefined || state.placeLost) return dueAlways(deps, state).due
+  const setup = await opened(createTools(deps), state).setup()
+  return dueOf(deps, state, setup)
+}
+
+interface DueAlways {
+  readonly due: readonly FleetAction[]
+  readonly open: boolean
+}
+
+/** What is due whatever the secret holds, even while it is stuck. */
+function dueAlways(deps: Deps, state: SecretView): DueAlways {
+  if (state.placeLost) return { due: ['announce'], open: false } // which says so
+  const now = deps.env.now()
+  const { journal, pending, loose, drivenBy } = state
+  const rotation = journal?.rotation
+  const leftover = pending?.hasValue === true || loose.length > 0
+  const isOver = rotation?.published !== undefined || (rotation && !leftover && isOrphaned(deps, state, rotation))
+  const isFree = !isLeaseLive(rotation?.leaseUntil ?? 0, now)
+  const open = rotation !== undefined && !isOver && isFree
+  const due: FleetAction[] = []
+  if (drivenBy === 'engine' && (open || (leftover && isFree))) due.push('resume')
+  const mustTell = isDue(state) || refusedBefore(state, now) || isProgressing(state, now)
+  // The same pass puts right what a clock that was ahead has written.
+  if (deps.journal && (mustTell || mustReckon(state, now))) due.push('announce')
+  if ((journal?.retiring ?? []).length > 0) due.push('retire')
+  return { due, open }
+}
+
+/** What is due for a secret whose setup was read already. */
+export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly FleetAction[] {
+  const now = deps.env.now()
+  const { due: always, open } = dueAlways(deps, state)
+  const { settings, rotator, configuration, companions } = setup
+  if (rotator === undefined || !mayStart({ deps }, state) || state.journal?.code !== undefined || state.placeLost) return always
+  const due = [...always]
+  if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
+  if (due.includes('resume')) return due
+  if (!open && isStartDue(state, setup, now)) due.push('start')
+  const { window: _, ...anyTime } = settings
+  const isFrozen = frozenNow(anyTime, configuration, now) !== undefined
+  if (deps.journal && isCheckDue(state, now) && !isFrozen) due.push('check')
+  return due
+}
+
+/**
+ * Whether a rotation died before its value was kept, and nobody can continue it. Only the person who put a value has it, nobody knows which parts
+ * were meant, and the target would refuse again what it refused. The next rotation takes its place; waiting for it would stop the schedule forever.
+ */
+function isOrphaned({ environment }: Deps, { policy }: SecretView, { kind, refusals }: OpenRotation): boolean {
+  if (kind === 'put' || (kind === 'rollback' && refusals > 0)) return true
+  const own = { ...environment, ...policy }
+  return own[`${prefix}parts`] !== undefined
+}

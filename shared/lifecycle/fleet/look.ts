@@ -1,0 +1,67 @@
+import { codeOf, messageOf, RotationError } from '../../core/errors.js'
+import { deriveWorkId } from '../../core/ids.js'
+import type { Code } from '../../core/ports/errors.js'
+import type { Queue, Work } from '../../core/ports/queue.js'
+import type { Listed } from '../../core/ports/store.js'
+import type { Deps } from '../secret/deps.js'
+import { isCheckDue } from '../secret/schedule.js'
+import { createTools } from '../secret/setup.js'
+import { dueActions } from './due.js'
+import { viewOf } from './view.js'
+
+/** What a look found of one secret: how much it sent, or why it could not be looked at. */
+export interface Looked {
+  readonly ref: string
+  readonly sent: number
+  readonly failure?: { readonly code: Code; readonly message: string }
+}
+
+/** Looks that begin in one interval name the same work by the same id. */
+const intervalMs = 5 * 60_000
+
+/**
+ * Lists all managed secrets in constant memory, and sends what is due for each. No login, and a read only where nothing names the rotator. Two looks may
+ * run at once. A secret that cannot be looked at is in the answer and ends nothing; what the queue or the listing throws ends the look.
+ */
+export async function* look(deps: Deps, queue: Queue): AsyncIterable<Looked> {
+  const { store } = createTools(deps)
+  const unread: Looked[] = []
+  for await (const listed of store.list({ managed: true }, (shown, cause) => void unread.push(failure(shown, cause)))) {
+    yield* unread.splice(0)
+    if (deps.env.cancelled.aborted) return
+    yield await lookAt(deps, listed, queue)
+  }
+  yield* unread
+}
+
+async function lookAt(deps: Deps, listed: Listed, queue: Queue): Promise<Looked> {
+  const ref = listed.ref.shown
+  let works: readonly Work[]
+  try {
+    works = await dueWork(deps, listed)
+  } catch (cause) {
+    return failure(ref, cause)
+  }
+  for (const work of works) await queue.send(work)
+  return { ref, sent: works.length }
+}
+
+/** What is due for a secret, as work that a queue carries. */
+async function dueWork(deps: Deps, listed: Listed): Promise<readonly Work[]> {
+  const at = deps.env.now()
+  const state = await viewOf(createTools(deps).store, listed)
+  const cause = `look ${at - (at % intervalMs)}`
+  const whole = isCheckDue(state, at) ? { whole: true as const } : {}
+  return (await dueActions(deps, state)).map((action) => ({
+    id: deriveWorkId(state.ref, action, cause),
+    ref: state.ref.shown,
+    action,
+    at,
+    ...(action === 'companions' ? whole : {}),
+  }))
+}
+
+function failure(ref: string, cause: unknown): Looked {
+  if (!(cause instanceof RotationError)) throw cause
+  return { ref, sent: 0, failure: { code: codeOf(cause) ?? 'internal', message: messageOf(cause) } }
+}
