@@ -27,6 +27,7 @@ import { callsOf } from './gcp-secret-manager/calls.js'
 import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
 import { dispose } from './gcp-secret-manager/dispose.js'
 import { classify, sayError, setupError } from './gcp-secret-manager/errors.js'
+import { joined } from './gcp-secret-manager/listing.js'
 import { kind, readName, refOf, type SecretName } from './gcp-secret-manager/names.js'
 import { isPlace, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
 import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
@@ -156,7 +157,7 @@ export class GcpSecretManager implements SecretStore {
 
   /**
    * The secrets of the project of this process: the global ones, then those of each location. A location that cannot be listed goes to `failed`, so that the
-   * others are still listed. A listing has no annotations of staging places, so that what is due takes a look at the secret.
+   * others are still listed. The journals are in the listing, too, which may be hours old.
    */
   async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed> {
     const project = await this.#ownProject()
@@ -172,11 +173,12 @@ export class GcpSecretManager implements SecretStore {
     }
   }
   async *#listIn(place: Omit<SecretName, 'secret'>, { managed }: { readonly managed: boolean }): AsyncIterable<Listed> {
-    for await (const secret of this.api.secrets(place)) {
+    for await (const { secret, journal } of joined(this.api.secrets(place), readName)) {
       const policy = policyOf(secret)
-      if (isPlace(secret) || (managed && Object.keys(policy).length === 0)) continue
+      if (managed && Object.keys(policy).length === 0) continue
       const { secret: id } = readName(secret.resource)
-      yield { ref: refOf({ ...place, secret: id }, secret.resource), policy, drivenBy: 'engine', ...nativeOf(secret) }
+      const ref = refOf({ ...place, secret: id }, secret.resource)
+      yield { ref, policy, drivenBy: 'engine', unfenced: true, ...nativeOf(secret), ...optional('journal', journal) }
     }
   }
 

@@ -7,7 +7,7 @@ import type { Deps } from '../secret/deps.js'
 import { isCheckDue } from '../secret/schedule.js'
 import { createTools } from '../secret/setup.js'
 import { dueActions } from './due.js'
-import { viewOf } from './view.js'
+import { notedView, viewOf } from './view.js'
 
 /** What a look found of one secret: how much it sent, or why it could not be looked at. */
 export interface Looked {
@@ -20,7 +20,7 @@ export interface Looked {
 const intervalMs = 5 * 60_000
 
 /**
- * Lists all managed secrets in constant memory, and sends what is due for each. No login, and a read only where nothing names the rotator. Two looks may
+ * Lists all managed secrets in constant memory, and sends what is due for each. No login, and a read only where nothing names the rotator. Where a listing shows journals, only what is due by its journal is described. Two looks may
  * run at once. A secret that cannot be looked at is in the answer and ends nothing; what the queue or the listing throws ends the look.
  */
 export async function* look(deps: Deps, queue: Queue): AsyncIterable<Looked> {
@@ -49,6 +49,8 @@ async function lookAt(deps: Deps, listed: Listed, queue: Queue): Promise<Looked>
 /** What is due for a secret, as work that a queue carries. */
 async function dueWork(deps: Deps, listed: Listed): Promise<readonly Work[]> {
   const at = deps.env.now()
+  const noted = notedView(listed)
+  if (noted !== undefined && (await dueActions(deps, noted)).length === 0) return []
   const state = await viewOf(createTools(deps).store, listed)
   const cause = `look ${at - (at % intervalMs)}`
   const whole = isCheckDue(state, at) ? { whole: true as const } : {}

@@ -44,7 +44,12 @@ export function lastPlace(api: Api, consumer: SecretName): Place | undefined {
   return secret && placeOf(name, secret)
 }
 
-const placeOf = (name: SecretName, secret: Secret): Place => ({ name, secret, journal: readJournal(secret.annotations[stateKey], name) })
+/** A staging place that was read. damaged for a journal that was cut off or edited. */
+export const placeOf = (name: SecretName, secret: Secret): Place => ({
+  name,
+  secret,
+  journal: readJournal(secret.annotations[stateKey], name),
+})
 
 function readJournal(text: string | undefined, name: SecretName): Journal | null {
   if (text === undefined) return null
