@@ -54,7 +54,7 @@ const grantOf = (binding: Binding) => ({
 })
 
 /** One account, a group of them, or identities of another provider. Never everybody. */
-const memberForm = /^(?:(?:user|serviceAccount|group|domain):[^\s'"`$\\]+|principal(?:Set)?:\/\/[^\s'"`$\\]+)$/
+const memberForm = /^(?:(?:user|serviceAccount|group|domain):|principal(?:Set)?:\/\/)[^\s"`$\\]+$/
 const memberError = (member: string): RotationError =>
   new RotationError('bad_event', `"${member}" is not a principal of Google Cloud.`, {
     field: 'member',
