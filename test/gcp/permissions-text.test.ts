@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { describe, it, mock } from 'node:test'
 import { type PermissionsWish, type permissionFormats, principals } from '../../shared/core/ports/permissions.js'
 import { permissionsOf } from '../../shared/stores/gcp-secret-manager/permissions.js'
@@ -127,6 +128,11 @@ describe('keyturn permissions', () => {
     assert.deepEqual([code, ok, ref, open.mock.callCount()], [0, true, 'gcp:projects/shop/secrets/db', 0])
     assert.ok(grants.some(({ on }: { on: string }) => on === 'projects/shop/secrets/config'))
     assert.match(text, /^gcloud secrets add-iam-policy-binding db /m)
+  })
+
+  it('prints what docs/google-cloud.md shows', async () => {
+    const { stdout } = await run(['gcp:projects/shop/secrets/db', '--for', 'function'])
+    assert.ok(readFileSync('docs/google-cloud.md', 'utf8').includes(`\`\`\`sh\n${stdout.trim()}\n\`\`\``))
   })
 
   it('prints one principal alone, for Terraform', async () => {
