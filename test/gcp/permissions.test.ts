@@ -58,6 +58,27 @@ describe('the printed permissions', () => {
         }
     })
 
+  for (const [name, variant] of Object.entries(variants))
+    it(`reach no other secret than ${name} and those it needs; on its staging place a consumer has nothing`, async () => {
+      await life.live(variant, 'consumer', heldFor(variant, 'consumer'))
+      const parent = variant.parent.replace(/^projects\/p/, 'projects/123456789012')
+      const all = partsOf(heldFor(variant, 'function')).map((part) => part.split(' ').at(-1) ?? '')
+      const names = [...life.double.secrets.keys()]
+      assert.ok(names.includes(`${parent}/secrets/db--pending`))
+      const others = ['db2', 'd', 'db-x', 'db--pending2', 'db--pending-x'].map((one) => `${parent}/secrets/${one}`)
+      for (const other of others) life.makeAlike(other, `${parent}/secrets/db`)
+      for (const to of principals) {
+        life.gate.held = heldFor(variant, to)
+        life.gate.acting = members[to]
+        for (const permission of new Set(all.filter((one) => !/secrets\.(list|create)$/.test(one)))) {
+          for (const other of to === 'consumer' ? [...others, `${parent}/secrets/db--pending`] : others)
+            for (const resource of [other, `${other}/versions/1`])
+              assert.deepEqual(life.gate.allowing(permission, resource), [], `${to} ${permission} ${resource}`)
+          assert.deepEqual(life.gate.allowing(permission, 'projects/123456789012'), [])
+        }
+      }
+    })
+
   it('of a consumer are to read the value of that secret, and nothing else', () => {
     const consumer = life.granted(plain, 'consumer')
     assert.deepEqual(

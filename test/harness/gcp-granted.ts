@@ -97,11 +97,15 @@ export class Gate {
     this.#double.mayNot = (permission, resource) => !this.#may(permission, resource)
   }
   #may(permission: string, resource: string): boolean {
-    const [, project = '', rest = ''] = /^projects\/([^/]+)(.*)$/.exec(resource) ?? []
-    const name = `projects/${this.#double.names.projects.get(project) ?? project}${rest}`
-    const those = this.held.filter((one) => one.member === this.acting && one.permissions.includes(permission) && this.#counts(one, name))
+    const those = this.allowing(permission, resource)
     for (const one of those) this.used.add(partOf(one, permission))
     return those.length > 0
+  }
+  /** What lets the one who acts do this. */
+  allowing(permission: string, resource: string): readonly Held[] {
+    const [, project = '', rest = ''] = /^projects\/([^/]+)(.*)$/.exec(resource) ?? []
+    const name = `projects/${this.#double.names.projects.get(project) ?? project}${rest}`
+    return this.held.filter((one) => one.member === this.acting && one.permissions.includes(permission) && this.#counts(one, name))
   }
   /** A binding of a secret goes with it: what is not there has none. */
   #counts({ on, condition }: Held, name: string): boolean {

@@ -116,6 +116,11 @@ export class LifeUnderGrants {
     await world.store.release(world.ref)
   }
 
+  /** Another secret, like one that is there. */
+  makeAlike(name: string, like: string): void {
+    const { secrets } = this.double
+    secrets.set(name, { ...(secrets.get(like) ?? assert.fail(like)), name })
+  }
   /** What others make, past every gate. */
   #byOthers(make: () => void): void {
     this.double.mayNot = () => false
