@@ -37,7 +37,7 @@ export const permissions = (): Command =>
         const found = await app.permissions(wishOf(refText, options))
         const { shown, grants } = found
         const lines = found.lines(options.format)
-        const json = grants.map(({ permissions: names, ...grant }) => ({ ...grant, permissions: [...names] }))
+        const json = grants.map(({ only = null, permissions: names, ...grant }) => ({ ...grant, only, permissions: [...names] }))
         output.result({ ref: shown, format: options.format, grants: json, text: lines.join('\n') }, lines)
       }),
     )
