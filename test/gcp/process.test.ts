@@ -90,9 +90,9 @@ describe('keyturn as a process, with the credentials of the platform', () => {
     assert.deepEqual(metadata.calls, [])
   })
 
-  it('a workload identity: a token of another provider, exchanged', async () => {
-    const exchange = new Exchange()
-    await exchange.open()
+  it('a workload identity: a token of another provider, exchanged', async (t) => {
+    const exchange = await Exchange.open()
+    t.after(() => exchange.close())
     const source = await keyturn.file('the token of the other provider')
     const identity = {
       type: 'external_account',
@@ -105,7 +105,6 @@ describe('keyturn as a process, with the credentials of the platform', () => {
     const file = await keyturn.file(JSON.stringify(identity))
     keyturn.env = { ...keyturn.env, GOOGLE_APPLICATION_CREDENTIALS: file, GOOGLE_CLOUD_PROJECT: 'p' }
     await keyturn.ok(['put', 'gcp:db'], { stdin: value })
-    await exchange.close()
     assert.match(exchange.asked.join('\n'), /subject_token=the(\+|%20)token(\+|%20)of/)
     assert.ok(!keyturn.said.includes(exchange.token))
   })
@@ -134,8 +133,10 @@ class Exchange {
     }
     response.end(JSON.stringify(issued))
   })
-  async open(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+  static async open(): Promise<Exchange> {
+    const exchange = new Exchange()
+    await new Promise<void>((resolve) => exchange.#server.listen(0, '127.0.0.1', resolve))
+    return exchange
   }
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/token`

@@ -170,7 +170,7 @@ async function rotateAndRetire(world: World, said: string[]): Promise<void> {
   }
 }
 
-/** A rotation that fails when its value is staged, and goes on while no listing shows that value yet. */
+/** A rotation that fails when its value is staged, and goes on while no listing shows that value yet; nor the published one after it. */
 async function lag(world: World, double: GcpSecretManagerDouble): Promise<void> {
   const request = { kind: 'rotate', ref: world.ref.shown } as const
   double.fault = ({ name, staging }) => (name === 'AddSecretVersion' && !staging ? { code: status.INVALID_ARGUMENT } : undefined)
@@ -178,6 +178,8 @@ async function lag(world: World, double: GcpSecretManagerDouble): Promise<void> 
   world.env.time += laterMs
   double.fault = ({ name, staging }) => (name === 'ListSecretVersions' && staging ? { staleWrites: 6 } : undefined)
   await rotate(world.deps('lag'), { ...request, at: world.env.time })
+  double.fault = ({ name, staging }) => (name === 'ListSecretVersions' && !staging ? { staleWrites: 2 } : undefined)
+  await statusOf(world.deps('lag'), world.ref.shown)
   double.fault = () => undefined
 }
 
