@@ -8,6 +8,7 @@ const plain: Variant = { parent: 'projects/p', destroysLater: false }
 const variants: Readonly<Record<string, Variant>> = {
   'a secret': plain,
   'a secret that delays destruction': { ...plain, destroysLater: true },
+  'a secret that goes by its alias': { ...plain, byAlias: true },
   'a regional secret': { ...plain, parent: 'projects/p/locations/europe-west1' },
   'a secret of a project by its number': { ...plain, parent: 'projects/123456789012' },
 }

@@ -26,6 +26,8 @@ import { laterMs, World } from './world.js'
 export interface Variant {
   readonly parent: string
   readonly destroysLater: boolean
+  /** Consumers read by the alias, and none by the newest version. */
+  readonly byAlias?: true
 }
 export const members = {
   person: 'user:ann@example.com',
@@ -107,7 +109,7 @@ export class LifeUnderGrants {
     if (to === 'consumer') return consume(world)
     await rotateAndRetire(world, said)
     await lag(world, this.double)
-    await look(world, said, !variant.parent.includes('/locations/'))
+    await look(world, said)
     // A configuration that was put by Keyturn has a staging place.
     this.#byOthers(() => this.#make('p', 'config--pending', `${JSON.stringify({ token: 'token-0123456789', base: '1' })}\n{}`))
     await readConfiguration(world)
@@ -133,14 +135,19 @@ export class LifeUnderGrants {
   }
   #store(env: FakeEnv, { parent }: Variant): PlacedStore {
     this.#now = env.now
-    const store = new PlacedStore({ env, project: 'p', open: () => this.#client })
+    const store = new PlacedStore({ env, project: 'p', locations: ['europe-west1'], open: () => this.#client })
     store.parent = parent
     return store
   }
-  async #asPerson(world: World, { destroysLater }: Variant): Promise<void> {
+  async #asPerson(world: World, { destroysLater, byAlias }: Variant): Promise<void> {
     const { store, ref } = world
     await store.release(ref)
     await adopt(world.deps('adopt'), store, ref.shown, { 'keyturn-rotator': 'memory-b', 'keyturn-pair': 'app_a app_b' })
+    if (byAlias) {
+      await rotate(world.deps('first'), { kind: 'rotate', ref: ref.shown, at: world.env.time }) // a rotation makes the alias
+      world.env.time += laterMs * 8
+      await changePolicy(world.deps('policy'), store, ref.shown, { 'keyturn-aliases': 'only' })
+    }
     world.configuration = {
       ...noConfiguration,
       consumers: { shop: { key: 'shop', kind: 'manual', required: true, settings: new SecretText('{}') } },
@@ -160,13 +167,17 @@ function textOf(cause: unknown): string {
 }
 
 async function rotateAndRetire(world: World, said: string[]): Promise<void> {
-  for (const _turn of [1, 2]) {
-    await rotate(world.deps('rotate'), { kind: 'rotate', ref: world.ref.shown, at: world.env.time })
+  const settle = async (): Promise<void> => {
     await announce(world.deps('announce'), world.ref.shown)
     await noteSeen(world.deps('seen'), world.ref.shown, { consumer: 'shop', phase: 'drained' })
     world.env.time += laterMs * 8
     const { entries } = await retirePass(world.deps('retire'), world.ref.shown)
     for (const { state, why } of entries) said.push(`${state}: ${why}`)
+  }
+  await settle()
+  for (const _turn of [1, 2]) {
+    await rotate(world.deps('rotate'), { kind: 'rotate', ref: world.ref.shown, at: world.env.time })
+    await settle()
   }
 }
 
@@ -188,14 +199,13 @@ function wantedError(cause: unknown): void {
   if (codeOf(cause) !== 'bad_event') throw cause
 }
 
-/** Everything that only looks, and the pass over all secrets where the listing has this one. */
-async function look(world: World, said: string[], isListed: boolean): Promise<void> {
+/** Everything that only looks, and the pass over all secrets. */
+async function look(world: World, said: string[]): Promise<void> {
   const { store, ref } = world
   await verifyCurrent(world.deps('verify'), ref.shown)
   await statusOf(world.deps('status'), ref.shown)
   await store.readCurrent(administrator)
   await readConfiguration(world)
-  if (!isListed) return
   for await (const one of sweep(world.deps('sweep'))) said.push(`${one.code}: ${one.outcome}`)
   for await (const { ref: planned } of plan(world.deps('plan'))) said.push(`planned ${planned}`)
 }

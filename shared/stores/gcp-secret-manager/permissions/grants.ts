@@ -104,7 +104,7 @@ function ofBoth(to: Principal, { secret, administrator, configuration }: Named):
     'Finds what is due (list, plan, sweep, doctor). A listing is of the whole project; it shows names, labels and annotations, and no value.'
   const readWhy = 'Reads the configuration.'
   return [
-    ...(secret.location === undefined ? [inProject(to, roles.list, secret, listWhy)] : []),
+    inProject(to, roles.list, secret, listWhy),
     ...(administrator === undefined ? [] : [onSecret(to, roles.access, administrator, 'Reads the administrator’s login.')]),
     ...(configuration === undefined
       ? []
