@@ -8,6 +8,7 @@ import { doctor } from './commands/doctor.js'
 import { get } from './commands/get.js'
 import { init } from './commands/init.js'
 import { list } from './commands/list.js'
+import { permissions } from './commands/permissions.js'
 import { plan } from './commands/plan.js'
 import { policy } from './commands/policy.js'
 import { put } from './commands/put.js'
@@ -27,7 +28,7 @@ import { helpOfOptions } from './options.js'
 import { type Terminal, useTerminal } from './terminal.js'
 
 const commands = [init, put, adopt, policy, get, list, status, plan, rotate, sweep, verify, seen, retire]
-const rarer = [rollback, revoke, reencrypted, recover, release, receive, config, schema, doctor, audit]
+const rarer = [rollback, revoke, reencrypted, recover, release, receive, permissions, config, schema, doctor, audit]
 
 /** Makes the whole command line. A wrong word is thrown as a CommanderError, so that one place reports it. `quiet`: one JSON object says everything. */
 export function createProgram(terminal: Terminal, quiet: boolean): Command {

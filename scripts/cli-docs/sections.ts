@@ -8,7 +8,7 @@ const program = new URL('../cli/main.js', import.meta.url).pathname.includes('/d
   : new URL('../../cli/main.js', import.meta.url)
 
 const commands = [
-  'init put adopt policy get list status plan rotate sweep verify seen retire rollback revoke reencrypted recover release receive'
+  'init put adopt policy get list status plan rotate sweep verify seen retire rollback revoke reencrypted recover release receive permissions'
     .split(' ')
     .map((name) => [name]),
   [['config', 'check'], ['schema'], ['doctor'], ['audit', 'verify'], ['completion']],

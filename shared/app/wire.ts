@@ -1,5 +1,7 @@
+import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
+import type { Permissions, PermissionsWish } from '../core/ports/permissions.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
 import type { CurrentValue, SecretStore, SecretStoreAdmin } from '../core/ports/store.js'
 import type { Policy, SecretRef, Step } from '../core/ports/words.js'
@@ -32,6 +34,8 @@ export interface App {
   isLocal(kind: string): boolean
   /** What a platform that drives rotations itself offers: it calls one step at a time, and can be asked to start. */
   service(refText: string): Promise<{ readonly steps?: StepService; readonly starter?: RotationStarter }>
+  /** What the platform of the secret has to grant. Nothing is opened and nobody is asked. bad_event where its store has nothing to grant. */
+  permissions(wish: PermissionsWish): Promise<Permissions>
 }
 
 const leaseMs = 15 * 60_000
@@ -84,7 +88,15 @@ export function openApp(config: Config, env: Env, { onStep, writeError }: AppOpt
     deps,
     isLocal: (kind) => isLocal(kind, config),
     service: async (refText) => serviceOf(await store(refText)),
+    permissions: (wish) => permissionsOf(wish, config),
   }
+}
+
+async function permissionsOf(wish: PermissionsWish, { environment, configuration }: Config): Promise<Permissions> {
+  const { store } = splitRef(wish.refText, defaultStore)
+  const { permissions } = storeRow(store)
+  if ('load' in permissions) return (await permissions.load())({ ...optional('configuration', configuration), ...wish }, environment)
+  throw new RotationError('bad_event', `The store "${store}" prints no permissions.`, { field: 'ref', next: permissions.instead })
 }
 
 function isLocal(kind: string, { configuration }: Config): boolean {

@@ -1,5 +1,6 @@
 import { RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
+import type { PrintPermissions } from '../core/ports/permissions.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
 import type { SecretStore, SecretStoreAdmin } from '../core/ports/store.js'
 import type { StoreKind } from '../core/ports/words.js'
@@ -23,19 +24,31 @@ export interface StoreRow {
   readonly local?: true
   /** For trials and tests: its secrets are gone with the process. */
   readonly trial?: true
+  /** Says which permissions a secret needs, or where a person reads it. */
+  readonly permissions: { load(): Promise<PrintPermissions> } | { readonly instead: string }
 }
 
 /** One row for each store. A store is loaded only when a ref names it. */
 export const stores = {
-  file: { open: async ({ env, home, key }) => (await import('./file/open.js')).openFileStore(home, key, env), local: true },
+  file: {
+    open: async ({ env, home, key }) => (await import('./file/open.js')).openFileStore(home, key, env),
+    local: true,
+    permissions: { instead: 'Whoever may read its folder and has its key has every permission: let nobody else read them.' },
+  },
   aws: {
     open: async ({ env, environment }) =>
       (await import('./aws-secrets-manager/admin.js')).AwsSecretsManagerAdmin.openFrom(environment, env),
+    permissions: { instead: 'serverless.yml grants the function what it needs. See docs/aws.md.' },
   },
   gcp: {
     open: async ({ env, environment }) => (await import('./gcp-secret-manager/admin.js')).GcpSecretManagerAdmin.openFrom(environment, env),
+    permissions: { load: async () => (await import('./gcp-secret-manager/permissions.js')).permissionsOf },
   },
-  memory: { open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env), trial: true },
+  memory: {
+    open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env),
+    trial: true,
+    permissions: { instead: 'It needs none.' },
+  },
 } satisfies Record<string, StoreRow>
 /** Every store that has a row, including those for trials, which storeRow refuses. */
 export type OpenableStore = keyof typeof stores

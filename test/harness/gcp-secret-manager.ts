@@ -84,8 +84,8 @@ export class GcpSecretManagerDouble implements Service {
   deniedText: 'resource' | 'link' = 'resource'
   /** Projects, by id, in which the API is not enabled. */
   readonly disabledIn = new Set<string>()
-  /** The bearer token that a call must carry; undefined takes every call. */
-  wantsToken: string | undefined
+  /** The bearer token that a call must carry, or what is asked of it; undefined takes every call. */
+  wantsToken: string | ((token: string) => boolean) | undefined
   /** Keeps to the service's writes a second (`writeRates`), by the double's clock. */
   throttles = false
   /** Whether SECRET_ROTATE shows the time that has passed or the next one: the documentation does not say. */
@@ -160,7 +160,7 @@ export class GcpSecretManagerDouble implements Service {
     const fault = this.fault(call, this.calls.length)
     if (fault === 'cut') return 'cut'
     if (typeof fault === 'object' && 'slowMs' in fault) await new Promise((resolve) => setTimeout(resolve, fault.slowMs))
-    if (this.wantsToken !== undefined && authorization !== `Bearer ${this.wantsToken}`) throw unauthenticated()
+    if (!this.#takes(/^Bearer (.*)$/.exec(authorization ?? '')?.[1])) throw unauthenticated()
     refuse(fault, this.#numberOf(call.resource))
     const answer = this.do(
       name,
@@ -171,6 +171,11 @@ export class GcpSecretManagerDouble implements Service {
     if (fault === 'late') throw new StatusError(status.DEADLINE_EXCEEDED, 'Deadline exceeded.')
     if (typeof fault === 'object' && 'held' in fault) await fault.held
     return answer
+  }
+  #takes(token: string | undefined): boolean {
+    const wanted = this.wantsToken
+    if (typeof wanted === 'function') return token !== undefined && wanted(token)
+    return wanted === undefined || token === wanted
   }
   #record(name: RpcName, request: AnyRequest): Call {
     const resource = resourceOf(request)
