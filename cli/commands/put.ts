@@ -3,7 +3,7 @@ import { checkConfiguration } from '../../shared/app/check-configuration.js'
 import { assertClearValue } from '../../shared/app/infer.js'
 import type { App } from '../../shared/app/wire.js'
 import { codeOf } from '../../shared/core/errors.js'
-import type { SecretState, SecretStore } from '../../shared/core/ports/store.js'
+import type { SecretState } from '../../shared/core/ports/store.js'
 import type { SecretRef, Token } from '../../shared/core/ports/words.js'
 import { readShape } from '../../shared/core/shapes/index.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
@@ -11,16 +11,18 @@ import { announceAfter } from '../announced.js'
 import { action } from '../context.js'
 import { readValue } from '../read-value.js'
 
-const isConfiguration = async (app: App, { store, key }: SecretRef): Promise<boolean> => {
+/** Whether it is the configuration secret. In a store that knows a secret only once it is there, a new one is compared as it was typed. */
+async function isConfiguration(app: App, typed: string, ref: SecretRef | undefined): Promise<boolean> {
   const { configuration } = app.config
-  if (configuration === undefined) return false
+  if (configuration === undefined || ref === undefined) return typed === configuration
   const named = await (await app.admin(configuration)).resolve(configuration)
-  return named.store === store && named.key === key
+  return named.store === ref.store && named.key === ref.key
 }
 
-async function describedOrNot(store: Pick<SecretStore, 'describe'>, ref: SecretRef): Promise<SecretState | undefined> {
+/** undefined for what is not there. */
+async function orAbsent<T>(found: Promise<T>): Promise<T | undefined> {
   try {
-    return await store.describe(ref)
+    return await found
   } catch (cause) {
     if (codeOf(cause) === 'not_found') return undefined
     throw cause
@@ -40,24 +42,25 @@ export const put = (): Command =>
       action(async ({ app, output, terminal }, refText: string, options: { readonly file?: string }) => {
         const deps = await app.deps(refText)
         const store = await app.admin(refText)
-        const ref = await store.resolve(refText)
-        const value = await readValue(options.file, { name: ref.shown, bytesMax: store.traits.valueBytesMax }, terminal)
+        const ref = await orAbsent(store.resolve(refText))
+        const value = await readValue(options.file, { name: ref?.shown ?? refText, bytesMax: store.traits.valueBytesMax }, terminal)
         readShape(value) // refuses a malformed text before it is stored
-        if (await isConfiguration(app, ref)) checkConfiguration(value) // a broken one would break every command that reads it
-        const state = await describedOrNot(store, ref)
+        if (await isConfiguration(app, refText, ref)) checkConfiguration(value) // a broken one would break every command that reads it
+        const state = ref && (await orAbsent(store.describe(ref)))
         // A rotation asks the rotator that the policy names; where none is named yet, the value says what it is.
         if (!namesRotator(state)) await assertClearValue(value)
         if (state === undefined) {
-          await store.create(ref.shown, value, {})
-          const next = `keyturn adopt ${ref.shown}`
-          output.result({ ref: ref.shown, outcome: 'created', next }, [`${ref.shown} is stored. It is not rotated yet; next: ${next}`])
+          const { shown } = await store.create(ref?.shown ?? refText, value, {})
+          const next = `keyturn adopt ${shown}`
+          output.result({ ref: shown, outcome: 'created', next }, [`${shown} is stored. It is not rotated yet; next: ${next}`])
           return
         }
         const token = Buffer.from(app.env.random(16)).toString('hex') as Token
-        const result = await rotate(deps, { kind: 'put', ref: ref.shown, at: app.env.now(), token }, value)
-        await announceAfter(deps, ref.shown, output)
-        output.result({ ref: ref.shown, outcome: result.outcome, version: result.version ?? null }, [
-          `${ref.shown} has a new current version ${result.version}.`,
+        const { shown } = state.ref
+        const result = await rotate(deps, { kind: 'put', ref: shown, at: app.env.now(), token }, value)
+        await announceAfter(deps, shown, output)
+        output.result({ ref: shown, outcome: result.outcome, version: result.version ?? null }, [
+          `${shown} has a new current version ${result.version}.`,
         ])
       }),
     )

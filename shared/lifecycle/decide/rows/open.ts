@@ -40,6 +40,14 @@ function continueOpen(
 /** Whether the request is for a token that a loose value has: row 20t answers it. */
 const asksForLoose = ({ request, state }: Look): boolean => state.loose.some(({ token }) => token === request.token)
 
+/** A store that finds what it published by number has no older answer: what cannot be read there was disabled, or is gone. */
+const refuseUnreadable = ({ journal }: Look['state']): Action =>
+  refuse(
+    'damaged',
+    `version ${journal?.rotation?.published} was published and cannot be read: somebody disabled or destroyed it`,
+    'Enable that version again: who reads the newest version gets nothing. If it is destroyed, keyturn recover <ref> tries the older ones and names the one safe thing to do.',
+  )
+
 /** A rotation is open, or values are left of one. */
 export const openRows: readonly Row[] = [
   {
@@ -58,7 +66,8 @@ export const openRows: readonly Row[] = [
     state: 'a rotation was published, but current is still its base',
     request: 'any',
     when: (l) => l.state.journal?.rotation?.published !== undefined && l.state.journal.rotation.base === l.base,
-    answer: () => refuse('conflict', 'the store answered with an older state'),
+    answer: ({ state }) =>
+      state.unfenced === true ? refuseUnreadable(state) : refuse('conflict', 'the store answered with an older state'),
   },
   {
     id: '10',
