@@ -28,7 +28,7 @@ import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
 import { dispose } from './gcp-secret-manager/dispose.js'
 import { classify, sayError, setupError } from './gcp-secret-manager/errors.js'
 import { kind, readName, refOf, type SecretName } from './gcp-secret-manager/names.js'
-import { isPlace, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
+import { isPlace, type JournalWrite, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
 import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
 import { bytesOf, textOf, valueBytesMax } from './gcp-secret-manager/staged.js'
 
@@ -127,7 +127,7 @@ export class GcpSecretManager implements SecretStore {
     const place = await this.#placeOf(state)
     const question = { journal: place.journal, current: current?.id ?? null, published: [current?.ours], holderMayLive: true }
     const rotation = claimedRotation({ ...question, now: this.env.now() }, wish)
-    await this.#write(ref, place, { ...(place.journal ?? { retiring: [] }), rotation })
+    await this.#write(ref, place, { ...(place.journal ?? { retiring: [] }), rotation }, 'claim')
     const { token, kind, holder, attempt, base, leaseUntil } = rotation
     return { ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }
   }
@@ -151,7 +151,7 @@ export class GcpSecretManager implements SecretStore {
     const { code, ...rest } = patch
     const { code: before, ...journal } = place.journal ?? { retiring: [] }
     const after = code === null ? {} : optional('code', code ?? before)
-    await this.#write(state.ref, place, { ...journal, ...rest, ...after })
+    await this.#write(state.ref, place, { ...journal, ...rest, ...after }, 'note')
   }
 
   /**
@@ -203,8 +203,8 @@ export class GcpSecretManager implements SecretStore {
     if (revOf(place) === rev) return place
     throw new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
   }
-  async #write(ref: SecretRef, place: Place, journal: Journal): Promise<void> {
-    if ((await writeJournal(this.api, place, journal)) === undefined) throw placeLostError(ref)
+  async #write(ref: SecretRef, place: Place, journal: Journal, write: JournalWrite): Promise<void> {
+    if ((await writeJournal(this.api, place, journal, write)) === undefined) throw placeLostError(ref)
   }
 
   /** Says of a missing secret that it is missing. */

@@ -182,6 +182,16 @@ const cases: readonly Case[] = [
     says: 'The value has more than 65024 bytes, which is as much as this store takes. No more was read.',
     next: 'Shorten it, or keep everything that is not a credential elsewhere.',
   })),
+  ...['rotate', 'verify'].map((command) => ({
+    what: `a payload that somebody else stored and that is binary, to ${command}`,
+    row: 'the payload is binary',
+    words: [command, 'gcp:db'],
+    arrange: () => line.double.do('AddSecretVersion', { parent: db, payload: { data: Buffer.from([0xff, 0xfe, 0x00]) } }),
+    code: 'bad_value',
+    field: 'value',
+    says: `Version 2 of gcp:${db} is binary.`,
+    next: 'Put a text: JSON, a URL or a bare password.',
+  })),
   {
     what: 'a payload that is binary',
     row: 'the payload is binary',
