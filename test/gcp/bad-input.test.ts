@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { GcpCommandLine, type Reply } from '../harness/gcp-command-line.js'
@@ -203,6 +204,28 @@ const cases: readonly Case[] = [
     next: 'Convert it to UTF-8, or give binary data as base64.',
   },
 ]
+/** The table of the page: what is wrong, the code, the message, the next step. */
+const page = readFileSync('docs/gcp.md', 'utf8')
+const [, table = ''] = /\n\| what is wrong \|[^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)/.exec(page) ?? []
+const rows = table
+  .trim()
+  .split('\n')
+  .map((row) => row.slice(2, -2).split(' | '))
+
+describe('docs/gcp.md', () => {
+  it('shows one case of each kind of bad input, in its own words', () => {
+    assert.deepEqual(
+      rows.map(([row]) => row),
+      [...new Set(cases.map(({ row }) => row))],
+    )
+    for (const [wanted, ...cells] of rows)
+      assert.ok(
+        cases.some(({ row, code, says, next }) => row === wanted && `${cells}` === `${[`\`${code}\``, says, next]}`),
+        `${wanted}: ${cells.join(' | ')}`,
+      )
+  })
+})
+
 const said = ({ error }: Reply) => (error === undefined ? assert.fail('it was done') : { ...error })
 
 describe('bad input to a secret of Google Cloud, at the command line', () => {
