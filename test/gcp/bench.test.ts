@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { build } from 'esbuild'
 import { Replay, record } from '../../bench/gcp/replay.js'
-import { most, overLimits, prepareMemory, strategies } from '../../bench/gcp/rotations.js'
+import { counted, most, overLimits, prepareMemory, strategies } from '../../bench/gcp/rotations.js'
 import { GcpBench } from '../../bench/gcp/world.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 
@@ -59,4 +59,16 @@ describe('npm run bench:gcp', () => {
       [],
     )
   })
+})
+
+describe('a rotation of a secret in Google Secret Manager', () => {
+  for (const strategy of strategies)
+    it(`${strategy}: makes at most 18 calls, 8 of them writes, 2 on the consumer secret, whatever was retired before it`, async () => {
+      const bench = await GcpBench.open()
+      const { ref } = await prepareMemory(bench, strategy)
+      const { calls, writes, consumerWrites, adminCalls } = await counted(bench, ref, 3)
+      assert.deepEqual([overLimits({ strategy, calls, writes, consumerWrites }), adminCalls], [[], 0])
+      assert.deepEqual([writes, consumerWrites], [8, 2])
+      await bench.close()
+    })
 })
