@@ -21,7 +21,7 @@ import type { SecretText } from '../core/secret-text.js'
 import { placeLostError } from '../core/unfenced/errors.js'
 import type { UnfencedCalls } from '../core/unfenced/writes.js'
 import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
-import { aliasesRule } from './gcp-secret-manager/aliases.js'
+import { aliasesRule, isPublishedGone } from './gcp-secret-manager/aliases.js'
 import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
 import { callsOf } from './gcp-secret-manager/calls.js'
 import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
@@ -88,7 +88,8 @@ export class GcpSecretManager implements SecretStore {
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {
-    return this.found(ref.shown, () => describe(this.api, ref, this.at(ref)))
+    const state = await this.found(ref.shown, () => describe(this.api, ref, this.at(ref)))
+    return isPublishedGone(state) ? { ...state, publishedGone: true } : state
   }
 
   async read(ref: SecretRef, version: VersionId): Promise<SecretText> {

@@ -263,6 +263,22 @@ describe('bad input to a secret of Google Cloud, at the command line', () => {
     assert.equal((await line.json(['rotate', 'gcp:db'])).body.version, '3')
   })
 
+  it('a version that was published and disabled is missed even where the one before it is gone, too, and is taken again once it is enabled', async () => {
+    await line.run(['rotate', 'gcp:db'])
+    await line.run(['rotate', 'gcp:db', '--emergency', '--reason', 'a test'])
+    for (const version of [2, 3]) disable(version)
+    assert.equal(said(await line.json(['rotate', 'gcp:db'])).code, 'damaged')
+    for (const version of [2, 3]) line.double.do('EnableSecretVersion', { name: `${db}/versions/${version}` })
+    assert.equal((await line.json(['rotate', 'gcp:db'])).body.version, '4')
+  })
+
+  it('where an alias says what is current, one that is behind is an older answer, and not a version that is gone', async () => {
+    await line.run(['rotate', 'gcp:db'])
+    assert.equal((await line.json(['policy', 'gcp:db', 'aliases=only'])).body.ok, true)
+    line.double.secrets.get(key)?.aliases.set('current', 1)
+    assert.equal(said(await line.json(['rotate', 'gcp:db'])).code, 'conflict')
+  })
+
   it('a secret without a version has no age', async () => {
     make('empty')
     for (const command of ['status', 'get']) {

@@ -40,7 +40,7 @@ function continueOpen(
 /** Whether the request is for a token that a loose value has: row 20t answers it. */
 const asksForLoose = ({ request, state }: Look): boolean => state.loose.some(({ token }) => token === request.token)
 
-/** A store that finds what it published by number has no older answer: what cannot be read there was disabled, or is gone. */
+/** No repetition helps, and a rotation from an older version would come after what somebody took away on purpose. */
 const refuseUnreadable = ({ journal }: Look['state']): Action =>
   refuse(
     'damaged',
@@ -62,12 +62,18 @@ export const openRows: readonly Row[] = [
     answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
   },
   {
+    id: '9g',
+    state: 'the version that a rotation published was disabled or destroyed',
+    request: 'any',
+    when: (l) => l.state.publishedGone === true,
+    answer: ({ state }) => refuseUnreadable(state),
+  },
+  {
     id: '9',
     state: 'a rotation was published, but current is still its base',
     request: 'any',
     when: (l) => l.state.journal?.rotation?.published !== undefined && l.state.journal.rotation.base === l.base,
-    answer: ({ state }) =>
-      state.unfenced === true ? refuseUnreadable(state) : refuse('conflict', 'the store answered with an older state'),
+    answer: () => refuse('conflict', 'the store answered with an older state'),
   },
   {
     id: '10',
