@@ -10,6 +10,7 @@ const sized = (bytes: number): string => JSON.stringify({ ...JSON.parse(value), 
 const db = 'projects/p/secrets/db'
 const key = 'projects/123456789012/secrets/db'
 const staging = `${key}--pending`
+const topic = 'projects/p/topics/rotations'
 
 let line: GcpCommandLine
 before(async () => {
@@ -138,6 +139,19 @@ const cases: readonly Case[] = [
     field: 'keyturn-admin',
     says: "The administrator's secret: The newest version of gcp:admin is disabled or destroyed.",
     next: 'Enable it, or put a new value: who reads the latest version gets nothing.',
+  },
+  {
+    what: 'a topic that is not there',
+    row: 'the topic does not exist',
+    words: ['policy', 'gcp:db', 'every=30d'],
+    arrange: () => {
+      line.double.do('UpdateSecret', { secret: { name: db, topics: [{ name: topic }] }, updateMask: { paths: ['topics'] } })
+      line.double.brokenTopics.set(topic, 'missing')
+    },
+    code: 'bad_config',
+    field: 'keyturn-every',
+    says: `The service cannot notify of gcp:${db} by the topic ${topic} (FAILED_PRECONDITION): it is missing, or the service may not publish to it. Nothing was changed.`,
+    next: `Make the topic if it is missing, run gcloud pubsub topics add-iam-policy-binding ${topic} --member=serviceAccount:service-123456789012@gcp-sa-secretmanager.iam.gserviceaccount.com --role=roles/pubsub.publisher, and try again. A secret without topics is rotated by the sweep alone.`,
   },
   {
     what: 'a name with characters that no secret has',
