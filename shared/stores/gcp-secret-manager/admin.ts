@@ -69,7 +69,6 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
       const entries = Object.entries({ ...secret.annotations, ...patch })
       const annotations = Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null))
       pointedBy({ ...secret, annotations }, ref, name) // what could not be read afterwards is not written
-      if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
       const now = this.env.now()
       const publishedAt = wantsNotices(secret, annotations) ? await this.#publishedAt(name, { ...secret, annotations }) : undefined
       const change = scheduleChange(secret, annotations, { now, publishedAt: publishedAt ?? now })
