@@ -11,6 +11,7 @@ import type { Terminal } from './terminal.js'
 export async function readValue(file: string | undefined, what: Wanted, terminal: Terminal): Promise<SecretText> {
   const raw = await rawValue(file, what, terminal)
   const value = raw.replace(/\r?\n$/, '')
+  if (Buffer.byteLength(value) > what.bytesMax) throw tooLargeError(what.bytesMax) // there was no line end that would not count
   if (value !== '') return new SecretText(value)
   throw new RotationError('bad_value', 'The value is empty.', { field: 'value', next: 'Give it in a file, on stdin or at the prompt.' })
 }

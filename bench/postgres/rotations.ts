@@ -5,6 +5,7 @@ import { defaultRule, generatePassword } from '../../shared/core/password.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { scramVerifier } from '../../shared/rotators/postgres/verifier.js'
 import { createRole } from '../../test/harness/pg-suite.js'
+import { asSuper } from '../../test/harness/postgres-client.js'
 import type { PostgresServer } from '../../test/harness/postgres-server.js'
 import { adminPassword, firstPassword, PostgresWorld } from '../../test/harness/postgres-world.js'
 import { CountingProxy } from './proxy.js'
@@ -37,7 +38,7 @@ interface Party {
 }
 
 const strategies = ['replace by itself', 'replace by an administrator', 'alternate'] as const
-type StrategyName = (typeof strategies)[number]
+export type StrategyName = (typeof strategies)[number]
 
 /** The whole lifecycle over the memory store: what the engine adds to the target's own cost, without a disk in between. */
 async function engine(server: PostgresServer, { port, ca }: Way, strategy: StrategyName, name: string): Promise<Party> {
@@ -57,7 +58,7 @@ async function engine(server: PostgresServer, { port, ca }: Way, strategy: Strat
 }
 
 /** The same by hand: who changes logs in, changes, the new password logs in and asks one thing. */
-function floor({ port, ca }: Way, strategy: StrategyName, name: string): Party {
+export function floor({ port, ca }: Way, strategy: StrategyName, name: string): Party {
   let [user, password] = [`${name}_a`, firstPassword]
   const login = async (as: string, with_: string): Promise<pg.Client> => {
     const client = new pg.Client({ host: '127.0.0.1', port, user: as, password: with_, database: 'postgres', ssl: { ca } })
@@ -102,8 +103,10 @@ export async function compareStrategies(server: PostgresServer, ca: string): Pro
   const way = { port: proxy.port, ca }
   const found: Compared[] = []
   for (const [index, strategy] of strategies.entries()) {
-    for (const name of [`bench${index}`, `floor${index}`])
+    for (const name of [`bench${index}`, `floor${index}`]) {
       for (const half of ['a', 'b']) await createRole(server, `${name}_${half}`, firstPassword)
+      if (strategy === 'alternate') await asSuper(server, `grant ${name}_a to ${name}_b`) // a second login that is there must act as the first
+    }
     const [ours, bare] = [await engine(server, way, strategy, `bench${index}`), floor(way, strategy, `floor${index}`)]
     const [count, countFloor] = [await counted(proxy, ours), await counted(proxy, bare)]
     const [times, timesFloor]: [number[], number[]] = [[], []]

@@ -71,7 +71,7 @@ const metadata = (state: SecretState): { readonly [key: string]: Json | undefine
   version: state.current?.id ?? null,
   previous: state.previous?.id ?? null,
   pending: state.pending?.id ?? null,
-  publishedAt: showTime(state.publishedAt),
+  publishedAt: state.current === undefined ? null : showTime(state.publishedAt),
   policy: state.policy,
 })
 

@@ -75,7 +75,7 @@ const lineOf = (state: SecretView, { type, nextAt, code, drift }: Scheduled) => 
   rotator: state.policy['keyturn-rotator'] ?? null,
   type: type ?? null,
   state: state.journal?.code ?? lookCode(state) ?? code ?? (isOpen(state) ? 'open' : 'idle'),
-  publishedAt: showTime(state.publishedAt),
+  publishedAt: state.current === undefined ? null : showTime(state.publishedAt),
   nextAt: nextAt === undefined ? null : showTime(nextAt),
   drift: drift ?? null,
 })
@@ -86,7 +86,7 @@ function shown(lines: readonly Line[], now: number): readonly string[] {
     rotator ?? '-',
     type ?? '-',
     state,
-    showDuration(Math.max(1000, now - Date.parse(publishedAt))),
+    publishedAt === null ? '-' : showDuration(Math.max(1000, now - Date.parse(publishedAt))),
     [nextAt ?? '-', drift].filter((text) => text !== null).join('; '),
   ])
   return table([['SECRET', 'ROTATOR', 'TYPE', 'STATE', 'AGE', 'NEXT'], ...rows])

@@ -36,7 +36,7 @@ export function statusJson(found: Status, now: number): { readonly [key: string]
     strategy: strategy ?? null,
     version: state.current?.id ?? null,
     previous: state.previous?.id ?? null,
-    publishedAt: showTime(state.publishedAt),
+    publishedAt: state.current === undefined ? null : showTime(state.publishedAt),
     aheadMs: countsFrom(state, state.publishedAt, now) === undefined ? state.publishedAt - now : null,
     nextAt: nextAt === undefined ? null : showTime(nextAt),
     drift: drift === undefined ? null : { ...drift },
@@ -141,7 +141,7 @@ function statusLines(found: Status, now: number): readonly string[] {
   const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
     strategy === undefined ? title : `${title} · ${strategy}`,
-    `current    ${state.current?.id ?? 'none'}, published ${publishedText(state, now)}`,
+    `current    ${state.current === undefined ? 'none' : `${state.current.id}, published ${publishedText(state, now)}`}`,
     ...(nextAt === undefined ? [] : [`schedule   due ${showTime(nextAt)}`]),
     ...(drift === undefined ? [] : [`           ${shownDrift(drift)}`, `           ${drift.next}`]),
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),

@@ -21,7 +21,7 @@ import type { SecretText } from '../core/secret-text.js'
 import { placeLostError } from '../core/unfenced/errors.js'
 import type { UnfencedCalls } from '../core/unfenced/writes.js'
 import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
-import { aliasesRule } from './gcp-secret-manager/aliases.js'
+import { aliasesRule, isPublishedGone } from './gcp-secret-manager/aliases.js'
 import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
 import { callsOf } from './gcp-secret-manager/calls.js'
 import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
@@ -29,7 +29,7 @@ import { dispose } from './gcp-secret-manager/dispose.js'
 import { classify, sayError, setupError } from './gcp-secret-manager/errors.js'
 import { joined } from './gcp-secret-manager/listing.js'
 import { kind, readName, refOf, type SecretName } from './gcp-secret-manager/names.js'
-import { isPlace, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
+import { isPlace, type JournalWrite, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
 import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
 import { bytesOf, textOf, valueBytesMax } from './gcp-secret-manager/staged.js'
 
@@ -89,7 +89,8 @@ export class GcpSecretManager implements SecretStore {
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {
-    return this.found(ref.shown, () => describe(this.api, ref, this.at(ref)))
+    const state = await this.found(ref.shown, () => describe(this.api, ref, this.at(ref)))
+    return isPublishedGone(state) ? { ...state, publishedGone: true } : state
   }
 
   async read(ref: SecretRef, version: VersionId): Promise<SecretText> {
@@ -128,7 +129,7 @@ export class GcpSecretManager implements SecretStore {
     const place = await this.#placeOf(state)
     const question = { journal: place.journal, current: current?.id ?? null, published: [current?.ours], holderMayLive: true }
     const rotation = claimedRotation({ ...question, now: this.env.now() }, wish)
-    await this.#write(ref, place, { ...(place.journal ?? { retiring: [] }), rotation })
+    await this.#write(ref, place, { ...(place.journal ?? { retiring: [] }), rotation }, 'claim')
     const { token, kind, holder, attempt, base, leaseUntil } = rotation
     return { ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }
   }
@@ -152,7 +153,7 @@ export class GcpSecretManager implements SecretStore {
     const { code, ...rest } = patch
     const { code: before, ...journal } = place.journal ?? { retiring: [] }
     const after = code === null ? {} : optional('code', code ?? before)
-    await this.#write(state.ref, place, { ...journal, ...rest, ...after })
+    await this.#write(state.ref, place, { ...journal, ...rest, ...after }, 'note')
   }
 
   /**
@@ -205,8 +206,8 @@ export class GcpSecretManager implements SecretStore {
     if (revOf(place) === rev) return place
     throw new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
   }
-  async #write(ref: SecretRef, place: Place, journal: Journal): Promise<void> {
-    if ((await writeJournal(this.api, place, journal)) === undefined) throw placeLostError(ref)
+  async #write(ref: SecretRef, place: Place, journal: Journal, write: JournalWrite): Promise<void> {
+    if ((await writeJournal(this.api, place, journal, write)) === undefined) throw placeLostError(ref)
   }
 
   /** Says of a missing secret that it is missing. */

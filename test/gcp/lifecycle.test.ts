@@ -48,7 +48,7 @@ describe('a secret in Google Secret Manager lives its life', () => {
     await announce(world.deps('a person'), world.ref.shown)
     const pass = { calls: double().count(), writes: double().writes() }
     assert.deepEqual({ rotation, pass }, { rotation: { calls: 18, writes: 8, consumerWrites: 2 }, pass: { calls: 8, writes: 1 } })
-    const page = readFileSync('docs/google-cloud.md', 'utf8')
+    const page = readFileSync('docs/gcp.md', 'utf8')
     assert.match(
       page,
       /makes 18 calls of the service, 8 of them writes \(2 of these on `NAME`\), and announcing it makes 8, one of them a write/,

@@ -130,9 +130,9 @@ describe('keyturn permissions', () => {
     assert.match(text, /^gcloud secrets add-iam-policy-binding db /m)
   })
 
-  it('prints what docs/google-cloud.md shows', async () => {
+  it('prints what docs/gcp.md shows', async () => {
     const { stdout } = await run(['gcp:projects/shop/secrets/db', '--for', 'function'])
-    assert.ok(readFileSync('docs/google-cloud.md', 'utf8').includes(`\`\`\`sh\n${stdout.trim()}\n\`\`\``))
+    assert.ok(readFileSync('docs/gcp.md', 'utf8').includes(`\`\`\`sh\n${stdout.trim()}\n\`\`\``))
   })
 
   it('prints one principal alone, for Terraform', async () => {

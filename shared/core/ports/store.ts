@@ -56,6 +56,8 @@ export interface SecretView {
    * is current without an explanation is proven by one login before anybody is told.
    */
   readonly unfenced?: true
+  /** The version that the last rotation published is not there to be read: somebody disabled or destroyed it. An older answer of the store never says so. */
+  readonly publishedGone?: true
   /** The place that keeps staged values and the journal is gone, so that nothing can be claimed or noted. */
   readonly placeLost?: true
 }

@@ -16,6 +16,9 @@ function replacedBy({ state, open, request }: Look) {
   return before === request.token ? {} : optional('replaces', before)
 }
 
+/** Nothing can be changed where nothing is: a put needs a value that it can come after. */
+const noValue = 'Add its first version, or enable one again, with the tools of its store; then run the same command again.'
+
 /** The table; the numbers are those of docs/design.md. claim answers row 12, another holder's live lease. */
 export const rows: readonly Row[] = [
   {
@@ -35,7 +38,7 @@ export const rows: readonly Row[] = [
     state: 'no current value',
     request: 'all',
     when: (l) => l.state.current?.hasValue !== true,
-    answer: () => refuse('not_found', 'the secret has no current value'),
+    answer: () => refuse('not_found', 'the secret has no current value', noValue),
   },
   {
     id: '0p',

@@ -200,7 +200,8 @@ async function look(tools: Tools, setup: Known, state: SecretState, tries = fals
   const { ref, current: info } = state
   if (info === undefined)
     throw new RotationError('not_found', `${ref.shown} has no current value.`, {
-      next: `Put one with keyturn put ${ref.shown}.`,
+      field: 'ref',
+      next: 'Add its first version, or enable one again, with the tools of its store; then run the same command again.',
     })
   const text = await tools.store.read(ref, info.id)
   const current = rotator.parse(text, policy)

@@ -7,6 +7,7 @@ import type { Policy, SecretRef } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { GcpSecretManager } from '../gcp-secret-manager.js'
 import { goesByAlias, ourAliases, pointedBy } from './aliases.js'
+import { assertAnnotationsFit } from './annotations.js'
 import { isThere } from './api.js'
 import type { OpenClient } from './client.js'
 import { infoOf } from './line.js'
@@ -37,6 +38,7 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     const bytes = bytesOf(value)
     const asked = await this.nameOf(name)
     assertPlaceFits(asked)
+    assertAnnotationsFit(`gcp:${resourceOf(asked)}`, policy, Object.keys(policy))
     const { resource } = await this.#made(asked, `gcp:${resourceOf(asked)}`, policy)
     await this.#ensurePlace(asked)
     await this.api.add(asked, bytes)
@@ -67,10 +69,11 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
       const entries = Object.entries({ ...secret.annotations, ...patch })
       const annotations = Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null))
       pointedBy({ ...secret, annotations }, ref, name) // what could not be read afterwards is not written
-      if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
       const now = this.env.now()
       const publishedAt = wantsNotices(secret, annotations) ? await this.#publishedAt(name, { ...secret, annotations }) : undefined
       const change = scheduleChange(secret, annotations, { now, publishedAt: publishedAt ?? now })
+      assertAnnotationsFit(ref.shown, change.annotations, Object.keys(patch))
+      if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
       await this.#update(ref, secret, change)
     })
   }

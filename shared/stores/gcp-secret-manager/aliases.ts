@@ -1,8 +1,10 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
+import type { SecretState } from '../../core/ports/store.js'
 import type { PolicyKey, SecretRef, VersionId } from '../../core/ports/words.js'
 import type { Api } from './api.js'
 import type { SecretName } from './names.js'
+import { numberOf } from './staged.js'
 import type { Secret } from './wire.js'
 
 /** The aliases that are ours. Every other one is somebody else's. */
@@ -46,4 +48,14 @@ export async function moveAliases(
   const previous = optional(ourAliases.previous, base ?? undefined)
   await api.update(name, etag, { aliases: { ...others, [ourAliases.current]: String(to), ...previous } })
   return undefined
+}
+
+/**
+ * Whether an older version than the one that was published last is the newest that can be read. What was published is asked by its number, which is never
+ * old; where an alias says what is current, it may be.
+ */
+export function isPublishedGone({ journal, current, policy }: SecretState): boolean {
+  const published = journal?.rotation?.published
+  if (published === undefined || current === undefined || goesByAlias({ annotations: policy })) return false
+  return (numberOf(published) ?? 0) > (numberOf(current.id) ?? 0)
 }

@@ -3,6 +3,7 @@ import { RotationError } from '../../core/errors.js'
 import { journal as form } from '../../core/journal-form.js'
 import { parsedJson } from '../../core/json.js'
 import type { Journal, Seen } from '../../core/ports/store.js'
+import { roomFor } from './annotations.js'
 import { type Api, isAbsent } from './api.js'
 import { resourceOf, type SecretName } from './names.js'
 import type { Secret } from './wire.js'
@@ -16,8 +17,13 @@ export const isPlace = ({ labels }: Pick<Secret, 'labels'>): boolean => labels['
 
 /** The annotation that has the journal. */
 export const stateKey = 'keyturn-state'
-/** All annotations of a secret together have less than 16 KiB. */
-const journalBytesMax = 8192
+const journalBytesMax = 10_240
+/**
+ * What each write leaves free: a note the room of a claim, and a claim that of the steps after it, so that no rotation ends for want of room once it has
+ * changed the target.
+ */
+const freeBytes = { note: 2048, claim: 1024, step: 0 } as const
+export type JournalWrite = keyof typeof freeBytes
 
 /** A staging place as it was read. A write is conditional on its etag. */
 export interface Place {
@@ -61,9 +67,14 @@ function readJournal(text: string | undefined, name: SecretName): Journal | null
 }
 
 /** Writes the journal, only while the place is as it was read. The place as it is then; undefined where it is gone. too_large for a journal that has no room. */
-export async function writeJournal(api: Api, { name, secret }: Place, journal: Journal): Promise<Place | undefined> {
+export async function writeJournal(
+  api: Api,
+  { name, secret }: Place,
+  journal: Journal,
+  write: JournalWrite = 'step',
+): Promise<Place | undefined> {
   try {
-    const annotations = { ...secret.annotations, [stateKey]: journalText(journal) }
+    const annotations = { ...secret.annotations, [stateKey]: journalText(journal, roomOf(secret, write)) }
     return { name, secret: await api.update(name, secret.etag, { annotations }), journal }
   } catch (cause) {
     if (isAbsent(cause)) return undefined
@@ -71,15 +82,29 @@ export async function writeJournal(api: Api, { name, secret }: Place, journal: J
   }
 }
 
+/** How many bytes a journal may have: others write annotations of the place, too. */
+function roomOf({ annotations }: Secret, write: JournalWrite): Room {
+  const room = roomFor(stateKey, annotations)
+  return { bytes: Math.max(0, Math.min(journalBytesMax, room) - freeBytes[write]), beside: roomFor(stateKey, {}) - room }
+}
+interface Room {
+  readonly bytes: number
+  /** What the other annotations take. */
+  readonly beside: number
+}
+
 /** The text of a journal. What people alone read goes first where it is long. */
-function journalText(journal: Journal): string {
+function journalText(journal: Journal, room: Room): string {
   const whole = JSON.stringify(journal)
-  if (Buffer.byteLength(whole) <= journalBytesMax) return whole
+  if (Buffer.byteLength(whole) <= room.bytes) return whole
   const bare = ({ evidence: _, ...seen }: Seen): Seen => seen
   const seen = Object.fromEntries(Object.entries(journal.seen ?? {}).map(([consumer, one]) => [consumer, bare(one)]))
-  const short = JSON.stringify({ ...journal, seen })
-  if (Buffer.byteLength(short) <= journalBytesMax) return short
-  throw new RotationError('too_large', `The journal has ${Buffer.byteLength(short)} bytes; there is room for ${journalBytesMax}.`, {
-    next: 'Name fewer consumers for one secret.',
-  })
+  const short = JSON.stringify({ ...journal, ...(journal.seen === undefined ? {} : { seen }) })
+  const bytes = Buffer.byteLength(short)
+  if (bytes <= room.bytes) return short
+  throw new RotationError(
+    'too_large',
+    `The journal has ${bytes} bytes; there is room for ${room.bytes}, beside ${room.beside} of other annotations of the staging place.`,
+    { next: 'Name fewer consumers for one secret, or remove annotations of others from its staging place.' },
+  )
 }

@@ -146,6 +146,12 @@ export const rotationCases: readonly RowCase[] = [
     ['it was not published', { state: { current: version(other), journal: rotation() }, request: { token: mine } }, '28'],
   ],
   [
+    '9g what was published last is gone',
+    { state: { publishedGone: true, unfenced: true, journal: rotation({ published: other }) } },
+    refuse('damaged', new RegExp(`version ${other} was published and cannot be read`)),
+    ['the store may be behind', { state: { unfenced: true, journal: rotation({ published: other }) } }, '9'],
+  ],
+  [
     '9 published, but the store answers with the base as current',
     { state: { journal: rotation({ published: other }) } },
     refuse('conflict', /older/),

@@ -40,6 +40,14 @@ function continueOpen(
 /** Whether the request is for a token that a loose value has: row 20t answers it. */
 const asksForLoose = ({ request, state }: Look): boolean => state.loose.some(({ token }) => token === request.token)
 
+/** No repetition helps, and a rotation from an older version would come after what somebody took away on purpose. */
+const refuseUnreadable = ({ journal }: Look['state']): Action =>
+  refuse(
+    'damaged',
+    `version ${journal?.rotation?.published} was published and cannot be read: somebody disabled or destroyed it`,
+    'Enable that version again: who reads the newest version gets nothing. If it is destroyed, keyturn recover <ref> tries the older ones and names the one safe thing to do.',
+  )
+
 /** A rotation is open, or values are left of one. */
 export const openRows: readonly Row[] = [
   {
@@ -52,6 +60,13 @@ export const openRows: readonly Row[] = [
       [l.state.current?.ours, publishedToken(l)].includes(l.request.token) &&
       !bookkeepingMissing(l),
     answer: (l) => (l.state.current ? { do: 'done', version: l.state.current.id } : undefined),
+  },
+  {
+    id: '9g',
+    state: 'the version that a rotation published was disabled or destroyed',
+    request: 'any',
+    when: (l) => l.state.publishedGone === true,
+    answer: ({ state }) => refuseUnreadable(state),
   },
   {
     id: '9',
