@@ -58,14 +58,14 @@ const bareOf = { replace: 'replace by itself', alternate: 'alternate' } as const
 async function prepare(bench: GcpBench, strategy: Strategy, target: Target | undefined): Promise<Prepared> {
   if (target === undefined) return prepareMemory(bench, strategy)
   const { server, ca } = target
-  for (const name of [strategy, `bare_${strategy}`])
-    for (const half of ['a', 'b']) await createRole(server, `${name}_${half}`, firstPassword)
-  if (strategy === 'alternate') await asSuper(server, 'grant alternate_a to alternate_b')
+  for (const name of [strategy, `${strategy}_clone`, `bare_${strategy}_a`, `bare_${strategy}_b`])
+    await createRole(server, name, firstPassword)
+  if (strategy === 'alternate') await asSuper(server, 'grant alternate to alternate_clone')
   const place = { engine: 'postgres', host: '127.0.0.1', port: server.port, dbname: 'postgres', sslmode: 'verify-full', ca }
-  const pair = { 'keyturn-strategy': 'alternate', 'keyturn-pair': 'alternate_a alternate_b', 'keyturn-admin': 'gcp:admin' }
+  const pair = { 'keyturn-strategy': 'alternate', 'keyturn-admin': 'gcp:admin' }
   if (strategy === 'alternate') await bench.create('admin', { ...place, username: 'keyturn_admin', password: adminPassword }, {})
   const policy: Policy = { 'keyturn-rotator': 'postgres', ...(strategy === 'alternate' ? pair : {}) }
-  const ref = await bench.create(strategy, { ...place, username: `${strategy}_a`, password: firstPassword }, policy)
+  const ref = await bench.create(strategy, { ...place, username: strategy, password: firstPassword }, policy)
   const bare = floor({ port: server.port, ca }, bareOf[strategy], `bare_${strategy}`)
   return { ref, rotateTarget: bare.rotate }
 }

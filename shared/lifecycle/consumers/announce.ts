@@ -2,10 +2,10 @@ import { aheadOf } from '../../core/clock.js'
 import { codeOf } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Change, Consumer } from '../../core/ports/notifier.js'
-import type { Retiring, SecretState, Seen, VersionInfo } from '../../core/ports/store.js'
+import type { Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { placeLostError } from '../../core/unfenced/errors.js'
-import { changeOf, isDue } from '../decide/publication.js'
+import { changeOf, isDue, sequenceNote } from '../decide/publication.js'
 import { mustReckon } from '../decide/reckoned.js'
 import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
@@ -161,9 +161,6 @@ async function noteAnnounced(
   await tools.store.note(state, { announced: current.id, sequence: sequenceNote(state, current), retiring, ...seen })
   return { outcome: 'announced', isNoted: true }
 }
-
-/** With whatever was told: nothing older may be told afterwards. */
-const sequenceNote = (state: SecretState, current: VersionInfo) => ({ version: current.id, value: changeOf(state, current).sequence })
 
 /** Notes how far the consumers are after the announcement. The entry of a consumer that is no longer named goes: it would keep the sweep looking for ever. */
 async function noteMoves(

@@ -1,7 +1,7 @@
 import { deriveChangeId, kindOfToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { Change } from '../../core/ports/notifier.js'
-import type { SecretView, VersionInfo } from '../../core/ports/store.js'
+import type { NotePatch, SecretView, VersionInfo } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 
 /** Whether current still has to be announced. It is a level trigger: there is no outbox that could miss a value put by hand. */
@@ -51,3 +51,9 @@ export function changeOf(state: SecretView, current: VersionInfo): Change {
     ...optional('reason', known?.reason),
   }
 }
+
+/** What is noted with whatever was told: nothing older may be told afterwards. */
+export const sequenceNote = (state: SecretView, current: VersionInfo): NonNullable<NotePatch['sequence']> => ({
+  version: current.id,
+  value: sequenceOf(state, current),
+})

@@ -6,6 +6,7 @@ import type { AnyRotator, Context, LoginEnd } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
+import { sequenceNote } from '../decide/publication.js'
 import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
 import { expiryWarning } from './expiry.js'
@@ -176,9 +177,12 @@ async function noteAdopted({ store, deps }: Tools, { ref, current, journal }: Se
   const wasWrong = deps.journal && current !== undefined && journal?.checked?.code !== undefined
   if (!wasStuck && !first && !wasWrong) return
   const code = wasStuck ? { code: null } : {}
-  const announced = first ? { announced: current.id } : {}
+  const state = await store.describe(ref)
+  // Its time goes with it, as with every announcement: a listing then shows when the next rotation is due.
+  const same = state.current?.id === current?.id ? state.current : undefined
+  const announced = first ? { announced: current.id, ...optional('sequence', same && sequenceNote(state, same)) } : {}
   const checked = wasWrong ? { checked: { version: current.id } } : {}
-  await store.note(await store.describe(ref), { ...code, ...announced, ...checked })
+  await store.note(state, { ...code, ...announced, ...checked })
 }
 
 /** One login with the current value; nothing is written. */

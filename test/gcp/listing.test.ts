@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, describe, it } from 'node:test'
+import { SecretText } from '../../shared/core/secret-text.js'
+import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { type Looked, look } from '../../shared/lifecycle/fleet/look.js'
+import { adopt } from '../../shared/lifecycle/secret/adopt.js'
+import { joined, type ListedSecret } from '../../shared/stores/gcp-secret-manager/listing.js'
+import { readName } from '../../shared/stores/gcp-secret-manager/names.js'
+import type { Secret } from '../../shared/stores/gcp-secret-manager/wire.js'
+import { addForeign } from '../harness/gcp.js'
+import { CountedStore, watchedGcp } from '../harness/gcp-watched.js'
+import { MemoryQueue } from '../harness/memory-queue.js'
+import { World } from '../harness/world.js'
+
+const dayMs = 86_400_000
+const resource = (id: string): string => `projects/1/secrets/${id}`
+const secretOf = (id: string, rest: Partial<Secret>): Secret => ({
+  resource: resource(id),
+  etag: '"1"',
+  labels: {},
+  annotations: {},
+  aliases: {},
+  topics: [],
+  destroysLater: false,
+  ...rest,
+})
+const managed = (id: string): Secret => secretOf(id, { annotations: { 'keyturn-rotator': 'memory-a' } })
+const place = (id: string, state = '{"retiring":[]}'): Secret =>
+  secretOf(`${id}--pending`, { labels: { 'keyturn-role': 'staging' }, annotations: { 'keyturn-state': state } })
+async function* from(all: Iterable<Secret>): AsyncIterable<Secret> {
+  yield* all
+}
+async function join(all: Iterable<Secret>): Promise<readonly ListedSecret[]> {
+  const found: ListedSecret[] = []
+  for await (const one of joined(from(all), readName)) found.push(one)
+  return found
+}
+const idsOf = (found: readonly ListedSecret[]) =>
+  found.map(({ secret, journal }) => [readName(secret.resource).secret, journal !== undefined])
+
+describe('a listing of Google Secret Manager', () => {
+  it('has each journal beside its secret, in whatever order they come, and no staging place', async () => {
+    const all = [managed('a'), place('a'), place('b'), managed('b'), secretOf('plain', {}), managed('lone'), place('gone')]
+    assert.deepEqual(idsOf(await join(all)), [
+      ['a', true],
+      ['b', true],
+      ['plain', false],
+      ['lone', false],
+    ])
+  })
+
+  it('leaves a journal that was cut off to the look at its secret', async () => {
+    assert.deepEqual(idsOf(await join([managed('a'), place('a', '{"retiring":')])), [['a', false]])
+  })
+
+  it('keeps few secrets in memory, and loses none, where no half is near the other one', async () => {
+    const count = 2000
+    const ids = Array.from({ length: count }, (_, n) => `s${n}`)
+    let held = 0
+    let most = 0
+    const counting = function* (): Iterable<Secret> {
+      for (const id of ids) {
+        held++
+        most = Math.max(most, held)
+        yield managed(id)
+      }
+      for (const id of ids) yield place(id)
+    }
+    const found: ListedSecret[] = []
+    for await (const one of joined(from(counting()), readName)) {
+      held--
+      found.push(one)
+    }
+    assert.equal(new Set(found.map(({ secret }) => secret.resource)).size, count)
+    assert.equal(found.filter(({ journal }) => journal !== undefined).length, 500)
+    assert.ok(most <= 502, `${most} at once`)
+  })
+})
+
+describe('a look at Google Secret Manager', () => {
+  const watched = watchedGcp()
+  let world: World
+  let count = 0
+  after(async () => watched.close?.())
+  beforeEach(async () => {
+    world = await World.open('b', watched.open, `gcp-look-${++count}`, { 'keyturn-every': '30d' })
+    await adopt(world.deps('a person'), world.store, world.ref.shown, { 'keyturn-rotator': 'memory-b', 'keyturn-pair': 'app_a app_b' })
+  })
+  const double = () => (world.store instanceof CountedStore ? world.store.double : assert.fail('another store'))
+  const lookNow = async (queue = new MemoryQueue()) => {
+    double().calls.length = 0
+    const looked: Looked[] = []
+    for await (const one of look(world.deps('a look'), queue)) looked.push(one)
+    return { looked, actions: queue.sent.map(({ work }) => work.action), calls: double().calls.map(({ name }) => name) }
+  }
+
+  it('makes the list call alone where the journal says that nothing is due', async () => {
+    await announce(world.deps('a person'), world.ref.shown)
+    await world.store.note(await world.store.describe(world.ref), { checkedAt: world.env.time })
+    const { looked, actions, calls } = await lookNow()
+    assert.deepEqual([looked.map(({ sent }) => sent), actions, calls], [[0], [], ['ListSecrets']])
+  })
+
+  it('describes what is due by its journal, and sends it', async () => {
+    await announce(world.deps('a person'), world.ref.shown)
+    world.env.time += 40 * dayMs
+    const { actions, calls } = await lookNow()
+    assert.deepEqual(actions, ['start', 'check'])
+    assert.ok(calls.includes('AccessSecretVersion'))
+  })
+
+  it('meets a version that somebody added at the daily look', async () => {
+    await announce(world.deps('a person'), world.ref.shown)
+    await world.store.note(await world.store.describe(world.ref), { checkedAt: world.env.time })
+    addForeign(double(), world.ref, new SecretText(world.firstValue.replace('app_a', 'app_b')))
+    assert.deepEqual((await lookNow()).actions, [])
+    world.env.time += dayMs
+    assert.ok((await lookNow()).actions.includes('announce'))
+  })
+})
