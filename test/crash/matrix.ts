@@ -5,6 +5,7 @@ import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { recover } from '../../shared/lifecycle/rotation/recover.js'
 import type { Disturbance } from '../../shared/stores/memory/others.js'
 import { Crash, type FakeProcess, type Fault, type FaultMode } from '../harness/faults.js'
+import type { Readers } from '../harness/stores.js'
 import { laterMs, type MemoryClass, type OpenStore, World } from '../harness/world.js'
 import { type Broken, checkRefusals, checkSettled, nothingBroken, watchPromises } from './promises.js'
 
@@ -56,6 +57,10 @@ export interface Setting {
   readonly wipe?: (world: World) => void
   /** What only a store without a condition does; absent for the others. */
   readonly disturb?: (world: World, event: Disturbance) => void
+  /** The same, where each call is an effect, those that read, too. */
+  readonly openReads?: OpenStore
+  /** Who reads the secret with the platform's own means. */
+  readonly readers?: (world: World) => Readers
   /** Nothing on a version says whose it is. */
   readonly bare?: true
   /** Each of its calls goes over a wire. */
@@ -115,7 +120,7 @@ export async function effectsOfHappyPath(setting: Setting): Promise<readonly str
 export async function runPlan(setting: Setting, plan: Plan): Promise<Broken> {
   const { world, token } = await openWorld(setting)
   const broken = nothingBroken()
-  watchPromises(world, broken, !mayNeedPerson(plan.trouble))
+  watchPromises(world, broken, !mayNeedPerson(plan.trouble), setting.readers?.(world))
   const first = world.newProcess([faultOf(world, setting, plan, token)])
   await attempt(world, setting, first, { token })
   if (plan.trouble === 'wiped and crashed') setting.wipe?.(world)

@@ -1,4 +1,4 @@
-import type { FaultMode } from '../harness/faults.js'
+import { type FaultMode, isReading } from '../harness/faults.js'
 import { eachPoint, effectsOfHappyPath, isUnfenced, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
 import { type Broken, nothingBroken } from './promises.js'
 import { picked } from './sample.js'
@@ -48,6 +48,24 @@ export async function singleFaults(tally: Tally, setting: Setting, every = 1, un
     }
   }
   await eachPoint(setting, plans, (open, plan) => runInto(tally, open, plan, effects))
+}
+
+const readTroubles: readonly Trouble[] = ['before', 'lost', 'a person writes', 'a person writes, crashed', 'lists lag', 'the place goes']
+
+/**
+ * Every effect that reads × every trouble that a read can meet × every way to resume, where the reads of a store are effects; `every`: one of so many, by
+ * seed. A read that fails is not what is not there: nothing wrong is written after it.
+ */
+export async function readFaults(tally: Tally, setting: Setting, every = 1): Promise<void> {
+  if (setting.openReads === undefined) return
+  const open = { ...setting, name: `${setting.name}, its reads`, openStore: setting.openReads }
+  const effects = await effectsOfHappyPath(open)
+  let count = 0
+  const plans: Plan[] = []
+  for (const [at, effect] of effects.entries())
+    for (const trouble of isReading(effect) ? readTroubles : [])
+      for (const resume of resumes) if (picked(count++, every)) plans.push({ at, trouble, resume })
+  await eachPoint(open, plans, (one, plan) => runInto(tally, one, plan, effects))
 }
 
 /** Every pair of crashes: one in the rotation, one in the invocation that takes it up; `every`: one of so many, by seed. */

@@ -5,7 +5,8 @@ import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
 import { retirePass } from '../../shared/lifecycle/retirement/retire.js'
 import { adopt } from '../../shared/lifecycle/secret/adopt.js'
-import { CountedStore, watchedGcp } from '../harness/gcp-watched.js'
+import { CountedStore } from '../harness/gcp-counted.js'
+import { watchedGcp } from '../harness/gcp-watched.js'
 import { laterMs, World } from '../harness/world.js'
 
 describe('a secret in Google Secret Manager lives its life', () => {
