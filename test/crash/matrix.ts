@@ -129,7 +129,8 @@ export async function runPlan(setting: Setting, plan: Plan): Promise<Broken> {
   if (mayNeedPerson(plan.trouble)) await personActs(world, setting, plan, token, broken)
   await checkSettled(world, broken)
   // An answer that was lost is unknown, and after a lost claim what was known before may no longer be true: then a login is asked for again.
-  if (!['lost', 'wiped', 'taken over'].includes(plan.trouble) && !mayNeedPerson(plan.trouble)) checkRefusals(world, broken)
+  const isUnknown = ['lost', 'wiped', 'taken over'].includes(plan.trouble) || plan.again?.mode === 'lost'
+  if (!isUnknown && !mayNeedPerson(plan.trouble)) checkRefusals(world, broken)
   if (!mayNeedPerson(plan.trouble)) await checkCount(world, setting, plan, broken)
   await setting.close?.()
   return broken

@@ -51,10 +51,13 @@ export async function singleFaults(tally: Tally, setting: Setting, every = 1, un
 }
 
 const readTroubles: readonly Trouble[] = ['before', 'lost', 'a person writes', 'a person writes, crashed', 'lists lag', 'the place goes']
+/** What a process leaves behind that dies at a write. */
+const leftBehind: readonly Trouble[] = ['before', 'after', 'a person writes, crashed', 'wiped and crashed']
 
 /**
- * Every effect that reads × every trouble that a read can meet × every way to resume, where the reads of a store are effects; `every`: one of so many, by
- * seed. A read that fails is not what is not there: nothing wrong is written after it.
+ * Where the reads of a store are effects: every one that a rotation makes × every trouble that a read can meet; and after every crash each read of the
+ * invocation that takes it up, whose answer is lost. A read that fails is not what is not there: nothing wrong is written after it. `every`: one of so
+ * many points, by seed.
  */
 export async function readFaults(tally: Tally, setting: Setting, every = 1): Promise<void> {
   if (setting.openReads === undefined) return
@@ -62,9 +65,15 @@ export async function readFaults(tally: Tally, setting: Setting, every = 1): Pro
   const effects = await effectsOfHappyPath(open)
   let count = 0
   const plans: Plan[] = []
-  for (const [at, effect] of effects.entries())
-    for (const trouble of isReading(effect) ? readTroubles : [])
-      for (const resume of resumes) if (picked(count++, every)) plans.push({ at, trouble, resume })
+  const add = (plan: Plan): void => {
+    if (picked(count++, every)) plans.push(plan)
+  }
+  for (const [at, effect] of effects.entries()) {
+    for (const trouble of isReading(effect) ? readTroubles : []) for (const resume of resumes) add({ at, trouble, resume })
+    for (const trouble of isReading(effect) ? [] : leftBehind)
+      for (let second = 0; second < effects.length + 10; second++)
+        for (const resume of resumes) add({ at, trouble, resume, again: { at: second, mode: 'lost' } })
+  }
   await eachPoint(open, plans, (one, plan) => runInto(tally, one, plan, effects))
 }
 

@@ -31,7 +31,7 @@ export function disturbGcp(store: CountedStore, { ref, env }: World, event: Dist
 }
 
 /** Who reads `latest`, who reads by our alias once it is there, and who reads by the number that was current at the look before. */
-export function readersOf({ double }: CountedStore, { ref }: World): Readers {
+export function readersOf({ double }: CountedStore, { ref }: Pick<World, 'ref'>): Readers {
   let told: VersionId | undefined
   const read = (version: string): string | undefined => {
     try {
