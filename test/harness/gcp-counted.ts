@@ -5,6 +5,7 @@ import type { GcpOptions } from '../../shared/stores/gcp-secret-manager.js'
 import { addForeign } from './gcp.js'
 import type { RequestOf } from './gcp-secret-manager/rpcs.js'
 import type { GcpSecretManagerDouble } from './gcp-secret-manager.js'
+import { OpenedPerProcess } from './opened-per-process.js'
 import type { World } from './world.js'
 
 /** What reads of one world still see: so many writes of each secret, from one moment on. */
@@ -14,14 +15,14 @@ export interface Lag {
 }
 
 /** The store, and the double that knows of each version what came before it. */
-export class CountedStore extends GcpSecretManagerAdmin {
+export class CountedStore extends OpenedPerProcess {
   readonly double: GcpSecretManagerDouble
   /** The adds of consumers' versions that processes sent, or were about to. */
   readonly sent: RequestOf<'AddSecretVersion'>[] = []
   /** Since when reads are behind. */
   lag: Lag | undefined
   constructor(options: GcpOptions, double: GcpSecretManagerDouble) {
-    super(options)
+    super(() => new GcpSecretManagerAdmin(options))
     this.double = double
   }
 
@@ -30,7 +31,9 @@ export class CountedStore extends GcpSecretManagerAdmin {
     const texts = this.double.secrets.get(key)?.versions.map(({ data }) => Buffer.from(data ?? '').toString()) ?? []
     return texts.filter((text, index) => index > 0 && text !== texts[index - 1]).length
   }
-  writeForeign = (ref: SecretRef, value: SecretText): VersionId => addForeign(this.double, ref, value)
+  writeForeign(ref: SecretRef, value: SecretText): VersionId {
+    return addForeign(this.double, ref, value)
+  }
 }
 
 export function countedStoreOf({ store }: Pick<World, 'store'>): CountedStore {
