@@ -36,6 +36,14 @@ describe('a process that wakes after its lease was taken over', () => {
   const isConsumers = ({ writes, secret }: { writes: boolean; secret: string | undefined }) => writes && secret === world.ref.key
   const consumerWrites = () => double().calls.filter(isConsumers).length
   const versions = () => double().secrets.get(world.ref.key)?.versions.length
+  /** Everybody follows, what was replaced is retired, and another rotation is made. */
+  async function younger(): Promise<void> {
+    await tell()
+    world.env.time += dayMs
+    await world.act(world.newProcess(), (deps) => retirePass(deps, world.ref.shown))
+    await world.run(world.newProcess(), { at: world.env.time })
+    await tell()
+  }
   /** The calls of a rotation, and which of them is the add for consumers. */
   async function rehearse(rotator: MemoryClass): Promise<{ effects: readonly string[]; add: number }> {
     await open(rotator)
@@ -103,6 +111,22 @@ describe('a process that wakes after its lease was taken over', () => {
       }
     })
 
+    it(`moves no alias back, wherever it slept after its add (${rotator})`, async () => {
+      const { effects, add } = await rehearse(rotator)
+      for (let at = add + 1; at < effects.length; at++) {
+        await open(rotator)
+        const act = async (): Promise<void> => {
+          world.env.time += laterMs
+          await run(world.newProcess())
+          await younger()
+        }
+        await run(world.newProcess([{ at, mode: 'act', act }]))
+        const aliases = Object.fromEntries(double().secrets.get(world.ref.key)?.aliases ?? [])
+        assert.deepEqual(aliases, { current: 3, previous: 2 }, `slept before ${effects[at]}`)
+        await checkEnd()
+      }
+    })
+
     it(`its add was sent before, and arrives late: one publication, one event (${rotator})`, async () => {
       const { add } = await rehearse(rotator)
       await open(rotator)
@@ -149,11 +173,7 @@ describe('a process that wakes after its lease was taken over', () => {
       await isSent
       world.env.time += laterMs
       await run(world.newProcess())
-      await tell()
-      world.env.time += dayMs
-      await world.act(world.newProcess(), (deps) => retirePass(deps, world.ref.shown))
-      await world.run(world.newProcess(), { at: world.env.time })
-      await tell()
+      await younger()
       return world.currentText()
     }
     beforeEach(() => {
