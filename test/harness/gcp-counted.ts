@@ -19,6 +19,8 @@ export class CountedStore extends OpenedPerProcess {
   readonly double: GcpSecretManagerDouble
   /** The adds of consumers' versions that processes sent, or were about to. */
   readonly sent: RequestOf<'AddSecretVersion'>[] = []
+  /** Whether consumers read the newest version. */
+  readonly readsLatest: boolean = true
   /** Since when reads are behind. */
   lag: Lag | undefined
   constructor(options: GcpOptions, double: GcpSecretManagerDouble) {

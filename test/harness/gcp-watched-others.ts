@@ -31,7 +31,7 @@ export function disturbGcp(store: CountedStore, { ref, env }: World, event: Dist
 }
 
 /** Who reads `latest`, who reads by our alias once it is there, and who reads by the number that was current at the look before. */
-export function readersOf({ double }: CountedStore, { ref }: Pick<World, 'ref'>): Readers {
+export function readersOf({ double, readsLatest }: CountedStore, { ref }: Pick<World, 'ref'>): Readers {
   let told: VersionId | undefined
   const read = (version: string): string | undefined => {
     try {
@@ -44,7 +44,7 @@ export function readersOf({ double }: CountedStore, { ref }: Pick<World, 'ref'>)
   }
   return (current) => {
     const hasAlias = double.secrets.get(ref.key)?.aliases.has('current') === true
-    const wanted = ['latest', ...(hasAlias ? ['current'] : []), ...(told === undefined ? [] : [told])]
+    const wanted = [...(readsLatest ? ['latest'] : []), ...(hasAlias ? ['current'] : []), ...(told === undefined ? [] : [told])]
     told = current
     return wanted.map((reader) => ({ reader, text: read(reader) }))
   }

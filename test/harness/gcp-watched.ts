@@ -47,7 +47,7 @@ class Worlds {
   #worlds = 0
   #left = 0
 
-  async open(env: FakeEnv, effects: Effects, reads: boolean): Promise<CountedStore> {
+  async open(env: FakeEnv, effects: Effects, reads: boolean, Store = CountedStore): Promise<CountedStore> {
     const number = String(100_000_000_000 + ++this.#worlds)
     const project = `world-${this.#worlds}`
     const { double, client, stores, setClock } = await this.#generation()
@@ -57,7 +57,7 @@ class Worlds {
       if (name === 'AddSecretVersion' && !double.isStaging(add.parent ?? '')) store.sent.push(add)
     }
     const settles = (): void => setClock(env.time)
-    const store = new CountedStore({ env, project, open: watchedClient({ double, client, effects, reads, sends, settles }) }, double)
+    const store = new Store({ env, project, open: watchedClient({ double, client, effects, reads, sends, settles }) }, double)
     stores.set(number, { env, store }).set(project, { env, store })
     return store
   }
@@ -80,16 +80,16 @@ class Worlds {
 }
 
 /** The store over the double, for the crash matrix: each call that writes is an effect. Each world is a project of its own. */
-export function watchedGcp(): Watched {
+export function watchedGcp(Store = CountedStore, name = 'gcp store'): Watched {
   const worlds = new Worlds()
   return {
-    name: 'gcp store',
+    name,
     serviceDriven: false,
     memory: false,
     bare: true,
     slow: true,
-    open: (env, effects) => worlds.open(env, effects, false),
-    openReads: (env, effects) => worlds.open(env, effects, true),
+    open: (env, effects) => worlds.open(env, effects, false, Store),
+    openReads: (env, effects) => worlds.open(env, effects, true, Store),
     wipe: (world) => {
       const secret = { name: `${world.ref.key}--pending`, annotations: {} }
       countedStoreOf(world).double.do('UpdateSecret', { secret, updateMask: { paths: ['annotations'] } })
