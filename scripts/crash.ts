@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { afterFaults, afterPairs, clockFaults, emptyAfterTally } from '../test/crash/after-run.js'
-import { crashPairs, emptyTally, singleFaults } from '../test/crash/run.js'
+import { crashPairs, emptyTally, readFaults, singleFaults } from '../test/crash/run.js'
 import { type SelfIssuedTally, selfIssuedFaults, tales } from '../test/crash/self-issued.js'
 import { memorySettings, realSettings } from '../test/crash/settings.js'
 
@@ -12,7 +12,7 @@ import { memorySettings, realSettings } from '../test/crash/settings.js'
  * the settings. All single faults run; of a store whose calls go over a wire, one in twenty. Of the pairs of crashes after a publication one in eight
  * runs, drawn by KEYTURN_SEED; of the points of real stores after a publication, one in ten (over a wire one in 400); of self-issued credentials, all
  * single faults and some pairs. `--whole` runs everything, except for the pairs of self-issued credentials, of which it runs one in twelve, and a store
- * over a wire, of which it runs one single fault in eight and one point after a publication in forty.
+ * over a wire, of which it runs one single fault in eight, one point after a publication in forty, and one failing read in 64 (else one in 160).
  */
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, whole: { type: 'boolean', default: false }, part: { type: 'string' } },
@@ -22,6 +22,7 @@ const pairsEvery = values.whole ? 1 : 8
 const realPointsEvery = values.whole ? 1 : 10
 const wireEvery = values.whole ? 8 : 20
 const wireFactor = 40
+const readFactor = 8
 const selfIssuedPairsEvery = values.whole ? 12 : 32
 
 type Counts = Record<'points' | 'lockouts' | 'lost' | 'untestedVisible' | 'lostEvents' | 'retiredInUse' | 'other', number>
@@ -42,6 +43,7 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
   }
   for (const setting of mine(realSettings())) {
     await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
+    await readFaults(tally, setting, wireEvery * readFactor)
     await afterFaults(after, setting, realPointsEvery * (setting.slow ? wireFactor : 1))
   }
   const own: SelfIssuedTally = { points: 0, broken: [] }

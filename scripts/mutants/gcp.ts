@@ -55,4 +55,31 @@ export const gcpMutants: readonly Mutant[] = [
     edits: [{ file: errors, from: 'sayError(cause)}`, { cause }', to: 'cause}`, { cause }' }],
     tests: ['gcp/errors.test.ts'],
   },
+  {
+    name: 'a process that slept moves the aliases back from a younger version',
+    edits: [
+      {
+        file: 'shared/stores/gcp-secret-manager/aliases.ts',
+        from: 'Number(now) > to) return undefined',
+        to: 'Number(now) < 0) return undefined',
+      },
+    ],
+    tests: ['gcp/zombie.test.ts'],
+  },
+  {
+    name: 'aliases move after the lease',
+    edits: [{ file: 'shared/core/unfenced/writes.ts', from: 'if (endsWithOurs) assertLease(calls, claim)', to: '' }],
+    tests: ['gcp/zombie.test.ts'],
+  },
+  {
+    name: 'a secret in Google Cloud is updated without its etag',
+    edits: [
+      {
+        file: 'shared/stores/gcp-secret-manager/api.ts',
+        from: 'name: resourceOf(name), etag, ...rest',
+        to: 'name: resourceOf(name), ...rest',
+      },
+    ],
+    tests: ['gcp/foreign.test.ts'],
+  },
 ]

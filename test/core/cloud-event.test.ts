@@ -25,6 +25,11 @@ describe('the event of a publication', () => {
     assert.equal(JSON.stringify(eventOf(change, { key: 'billing' })), wanted)
   })
 
+  it("says the platform's own name of the version, where it has one", () => {
+    const resource = 'projects/123/secrets/db/versions/2'
+    assert.equal(eventOf({ ...change, resource }, { key: 'billing' }).data?.resource, resource)
+  })
+
   it('says the reason where there is one, and no previous version for a first value', () => {
     const { data } = eventOf({ ...change, previous: null, cause: 'emergency', reason: 'leaked' }, { key: 'billing' })
     assert.deepEqual(data, {

@@ -203,7 +203,8 @@ export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<
 function possible(setting: Setting, trouble: AfterTrouble): boolean {
   if (!anywhere.includes(trouble)) return setting.disturb !== undefined
   if (trouble.startsWith('wiped')) return setting.wipe !== undefined
-  return (trouble !== 'stripped' && trouble !== 'a person writes') || setting.memory
+  if (trouble === 'a person writes') return setting.memory || setting.disturb !== undefined
+  return trouble !== 'stripped' || setting.memory
 }
 
 /** What the pairs leave out: for each effect with another one behind it in its invocation, what both crashes leave behind. */

@@ -3,6 +3,7 @@ import type { Token, VersionId } from '../../shared/core/ports/words.js'
 import type { Deps } from '../../shared/lifecycle/secret/deps.js'
 import { addConsumers, type Consumer, type Habit } from '../harness/consumers.js'
 import { Crash, type FakeProcess, type Fault } from '../harness/faults.js'
+import type { Readers } from '../harness/stores.js'
 import { laterMs, World } from '../harness/world.js'
 import type { Setting } from './matrix.js'
 
@@ -39,6 +40,8 @@ export class Story {
   readonly unknown = new Set<string>()
   /** Of emergencies and rollbacks. */
   readonly pastTokens = new Set<Token>()
+  /** Who reads with the platform's own means gets a value at any time. */
+  readonly #readers: Readers | undefined
   #effects = 0
   /** Nothing is performed any more once an invocation has crashed. */
   stopsAtCrash = false
@@ -59,6 +62,7 @@ export class Story {
     this.world = world
     this.consumers = consumers
     this.setting = setting
+    this.#readers = setting.readers?.(world)
   }
 
   async #start(): Promise<void> {
@@ -113,6 +117,8 @@ export class Story {
       }
       this.publications.push({ version: state.current.id, user: this.#userOf(text), overtaken: false })
     }
+    for (const { reader, text: read } of this.#readers?.(state.current?.id) ?? [])
+      if (read === undefined) this.broken.other.push(`the reader of ${reader} got nothing after ${name}`)
     const isLate = state.current !== undefined && this.#late.has(state.current.id)
     if (world.rotator !== 'a' && !isLate && !world.accepts(text)) this.broken.lockouts.push(`current is refused after ${name}`)
   }

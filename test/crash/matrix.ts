@@ -4,7 +4,8 @@ import type { RotationRequest, Token } from '../../shared/core/ports/words.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { recover } from '../../shared/lifecycle/rotation/recover.js'
 import type { Disturbance } from '../../shared/stores/memory/others.js'
-import { Crash, type FakeProcess, type Fault, type FaultMode } from '../harness/faults.js'
+import { Crash, type FakeProcess, type Fault, type FaultMode, isReading } from '../harness/faults.js'
+import type { Readers } from '../harness/stores.js'
 import { laterMs, type MemoryClass, type OpenStore, World } from '../harness/world.js'
 import { type Broken, checkRefusals, checkSettled, nothingBroken, watchPromises } from './promises.js'
 
@@ -56,6 +57,10 @@ export interface Setting {
   readonly wipe?: (world: World) => void
   /** What only a store without a condition does; absent for the others. */
   readonly disturb?: (world: World, event: Disturbance) => void
+  /** The same, where each call is an effect, those that read, too. */
+  readonly openReads?: OpenStore
+  /** Who reads the secret with the platform's own means. */
+  readonly readers?: (world: World) => Readers
   /** Nothing on a version says whose it is. */
   readonly bare?: true
   /** Each of its calls goes over a wire. */
@@ -104,27 +109,40 @@ export interface Plan {
   readonly again?: Fault
 }
 
-export async function effectsOfHappyPath(setting: Setting): Promise<readonly string[]> {
-  const { world, token } = await openWorld(setting)
-  const process = world.newProcess()
-  await attempt(world, setting, process, { token })
-  await setting.close?.()
-  return process.effects
+/** The effects of a rotation that nobody disturbs. */
+export interface HappyPath {
+  readonly effects: readonly string[]
+  /** Which of them sets the value at the target, and which one publishes it; -1 for none. */
+  readonly sets: number
+  readonly publishes: number
 }
 
-export async function runPlan(setting: Setting, plan: Plan): Promise<Broken> {
+export async function happyPath(setting: Setting): Promise<HappyPath> {
+  const { world, token } = await openWorld(setting)
+  const process = world.newProcess()
+  let publishes = -1
+  world.watch = async () => {
+    if (publishes < 0 && (await world.published()) > 0) publishes = process.effects.length - 1
+  }
+  await attempt(world, setting, process, { token })
+  await setting.close?.()
+  return { effects: process.effects, sets: process.effects.indexOf('target.set'), publishes }
+}
+
+export async function runPlan(setting: Setting, plan: Plan, path: HappyPath): Promise<Broken> {
   const { world, token } = await openWorld(setting)
   const broken = nothingBroken()
-  watchPromises(world, broken, !mayNeedPerson(plan.trouble))
+  watchPromises(world, broken, !mayNeedPerson(plan.trouble), setting.readers?.(world))
   const first = world.newProcess([faultOf(world, setting, plan, token)])
   await attempt(world, setting, first, { token })
   if (plan.trouble === 'wiped and crashed') setting.wipe?.(world)
   if (plan.trouble === 'crashed, its add comes next') setting.disturb?.(world, 'late add')
   await settle(world, setting, plan, token, broken)
-  if (mayNeedPerson(plan.trouble)) await personActs(world, setting, plan, token, broken)
+  if (mayNeedPerson(plan.trouble)) await personActs(world, setting, plan, path, token, broken)
   await checkSettled(world, broken)
   // An answer that was lost is unknown, and after a lost claim what was known before may no longer be true: then a login is asked for again.
-  if (!['lost', 'wiped', 'taken over'].includes(plan.trouble) && !mayNeedPerson(plan.trouble)) checkRefusals(world, broken)
+  const isUnknown = ['lost', 'wiped', 'taken over'].includes(plan.trouble) || plan.again?.mode === 'lost'
+  if (!isUnknown && !mayNeedPerson(plan.trouble)) checkRefusals(world, broken)
   if (!mayNeedPerson(plan.trouble)) await checkCount(world, setting, plan, broken)
   await setting.close?.()
   return broken
@@ -164,10 +182,26 @@ function faultOf(world: World, setting: Setting, { at, trouble }: Plan, token: T
 }
 
 /**
- * What the runbook says: recover, and where nobody has the value that was set, the target is made to accept the stored one. Only a lost staging place
- * leaves that, with one slot. Then the rotation that was asked for.
+ * What no rule of a store without a condition removes. contested: somebody writes between our last look and our add, which follows it at once, or their
+ * password and ours are set at the same moment in one slot. lost: the staging place goes with the only copy of what the one slot accepts, and its process
+ * is dead.
  */
-async function personActs(world: World, setting: Setting, plan: Plan, token: Token, broken: Broken): Promise<void> {
+function mayBeStuck(
+  { rotator }: Setting,
+  { at, trouble }: Plan,
+  { effects, sets, publishes }: HappyPath,
+  what: 'contested' | 'lost',
+): boolean {
+  if (what === 'lost') return rotator === 'a' && trouble === 'the place goes, crashed' && sets <= at && at < publishes
+  if (rotator === 'a' && effects[at] === 'target.set') return true
+  return at <= publishes && publishes - at <= 1 && effects.slice(at, publishes).every(isReading)
+}
+
+/**
+ * What the runbook says: recover, and where nobody has the value that was set, the target is made to accept the stored one. Then the rotation that was
+ * asked for.
+ */
+async function personActs(world: World, setting: Setting, plan: Plan, path: HappyPath, token: Token, broken: Broken): Promise<void> {
   const isStuck = async (): Promise<boolean> => {
     const { journal, placeLost } = await world.store.describe(world.ref)
     return placeLost === true || journal?.code !== undefined
@@ -181,8 +215,12 @@ async function personActs(world: World, setting: Setting, plan: Plan, token: Tok
       if (codeOf(cause) !== 'stuck') throw cause
     })
   if (!(await isStuck())) return
+  const isByHand = plan.trouble.startsWith('a person writes')
+  if (isByHand && !mayBeStuck(setting, plan, path, 'contested'))
+    broken.other.push('stuck, though nobody wrote between our look and our write')
   await recovered()
-  if ((await isStuck()) && plan.trouble.startsWith('the place goes') && setting.rotator === 'a') {
+  if (await isStuck()) {
+    if (!mayBeStuck(setting, plan, path, 'lost')) broken.other.push('stuck after recover, and somebody has the value')
     const { username, password } = JSON.parse(await world.currentText()) as { username: string; password: string }
     world.target.accounts.set(username, password)
     await recovered()

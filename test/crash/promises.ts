@@ -1,4 +1,5 @@
 import type { VersionId } from '../../shared/core/ports/words.js'
+import type { Readers } from '../harness/stores.js'
 import type { World } from '../harness/world.js'
 
 /** What went wrong in a run, by the promise it breaks. */
@@ -14,18 +15,29 @@ export const nothingBroken = (): Broken => ({ lockouts: [], lost: [], untestedVi
  * Looks after every single effect: P1, P3 and P4, and that no value which the target accepts is gone from the store. `alone`: nobody else acts. Where a
  * person published, or deleted what is staged, an unpublished value of the other account may go: what is stored as current works, or the end shows it.
  */
-export function watchPromises(world: World, broken: Broken, alone: boolean): void {
+export function watchPromises(world: World, broken: Broken, alone: boolean, readers?: Readers): void {
   let seen = world.firstValue
+  const isTested = (text: string): boolean => text === world.firstValue || world.writtenByHand.has(text) || provenBefore(world, text)
   world.watch = async (name) => {
     const current = await world.currentText()
-    if (current !== seen && !world.writtenByHand.has(current) && !provenBefore(world, current)) broken.untestedVisible.push(`after ${name}`)
+    if (current !== seen && !isTested(current)) broken.untestedVisible.push(`after ${name}`)
     seen = current
+    if (readers !== undefined) await watchReaders(world, broken, readers, isTested, name)
     if (world.rotator !== 'a' && !world.accepts(current)) broken.lockouts.push(`current is refused after ${name} (P4)`)
     if (alone && (world.rotator === 'a' || world.rotator === 'b')) {
       const kept = await storedPasswords(world)
       for (const [user, password] of world.target.accounts)
         if (password !== '' && !kept.has(password)) broken.lost.push(`the password of ${user} after ${name}`)
     }
+  }
+}
+
+/** Nobody ever reads what was not tested, or gets nothing. What a reader sees that is behind was looked at when it was new. */
+async function watchReaders(world: World, broken: Broken, readers: Readers, isTested: (text: string) => boolean, name: string) {
+  const { current } = await world.store.describe(world.ref)
+  for (const { reader, text } of readers(current?.id)) {
+    if (text === undefined) broken.other.push(`the reader of ${reader} got nothing after ${name}`)
+    else if (!isTested(text)) broken.untestedVisible.push(`to the reader of ${reader} after ${name}`)
   }
 }
 
@@ -39,7 +51,7 @@ function provenBefore(world: World, text: string): boolean {
 async function storedPasswords(world: World): Promise<ReadonlySet<string>> {
   const state = await world.store.describe(world.ref)
   const ids: VersionId[] = [...(state.pending?.hasValue ? [state.pending] : []), ...state.loose].map(({ id }) => id)
-  for await (const { id } of world.store.history(world.ref)) ids.push(id)
+  for await (const { id, hasValue } of world.store.history(world.ref)) if (hasValue) ids.push(id)
   const texts = await Promise.all(ids.map((id) => world.store.read(world.ref, id)))
   return new Set(texts.map((text) => (JSON.parse(text.reveal()) as { password: string }).password))
 }

@@ -1,5 +1,16 @@
-import type { FaultMode } from '../harness/faults.js'
-import { eachPoint, effectsOfHappyPath, isUnfenced, type Plan, resumes, runPlan, type Setting, type Trouble, troubles } from './matrix.js'
+import { type FaultMode, isReading } from '../harness/faults.js'
+import {
+  eachPoint,
+  type HappyPath,
+  happyPath,
+  isUnfenced,
+  type Plan,
+  resumes,
+  runPlan,
+  type Setting,
+  type Trouble,
+  troubles,
+} from './matrix.js'
 import { type Broken, nothingBroken } from './promises.js'
 import { picked } from './sample.js'
 
@@ -10,8 +21,9 @@ export interface Tally {
 }
 export const emptyTally = (): Tally => ({ points: 0, broken: nothingBroken(), traces: [] })
 
-export async function runInto(tally: Tally, setting: Setting, plan: Plan, effects: readonly string[]): Promise<void> {
-  const broken = await runPlan(setting, plan)
+export async function runInto(tally: Tally, setting: Setting, plan: Plan, path: HappyPath): Promise<void> {
+  const { effects } = path
+  const broken = await runPlan(setting, plan, path)
   tally.points++
   for (const kind of Object.keys(broken) as (keyof Broken)[]) {
     for (const what of broken[kind]) {
@@ -37,7 +49,8 @@ function possible(setting: Setting, trouble: Trouble): boolean {
  * writes have no condition.
  */
 export async function singleFaults(tally: Tally, setting: Setting, every = 1, unfencedEvery = every): Promise<void> {
-  const effects = await effectsOfHappyPath(setting)
+  const path = await happyPath(setting)
+  const { effects } = path
   let count = 0
   const plans: Plan[] = []
   for (let at = 0; at < effects.length; at++) {
@@ -47,12 +60,41 @@ export async function singleFaults(tally: Tally, setting: Setting, every = 1, un
         if (picked(count++, isUnfenced(trouble) ? unfencedEvery : every)) plans.push({ at, trouble, resume })
     }
   }
-  await eachPoint(setting, plans, (open, plan) => runInto(tally, open, plan, effects))
+  await eachPoint(setting, plans, (open, plan) => runInto(tally, open, plan, path))
+}
+
+const readTroubles: readonly Trouble[] = ['before', 'lost', 'a person writes', 'a person writes, crashed', 'lists lag', 'the place goes']
+/** What a process leaves behind that dies at a write. */
+const leftBehind: readonly Trouble[] = ['before', 'after', 'a person writes, crashed', 'wiped and crashed']
+
+/**
+ * Where the reads of a store are effects: every one that a rotation makes × every trouble that a read can meet; and after every crash each read of the
+ * invocation that takes it up, whose answer is lost. A read that fails is not what is not there: nothing wrong is written after it. `every`: one of so
+ * many points, by seed.
+ */
+export async function readFaults(tally: Tally, setting: Setting, every = 1): Promise<void> {
+  if (setting.openReads === undefined) return
+  const open = { ...setting, name: `${setting.name}, its reads`, openStore: setting.openReads }
+  const path = await happyPath(open)
+  const { effects } = path
+  let count = 0
+  const plans: Plan[] = []
+  const add = (plan: Plan): void => {
+    if (picked(count++, every)) plans.push(plan)
+  }
+  for (const [at, effect] of effects.entries()) {
+    for (const trouble of isReading(effect) ? readTroubles : []) for (const resume of resumes) add({ at, trouble, resume })
+    for (const trouble of isReading(effect) ? [] : leftBehind)
+      for (let second = 0; second < effects.length + 10; second++)
+        for (const resume of resumes) add({ at, trouble, resume, again: { at: second, mode: 'lost' } })
+  }
+  await eachPoint(open, plans, (one, plan) => runInto(tally, one, plan, path))
 }
 
 /** Every pair of crashes: one in the rotation, one in the invocation that takes it up; `every`: one of so many, by seed. */
 export async function crashPairs(tally: Tally, setting: Setting, every = 1): Promise<void> {
-  const effects = await effectsOfHappyPath(setting)
+  const path = await happyPath(setting)
+  const { effects } = path
   const modes: readonly FaultMode[] = ['before', 'after']
   let count = 0
   for (let at = 0; at < effects.length; at++) {
@@ -60,7 +102,7 @@ export async function crashPairs(tally: Tally, setting: Setting, every = 1): Pro
       for (let second = 0; second < effects.length + 2; second++) {
         for (const mode of modes)
           if (picked(count++, every))
-            await runInto(tally, setting, { at, trouble, resume: 'same token', again: { at: second, mode } }, effects)
+            await runInto(tally, setting, { at, trouble, resume: 'same token', again: { at: second, mode } }, path)
       }
     }
   }

@@ -18,6 +18,8 @@ export const settingOf = (watched: Watched, rotator: MemoryClass, refuseFirst = 
   openStore: watched.open,
   ...(watched.wipe ? { wipe: watched.wipe } : {}),
   ...(watched.disturb ? { disturb: watched.disturb } : {}),
+  ...(watched.openReads ? { openReads: watched.openReads } : {}),
+  ...(watched.readers ? { readers: watched.readers } : {}),
   ...(watched.bare ? { bare: watched.bare } : {}),
   ...(watched.slow ? { slow: watched.slow } : {}),
   ...(watched.close ? { close: watched.close } : {}),

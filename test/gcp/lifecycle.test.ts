@@ -5,7 +5,8 @@ import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
 import { retirePass } from '../../shared/lifecycle/retirement/retire.js'
 import { adopt } from '../../shared/lifecycle/secret/adopt.js'
-import { CountedStore, watchedGcp } from '../harness/gcp-watched.js'
+import { CountedStore } from '../harness/gcp-counted.js'
+import { watchedGcp } from '../harness/gcp-watched.js'
 import { laterMs, World } from '../harness/world.js'
 
 describe('a secret in Google Secret Manager lives its life', () => {
@@ -45,7 +46,7 @@ describe('a secret in Google Secret Manager lives its life', () => {
     await world.run(world.newProcess())
     const rotation = { calls: double().count(), writes: double().writes(), consumerWrites: double().writes('consumer') }
     double().calls.length = 0
-    await announce(world.deps('a person'), world.ref.shown)
+    await world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))
     const pass = { calls: double().count(), writes: double().writes() }
     assert.deepEqual({ rotation, pass }, { rotation: { calls: 18, writes: 8, consumerWrites: 2 }, pass: { calls: 8, writes: 1 } })
     const page = readFileSync('docs/gcp.md', 'utf8')

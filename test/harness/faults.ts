@@ -34,6 +34,10 @@ export const startProcess = (name: string, faults: readonly Fault[] = []): FakeP
 export const inProcess = <T>(process: FakeProcess, act: () => Promise<T>): Promise<T> => running.run(process, act)
 export const currentProcess = (): FakeProcess | undefined => running.getStore()
 
+/** Of an effect that changes nothing: the name of the call, marked as a read. */
+export const reading = (call: string): string => `read ${call}`
+export const isReading = (effect: string): boolean => effect.startsWith('read ')
+
 const lostAnswer = (name: string): RotationError =>
   name.startsWith('target.')
     ? new RotationError('target_unreachable', `The answer to ${name} was lost.`, { next: 'Try again.' })

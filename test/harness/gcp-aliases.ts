@@ -1,8 +1,8 @@
 import type { Policy, SecretRef, VersionId } from '../../shared/core/ports/words.js'
 import type { SecretText } from '../../shared/core/secret-text.js'
 import { addForeign } from './gcp.js'
+import { CountedStore } from './gcp-counted.js'
 import type { GcpSecretManagerDouble } from './gcp-secret-manager.js'
-import { CountedStore } from './gcp-watched.js'
 
 /** Somebody makes the alias name a version. */
 export function moveAlias(double: GcpSecretManagerDouble, { key }: SecretRef, version: VersionId): void {
@@ -32,4 +32,8 @@ export class AliasStore extends CountedStore {
     goByAlias(this.double, ref)
     return ref
   }
+  override writeForeign(ref: SecretRef, value: SecretText): VersionId {
+    return publishForeign(this.double, ref, value)
+  }
+  override readonly readsLatest = false
 }

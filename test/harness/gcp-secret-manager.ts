@@ -33,6 +33,8 @@ export type Fault =
   | { readonly staleWrites: number }
   /** Done after so long. */
   | { readonly slowMs: number }
+  /** Done when the test lets it. */
+  | { readonly delayed: Promise<unknown> }
   /** Done, and answered when the test lets it. */
   | { readonly held: Promise<unknown> }
   | { readonly code: number; readonly message?: string }
@@ -150,6 +152,10 @@ export class GcpSecretManagerDouble implements Service {
     })
   }
   count = (name?: RpcName): number => this.calls.filter((call) => name === undefined || call.name === name).length
+  /** How often a secret was written, of all writes that were done: what `staleWrites` counts back from. */
+  writesOf(secret: string): number {
+    return this.#history.writesOf(secret)
+  }
   /** How many writes were asked for: of all secrets, of the staging ones, or of the others. */
   writes = (of: 'all' | 'staging' | 'consumer' = 'all'): number =>
     this.calls.filter(({ writes, staging }) => writes && (of === 'all' || staging === (of === 'staging'))).length
@@ -160,6 +166,7 @@ export class GcpSecretManagerDouble implements Service {
     const fault = this.fault(call, this.calls.length)
     if (fault === 'cut') return 'cut'
     if (typeof fault === 'object' && 'slowMs' in fault) await new Promise((resolve) => setTimeout(resolve, fault.slowMs))
+    if (typeof fault === 'object' && 'delayed' in fault) await fault.delayed
     if (!this.#takes(/^Bearer (.*)$/.exec(authorization ?? '')?.[1])) throw unauthenticated()
     refuse(fault, this.#numberOf(call.resource))
     const answer = this.do(

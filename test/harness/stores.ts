@@ -55,6 +55,14 @@ export interface NamedStore {
   end?(): Promise<void>
 }
 
+/** What one reader of a secret got: a value, or nothing. */
+export interface Reading {
+  readonly reader: string
+  readonly text: string | undefined
+}
+/** All readers look. Who is told which version is current reads that one, as it was told at the look before. */
+export type Readers = (current: VersionId | undefined) => readonly Reading[]
+
 /** A store that the crash matrix can fail at each write. */
 export interface Watched {
   readonly name: string
@@ -67,6 +75,10 @@ export interface Watched {
   wipe?(world: World): void
   /** What only a store without a condition does; absent for the others. */
   disturb?(world: World, event: Disturbance): void
+  /** The same store where each call is an effect, those that read, too. */
+  readonly openReads?: OpenStore
+  /** Who reads the secret with the platform's own means; absent where all read it as the engine does. */
+  readers?(world: World): Readers
   /** Each of its calls goes over a wire: where a part of the matrix is drawn, less of it. */
   readonly slow?: true
   /** Nothing on a version says whose it is: where the journal is lost, nobody knows which token published it. */

@@ -10,17 +10,18 @@ import { Proven, serve } from '../../shared/lifecycle/service/serve.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
-import { MemoryStore } from '../../shared/stores/memory.js'
 import { FakeEnv } from './fake-env.js'
 import { currentProcess, effect, type FakeProcess, inProcess, startProcess } from './faults.js'
 
 export type MemoryClass = 'a' | 'b' | 'c' | 'f'
-/** What a harness knows of its store. */
-interface Counted {
+/** What a harness knows of its store, and can do to it. */
+interface Known {
   /** How often rotations published the secret. */
   publications(ref: SecretRef): number
+  /** Somebody adds a version past us. */
+  writeForeign(ref: SecretRef, value: SecretText): unknown
 }
-export type AnyStore = SecretStore & SecretStoreAdmin & Partial<RotationStarter & Counted>
+export type AnyStore = SecretStore & SecretStoreAdmin & Partial<RotationStarter & Known>
 export type OpenStore = (env: FakeEnv, effects: <T>(name: string, write: () => T) => Promise<T>) => AnyStore | Promise<AnyStore>
 
 /** How far apart invocations are: longer than the longest lease. */
@@ -181,9 +182,9 @@ export class World {
     return this.target.accounts.get(username) === password || this.target.keys.get(username)?.secret === password
   }
 
-  /** Somebody sets a password of their own at the target, and stores it past the engine; on the memory store. */
+  /** Somebody sets a password of their own at the target, and stores it past the engine. */
   async writeByHand(): Promise<void> {
-    if (!(this.store instanceof MemoryStore)) throw new Error('Only the memory store can be written past the engine.')
+    if (this.store.writeForeign === undefined) throw new Error('This store cannot be written past the engine.')
     const before = JSON.parse(await this.currentText()) as { username: string; ring?: readonly { kid: string; key: string }[] }
     const password = `by-hand-${++this.#byHand}-0123456789`
     const text = JSON.stringify({ ...before, ...this.#setByHand(before, password) })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { crashPairs, emptyTally, singleFaults } from '../crash/run.js'
+import { crashPairs, emptyTally, readFaults, singleFaults } from '../crash/run.js'
 import { memorySettings, realSettings } from '../crash/settings.js'
 
 /** Single faults on the memory store are whole, but for what only a store without a condition does; of the rest a part drawn by seed (KEYTURN_SEED), which `npm run test:crash` does whole. */
@@ -20,7 +20,8 @@ describe('crash matrix: real stores × memory rotator', () => {
   for (const setting of realSettings()) {
     it(`${setting.name}: a sample of the faults at its effects`, async () => {
       const tally = emptyTally()
-      await singleFaults(tally, setting, setting.slow ? 20 : 5)
+      await singleFaults(tally, setting, setting.slow ? 20 : 5, setting.slow ? 40 : 5)
+      await readFaults(tally, setting, 400)
       assert.deepEqual(tally.traces, [])
       assert.ok(tally.points >= 8, `${tally.points} points`)
     })

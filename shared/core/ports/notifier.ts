@@ -11,6 +11,8 @@ export interface Change {
   readonly id: string
   readonly ref: SecretRef
   readonly version: VersionId
+  /** What the platform calls the version, where it has a name of its own that a consumer can read by. */
+  readonly resource?: string
   readonly previous: VersionId | null
   /** When it was published: receivers drop lower ones. */
   readonly sequence: number

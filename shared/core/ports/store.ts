@@ -23,6 +23,8 @@ export interface VersionInfo {
   readonly ours?: Token
   /** It was current before and became current again without a write (labels moved by hand): another publication of the same token. */
   readonly returned?: boolean
+  /** The platform's own whole name of it, for who reads it there; absent where a version has none, or where nobody asked for it. */
+  readonly resource?: string
   /** An older version has the same payload (or token), and nothing explains how this one came to be current: an add came late, or somebody went back. */
   readonly copiesOlder?: true
 }

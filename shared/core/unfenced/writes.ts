@@ -136,7 +136,7 @@ async function added(calls: UnfencedCalls, claim: Claim, value: SecretText): Pro
   let found = await walk()
   if (found.ours === undefined) {
     if (found.others) await closeFor(calls, claim, found.line)
-    if (calls.now() >= claim.leaseUntil - addMsMax) throw leaseOverError(calls.ref)
+    assertLease(calls, claim)
     await calls.add(value, claim)
     found = await walk()
   }
@@ -147,13 +147,16 @@ async function added(calls: UnfencedCalls, claim: Claim, value: SecretText): Pro
   })
 }
 
-/** How long an add may take. It is not sent later: nothing takes back what arrives after the lease. */
+/** How long a write may take. It is not sent later: nothing takes back what arrives after the lease. */
 export const addMsMax = 10_000
 
-const leaseOverError = ({ shown }: SecretRef): RotationError =>
-  new RotationError('conflict', `The lease is almost over: nothing was added to ${shown}.`, {
+/** Stands before what no claim is a condition of. conflict. */
+function assertLease(calls: UnfencedCalls, { leaseUntil }: Claim): void {
+  if (calls.now() < leaseUntil - addMsMax) return
+  throw new RotationError('conflict', `The lease is almost over: nothing more is written to ${calls.ref.shown}.`, {
     next: 'The state is read again; the next attempt goes on from here.',
   })
+}
 
 const baseOf = (line: Line, { base }: Claim): number => (base === null ? 0 : (line.numberOf(base) ?? 0))
 
@@ -168,6 +171,7 @@ async function closeFor(calls: UnfencedCalls, claim: Claim, line: Line): Promise
 async function noted(calls: UnfencedCalls, claim: Claim, version: VersionId, found: Added): Promise<VersionInfo> {
   const { line, ours, others, endsWithOurs } = found
   const info = { ...(await line.infoOf(ours)), ours: claim.token }
+  if (endsWithOurs) assertLease(calls, claim)
   const elsewhere = endsWithOurs ? await calls.point(ours) : undefined
   if (elsewhere !== undefined) await closeFor(calls, claim, { ...line, pointed: elsewhere })
   const journal = (others ? undefined : ownJournal(calls, claim)) ?? (await calls.journal())

@@ -45,6 +45,7 @@ export function changeOf(state: SecretView, current: VersionInfo): Change {
     id: deriveChangeId(ref, told ?? { version: current.id, publishedAt }),
     ref,
     version: current.id,
+    ...optional('resource', current.resource),
     previous: state.previous?.id ?? null,
     sequence: sequenceOf(state, current),
     cause: ours === undefined ? 'foreign' : causes[known?.kind ?? 'rotate'],

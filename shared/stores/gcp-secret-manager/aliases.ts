@@ -31,7 +31,8 @@ export function pointedBy(secret: Secret, { shown }: SecretRef, { secret: id }: 
 }
 
 /**
- * Moves both aliases in one write, and nobody else's. No write where they are right already. Where every consumer reads by the alias, it is moved only
+ * Moves both aliases in one write, and nobody else's. No write where they are right already, nor where a younger publication has moved them: a process
+ * that slept moves nothing back. Where every consumer reads by the alias, it is moved only
  * from base: the answer is then what it names instead, if that is another version.
  */
 export async function moveAliases(
@@ -44,6 +45,7 @@ export async function moveAliases(
   const { aliases, etag } = secret
   const { [ourAliases.current]: now, [ourAliases.previous]: before, ...others } = aliases
   if (goesByAlias(secret) && now !== undefined && now !== String(to) && now !== base) return Number(now)
+  if (now !== undefined && Number(now) > to) return undefined
   if (now === String(to) && before === (base ?? undefined)) return undefined
   const previous = optional(ourAliases.previous, base ?? undefined)
   await api.update(name, etag, { aliases: { ...others, [ourAliases.current]: String(to), ...previous } })

@@ -69,10 +69,12 @@ export async function describe(api: Api, ref: SecretRef, name: SecretName): Prom
   ])
   const line = { ...lineOf(api, name, listed), ...optional('pointed', pointedBy(secret, ref, name)) }
   const policy = policyOf(secret)
+  const view = await viewOf({ line, journal, staged })
   const isLost = place === undefined && Object.keys(policy).length > 0
   return {
     ref,
-    ...(await viewOf({ line, journal, staged })),
+    ...view,
+    ...optional('current', view.current && { ...view.current, resource: `${secret.resource}/versions/${view.current.id}` }),
     drivenBy: 'engine',
     policy,
     journal,

@@ -9,6 +9,8 @@ export class History {
     this.#before.set(name, [...(this.#before.get(name) ?? []), before])
   }
   clear = (): void => this.#before.clear()
+  /** How often a secret was written. */
+  writesOf = (name: string): number => this.#before.get(name)?.length ?? 0
 
   /** All secrets as they were so many writes ago, each by its own count. */
   seen(secrets: ReadonlyMap<string, StoredSecret>, writesAgo: number): ReadonlyMap<string, StoredSecret> {
