@@ -8,7 +8,8 @@ import { joined, type ListedSecret } from '../../shared/stores/gcp-secret-manage
 import { readName } from '../../shared/stores/gcp-secret-manager/names.js'
 import type { Secret } from '../../shared/stores/gcp-secret-manager/wire.js'
 import { addForeign } from '../harness/gcp.js'
-import { CountedStore, watchedGcp } from '../harness/gcp-watched.js'
+import { CountedStore } from '../harness/gcp-counted.js'
+import { watchedGcp } from '../harness/gcp-watched.js'
 import { MemoryQueue } from '../harness/memory-queue.js'
 import { World } from '../harness/world.js'
 
@@ -90,7 +91,9 @@ describe('a look at Google Secret Manager', () => {
   const lookNow = async (queue = new MemoryQueue()) => {
     double().calls.length = 0
     const looked: Looked[] = []
-    for await (const one of look(world.deps('a look'), queue)) looked.push(one)
+    await world.act(world.newProcess(), async (deps) => {
+      for await (const one of look(deps, queue)) looked.push(one)
+    })
     return { looked, actions: queue.sent.map(({ work }) => work.action), calls: double().calls.map(({ name }) => name) }
   }
 
