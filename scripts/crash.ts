@@ -11,7 +11,8 @@ import { memorySettings, realSettings } from '../test/crash/settings.js'
  * Runs the crash matrix alone: `npm run test:crash -- --json` ends with one object on one line; exit 1 if a promise was broken. Two processes share
  * the settings. All single faults run; of a store whose calls go over a wire, one in twenty. Of the pairs of crashes after a publication one in eight
  * runs, drawn by KEYTURN_SEED; of the points of real stores after a publication, one in ten (over a wire one in 400); of self-issued credentials, all
- * single faults and some pairs. `--whole` runs everything, except for the pairs of self-issued credentials, of which it runs one in twelve, and a store
+ * single faults and some pairs. The two profiles without a condition have their rules in one place: after a publication each runs half of the points,
+ * drawn apart. `--whole` runs everything else, except for the pairs of self-issued credentials, of which it runs one in twelve, and a store
  * over a wire, of which it runs one single fault in eight, one point after a publication in forty, and one failing read in 64 (else one in 160).
  */
 const { values } = parseArgs({
@@ -35,9 +36,10 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
     await singleFaults(tally, setting)
     await crashPairs(tally, setting)
     if (!setting.refuseFirst) {
-      await afterFaults(after, setting)
-      await afterPairs(after, setting, pairsEvery)
-      await clockFaults(after, setting, pairsEvery * 2)
+      const half = setting.disturb === undefined ? 1 : 2
+      await afterFaults(after, setting, half)
+      await afterPairs(after, setting, pairsEvery * half)
+      await clockFaults(after, setting, pairsEvery * 2 * half)
     }
     console.error(`${setting.name.padEnd(22)} ${String(tally.points + after.points - before).padStart(6)} points`)
   }

@@ -241,7 +241,7 @@ export async function afterPairs(tally: AfterTally, setting: Setting, every: num
         for (const trouble of ends.has(at + 1) ? crashes : (['before'] as const)) {
           let crashed: Story | undefined
           for (const [later, mode] of seconds(effects - at)) {
-            if (!picked(count++, every)) continue
+            if (!picked(count++, every, setting.name)) continue
             if (mode === 'after') crashed ??= await rehearse(plan, at, trouble)
             if (crashed?.ends.has(at + later + 1) === false && mode === 'after') continue
             await runAfterInto(tally, { ...plan, at, trouble, again: { later, mode } })
@@ -267,7 +267,7 @@ export async function afterFaults(tally: AfterTally, setting: Setting, every = 1
       for (let at = 0; at <= effects; at++) {
         for (const trouble of afterTroubles) {
           if (!possible(setting, trouble)) continue
-          if (picked(count++, every)) points.push({ plot, company, at, trouble })
+          if (picked(count++, every, setting.name)) points.push({ plot, company, at, trouble })
         }
       }
     }
@@ -286,7 +286,7 @@ export async function clockFaults(tally: AfterTally, setting: Setting, every: nu
       for (let at = 0; at <= effects; at++)
         for (const aheadMs of clocksApartMs)
           for (const trouble of ['before', 'lost', 'a later sweep'] as const)
-            if (picked(count++, every)) await runAfterInto(tally, { setting, plot, company, at, trouble, aheadMs })
+            if (picked(count++, every, setting.name)) await runAfterInto(tally, { setting, plot, company, at, trouble, aheadMs })
     }
   }
 }
