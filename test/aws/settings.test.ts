@@ -22,8 +22,9 @@ const silent = { env: {}, stdin: Readable.from([]), stdout, stderr, cancelled: n
 const given = ({ long, flags, argChoices }: Option): readonly string[] =>
   flags.includes('<') ? [`${long}`, argChoices?.[0] ?? 'x'] : [`${long}`]
 
-/** Every way to name a secret or the store of AWS on the command line. */
+/** Every way to name a secret or the store of AWS on the command line, but for what asks nobody. */
 const lines = commandsOf(createProgram(silent, true)).flatMap(({ words, command }) => {
+  if (words[0] === 'permissions') return []
   const mandatory = command.options.filter((one) => one.mandatory).flatMap(given)
   const ofRef = command.registeredArguments[0]?.name() === 'ref' ? [[...words, 'aws:x', ...mandatory]] : []
   const takesStore = command.options.some(({ long }) => long === '--store')
