@@ -13,8 +13,11 @@ const wholeTests = JSON.parse(readFileSync(new URL('./whole.json', import.meta.u
 const whole = process.argv.includes('--whole')
 if (whole) process.env.KEYTURN_WHOLE = '1'
 const wanted = process.argv.slice(2).filter((word) => word !== '--whole')
+// Where `--whole` follows, which runs these tests and more of them, they are left out here.
+const follows = process.env.KEYTURN_WHOLE_FOLLOWS === '1'
 const isWhole = (file, one) => file.endsWith(`test/${one.file}.test.js`)
-const belongs = (file) => (whole ? wholeTests.some((one) => isWhole(file, one)) : !wholeTests.some((one) => one.only && isWhole(file, one)))
+const belongs = (file) =>
+  whole ? wholeTests.some((one) => isWhole(file, one)) : !wholeTests.some((one) => (one.only || follows) && isWhole(file, one))
 const named = (file) => wanted.length > 0 && wanted.some((part) => file.includes(part))
 const files = globSync('dist/test', '.test.js').filter((file) => (wanted.length === 0 ? belongs(file) : named(file)))
 const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test files need and is slow to make
@@ -79,6 +82,7 @@ const report = stream.compose(spec)
 report.on('end', () => {
   rmSync(cache, { recursive: true, force: true })
   for (const line of skipLines()) console.log(line)
+  if (follows && !whole && wanted.length === 0) console.log(`left to npm run test:whole, which follows: ${wholeTests.length} files`)
   const mayBe = process.env.KEYTURN_MAY_SKIP // what cannot be installed on this machine
   const wrong = skips.filter(({ why }) => !mayBe || !why.includes(mayBe))
   if (process.env.CI === 'true' && wrong.length > 0) {
