@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, it } from 'node:test'
+import type { Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { type Looked, look } from '../../shared/lifecycle/fleet/look.js'
@@ -110,6 +111,37 @@ describe('a look at Google Secret Manager', () => {
     const { actions, calls } = await lookNow()
     assert.deepEqual(actions, ['start', 'check'])
     assert.ok(calls.includes('AccessSecretVersion'))
+  })
+
+  it('sees in the journal what was published, and not announced', async () => {
+    await announce(world.deps('a person'), world.ref.shown)
+    await world.store.note(await world.store.describe(world.ref), { checkedAt: world.env.time })
+    await world.run(world.newProcess(), { at: world.env.time + 1 })
+    assert.deepEqual((await lookNow()).actions, ['announce'])
+  })
+
+  it('sees in the journal a put that is open, at whatever call its process died', async () => {
+    await announce(world.deps('a person'), world.ref.shown)
+    await world.store.note(await world.store.describe(world.ref), { checkedAt: world.env.time })
+    const value = new SecretText(await world.currentText())
+    const token = `put-${'0'.repeat(32)}` as Token
+    const process = world.newProcess([{ at: 2, mode: 'after' }])
+    await world.run(process, { kind: 'put', token, at: world.env.time + 1 }, value).catch(() => undefined)
+    assert.ok(process.dead)
+    world.env.time += 20 * 60_000
+    const state = await world.store.describe(world.ref)
+    assert.ok(state.pending ?? state.loose[0], 'something is staged')
+    assert.ok((await lookNow()).actions.includes('resume'))
+  })
+
+  it('meets what somebody added once a day, also while the secret is paused', async () => {
+    await announce(world.deps('a person'), world.ref.shown)
+    await world.store.note(await world.store.describe(world.ref), { checkedAt: world.env.time })
+    await world.store.setPolicy(world.ref, { 'keyturn-mode': 'paused' })
+    addForeign(double(), world.ref, new SecretText(world.firstValue.replace('app_a', 'app_b')))
+    assert.deepEqual((await lookNow()).actions, [])
+    world.env.time += dayMs
+    assert.ok((await lookNow()).actions.includes('announce'))
   })
 
   it('meets a version that somebody added at the daily look', async () => {

@@ -4,7 +4,7 @@ import { RotationError } from '../../shared/core/errors.js'
 import type { Code } from '../../shared/core/ports/errors.js'
 import type { Consumer, Notifier } from '../../shared/core/ports/notifier.js'
 import type { Work } from '../../shared/core/ports/queue.js'
-import type { ConsumerPhase, Policy } from '../../shared/core/ports/words.js'
+import type { ConsumerPhase, Policy, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { type Looked, look } from '../../shared/lifecycle/fleet/look.js'
@@ -216,6 +216,19 @@ describe('a look, a queue, and work', () => {
     assert.deepEqual([ended.ends, ended.code], ['over', 'target_auth'])
   })
 
+  it('work that published and did not come to tell tells when it is delivered again', async () => {
+    const fleet = await Fleet.open()
+    await fleet.settle()
+    fleet.world.env.time += 31 * dayMs
+    await fleet.look()
+    const [work] = fleet.queue.take(fleet.world.env.time).filter(({ action }) => action === 'start')
+    assert.ok(work)
+    const events = fleet.events.length
+    await fleet.world.run(fleet.world.newProcess(), { at: fleet.world.env.time }) // as far as the first delivery came
+    assert.equal((await fleet.perform(work)).ends, 'over')
+    assert.deepEqual([await published(fleet), fleet.events.length], [1, events + 1])
+  })
+
   it('a week late it does what is still due, and nothing else', async () => {
     const fleet = await Fleet.open()
     await fleet.settle()
@@ -240,5 +253,30 @@ describe('a look, a queue, and work', () => {
     }
     fleet.world.env.time += laterMs
     assert.deepEqual(await fleet.look(), [{ ref: fleet.world.ref.shown, sent: 0, failure: { code: 'damaged', message: 'Cut off.' } }])
+  })
+})
+
+describe('a publication that came and went before everybody had heard of it', () => {
+  it('the one before it is told again: who heard of the other would stay on it', async () => {
+    const fleet = await Fleet.open({}, 'gcp')
+    await fleet.settle()
+    const { world } = fleet
+    await world.run(world.newProcess(), { at: world.env.time + 1 })
+    await fleet.act((deps) => announce(deps, world.ref.shown))
+    const first = (await world.store.describe(world.ref)).current?.id
+    const text = await world.currentText()
+    // Somebody is told of the next version, and its announcement is not over.
+    const state = await world.store.describe(world.ref)
+    const seen = { version: '9' as VersionId, phase: 'requested' as const, at: world.env.time }
+    await world.store.note(state, { seen: { web: seen }, sequence: { version: '9' as VersionId, value: state.publishedAt + 1 } })
+    assert.equal((await world.store.describe(world.ref)).current?.id, first)
+    const looks = fleet.looks
+    assert.equal((await fleet.act((deps) => announce(deps, world.ref.shown))).outcome, 'announced')
+    assert.equal(fleet.looks, looks + 1)
+    const after = (await world.store.describe(world.ref)).journal
+    assert.deepEqual([after?.announced, after?.sequence?.version], [first, first])
+    assert.ok((after?.sequence?.value ?? 0) > state.publishedAt + 1)
+    assert.equal(await world.currentText(), text)
+    assert.equal((await fleet.act((deps) => announce(deps, world.ref.shown))).outcome, 'none')
   })
 })

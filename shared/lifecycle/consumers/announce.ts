@@ -145,7 +145,7 @@ async function noteAnnounced(
   told: readonly Delivery[],
 ): Promise<{ readonly outcome: 'announced' | 'waiting'; readonly isNoted: boolean }> {
   const { current, journal } = state
-  if (current !== undefined && journal?.announced === current.id) {
+  if (current !== undefined && journal && !isDue(state)) {
     return { outcome: 'announced', isNoted: await noteMoves(tools, state, journal.seen ?? {}, told) }
   }
   const seen = told.length === 0 ? {} : { seen: seenBy(told, journal?.seen) }

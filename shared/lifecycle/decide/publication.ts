@@ -4,8 +4,14 @@ import type { Change } from '../../core/ports/notifier.js'
 import type { NotePatch, SecretView, VersionInfo } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
 
-/** Whether current still has to be announced. It is a level trigger: there is no outbox that could miss a value put by hand. */
-export const isDue = ({ current, journal }: SecretView): boolean => current?.hasValue === true && journal?.announced !== current.id
+/**
+ * Whether current still has to be announced. It is a level trigger: there is no outbox that could miss a value put by hand. It has to be once more where
+ * somebody was told of another version since: of one that came and went before everybody had heard of it.
+ */
+export function isDue({ current, journal }: SecretView): boolean {
+  if (current?.hasValue !== true) return false
+  return journal?.announced !== current.id || (journal.sequence !== undefined && journal.sequence.version !== current.id)
+}
 
 /** Whether current came from an emergency, as far as the journal or the token says. */
 export function wasEmergency({ journal, current }: SecretView): boolean {

@@ -45,11 +45,11 @@ export async function act(deps: Deps, { ref, action, at, whole }: Omit<Work, 'id
   const checked = action === 'start' ? await preflightPass(deps, ref) : []
   const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
   const { outcome, version, rewrote } = await rotate({ ...deps, checked }, { ...asked, ref, at })
-  const told = outcome === 'published' ? await announce(deps, ref) : undefined
+  const told = await announce(deps, ref) // also of what an earlier delivery of this work published, and did not come to tell
   return {
     outcome: version === undefined ? outcome : `${outcome} ${version}`,
     ...optional('rewrote', rewrote),
-    ...optional('again', told?.again),
+    ...optional('again', told.again),
   }
 }
 

@@ -50,7 +50,8 @@ async function lookAt(deps: Deps, listed: Listed, queue: Queue): Promise<Looked>
 async function dueWork(deps: Deps, listed: Listed): Promise<readonly Work[]> {
   const at = deps.env.now()
   const noted = notedView(listed)
-  if (noted !== undefined && (await dueActions(deps, noted)).length === 0) return []
+  // What somebody wrote past us shows only to who describes it: once a day, also while nothing may be started.
+  if (noted !== undefined && !isCheckDue(noted, at) && (await dueActions(deps, noted)).length === 0) return []
   const state = await viewOf(createTools(deps).store, listed)
   const cause = `look ${at - (at % intervalMs)}`
   const whole = isCheckDue(state, at) ? { whole: true as const } : {}

@@ -7,13 +7,16 @@ export const viewOf = async (store: SecretStore, listed: Listed): Promise<Secret
 
 /**
  * What the journal of a listing alone tells of a secret: it knows which version was announced last, and when that was published. It cannot tell that
- * somebody wrote since, which an event or the daily look does. undefined where the listing shows no such journal, or all there is to see.
+ * somebody wrote since, which an event or the daily look does. undefined where the journal shows that there is more, where the listing
+ * shows none, and where it shows all there is to see.
  */
 export function notedView(listed: Listed): SecretView | undefined {
   const { journal, policy } = listed
   const announced = journal?.announced
   if (isEnough(listed) || !journal || !announced || policy[`${prefix}rotator`] === undefined) return undefined
-  if (journal.sequence?.version !== announced) return undefined
+  const { rotation, unproven, condemned = [] } = journal
+  const isSettled = rotation === undefined || rotation.published === announced
+  if (!isSettled || unproven !== undefined || condemned.length > 0 || journal.sequence?.version !== announced) return undefined
   const publishedAt = journal.sequence.value
   return { ...listed, journal, current: { id: announced, createdAt: publishedAt, hasValue: true }, publishedAt, loose: [] }
 }
