@@ -1,0 +1,67 @@
+import { GoogleAuth } from 'google-auth-library'
+import { RotationError, systemCodeOf } from '../../../shared/core/errors.js'
+import { SecretText } from '../../../shared/core/secret-text.js'
+
+const scopes = ['https://www.googleapis.com/auth/cloud-platform']
+
+/** The platform's own credentials, found at the first call and kept for the next ones. Google's library renews the token in time. */
+export class Credentials {
+  readonly #queue: string
+  #auth: GoogleAuth | undefined
+  constructor(queue: string) {
+    this.#queue = queue
+  }
+
+  /** denied where there are none or they were refused; unavailable where no answer came, also when the signal fires. */
+  async token(signal: AbortSignal): Promise<SecretText> {
+    const projectId = this.#queue.split('/')[1] ?? '' // the library would look for one, although a token needs none
+    this.#auth ??= new GoogleAuth({ scopes, projectId })
+    try {
+      const token = await before(signal, this.#auth.getAccessToken())
+      if (!token) throw new Error('There is no token in the answer.')
+      return new SecretText(token)
+    } catch (cause) {
+      this.forget()
+      throw isRefused(cause) ? this.#deniedError() : this.#unansweredError(signal.aborted ? 'no answer in time' : systemCodeOf(cause))
+    }
+  }
+
+  /** The next call asks for a new token. */
+  forget(): void {
+    this.#auth = undefined
+  }
+
+  // Neither has the library's error as its cause, which holds the whole request and answer.
+  #deniedError(): RotationError {
+    return new RotationError('denied', `There are no valid credentials for ${this.#queue}.`, {
+      next: 'Give the function a service account; on another machine run gcloud auth application-default login.',
+    })
+  }
+  #unansweredError(why = 'no answer'): RotationError {
+    return new RotationError('unavailable', `There is no token for ${this.#queue} yet (${why}).`, {
+      next: 'Check that the metadata server, or who else gives the token, can be reached; it is asked again.',
+    })
+  }
+}
+
+/** Whether there is nothing usable: a request was refused, or the library says so without a request. */
+function isRefused(cause: unknown): boolean {
+  if (typeof cause !== 'object' || cause === null) return false
+  const status = 'status' in cause && typeof cause.status === 'number' ? cause.status : undefined
+  if (status !== undefined) return status >= 400 && status < 500 && status !== 429
+  return !('config' in cause) && !(cause instanceof DOMException) && ['ENOENT', 'EACCES', undefined].includes(systemCodeOf(cause))
+}
+
+/** On Google's machines the library asks for a token without a time limit. */
+async function before<T>(signal: AbortSignal, made: Promise<T>): Promise<T> {
+  let stop = () => {}
+  const over = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([made, over])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

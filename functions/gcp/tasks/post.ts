@@ -1,0 +1,41 @@
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { SecretText } from '../../../shared/core/secret-text.js'
+
+/** What the service answered, with any status. */
+export interface Answer {
+  readonly status: number
+  /** At most 64 KiB of it. */
+  readonly body: string
+}
+
+const answerBytesMax = 65_536
+
+/** Posts JSON once, and follows no redirect. Rejects with the system's error where no answer comes, or when the signal fires. */
+export function post(url: URL, token: SecretText, body: string, signal: AbortSignal): Promise<Answer> {
+  const headers = {
+    authorization: `Bearer ${token.reveal()}`,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'user-agent': 'keyturn',
+  }
+  return new Promise((resolve, reject) => {
+    const send = url.protocol === 'http:' ? httpRequest : httpsRequest
+    const sent = send(url, { method: 'POST', headers, signal }, (answer) => {
+      const chunks: Buffer[] = []
+      let bytes = 0
+      const finish = () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8', 0, answerBytesMax) })
+      answer.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        chunks.push(chunk)
+        if (bytes <= answerBytesMax) return
+        finish()
+        answer.destroy()
+      })
+      answer.on('error', reject)
+      answer.on('end', finish)
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}

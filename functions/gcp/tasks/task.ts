@@ -1,0 +1,20 @@
+import { optional } from '../../../shared/core/optional.js'
+import type { Work } from '../../../shared/core/ports/queue.js'
+import type { TasksSettings } from './settings.js'
+
+/** The longest that the platform lets a function of this kind run, in which Cloud Tasks waits for its answer. */
+const dispatchDeadline = '900s'
+
+/** The task that carries a piece of work, as the service takes it. */
+export const taskOf = ({ queue, url, account }: TasksSettings, work: Work, notBefore?: number) => ({
+  name: `${queue}/tasks/${work.id}`,
+  ...optional('scheduleTime', notBefore === undefined ? undefined : new Date(notBefore).toISOString()),
+  dispatchDeadline,
+  httpRequest: {
+    url,
+    httpMethod: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify(work)).toString('base64'),
+    oidcToken: { serviceAccountEmail: account, audience: url },
+  },
+})
