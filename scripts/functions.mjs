@@ -1,14 +1,19 @@
-// Makes one file per function, with one cloud's SDK and only the rotators that KEYTURN_ROTATORS names (default: postgres). The same sources give the
+// Makes one file per function (of all clouds, or of those that are named), with one cloud's SDK and only the rotators that KEYTURN_ROTATORS names (default: postgres). The same sources give the
 // same bytes: nothing in them comes from the machine or the time.
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { zipSync } from 'fflate'
 
+const framework = '@google-cloud/functions-framework'
 const functions = [
   { cloud: 'aws', name: 'rotate' },
   { cloud: 'aws', name: 'jwks' },
+  // These announce, so that they hold every notifier. The framework that runs them is not in the bundle: the package that is deployed declares it.
+  ...['rotate', 'sweep', 'work', 'invoke'].map((name) => ({ cloud: 'gcp', name, notifiers: true, framework })),
+  { cloud: 'gcp', name: 'jwks', framework },
 ]
 /** The SDK of each cloud. In the bundle of another cloud it is an error. */
 const sdks = { aws: /node_modules\/(@aws-sdk|@smithy)\//, gcp: /node_modules\/(@google-cloud|google-)/, azure: /node_modules\/@azure\// }
@@ -32,7 +37,7 @@ const lazyImports = (which) => ({
 const external = (_, path) => ({ path, external: true })
 /** Keeps, of each chosen row, the entry file with the row's name and the parts in the folder of that name. Their own imports follow. */
 const leaveOut = (chosen) => (room, path) =>
-  (chosen[room] ?? []).some((name) => path === `./${name}.js` || path.startsWith(`./${name}/`))
+  chosen[room] === 'all' || (chosen[room] ?? []).some((name) => path === `./${name}.js` || path.startsWith(`./${name}/`))
     ? undefined
     : { path: 'part', namespace: 'left-out' }
 
@@ -60,7 +65,7 @@ function chooseRotators(offered, text = process.env.KEYTURN_ROTATORS) {
 }
 
 /** CommonJS: it starts faster than ESM. Module fields first: they shake better. */
-async function bundle({ cloud, name }, folder, rotators) {
+async function bundle({ cloud, name, notifiers, framework: runner }, folder, rotators) {
   const outfile = join(folder, cloud, name, 'index.js')
   const { metafile } = await build({
     entryPoints: [`functions/${cloud}/${name}.ts`],
@@ -71,15 +76,15 @@ async function bundle({ cloud, name }, folder, rotators) {
     format: 'cjs',
     target: 'node20',
     mainFields: ['module', 'main'],
-    external: ['pg-native', 'pg-cloudflare'],
+    external: ['pg-native', 'pg-cloudflare', ...(runner ? [runner] : [])],
     sourcemap: 'external',
     legalComments: 'none',
     metafile: true,
     logLevel: 'warning',
     // A text, because esbuild would make a module of its own for a list, which every other module would call.
     define: { KEYTURN_BUNDLED_ROTATORS: JSON.stringify(rotators.join()) },
-    // A function announces nothing: the bundle holds only the form of a notifier's settings, which reading a configuration needs.
-    plugins: [lazyImports(leaveOut({ rotators }))],
+    // Where a function announces nothing, the bundle holds only the form of a notifier's settings, which reading a configuration needs.
+    plugins: [lazyImports(leaveOut({ rotators, notifiers: notifiers ? 'all' : [] }))],
   })
   const inputs = Object.keys(metafile.inputs)
   const otherSdks = Object.entries(sdks).filter(([other]) => other !== cloud)
@@ -92,7 +97,23 @@ async function bundle({ cloud, name }, folder, rotators) {
   if (missing.length > 0) throw new Error(`functions/${cloud}/${name} lacks the entry file of ${missing.join(', ')}`)
   return { file: outfile, bytes: statSync(outfile).size, rotates }
 }
-const storeOf = { aws: 'shared/stores/aws-secrets-manager' }
+const storeOf = { aws: 'shared/stores/aws-secrets-manager', gcp: 'shared/stores/gcp-secret-manager' }
+
+/** The archive that is deployed: the bundle, and a package that declares what runs it. Times are fixed, so that the same sources give the same bytes. */
+function writeArchive({ cloud, name, framework: runner }, file) {
+  const { version, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const manifest = {
+    name: `keyturn-${name}`,
+    version,
+    private: true,
+    main: 'index.js',
+    engines: { node: '>=20' },
+    dependencies: { [runner]: devDependencies[runner] },
+  }
+  const entries = { 'index.js': readFileSync(file), 'package.json': Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) }
+  const options = { level: 9, mtime: new Date(1980, 0, 1) } // in local time, as the format has it
+  writeFileSync(`dist/functions/${cloud}/${name}.zip`, zipSync(entries, options))
+}
 
 const sizeOf = ({ cloud, name }, rotators, { file, bytes }) =>
   `${cloud}/${name}  ${rotators.join(',')}: ${bytes} bytes, packed ${gzipSync(readFileSync(file), { level: 9 }).length}`
@@ -100,8 +121,10 @@ const sizeOf = ({ cloud, name }, rotators, { file, bytes }) =>
 const offered = await readOffered()
 const chosen = chooseRotators(offered)
 const rotating = []
-for (const one of functions) {
+const clouds = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+for (const one of functions.filter(({ cloud }) => clouds.length === 0 || clouds.includes(cloud))) {
   const made = await bundle(one, 'dist/functions', chosen)
+  if (one.framework && process.argv.includes('--zip')) writeArchive(one, made.file)
   if (made.rotates) rotating.push(one)
   console.log(sizeOf(one, chosen, made))
 }

@@ -58,6 +58,11 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
     ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'shared/stores/aws-secrets-manager'],
     'one cloud, its own store and no other',
   ],
+  [
+    'functions/gcp/',
+    ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'shared/notifiers/registry', 'shared/stores/gcp-secret-manager'],
+    'one cloud, its own store and no other',
+  ],
   ['cli/', ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'package.json'], 'the command line calls the app'],
 ]
 

@@ -12,8 +12,8 @@ import { logLine } from './function-log.js'
 import { inferPolicy } from './infer.js'
 import type { Environment, Platform } from './platform.js'
 
-/** What differs from call to call. */
-export interface Invocation extends Pick<Deps, 'store' | 'holder' | 'readAdmin'> {
+/** What differs from call to call. `loadNotifier`: absent where a function tells nobody. */
+export interface Invocation extends Pick<Deps, 'store' | 'holder' | 'readAdmin'>, Partial<Pick<Deps, 'loadNotifier'>> {
   readonly leaseMs: number
   readonly sensitive?: readonly SecretText[]
 }
@@ -27,7 +27,7 @@ export class FunctionApp<S extends SecretStore> {
   readonly #platform: Platform
   readonly #configuration: () => Promise<Configuration>
 
-  /** `given` replaces the clock and the like in tests. */
+  /** `given` replaces the clock and the like. */
   constructor(environment: Environment, platform: Platform, open: (env: Env) => S, given: Partial<Env> = {}) {
     this.#platform = platform
     this.#config = readFunctionConfig(environment, platform)
@@ -53,7 +53,7 @@ export class FunctionApp<S extends SecretStore> {
       infer: inferPolicy,
       environment: this.#config.policy,
       configuration: this.#configuration,
-      loadNotifier: tellsNobody,
+      loadNotifier: invocation.loadNotifier ?? tellsNobody,
       openPlace: async ({ name, at }) => {
         this.#assertOwn(name, at)
         // Without the token of this rotation, which is only for the rotated secret.

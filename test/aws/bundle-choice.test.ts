@@ -19,7 +19,7 @@ describe('KEYTURN_ROTATORS: what was chosen is in the bundle of a function, and 
   })
   after(() => rm(folder, { recursive: true, force: true }))
   const bundled = async (rotators: string): Promise<string> => {
-    run(folder, process.execPath, ['scripts/functions.mjs'], { KEYTURN_ROTATORS: rotators })
+    run(folder, process.execPath, ['scripts/functions.mjs', 'aws'], { KEYTURN_ROTATORS: rotators })
     return readFile(join(folder, built), 'utf8')
   }
 
@@ -42,7 +42,7 @@ describe('KEYTURN_ROTATORS: what was chosen is in the bundle of a function, and 
 
   it('a rotator for trials is not offered', () => {
     assert.throws(
-      () => run(folder, process.execPath, ['scripts/functions.mjs'], { KEYTURN_ROTATORS: 'memory-a' }),
+      () => run(folder, process.execPath, ['scripts/functions.mjs', 'aws'], { KEYTURN_ROTATORS: 'memory-a' }),
       (cause: { stderr?: string }) => cause.stderr?.includes(`names memory-a; known are ${offeredKinds.join(', ')}`) === true,
     )
   })

@@ -39,7 +39,7 @@ describe('the package of the AWS function, offline and without credentials', () 
   let task = ''
   before(async () => {
     folder = await checkout()
-    run(folder, process.execPath, ['scripts/functions.mjs'])
+    run(folder, process.execPath, ['scripts/functions.mjs', 'aws'])
     plain = await template()
     hashes = await Promise.all([bundle(), zip()].map(hashOf))
     task = await unpacked(zip())
@@ -60,7 +60,7 @@ describe('the package of the AWS function, offline and without credentials', () 
 
   it('is at most 400 KB, and the same to the byte when it is built again', async () => {
     assert.ok((await readFile(zip())).length <= 400 * 1024)
-    run(folder, process.execPath, ['scripts/functions.mjs'])
+    run(folder, process.execPath, ['scripts/functions.mjs', 'aws'])
     serverless(folder)
     assert.deepEqual(await Promise.all([bundle(), zip()].map(hashOf)), hashes)
     const text = await readFile(bundle(), 'utf8')
@@ -70,7 +70,7 @@ describe('the package of the AWS function, offline and without credentials', () 
 
   it('names a rotator that there is not, and those that there are', () => {
     assert.throws(
-      () => run(folder, process.execPath, ['scripts/functions.mjs'], { KEYTURN_ROTATORS: 'postgras' }),
+      () => run(folder, process.execPath, ['scripts/functions.mjs', 'aws'], { KEYTURN_ROTATORS: 'postgras' }),
       (cause: { stderr?: string }) => /KEYTURN_ROTATORS names postgras; known are postgres, rds, /.test(cause.stderr ?? ''),
     )
   })
@@ -169,7 +169,7 @@ describe('the package of the AWS function, offline and without credentials', () 
   })
 
   it('says how large it is with each rotator, and with all of them', () => {
-    const said = run(folder, process.execPath, ['scripts/functions.mjs', '--sizes'])
+    const said = run(folder, process.execPath, ['scripts/functions.mjs', 'aws', '--sizes'])
     assert.deepEqual(
       said.split('\n').flatMap((line) => /^aws\/rotate {2}([a-z,-]+): \d+ bytes, packed \d+$/.exec(line)?.[1] ?? []),
       [...offeredKinds, offeredKinds.join()],

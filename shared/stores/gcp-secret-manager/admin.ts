@@ -10,8 +10,9 @@ import { goesByAlias, ourAliases, pointedBy } from './aliases.js'
 import { assertAnnotationsFit } from './annotations.js'
 import { isThere } from './api.js'
 import type { OpenClient } from './client.js'
+import { gcpOptions } from './environment.js'
 import { infoOf } from './line.js'
-import { readLocations, refOf, resourceOf, type SecretName } from './names.js'
+import { refOf, resourceOf, type SecretName } from './names.js'
 import { isPlace, placeLabel, placeName, readPlace, stateKey } from './place.js'
 import { policyOf } from './reader.js'
 import { type ScheduleChange, scheduleChange, topicError, wantsNotices, withoutSchedule } from './schedule.js'
@@ -19,20 +20,12 @@ import { bytesOf } from './staged.js'
 import type { Secret } from './wire.js'
 
 const idCharactersMax = 255
-const locationsField = 'KEYTURN_GCP_LOCATIONS'
 
 /** The store with a person's rights: it makes and removes staging places, and writes policy. */
 export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretStoreAdmin {
-  /**
-   * Reads GOOGLE_CLOUD_PROJECT and KEYTURN_GCP_LOCATIONS. The vendor's client finds the rest. bad_config for what is not a location, and where that
-   * client would log every payload.
-   */
-  static openFrom = (environment: Readonly<Record<string, string | undefined>>, env: Env, open?: OpenClient): GcpSecretManagerAdmin => {
-    if (environment.GOOGLE_SDK_NODE_LOGGING) throw loggingError()
-    const project = optional('project', environment.GOOGLE_CLOUD_PROJECT || undefined)
-    const locations = readLocations(environment[locationsField] ?? '', locationsField)
-    return new GcpSecretManagerAdmin({ env, ...project, locations, ...optional('open', open) })
-  }
+  /** As `gcpOptions` says. */
+  static openFrom = (environment: Readonly<Record<string, string | undefined>>, env: Env, open?: OpenClient): GcpSecretManagerAdmin =>
+    new GcpSecretManagerAdmin({ ...gcpOptions(environment, env), ...optional('open', open) })
 
   async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {
     const bytes = bytesOf(value)
@@ -135,12 +128,6 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     })
   }
 }
-
-const loggingError = (): RotationError =>
-  new RotationError('bad_config', "With GOOGLE_SDK_NODE_LOGGING Google's client writes every value to the log.", {
-    field: 'GOOGLE_SDK_NODE_LOGGING',
-    next: 'Unset it.',
-  })
 
 function assertPlaceFits(name: SecretName): void {
   const { secret } = placeName(name)

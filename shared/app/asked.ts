@@ -1,0 +1,94 @@
+import * as v from 'valibot'
+import { RotationError } from '../core/errors.js'
+import { parsedJson } from '../core/json.js'
+import { optional } from '../core/optional.js'
+import { consumerPhases, type VersionId } from '../core/ports/words.js'
+import { announce } from '../lifecycle/consumers/announce.js'
+import { answersOf } from '../lifecycle/consumers/answers.js'
+import { noteSeen } from '../lifecycle/consumers/seen.js'
+import { statusOf } from '../lifecycle/fleet/status.js'
+import { retirePass } from '../lifecycle/retirement/retire.js'
+import { rotate } from '../lifecycle/rotation/rotate.js'
+import { shownLook, verifyCurrent } from '../lifecycle/secret/adopt.js'
+import type { Deps } from '../lifecycle/secret/deps.js'
+
+const bytesMax = 16_384
+const text = v.pipe(v.string(), v.minLength(1), v.maxLength(512))
+const form = v.variant('action', [
+  v.strictObject({ action: v.literal('rotate'), ref: text, emergency: v.optional(v.boolean(), false), reason: v.exactOptional(text) }),
+  v.strictObject({ action: v.literal('verify'), ref: text }),
+  v.strictObject({ action: v.literal('retire'), ref: text }),
+  v.strictObject({ action: v.literal('status'), ref: text }),
+  v.strictObject({
+    action: v.literal('seen'),
+    ref: text,
+    consumer: text,
+    phase: v.optional(v.picklist(consumerPhases), 'drained'),
+    publication: v.exactOptional(text),
+  }),
+])
+/** What somebody asks a deployed function to do with one secret. */
+export type Asked = v.InferOutput<typeof form>
+
+/** Reads a request of `{action, ref, …}`. bad_event with the field. */
+export function readAsked(body: string): Asked {
+  const result = body.length > bytesMax ? undefined : v.safeParse(form, parsedJson(body))
+  if (result?.success) return result.output
+  const field = result?.issues?.[0].path?.map(({ key }) => String(key)).join('.')
+  throw new RotationError('bad_event', `The request is not readable${field ? ` (${field})` : ''}.`, {
+    ...optional('field', field || undefined),
+    next: 'Send JSON, such as {"action":"rotate","ref":"NAME"}. The actions are rotate, verify, retire, status and seen.',
+  })
+}
+
+/** Does what was asked. The answer holds names, ids, times and codes, and nothing of a value. It throws what the lifecycle throws. */
+export async function answerAsked(deps: Deps, asked: Asked): Promise<Readonly<Record<string, unknown>>> {
+  const { ref } = asked
+  if (asked.action === 'rotate') return rotateAsked(deps, asked)
+  if (asked.action === 'verify') return { ref, says: shownLook(await verifyCurrent(deps, ref)) }
+  if (asked.action === 'status') return statusAsked(deps, ref)
+  if (asked.action === 'seen') {
+    const { consumer, phase, publication } = asked
+    const noted = await noteSeen(deps, ref, { consumer, phase, ...optional('version', publication as VersionId | undefined) })
+    return { ref: noted.ref.shown, consumer, phase, version: noted.version }
+  }
+  const { told, outcome } = await announce(deps, ref)
+  const { entries } = await retirePass(deps, ref)
+  return { ref, announcement: outcome, consumers: answersOf(told), entries: entries.map(({ id, state, why }) => ({ id, state, why })) }
+}
+
+async function rotateAsked(deps: Deps, { ref, emergency, reason }: Extract<Asked, { action: 'rotate' }>) {
+  if (emergency && reason === undefined) {
+    throw new RotationError('bad_event', 'An emergency needs a reason, which is recorded.', { field: 'reason', next: 'Send a reason.' })
+  }
+  const kind = emergency ? 'emergency' : 'rotate'
+  const result = await rotate(deps, { kind, ref, at: deps.env.now(), ...optional('reason', reason) })
+  const { outcome: announcement } = await announce(deps, result.ref.shown)
+  return {
+    ref: result.ref.shown,
+    outcome: result.outcome,
+    version: result.version ?? null,
+    previous: result.previous ?? null,
+    announcement,
+  }
+}
+
+async function statusAsked(deps: Deps, ref: string) {
+  const { state, next, announced, retiring, nextAt } = await statusOf(deps, ref)
+  return {
+    ref: state.ref.shown,
+    version: state.current?.id ?? null,
+    publishedAt: state.publishedAt,
+    code: state.journal?.code ?? null,
+    announced,
+    nextAt: nextAt ?? null,
+    next: next.do,
+    retiring: retiring.map(({ id, state: phase, notBefore }) => ({ id, state: phase, notBefore })),
+    consumers: Object.entries(state.journal?.seen ?? {}).map(([consumer, { phase, version, code }]) => ({
+      consumer,
+      phase,
+      version,
+      code: code ?? null,
+    })),
+  }
+}
