@@ -154,7 +154,13 @@ export class CloudTasksDouble {
   }
   /** From now on it delivers by itself what its clock says is due. */
   run(everyMs: number): void {
-    this.#timer = setInterval(() => void this.dispatch(), everyMs).unref()
+    let busy = false
+    const pass = async () => {
+      if (busy) return
+      busy = true
+      await this.dispatch().finally(() => (busy = false))
+    }
+    this.#timer = setInterval(() => void pass(), everyMs).unref()
   }
 
   async #deliver(task: Task): Promise<Delivery> {

@@ -79,7 +79,7 @@ function string(value: unknown, at: string): string {
 }
 function headersOf(value: unknown): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null) throw invalid('headers must be an object')
-  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, string(text, `headers.${name}`)]))
+  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name.toLowerCase(), string(text, `headers.${name}`)]))
 }
 function taskName(name: string, queue: string): string {
   const [, parent, id = ''] = /^(.*)\/tasks\/([^/]*)$/.exec(name) ?? []
