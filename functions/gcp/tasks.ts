@@ -21,7 +21,7 @@ const pauseMsBase = 500
 
 /**
  * The queue on Google Cloud Tasks. A task has the id of its work as its name, and the service takes no second task of that name for hours after the first one
- * ran: it counts as sent. What is still due then is found by a look of the next interval, which names it anew. Keep one for a process: it has the credentials.
+ * ran: it counts as sent. What is still due then is found by a look of the next interval, which gives it another name. Keep one for a process: it has the credentials.
  */
 export class CloudTasks implements Queue {
   /** The service takes 30 days. The hour is for clocks that differ. */
