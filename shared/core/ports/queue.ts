@@ -16,12 +16,12 @@ export interface Work {
 }
 
 /**
- * Carries work from a look to who does it: at least once, in any order. It need not tell two messages of one id apart, and it may not lose one because
- * another had its id.
+ * Carries work from a look to who does it: at least once, in any order. It need not tell two messages of one id apart. Where it leaves a second one out, the
+ * work is still due at the next interval's look, under another id.
  */
 export interface Queue {
   /** How far ahead a message can be sent, in milliseconds. What waits longer is found by the next look. */
   readonly delayMsMax: number
-  /** `notBefore`: in epoch milliseconds; absent: at once. unavailable, throttled, denied. */
+  /** `notBefore`: in epoch milliseconds; absent: at once. unavailable, throttled, denied, bad_config. */
   send(work: Work, notBefore?: number): Promise<void>
 }

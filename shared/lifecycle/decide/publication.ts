@@ -6,7 +6,7 @@ import type { RotationRequest } from '../../core/ports/words.js'
 
 /**
  * Whether current still has to be announced. It is a level trigger: there is no outbox that could miss a value put by hand. It has to be once more where
- * somebody was told of another version since: of one that came and went before everybody had heard of it.
+ * somebody was notified of another version since: of one that came and went before everybody had heard of it.
  */
 export function isDue({ current, journal }: SecretView): boolean {
   if (current?.hasValue !== true) return false
