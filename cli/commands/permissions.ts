@@ -35,17 +35,17 @@ export const permissions = (): Command =>
     .action(
       action(async ({ app, output }, refText: string, options: PermissionsOptions) => {
         const found = await app.permissions(wishOf(refText, options))
-        const { shown, grants } = found
+        const { shown, grants, notes } = found
         const lines = found.lines(options.format)
         const json = grants.map(({ only = null, permissions: names, ...grant }) => ({ ...grant, only, permissions: [...names] }))
-        output.result({ ref: shown, format: options.format, grants: json, text: lines.join('\n') }, lines)
+        output.result({ ref: shown, format: options.format, grants: json, notes: [...notes], text: lines.join('\n') }, lines)
       }),
     )
 
 function wishOf(refText: string, options: PermissionsOptions): PermissionsWish {
   const { for: one, member, admin, destroysLater = false } = options
   if (member !== undefined && one === undefined) {
-    throw new RotationError('bad_event', 'Nothing says whose member this is.', { field: 'member', next: 'Say it with --for.' })
+    throw new RotationError('bad_event', '--member needs --for.', { field: 'member', next: 'Say with --for whose member it is.' })
   }
   return {
     refText,

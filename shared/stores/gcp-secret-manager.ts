@@ -28,10 +28,12 @@ import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
 import { dispose } from './gcp-secret-manager/dispose.js'
 import { classify, sayError, setupError } from './gcp-secret-manager/errors.js'
 import { joined } from './gcp-secret-manager/listing.js'
-import { kind, readName, refOf, type SecretName } from './gcp-secret-manager/names.js'
+import { isPlaceError, kind, readName, readProject, readSecret, refOf, type SecretName, saysProject } from './gcp-secret-manager/names.js'
 import { isPlace, type JournalWrite, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
 import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
 import { bytesOf, textOf, valueBytesMax } from './gcp-secret-manager/staged.js'
+
+const projectField = 'GOOGLE_CLOUD_PROJECT'
 
 /** How the service is reached. */
 export interface GcpOptions {
@@ -58,20 +60,23 @@ export class GcpSecretManager implements SecretStore {
     this.env = env
     this.api = new Api(open, env)
     this.#locations = locations
-    this.#project = project
+    this.#project = project && readProject(project, projectField)
   }
 
   close = (): Promise<void> => this.api.close()
 
   /** Reads a name that a person or an event gave, without a call unless it says no project. */
   protected async nameOf(text: string): Promise<SecretName> {
-    const { version: _, ...name } = readName(text, text.includes('/') ? undefined : await this.#ownProject())
-    return name
+    return readSecret(text, saysProject(text) ? undefined : await this.#ownProject(text))
   }
-  async #ownProject(): Promise<string> {
-    this.#project ??= await this.api.projectId().catch((cause: unknown) => {
-      throw classify(cause) === 'bad_config' ? noProjectError(cause) : (setupError(cause, 'the secrets') ?? cause)
-    })
+  async #ownProject(shown: string): Promise<string> {
+    this.#project ??= await this.api.projectId().then(
+      (project) => readProject(project, projectField),
+      (cause: unknown) => {
+        if (cause instanceof RotationError) throw cause
+        throw setupError(cause, { shown }) ?? (classify(cause) === 'bad_config' ? noProjectError(cause) : cause)
+      },
+    )
     return this.#project
   }
   /** What the API takes for a ref. */
@@ -81,11 +86,8 @@ export class GcpSecretManager implements SecretStore {
     const name = await this.nameOf(text)
     const secret = await this.found(`gcp:${name.secret}`, () => this.api.getFirst(name))
     const ref = refOf(name, secret.resource)
-    if (!isPlace(secret)) return ref
-    throw new RotationError('bad_event', `${ref.shown} is the staging place of another secret.`, {
-      field: 'ref',
-      next: 'Name the secret itself.',
-    })
+    if (isPlace(secret)) throw isPlaceError(ref.shown)
+    return ref
   }
 
   async describe(ref: SecretRef): Promise<SecretState> {
@@ -161,7 +163,7 @@ export class GcpSecretManager implements SecretStore {
    * others are still listed. The journals are in the listing, too, which may be hours old.
    */
   async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed> {
-    const project = await this.#ownProject()
+    const project = await this.#ownProject('the list of secrets')
     yield* this.#listIn({ project }, filter)
     for (const location of this.#locations) {
       try {
@@ -231,7 +233,7 @@ const noPlaceError = ({ shown }: SecretRef): RotationError =>
   })
 
 function unlistedError(shown: string, cause: unknown): RotationError {
-  if (cause instanceof RotationError) return cause
+  if (cause instanceof RotationError && cause.code !== 'unavailable') return cause
   return new RotationError(classify(cause), `The secrets of ${shown} could not be listed (${sayError(cause)}).`, {
     cause,
     next: 'Check KEYTURN_GCP_LOCATIONS, and that the endpoint of this location can be reached.',
@@ -241,6 +243,6 @@ function unlistedError(shown: string, cause: unknown): RotationError {
 const noProjectError = (cause: unknown): RotationError =>
   new RotationError('bad_config', 'Nothing says in which project of Google Cloud the secret is.', {
     cause,
-    field: 'GOOGLE_CLOUD_PROJECT',
+    field: projectField,
     next: 'Set GOOGLE_CLOUD_PROJECT, or write gcp:projects/PROJECT/secrets/NAME.',
   })

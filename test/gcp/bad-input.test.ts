@@ -53,7 +53,7 @@ const apiOff = {
   arrange: () => line.double.disabledIn.add('p'),
   code: 'bad_config',
   says: `The Secret Manager API is not enabled in project 123456789012, which has gcp:${db}.`,
-  next: 'Run gcloud services enable secretmanager.googleapis.com --project 123456789012, and try again after some minutes.',
+  next: 'Run gcloud services enable secretmanager.googleapis.com --project=123456789012, and try again after some minutes.',
 }
 const cases: readonly Case[] = [
   {
@@ -83,7 +83,7 @@ const cases: readonly Case[] = [
     arrange: () => line.double.deny.add('secretmanager.versions.access'),
     code: 'denied',
     says: `secretmanager.versions.access is denied on gcp:${key}, or gcp:${key} does not exist.`,
-    next: 'Grant a role with secretmanager.versions.access on the secret, and check its name.',
+    next: `Grant a role with secretmanager.versions.access on the secret, and check the name: keyturn permissions gcp:${key} prints what is needed.`,
   },
   {
     what: 'a permission that is denied on the staging place alone',
@@ -94,7 +94,18 @@ const cases: readonly Case[] = [
     },
     code: 'denied',
     says: `secretmanager.secrets.update is denied on gcp:${staging}, or gcp:${staging} does not exist.`,
-    next: 'Grant a role with secretmanager.secrets.update on the secret, and check its name.',
+    next: `Grant a role with secretmanager.secrets.update on the secret, and check the name: keyturn permissions gcp:${key} prints what is needed.`,
+  },
+  {
+    what: 'a staging place that may not be seen',
+    row: 'a permission is denied',
+    words: ['rotate', 'gcp:db'],
+    arrange: () => {
+      line.double.mayNot = (permission, resource) => permission === 'secretmanager.secrets.get' && resource.endsWith('--pending')
+    },
+    code: 'denied',
+    says: `secretmanager.secrets.get is denied on gcp:${staging}, or gcp:${staging} does not exist.`,
+    next: `Grant a role with secretmanager.secrets.get on the secret, and check the name: keyturn permissions gcp:${key} prints what is needed. A staging place that is gone is denied, too: then a person runs keyturn recover gcp:${key} --yes.`,
   },
   {
     what: 'a secret without a version, to rotate',
@@ -162,6 +173,25 @@ const cases: readonly Case[] = [
     says: '"gcp:a.b" does not name a secret of Google Cloud.',
     next: 'Write gcp:projects/PROJECT/secrets/NAME. A name has A-Z a-z 0-9 _ -, at most 255 of them.',
   },
+  {
+    what: 'a project that cannot be one',
+    row: 'the name is not allowed',
+    words: ['status', 'gcp:projects/Shop/secrets/db'],
+    code: 'bad_event',
+    field: 'ref',
+    says: '"gcp:projects/Shop/secrets/db" does not name a secret of Google Cloud: "Shop" is not the id or the number of a project.',
+    next: 'Write gcp:projects/PROJECT/secrets/NAME, or gcp:projects/PROJECT/locations/LOCATION/secrets/NAME for a regional secret.',
+  },
+  ...['status', 'rotate', 'permissions', 'put'].map((command) => ({
+    what: `a version in the place of a secret, to ${command}`,
+    row: 'the name is not allowed',
+    words: [command, `gcp:${db}/versions/3`],
+    stdin: value,
+    code: 'bad_event',
+    field: 'ref',
+    says: `"gcp:${db}/versions/3" names a version, and Keyturn works on the whole secret.`,
+    next: `Write gcp:${db}.`,
+  })),
   {
     what: 'a name whose staging place would have none',
     row: 'the name is not allowed',

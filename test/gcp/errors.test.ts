@@ -179,7 +179,7 @@ describe('errors of calls', () => {
 describe('what a person can fix', () => {
   const asked = 'gcp:projects/p/secrets/db'
   const saidOf = (cause: unknown) => {
-    const { code, message, next } = setupError(cause, asked) ?? assert.fail('no error')
+    const { code, message, next } = setupError(cause, { shown: asked, host: 'secretmanager.googleapis.com' }) ?? assert.fail('no error')
     return { code, message, next }
   }
 
@@ -191,7 +191,7 @@ describe('what a person can fix', () => {
       assert.deepEqual(saidOf(cause), {
         code: 'denied',
         message: `secretmanager.versions.access is denied on ${asked}, or ${asked} does not exist.`,
-        next: 'Grant a role with secretmanager.versions.access on the secret, and check its name.',
+        next: `Grant a role with secretmanager.versions.access on the secret, and check the name: keyturn permissions ${asked} prints what is needed.`,
       })
       assert.equal(sayError(cause), 'PERMISSION_DENIED: secretmanager.versions.access')
     })
@@ -201,7 +201,7 @@ describe('what a person can fix', () => {
     const wanted = {
       code: 'bad_config',
       message: `The Secret Manager API is not enabled in project 123456789012, which has ${asked}.`,
-      next: 'Run gcloud services enable secretmanager.googleapis.com --project 123456789012, and try again after some minutes.',
+      next: 'Run gcloud services enable secretmanager.googleapis.com --project=123456789012, and try again after some minutes.',
     }
     const cause = await caught(client.getSecret({ name }))
     assert.deepEqual(saidOf(cause), wanted)
@@ -225,16 +225,56 @@ describe('what a person can fix', () => {
     assert.equal(classify(grpc(7, 'Permission denied on resource project typo.')), 'bad_config')
   })
 
+  it('a permission that the platform asks for on the project is granted there', () => {
+    const denied = (permission: string) => grpc(7, `Permission '${permission}' denied on resource (or it may not exist).`)
+    const create = setupError(denied('secretmanager.secrets.create'), { shown: `${asked}--pending` })
+    assert.deepEqual(
+      [create?.message, create?.next],
+      [
+        `secretmanager.secrets.create is denied on the project of ${asked}--pending, or the project of ${asked}--pending does not exist.`,
+        `Grant a role with secretmanager.secrets.create on the project, and check the name: keyturn permissions ${asked} prints what is needed.`,
+      ],
+    )
+    const list = setupError(denied('secretmanager.secrets.list'), { shown: 'gcp:projects/p' })
+    assert.equal(
+      list?.next,
+      'Grant a role with secretmanager.secrets.list on the project, and check the name: keyturn permissions gcp:projects/p/secrets/NAME prints what is needed.',
+    )
+  })
+
+  it('a staging place that is denied may be gone, and the command is named that makes it again', () => {
+    const cause = grpc(7, "Permission 'secretmanager.secrets.get' denied on resource (or it may not exist).")
+    assert.match(setupError(cause, { shown: `${asked}--pending` })?.next ?? '', new RegExp(`keyturn recover ${asked} --yes`))
+    assert.doesNotMatch(setupError(cause, { shown: asked })?.next ?? '', /recover/)
+  })
+
+  it('a service that cannot be reached is named by its host, and one that answers is not', () => {
+    const host = 'secretmanager.europe-west3.rep.googleapis.com'
+    for (const cause of [grpc(14, 'Name resolution failed'), grpc(4, 'late'), Object.assign(new Error('x'), { code: 'EAI_AGAIN' })]) {
+      const error = setupError(new CallError('getSecret', cause), { shown: asked, host })
+      assert.equal(error?.code, 'unavailable')
+      assert.match(error.message, new RegExp(`${host} could not be reached \\(`))
+      assert.equal(error.next, 'Check the network, DNS and the proxy, then run the same command again.')
+    }
+    assert.equal(setupError(new CallError('getSecret', grpc(13, 'x')), { shown: asked, host }), undefined)
+    assert.equal(setupError(new CallError('addSecretVersion', grpc(14, 'x')), { shown: asked, host }), undefined, 'it may have been added')
+  })
+
   it('is nothing else', () => {
-    assert.equal(setupError(grpc(5, 'x'), asked), undefined)
-    assert.equal(setupError(new Error('x'), asked), undefined)
+    assert.equal(setupError(grpc(5, 'x'), { shown: asked }), undefined)
+    assert.equal(setupError(new Error('x'), { shown: asked }), undefined)
   })
 
   it('no text of the service gets into what is said: it may quote what was sent', async () => {
     const canary = 'hunter2"%ü'
     for (const number of statuses.keys()) {
       const cause = new CallError('addSecretVersion', grpc(number, `Bad payload ${canary}`))
-      const said = [cause.message, sayError(cause), setupError(cause, asked)?.message, setupError(cause, asked)?.next].join(' ')
+      const said = [
+        cause.message,
+        sayError(cause),
+        setupError(cause, { shown: asked })?.message,
+        setupError(cause, { shown: asked })?.next,
+      ].join(' ')
       assert.ok(!said.includes(canary), said)
     }
   })

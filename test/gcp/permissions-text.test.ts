@@ -109,8 +109,52 @@ describe('permissions as commands and for Terraform', () => {
     assert.throws(() => callsOfGcloud(textOf(wish, 'shell'), names, others), /PERSON/)
   })
 
-  it('leave the configuration of another store to that store', () => {
-    assert.deepEqual(permissionsOf({ ...wish, configuration: 'file:config' }, {}).grants, permissionsOf(wish, {}).grants)
+  it('leave the configuration and the administrator of another store to that store, and say so', () => {
+    for (const [other, note] of [
+      [{ configuration: 'file:config' }, 'Not included: KEYTURN_CONFIG names file:config, which is not in Google Cloud.'],
+      [{ administrator: 'aws:pg\nadmin' }, 'Not included: --admin names aws:pg admin, which is not in Google Cloud.'],
+      [{ administrator: 'pg-admin' }, 'Not included: --admin names pg-admin, which is not in Google Cloud.'],
+    ] as const) {
+      const found = permissionsOf({ ...wish, ...other }, {})
+      assert.deepEqual(found.grants, permissionsOf(wish, {}).grants)
+      assert.ok(found.notes.includes(note), found.notes.join('\n'))
+    }
+  })
+
+  const notes = (one: PermissionsWish): string => permissionsOf(one, {}).notes.join('\n')
+  it('say who is meant, in which order to grant, and what is not included', () => {
+    assert.match(notes(wish), /^function: the service account that runs keyturn sweep\.$/m)
+    assert.match(
+      notes(wish),
+      /^Order: 1\. the grants of the person, 2\. keyturn adopt,.* 3\. the grants of the function: one is on db--pending,/m,
+    )
+    assert.match(notes(wish), /^Not included: companions of the secret, and writing the configuration secret\./m)
+    assert.equal(notes({ ...wish, principals: ['consumer'] }), 'consumer: whoever reads the value.')
+  })
+
+  it('say what a policy has no room for, where they have conditions', () => {
+    assert.match(notes(wish), /at most 20 bindings/)
+    assert.doesNotMatch(notes({ ...wish, principals: ['function'] }), /at most 20/)
+  })
+
+  it('have every note as a comment, in both formats; for Terraform also what a second secret must omit', () => {
+    const said = permissionsOf(wish, {}).notes
+    for (const format of ['shell', 'terraform'] as const)
+      assert.deepEqual(
+        textOf(wish, format).split('\n').slice(0, said.length),
+        said.map((note) => `# ${note}`),
+      )
+    const first = textOf(wish, 'terraform')
+    const second = textOf({ ...wish, refText: 'gcp:projects/shop/secrets/other' }, 'terraform')
+    const heads = (text: string) => [...text.matchAll(/^(?:resource|data|variable) .*(?= \{$)/gm)].map(([head]) => head)
+    const twice = heads(first).filter((head) => heads(second).includes(head))
+    const kinds = twice.map((head) => /^variable|^data|custom_role|project_iam_member/.exec(head)?.[0])
+    assert.deepEqual([...new Set(kinds)].sort(), ['custom_role', 'data', 'project_iam_member', 'variable'])
+    assert.match(first, /^# For a second secret in the same module, omit .*: the variables, data google_project, the custom roles,$/m)
+    assert.match(
+      first,
+      /^# members of the project without a condition, and what is granted on the secrets of --admin and KEYTURN_CONFIG\.$/m,
+    )
   })
 })
 
@@ -130,6 +174,12 @@ describe('keyturn permissions', () => {
     assert.match(text, /^gcloud secrets add-iam-policy-binding db /m)
   })
 
+  it('refuses a project of the process that cannot be one', async () => {
+    const { code, stdout } = await run(['gcp:db', '--json'], { GOOGLE_CLOUD_PROJECT: 'My Shop' })
+    const { error } = JSON.parse(stdout)
+    assert.deepEqual([code, error.code, error.field], [2, 'bad_config', 'GOOGLE_CLOUD_PROJECT'])
+  })
+
   it('prints what docs/gcp.md shows', async () => {
     const { stdout } = await run(['gcp:projects/shop/secrets/db', '--for', 'function'])
     assert.ok(readFileSync('docs/gcp.md', 'utf8').includes(`\`\`\`sh\n${stdout.trim()}\n\`\`\``))
@@ -147,17 +197,23 @@ describe('keyturn permissions', () => {
     [['aws:db'], 'ref', /docs\/aws\.md/],
     [['gcp:db'], 'ref', /GOOGLE_CLOUD_PROJECT/],
     [['gcp:projects/shop/secrets/a b'], 'ref', /gcp:projects/],
-    [['gcp:projects/shop/secrets/db', '--admin', 'file:pg-admin'], 'admin', /gcp:projects/],
+    [['gcp:projects/shop/secrets/db', '--admin', 'gcp:a.b'], 'admin', /gcp:projects/],
+    [['gcp:projects/shop/secrets/db--pending'], 'ref', /the secret itself/],
+    [[`gcp:projects/shop/secrets/${'x'.repeat(247)}`], 'ref', /at most 246 characters/],
+    [['gcp:projects/shop/secrets/db/versions/3'], 'ref', /Write gcp:projects\/shop\/secrets\/db\./],
     [['gcp:projects/shop/secrets/db', '--member', who.CONSUMER], 'member', /--for/],
     [['gcp:projects/shop/secrets/db', '--for', 'consumer', '--member', 'allUsers'], 'member', /everybody/],
+    [['gcp:projects/shop/secrets/db', '--for', 'consumer', '--member', 'principalSet://goog/public:all'], 'member', /everybody/],
+    [['gcp:projects/shop/secrets/db', '--for', 'consumer', '--member', 'user:a@b.com\n'], 'member', /serviceAccount:/],
     [['gcp:projects/shop/secrets/db', '--for', 'nobody'], 'for', /person, function, consumer/],
     [['gcp:projects/shop/secrets/db', '--format', 'yaml'], 'format', /shell, terraform/],
   ] as const) {
-    it(`refuses ${words.join(' ')}, and says what to do`, async () => {
+    it(`refuses ${words.join(' ').slice(0, 90)}, and says what to do`, async () => {
       const { code, stdout } = await run([...words, '--json'])
       const { error } = JSON.parse(stdout)
       assert.deepEqual([code, error.code, error.field], [2, 'bad_event', field])
       assert.match(error.next, next)
+      assert.doesNotMatch(error.message, /\n/)
     })
   }
 })

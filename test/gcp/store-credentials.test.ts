@@ -48,7 +48,10 @@ describe('a machine without credentials for Google Cloud', () => {
     for (const turn of [1, 2]) {
       await assert.rejects(store.resolve('gcp:db'), (cause: RotationError) => {
         assert.deepEqual([cause.code, opened], ['denied', turn])
-        assert.match(`${cause.message} ${cause.next}`, /no credentials for Google Cloud.* gcloud auth application-default login/)
+        assert.match(
+          `${cause.message} ${cause.next}`,
+          /No Google Cloud credentials were found: gcp:projects\/p\/secrets\/db cannot be read\..* gcloud auth application-default login/,
+        )
         return true
       })
     }

@@ -14,7 +14,7 @@ export interface PermissionsWish {
   readonly member?: string
   /** The secret of the administrator that the policy names. */
   readonly administrator?: string
-  /** The configuration secret; one of another store is not the platform's business. */
+  /** The configuration secret. One of another store is not the platform's business, nor is such an administrator: a note says so. */
   readonly configuration?: string
   /** The secret delays the destruction of its versions. */
   readonly destroysLater: boolean
@@ -37,6 +37,8 @@ export interface Grant {
 export interface Permissions {
   readonly shown: string
   readonly grants: readonly Grant[]
+  /** What to know before granting, each on one line: who is meant, what comes first, what is not included. The lines have them as comments. */
+  readonly notes: readonly string[]
   lines(format: PermissionFormat): readonly string[]
 }
 

@@ -12,14 +12,16 @@ import { isThere } from './api.js'
 import type { OpenClient } from './client.js'
 import { gcpOptions } from './environment.js'
 import { infoOf } from './line.js'
-import { refOf, resourceOf, type SecretName } from './names.js'
+import { assertPlaceFits, gcloudSecrets, refOf, resourceOf, type SecretName } from './names.js'
 import { isPlace, placeLabel, placeName, readPlace, stateKey } from './place.js'
 import { policyOf } from './reader.js'
 import { type ScheduleChange, scheduleChange, topicError, wantsNotices, withoutSchedule } from './schedule.js'
 import { bytesOf } from './staged.js'
 import type { Secret } from './wire.js'
 
-const idCharactersMax = 255
+const labelWord = `--update-labels=${Object.entries(placeLabel)
+  .map((pair) => pair.join('='))
+  .join(',')}`
 
 /** The store with a person's rights: it makes and removes staging places, and writes policy. */
 export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretStoreAdmin {
@@ -124,16 +126,7 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     const shown = resourceOf(place.name)
     throw new RotationError('exists', `${shown} is there, and is not labelled as a staging place.`, {
       field: 'ref',
-      next: `Rename it, or label it if it has the annotation ${stateKey}: gcloud secrets update ${place.name.secret} --update-labels=keyturn-role=staging.`,
+      next: `Use another name for the managed secret, or delete ${place.name.secret} if nobody needs it. If it has the annotation ${stateKey}, it is one: ${gcloudSecrets('update', place.name, labelWord)}.`,
     })
   }
-}
-
-function assertPlaceFits(name: SecretName): void {
-  const { secret } = placeName(name)
-  if (secret.length <= idCharactersMax) return
-  throw new RotationError('bad_event', `The name ${name.secret} is too long: its staging place would have ${secret.length} characters.`, {
-    field: 'ref',
-    next: `Choose a name of at most ${idCharactersMax - (secret.length - name.secret.length)} characters.`,
-  })
 }

@@ -3,7 +3,7 @@ import { optional } from '../../core/optional.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { PolicyKey, SecretRef, VersionId } from '../../core/ports/words.js'
 import type { Api } from './api.js'
-import type { SecretName } from './names.js'
+import { gcloudSecrets, type SecretName } from './names.js'
 import { numberOf } from './staged.js'
 import type { Secret } from './wire.js'
 
@@ -20,13 +20,13 @@ export const aliasesRule: PolicyKey = {
 export const goesByAlias = ({ annotations }: Pick<Secret, 'annotations'>): boolean => annotations[aliasesKey] === 'only'
 
 /** The number that our alias names, where every consumer reads by it; undefined where consumers read the newest version. bad_config without the alias. */
-export function pointedBy(secret: Secret, { shown }: SecretRef, { secret: id }: SecretName): number | undefined {
+export function pointedBy(secret: Secret, { shown }: SecretRef, name: SecretName): number | undefined {
   if (!goesByAlias(secret)) return undefined
   const number = secret.aliases[ourAliases.current]
   if (number !== undefined) return Number(number)
   throw new RotationError('bad_config', `${shown} says that consumers read by the alias ${ourAliases.current}, and has no such alias.`, {
     field: aliasesKey,
-    next: `Make it name the version that works: gcloud secrets update ${id} --update-version-aliases=${ourAliases.current}=NUMBER.`,
+    next: `Make it name the version that works: ${gcloudSecrets('update', name, `--update-version-aliases=${ourAliases.current}=NUMBER`)}.`,
   })
 }
 

@@ -4,7 +4,7 @@ import { type Client, Clients, callOptions, type OpenClient } from './client.js'
 import { crc32c } from './crc32c.js'
 import { type Call, CallError, calling, isInState, setupError, statuses, statusOf } from './errors.js'
 import { Kept } from './kept.js'
-import { parentOf, resourceOf, type SecretName } from './names.js'
+import { hostOf, parentOf, resourceOf, type SecretName } from './names.js'
 import { Pace } from './pace.js'
 import { type Payload, payloadOf, type Secret, secretOf, type Version, versionOf } from './wire.js'
 
@@ -148,7 +148,8 @@ export class Api {
     try {
       return await calling(call, this.#clients.of(name.location).then(make))
     } catch (cause) {
-      throw setupError(cause, `gcp:${name.secret === '' ? parentOf(name) : resourceOf(name)}`) ?? cause
+      const shown = `gcp:${name.secret === '' ? parentOf(name) : resourceOf(name)}`
+      throw setupError(cause, { shown, host: hostOf(name) }) ?? cause
     }
   }
   async *#paged<T>(call: Call, name: SecretName, make: (client: Client) => AsyncIterable<T>): AsyncIterable<T> {

@@ -1,5 +1,6 @@
 import { SecretManagerServiceClient } from '@google-cloud/secret-manager/build/src/v1/secret_manager_service_client.js'
 import { optional } from '../../core/optional.js'
+import { credentialsFileError } from './credentials.js'
 import { endpointOf } from './names.js'
 
 export type Client = SecretManagerServiceClient
@@ -27,7 +28,7 @@ export class Clients {
 
   /**
    * A client that has found its credentials: a method of one that has not leaves a rejection behind that nobody handles, which ends the process. One that
-   * failed is made again at the next call.
+   * failed is made again at the next call. bad_config for a file of credentials that cannot be used.
    */
   async of(location: string | undefined): Promise<Client> {
     const client = this.#opened.get(location) ?? this.#open(location)
@@ -36,7 +37,7 @@ export class Clients {
       await client.initialize()
     } catch (cause) {
       this.#opened.delete(location)
-      throw cause
+      throw (await credentialsFileError(cause)) ?? cause
     }
     return client
   }

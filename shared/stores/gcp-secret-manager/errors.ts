@@ -1,5 +1,7 @@
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Code } from '../../core/ports/errors.js'
+import { noCredentialsError, refusedError, tokenError, unreachedError } from './credentials.js'
+import { placeSuffix } from './names.js'
 
 /**
  * What a call does, if it is repeated. `again`: it may be sent again; its etag or its nature sees to it. `once`: it would have its effect twice, so that
@@ -53,6 +55,7 @@ const unsent: readonly (readonly [text: RegExp, code: Code])[] = [
   [/^Invalid .*credentials|invalid_grant/, 'denied'],
 ]
 const noAnswer = ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH']
+const hasNoAnswer = (cause: unknown): boolean => noAnswer.includes(systemCodeOf(cause) ?? '')
 
 /** An error of the client, with the call that got it: what FAILED_PRECONDITION or no answer means depends on the call. */
 export class CallError extends Error {
@@ -63,12 +66,12 @@ export class CallError extends Error {
     this.call = call
   }
 }
-/** Makes a call; what it throws is a CallError. */
+/** Makes a call; what it throws is a CallError, or one of our own. */
 export async function calling<T>(call: Call, answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {
-    throw new CallError(call, cause)
+    throw cause instanceof RotationError ? cause : new CallError(call, cause)
   }
 }
 
@@ -79,6 +82,8 @@ export async function calling<T>(call: Call, answer: Promise<T>): Promise<T> {
 export function classify(cause: unknown): Code {
   if (cause instanceof RotationError) return cause.code
   if (!(cause instanceof CallError)) return codeOfStatus(cause)
+  const unsent = tokenError(cause.cause, '')
+  if (unsent !== undefined) return unsent.code
   const code = codeOfStatus(cause.cause)
   if (code === 'conflict' && cause.call === 'accessSecretVersion') return 'damaged'
   return code === 'unavailable' && calls[cause.call] === 'once' ? 'ambiguous' : code
@@ -87,7 +92,7 @@ function codeOfStatus(cause: unknown): Code {
   const status = statusOf(cause)
   if (status === undefined) {
     const known = unsent.find(([text]) => text.test(textOf(cause)))
-    return known?.[1] ?? (noAnswer.includes(systemCodeOf(cause) ?? '') ? 'unavailable' : 'internal')
+    return known?.[1] ?? (hasNoAnswer(cause) ? 'unavailable' : 'internal')
   }
   const [name, , code = 'internal'] = statuses[status] ?? []
   if (name === 'PERMISSION_DENIED') return reasons[reasonOf(cause) ?? ''] ?? code
@@ -152,23 +157,40 @@ export function sayError(cause: unknown): string {
 }
 const permissionOf = (cause: unknown): string | undefined => /^Permission '([a-zA-Z.]+)' denied/.exec(textOf(cause))?.[1]
 
-/** Makes the error for what a person can fix: credentials, a permission, an API that is not enabled, a project. undefined for every other error. */
-export function setupError(cause: unknown, shown: string): RotationError | undefined {
+/** What an error is about. */
+export interface About {
+  /** The secret or the project. */
+  readonly shown: string
+  /** The host that was called. */
+  readonly host?: string
+}
+
+/**
+ * Makes the error for what a person can fix: credentials, the network, a permission, an API that is not enabled, a project. undefined for every other error,
+ * and where a call may have had its effect.
+ */
+export function setupError(cause: unknown, { shown, host }: About): RotationError | undefined {
   const inner = cause instanceof CallError ? cause.cause : cause
-  if (noCredentials.test(textOf(inner))) {
-    return new RotationError('denied', `There are no credentials for Google Cloud, which has ${shown}.`, {
-      cause,
-      next: 'Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS.',
-    })
-  }
-  if (statuses[statusOf(inner) ?? 0]?.[0] !== 'PERMISSION_DENIED') return undefined
+  if (noCredentials.test(textOf(inner))) return noCredentialsError(cause, shown)
+  const token = tokenError(inner, shown)
+  if (token !== undefined) return token
+  const status = statuses[statusOf(inner) ?? 0]?.[0]
+  if (status === 'UNAUTHENTICATED') return refusedError(cause, shown, status)
+  if (status === 'PERMISSION_DENIED') return permissionError(cause, inner, shown)
+  const isUnreached = host !== undefined && classify(cause) === 'unavailable' && (unreached.includes(status ?? '') || hasNoAnswer(inner))
+  return isUnreached ? unreachedError(cause, shown, host, sayError(inner)) : undefined
+}
+/** A service that is there answers with another status. */
+const unreached = ['UNAVAILABLE', 'DEADLINE_EXCEEDED']
+
+function permissionError(cause: unknown, inner: unknown, shown: string): RotationError {
   const code = codeOfStatus(inner)
   const reason = reasonOf(inner)
   if (reason === 'SERVICE_DISABLED') {
     const project = /in project (\S+) before/.exec(textOf(inner))?.[1] ?? 'PROJECT'
     return new RotationError(code, `The Secret Manager API is not enabled in project ${project}, which has ${shown}.`, {
       cause,
-      next: `Run gcloud services enable secretmanager.googleapis.com --project ${project}, and try again after some minutes.`,
+      next: `Run gcloud services enable secretmanager.googleapis.com --project=${project}, and try again after some minutes.`,
     })
   }
   if (reason === 'CONSUMER_INVALID') {
@@ -179,9 +201,24 @@ export function setupError(cause: unknown, shown: string): RotationError | undef
     })
   }
   const permission = permissionOf(inner)
-  return new RotationError(code, `${permission ?? 'A permission'} is denied on ${shown}, or ${shown} does not exist.`, {
+  const on = onProject.includes(permission ?? '') && isSecret(shown) ? `the project of ${shown}` : shown
+  return new RotationError(code, `${permission ?? 'A permission'} is denied on ${on}, or ${on} does not exist.`, {
     cause,
-    next:
-      permission === undefined ? 'Check the roles of this identity.' : `Grant a role with ${permission} on the secret, and check its name.`,
+    next: grantNext(permission, shown),
   })
+}
+const isSecret = (shown: string): boolean => shown.includes('/secrets/')
+
+/** What the platform asks for on the project, because the secret is not there yet, or is not one alone. */
+const onProject = ['secretmanager.secrets.list', 'secretmanager.secrets.create']
+function grantNext(permission: string | undefined, shown: string): string {
+  const ref = shown.endsWith(placeSuffix) ? shown.slice(0, -placeSuffix.length) : shown
+  const prints = `keyturn permissions ${isSecret(ref) ? ref : `${ref}/secrets/NAME`} prints what is needed`
+  if (permission === undefined) return `Check the roles of this identity: ${prints}.`
+  const on = onProject.includes(permission) ? 'the project' : 'the secret'
+  const gone =
+    ref !== shown && permission === 'secretmanager.secrets.get'
+      ? ` A staging place that is gone is denied, too: then a person runs keyturn recover ${ref} --yes.`
+      : ''
+  return `Grant a role with ${permission} on ${on}, and check the name: ${prints}.${gone}`
 }

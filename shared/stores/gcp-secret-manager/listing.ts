@@ -1,7 +1,7 @@
 import { codeOf } from '../../core/errors.js'
 import type { Journal } from '../../core/ports/store.js'
-import type { SecretName } from './names.js'
-import { isPlace, placeOf, placeSuffix } from './place.js'
+import { placeSuffix, type SecretName } from './names.js'
+import { isPlace, placeOf } from './place.js'
 import { policyOf } from './reader.js'
 import type { Secret } from './wire.js'
 

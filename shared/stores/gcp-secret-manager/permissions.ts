@@ -1,43 +1,63 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { PermissionsWish, PrintPermissions } from '../../core/ports/permissions.js'
-import { splitRef } from '../../core/refs.js'
-import { kind, readName, resourceOf, type SecretName } from './names.js'
+import { assertPlaceFits, isPlaceError, kind, oneLine, placeSuffix, readProject, readSecret, resourceOf, type SecretName } from './names.js'
 import { type Binding, bindingsOf, type Named } from './permissions/grants.js'
 import { carrierOf } from './permissions/names.js'
+import { notesOf } from './permissions/notes.js'
 import { shellLines } from './permissions/shell.js'
 import { terraformLines } from './permissions/terraform.js'
 
-/** What a secret of Google Cloud needs: roles, and bindings of single secrets as far as the platform has them. bad_event. */
+/**
+ * What a secret of Google Cloud needs: roles, and bindings of single secrets as far as the platform has them. bad_event; bad_config for a project of the
+ * process that cannot be one.
+ */
 export const permissionsOf: PrintPermissions = (wish, environment) => {
   const project = environment.GOOGLE_CLOUD_PROJECT || undefined
+  if (project !== undefined) readProject(project, 'GOOGLE_CLOUD_PROJECT')
   const { member, principals } = wish
-  if (member !== undefined && !memberForm.test(member)) throw memberError(member)
-  const named = namedIn(wish, project)
+  if (member !== undefined && (!memberForm.test(member) || everybody.test(member))) throw memberError(member)
+  const { named, skipped } = namedIn(wish, project)
   const bindings = principals.flatMap((to) => bindingsOf(to, named))
+  const notes = notesOf(bindings, named.secret, skipped)
   return {
     shown: `gcp:${resourceOf(named.secret)}`,
     grants: bindings.map((binding) => grantOf(binding)),
-    lines: (format) => (format === 'shell' ? shellLines(bindings, member) : terraformLines(bindings, member)),
+    notes,
+    lines: (format) => (format === 'shell' ? shellLines(bindings, member, notes) : terraformLines(bindings, member, notes)),
   }
 }
 
-function namedIn(wish: PermissionsWish, project: string | undefined): Named {
-  const { administrator, configuration, destroysLater } = wish
-  const nameIn = (text: string, field: string): SecretName => nameOf(text, project, field)
-  const isOurs = configuration !== undefined && splitRef(configuration, kind).store === kind
-  return {
-    secret: nameIn(wish.refText, 'ref'),
-    destroysLater,
-    ...optional('administrator', administrator === undefined ? undefined : nameIn(administrator, 'admin')),
-    ...optional('configuration', isOurs ? nameIn(configuration, 'KEYTURN_CONFIG') : undefined),
-  }
+interface Found {
+  readonly named: Named
+  /** What is said of the secrets of other stores, where this platform grants nothing. */
+  readonly skipped: readonly string[]
 }
+function namedIn(wish: PermissionsWish, project: string | undefined): Found {
+  const { administrator, configuration, destroysLater } = wish
+  const secret = nameOf(wish.refText, project, 'ref')
+  if (secret.secret.endsWith(placeSuffix)) throw isPlaceError(`gcp:${resourceOf(secret)}`)
+  assertPlaceFits(secret)
+  const others = { '--admin': administrator, KEYTURN_CONFIG: configuration }
+  const skipped = Object.entries(others).flatMap(([field, text]) =>
+    text === undefined || isOurs(text) ? [] : [`Not included: ${field} names ${oneLine(text)}, which is not in Google Cloud.`],
+  )
+  const ours = (text: string | undefined, field: string): SecretName | undefined =>
+    text === undefined || !isOurs(text) ? undefined : nameOf(text, project, field)
+  const named = {
+    secret,
+    destroysLater,
+    ...optional('administrator', ours(administrator, 'admin')),
+    ...optional('configuration', ours(configuration, 'KEYTURN_CONFIG')),
+  }
+  return { named, skipped }
+}
+/** A name without a store is not in this one: the command line has a store of its own for those. */
+const isOurs = (text: string): boolean => text.startsWith(`${kind}:`)
 
 function nameOf(text: string, project: string | undefined, field: string): SecretName {
   try {
-    const { version: _, ...name } = readName(text, project)
-    return name
+    return readSecret(text, project)
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
     throw new RotationError(cause.code, cause.message, { field, cause, next: cause.next })
@@ -55,8 +75,9 @@ const grantOf = (binding: Binding) => ({
 
 /** One account, a group of them, or identities of another provider. Never everybody. */
 const memberForm = /^(?:(?:user|serviceAccount|group|domain):|principal(?:Set)?:\/\/)[^\s"`$\\]+$/
+const everybody = /^principalSet:\/\/goog\/public:/
 const memberError = (member: string): RotationError =>
-  new RotationError('bad_event', `"${member}" is not a principal of Google Cloud.`, {
+  new RotationError('bad_event', `"${oneLine(member)}" is not a principal of Google Cloud.`, {
     field: 'member',
     next: 'Write for example serviceAccount:NAME@PROJECT.iam.gserviceaccount.com, user:NAME@DOMAIN or principal://…. A secret is never granted to everybody.',
   })

@@ -5,11 +5,10 @@ import { parsedJson } from '../../core/json.js'
 import type { Journal, Seen } from '../../core/ports/store.js'
 import { roomFor } from './annotations.js'
 import { type Api, isAbsent } from './api.js'
-import { resourceOf, type SecretName } from './names.js'
+import { gcloudSecrets, placeSuffix, resourceOf, type SecretName } from './names.js'
 import type { Secret } from './wire.js'
 
 /** The staging place of a secret is a secret of its own, so that nobody who reads the one may read the other. */
-export const placeSuffix = '--pending'
 export const placeName = (name: SecretName): SecretName => ({ ...name, secret: `${name.secret}${placeSuffix}` })
 /** What a staging place is known by. */
 export const placeLabel = { 'keyturn-role': 'staging' } as const
@@ -62,7 +61,7 @@ function readJournal(text: string | undefined, name: SecretName): Journal | null
   const result = v.safeParse(form, parsedJson(text))
   if (result.success) return result.output
   throw new RotationError('damaged', `The annotation ${stateKey} of ${resourceOf(name)} was cut off or edited.`, {
-    next: `Restore it, or remove it: gcloud secrets update ${name.secret} --remove-annotations=${stateKey}. Keyturn then reads everything again.`,
+    next: `Restore it, or remove it: ${gcloudSecrets('update', name, `--remove-annotations=${stateKey}`)}. Keyturn then reads everything again.`,
   })
 }
 

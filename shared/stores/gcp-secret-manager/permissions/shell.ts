@@ -1,4 +1,5 @@
 import type { Principal } from '../../../core/ports/permissions.js'
+import { gcloudWhere } from '../names.js'
 import type { Binding } from './grants.js'
 import { customRoles, expressionOf, isCustom, isNumber, projectsOf } from './names.js'
 
@@ -6,11 +7,13 @@ import { customRoles, expressionOf, isCustom, isNumber, projectsOf } from './nam
 export const quoted = (text: string): string => (/^[\w./:@=,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
 
 /** Commands of gcloud. A variable that is not set ends its command with an error. */
-export function shellLines(bindings: readonly Binding[], member: string | undefined): readonly string[] {
+export function shellLines(bindings: readonly Binding[], member: string | undefined, notes: readonly string[]): readonly string[] {
   const projects = projectsOf(bindings)
   const known = new Map(projects.map((project, index) => [project, wordsFor(project, index === 0 ? '' : `_${index + 1}`)]))
   const wordsOf = (project: string): Project => known.get(project) ?? wordsFor(project, '')
   return [
+    ...notes.map((note) => `# ${note}`),
+    '',
     ...(member === undefined ? memberNotes(bindings) : []),
     ...projects.flatMap((project) => lookedUp(bindings, project, wordsOf(project))),
     ...projects.flatMap((project) => roleCommands(bindings, project, wordsOf(project))),
@@ -54,7 +57,7 @@ function roleCommands(bindings: readonly Binding[], project: string, { id }: Pro
   const made = customRoles(bindings, project)
   if (made.length === 0) return []
   return [
-    `# The custom roles of project ${project}. They are the same for every secret: where one is there, leave it out or say update instead of create.`,
+    `# The custom roles of project ${project}. They are the same for every secret: if one is there already, omit its command, or write update instead of create.`,
     ...made.flatMap((role) =>
       commandOf(`gcloud iam roles create ${role.id}`, [
         `--project=${doubled(id)}`,
@@ -75,11 +78,10 @@ function bindingCommand(binding: Binding, member: string | undefined, project: P
   const who = member === undefined ? `"\${${variableOf(to)}:?}"` : quoted(member)
   const roleName = isCustom(role) ? `projects/${project.id}/roles/${role.id}` : role.id
   const words = [`--member=${who}`, `--role=${doubled(roleName)}`, `--condition=${conditionWord(only, project)}`]
-  const location = on?.location === undefined ? [] : [`--location=${on.location}`]
   const command =
     on === undefined
       ? commandOf(`gcloud projects add-iam-policy-binding ${doubled(project.id)}`, words)
-      : commandOf(`gcloud secrets add-iam-policy-binding ${on.secret}`, [`--project=${doubled(project.id)}`, ...location, ...words])
+      : commandOf(`gcloud secrets add-iam-policy-binding ${on.secret}`, [...gcloudWhere({ ...on, project: doubled(project.id) }), ...words])
   return [`# ${to}: ${why}`, ...command, '']
 }
 

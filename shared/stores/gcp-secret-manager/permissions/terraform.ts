@@ -3,15 +3,22 @@ import type { Binding, Role } from './grants.js'
 import { customRoles, expressionOf, isCustom, isNumber, projectsOf } from './names.js'
 
 /** Resources for Terraform's provider google, as `terraform fmt` writes them. */
-export function terraformLines(bindings: readonly Binding[], member: string | undefined): readonly string[] {
+export function terraformLines(bindings: readonly Binding[], member: string | undefined, notes: readonly string[]): readonly string[] {
   const projects = projectsOf(bindings)
   return [
+    ...[...notes, ...twiceNotes].map((note) => `# ${note}`),
+    '',
     ...(member === undefined ? [...new Set(bindings.map(({ to }) => to))].flatMap(memberVariable) : []),
     ...projects.flatMap((project) => projectBlock(bindings, project)),
     ...projects.flatMap((project) => roleBlocks(bindings, project)),
     ...bindings.flatMap((binding) => bindingBlock(binding, member)),
   ]
 }
+
+const twiceNotes = [
+  'For a second secret in the same module, omit what is there already, which has the same name: the variables, data google_project, the custom roles,',
+  'members of the project without a condition, and what is granted on the secrets of --admin and KEYTURN_CONFIG.',
+]
 
 /** A text of Terraform: `${` and `%{` would begin a template. */
 const text = (value: string): string =>
