@@ -10,6 +10,8 @@ interface Form {
 /** `-f, --file <path>` → `file` */
 const nameOf = (flags: string): string => /--([a-z-]+)/.exec(flags)?.[1] ?? flags
 
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ')
+
 /** The end of a sentence with the words that commander would have guessed. */
 const nearest = (near: string | undefined): string => {
   if (near === undefined) return ''
@@ -21,13 +23,13 @@ const forms: readonly Form[] = [
     is: /^option '(.*?)' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s,
     says: ([flags = '', given = '', choices = '']) => {
       const field = nameOf(flags)
-      return { message: `There is no ${field} "${given}".`, field, next: `Use one of ${choices}.` }
+      return { message: `--${field}: "${oneLine(given)}" is not one of its values.`, field, next: `Use one of ${choices}.` }
     },
   },
   {
     is: /^command-argument value '(.*)' is invalid for argument '(.*?)'\. Allowed choices are (.*)\.$/s,
     says: ([given = '', field = '', choices = '']) => ({
-      message: `There is no ${field} "${given}".`,
+      message: `<${field}>: "${oneLine(given)}" is not one of its values.`,
       field,
       next: `Use one of ${choices}.`,
     }),
@@ -42,7 +44,7 @@ const forms: readonly Form[] = [
   },
   {
     is: /^unknown (command|option) '(.*?)'(?:\s*\(Did you mean (?:one of )?(.*)\?\))?$/s,
-    says: ([field = '', given = '', near]) => ({ message: `The ${field} "${given}" is unknown${nearest(near)}.`, field }),
+    says: ([field = '', given = '', near]) => ({ message: `The ${field} "${oneLine(given)}" is unknown${nearest(near)}.`, field }),
   },
   { is: /^missing required argument '(.*?)'$/, says: ([field = '']) => ({ message: `The argument <${field}> is missing.`, field }) },
 ]
@@ -61,7 +63,7 @@ export function usageError({ code, message }: Pick<CommanderError, 'code' | 'mes
 }
 
 function sentenceOf(message: string): string {
-  const line = message.replace(/\s+/g, ' ')
+  const line = oneLine(message)
   const end = /[.?]$/.test(line) ? '' : '.'
   return `${line.charAt(0).toUpperCase()}${line.slice(1)}${end}`
 }

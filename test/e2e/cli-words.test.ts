@@ -83,7 +83,7 @@ describe('every command', () => {
         for (const word of ['nobody', 'Not One!', '']) {
           const error = await refusal([...words, ...argumentsOf(command), `${option.long}=${word}`])
           assert.deepEqual([error.code, error.field], ['bad_event', option.name()])
-          assert.equal(error.message, `There is no ${option.name()} "${word}".`)
+          assert.equal(error.message, `${option.long}: "${word}" is not one of its values.`)
           assert.equal(error.next, `Use one of ${option.argChoices?.join(', ')}.`)
         }
       })
