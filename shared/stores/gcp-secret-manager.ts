@@ -26,7 +26,7 @@ import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
 import { callsOf } from './gcp-secret-manager/calls.js'
 import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
 import { dispose } from './gcp-secret-manager/dispose.js'
-import { classify, sayError, setupError } from './gcp-secret-manager/errors.js'
+import { CallError, classify, sayError, setupError } from './gcp-secret-manager/errors.js'
 import { joined } from './gcp-secret-manager/listing.js'
 import { isPlaceError, kind, readName, readProject, readSecret, refOf, type SecretName, saysProject } from './gcp-secret-manager/names.js'
 import { isPlace, type JournalWrite, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
@@ -233,8 +233,9 @@ const noPlaceError = ({ shown }: SecretRef): RotationError =>
   })
 
 function unlistedError(shown: string, cause: unknown): RotationError {
-  if (cause instanceof RotationError && cause.code !== 'unavailable') return cause
-  return new RotationError(classify(cause), `The secrets of ${shown} could not be listed (${sayError(cause)}).`, {
+  const call = cause instanceof RotationError && cause.code === 'unavailable' ? cause.cause : cause
+  if (cause instanceof RotationError && !(call instanceof CallError)) return cause
+  return new RotationError(classify(cause), `The secrets of ${shown} could not be listed (${sayError(call)}).`, {
     cause,
     next: 'Check KEYTURN_GCP_LOCATIONS, and that the endpoint of this location can be reached.',
   })

@@ -165,7 +165,7 @@ describe('a secret whose consumers all read by the alias current', () => {
     world.double.do('UpdateSecret', { secret: { name: ref.key, versionAliases: {} }, updateMask: { paths: ['version_aliases'] } })
     await assert.rejects(world.store.describe(ref), (cause: { code?: string; field?: string; next?: string }) => {
       assert.deepEqual([cause.code, cause.field], ['bad_config', 'keyturn-aliases'])
-      assert.match(cause.next ?? '', /gcloud secrets update db --update-version-aliases=current=NUMBER/)
+      assert.match(cause.next ?? '', /gcloud secrets update db --project=123456789012 --update-version-aliases=current=NUMBER/)
       return true
     })
   })

@@ -4,7 +4,18 @@ import { SecretManagerServiceClient } from '@google-cloud/secret-manager'
 import fc from 'fast-check'
 import { RotationError } from '../../shared/core/errors.js'
 import { crc32c } from '../../shared/stores/gcp-secret-manager/crc32c.js'
-import { endpointOf, parentOf, readName, refOf, resourceOf } from '../../shared/stores/gcp-secret-manager/names.js'
+import {
+  endpointOf,
+  gcloudSecrets,
+  hostOf,
+  parentOf,
+  readName,
+  readProject,
+  readSecret,
+  refOf,
+  resourceOf,
+  saysProject,
+} from '../../shared/stores/gcp-secret-manager/names.js'
 import { crc32c as bitByBit } from '../harness/gcp-secret-manager/model.js'
 import { GcpSecretManagerDouble } from '../harness/gcp-secret-manager.js'
 
@@ -57,6 +68,44 @@ describe('names of secrets in Google Cloud', () => {
       () => readName('gcp:db'),
       (error) => error instanceof RotationError && error.code === 'bad_event' && /GOOGLE_CLOUD_PROJECT/.test(error.next),
     ))
+
+  it('a project or a location that cannot be one is named, on one line', () => {
+    for (const [text, why] of [
+      ['gcp:projects/My\nShop/secrets/db', /: "My Shop" is not the id or the number of a project\.$/],
+      ['gcp:projects/p/locations/EU/secrets/db', /: "EU" is not the name of a location, such as europe-west3\.$/],
+    ] as const)
+      assert.throws(
+        () => readName(text),
+        (error: RotationError) => error.code === 'bad_event' && why.test(error.message),
+      )
+  })
+
+  it('the project of the process is checked, with the variable that names it', () => {
+    assert.deepEqual(
+      [readProject('shop-1', 'X'), readProject('123', 'X'), readProject('example.com:old', 'X')],
+      ['shop-1', '123', 'example.com:old'],
+    )
+    for (const text of ['My Shop', 'Shop', 'projects/shop', 'shop\n'])
+      assert.throws(() => readProject(text, 'X'), { code: 'bad_config', field: 'X' })
+  })
+
+  it('a ref names no version, and what an event carries may', () => {
+    assert.throws(() => readSecret('gcp:projects/p/secrets/db/versions/3'), { code: 'bad_event', next: 'Write gcp:projects/p/secrets/db.' })
+    for (const text of ['projects/p/secrets/db/versions/3', '//secretmanager.googleapis.com/projects/p/secrets/db/versions/3'])
+      assert.deepEqual(readSecret(text), { project: 'p', secret: 'db' })
+  })
+
+  it('a name that is not allowed needs no project to be refused', () => {
+    assert.throws(() => saysProject('gcp:a.b'), { code: 'bad_event' })
+    assert.deepEqual([saysProject('gcp:db'), saysProject('gcp:projects/p/secrets/db')], [false, true])
+  })
+
+  it('commands of gcloud say the project and the location', () => {
+    assert.equal(gcloudSecrets('update', db, '--x=1'), 'gcloud secrets update db --project=my-project --x=1')
+    const regional = { ...db, location: 'europe-west1' }
+    assert.equal(gcloudSecrets('describe', regional), 'gcloud secrets describe db --project=my-project --location=europe-west1')
+    assert.deepEqual([hostOf(db), hostOf(regional)], ['secretmanager.googleapis.com', 'secretmanager.europe-west1.rep.googleapis.com'])
+  })
 
   it('writes what the API takes', () => {
     const regional = { project: 'p', location: 'europe-west1', secret: 'db' }

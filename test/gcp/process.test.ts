@@ -63,6 +63,24 @@ describe('keyturn as a process, with the credentials of the platform', () => {
     assert.ok(next.length > 10)
   })
 
+  it('no credentials at all: Google’s client prints no warning of its own, and every other warning is printed', async (t) => {
+    const broken = createServer((request) => void request.socket.destroy())
+    await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve))
+    t.after(() => broken.close())
+    const warning = await keyturn.file("process.emitWarning('of another kind', 'OtherWarning')")
+    const host = `127.0.0.1:${(broken.address() as AddressInfo).port}`
+    keyturn.env = { ...keyturn.env, GCE_METADATA_HOST: host, HOME: keyturn.folder, NODE_OPTIONS: `--require=${warning}` }
+    for (const words of [
+      ['status', 'gcp:projects/p/secrets/db'],
+      ['--json', 'status', 'gcp:projects/p/secrets/db'],
+    ]) {
+      const { stdout, stderr } = await keyturn.run(words)
+      assert.match(stdout + stderr, /No Google Cloud credentials were found/)
+      assert.doesNotMatch(stderr, /MetadataLookupWarning/)
+      assert.match(stderr, /OtherWarning: of another kind/)
+    }
+  })
+
   it('a regional secret, by the endpoint of its region', async () => {
     double.wantsToken = metadata.token
     const ref = 'gcp:projects/p/locations/europe-west1/secrets/db'

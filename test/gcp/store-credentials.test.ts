@@ -63,6 +63,16 @@ describe('a machine without credentials for Google Cloud', () => {
     await assert.rejects(store.resolve('db'), (cause: RotationError) => cause.code === 'denied')
   })
 
+  it('is told first that a name is not allowed', async () => {
+    const store = GcpSecretManagerAdmin.openFrom({}, new FakeEnv())
+    await assert.rejects(store.resolve('gcp:a.b'), (cause: RotationError) => cause.code === 'bad_event' && cause.field === 'ref')
+  })
+
+  it('is told first that the project of the process cannot be one', () => {
+    const open = () => GcpSecretManagerAdmin.openFrom({ GOOGLE_CLOUD_PROJECT: 'My Shop' }, new FakeEnv())
+    assert.throws(open, { code: 'bad_config', field: 'GOOGLE_CLOUD_PROJECT' })
+  })
+
   it('is asked for the project where only that is missing', async () => {
     const env = new FakeEnv()
     const double = await GcpSecretManagerDouble.open(env.now)
