@@ -20,8 +20,9 @@ export interface Looked {
 const intervalMs = 5 * 60_000
 
 /**
- * Lists all managed secrets in constant memory, and sends what is due for each. No login, and a read only where nothing names the rotator. Where a listing shows journals, only what is due by its journal is described. Two looks may
- * run at once. A secret that cannot be looked at is in the answer and ends nothing; what the queue or the listing throws ends the look.
+ * Lists all managed secrets in constant memory, and sends what is due for each. No login, and a read only where nothing names the rotator. Where a listing
+ * shows journals, only what is due by its journal is described. Two looks may run at once. A secret that cannot be looked at is in the answer and ends
+ * nothing; what the queue or the listing throws ends the look.
  */
 export async function* look(deps: Deps, queue: Queue): AsyncIterable<Looked> {
   const { store } = createTools(deps)

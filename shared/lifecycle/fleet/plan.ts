@@ -47,7 +47,10 @@ export interface Planned {
   readonly aheadMs?: number
 }
 
-/** Plans the fleet in constant memory; looks only. `tries`: where a rotation would start or is held, the value is read and a sample is written into it. A secret that cannot be read gets a line, and does not end the plan. */
+/**
+ * Plans the fleet in constant memory; looks only. `tries`: where a rotation would start or is held, the value is read and a sample is written into it. A
+ * secret that cannot be read gets a line, and does not end the plan.
+ */
 export async function* plan(deps: Deps, { tries = true } = {}): AsyncIterable<Planned> {
   const tools = createTools(deps)
   const unread: Planned[] = []

@@ -14,7 +14,7 @@ const named = (...permissions: readonly string[]): readonly string[] => permissi
 const reading = ['secrets.get', 'versions.list', 'versions.get', 'versions.access'] as const
 const writing = [...reading, 'secrets.update', 'versions.add'] as const
 
-/** `secrets.update` (annotations, aliases) is in no predefined role but the administrator's, so that these are custom roles. */
+/** `secrets.update` (annotations, aliases) is in no predefined role of Secret Manager but the administrator's, so that these are custom roles. */
 export const roles = {
   secret: { id: 'keyturnSecret', title: 'Keyturn: a secret', permissions: named(...writing, 'versions.disable') },
   /** For a secret with version_destroy_ttl: what is destroyed there can be had back for a while, and nothing is disabled. */
