@@ -84,7 +84,7 @@ describe('how the command line is used', () => {
     ['an option without its text', ['put', 'file:db', '--file'], /option -f, --file <path> has no value/],
     ['an argument too many', ['list', 'file:db'], /too many arguments/i],
     ['a value on the command line', ['put', 'file:db', 'Value-on-the-line'], /too many arguments/i],
-    ['a step that is none', ['rotate', 'file:db', '--step', 'five'], /no step "five".*create, set, test, finish/is],
+    ['a step that is none', ['rotate', 'file:db', '--step', 'five'], /--step: "five" is not one.*create, set, test, finish/is],
     ['options that exclude each other', ['rotate', 'file:db', '--resume', '--emergency'], /--resume.*--emergency/is],
     ['a switch with a text', ['rotate', 'file:db', '--resume=yes'], /.{20}/s],
   ]

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import type { RotationError } from '../../shared/core/errors.js'
 import type { SecretRef, Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { gcpHarness } from '../harness/gcp.js'
@@ -110,6 +111,29 @@ describe('what a person may do with a secret of Google Cloud', () => {
     await assert.rejects(world.store.create('db', second, {}), code('exists'))
     assert.deepEqual(kept(), before)
   })
+
+  for (const location of [undefined, 'europe-west3'])
+    it(`the commands in messages on a ${location === undefined ? 'global' : 'regional'} secret name its project, and its location`, async () => {
+      const ref = await foreign(location)
+      await world.store.setPolicy(ref, { 'keyturn-rotator': 'memory-a' })
+      const place = world.double.secrets.get(`${ref.key}--pending`) ?? assert.fail('no place')
+      const where = location === undefined ? '--project=123456789012' : `--project=123456789012 --location=${location}`
+      const nextOf = (work: Promise<unknown>): Promise<string> =>
+        work.then(
+          () => assert.fail('it was done'),
+          ({ next }: RotationError) => next,
+        )
+      const alias = await nextOf(world.store.setPolicy(ref, { 'keyturn-aliases': 'only' }))
+      assert.ok(alias.includes(`gcloud secrets update db ${where} --update-version-aliases=current=NUMBER`), alias)
+      place.annotations.set('keyturn-state', '{"retiring":')
+      const journal = await nextOf(world.store.describe(ref))
+      assert.ok(journal.includes(`gcloud secrets update db--pending ${where} --remove-annotations=keyturn-state`), journal)
+      place.annotations.delete('keyturn-state')
+      place.labels.clear()
+      const label = await nextOf(world.store.setPolicy(ref, { 'keyturn-grace': '2h' }))
+      assert.match(label, /^Use another name for the managed secret, or delete db--pending if nobody needs it\./)
+      assert.ok(label.includes(`gcloud secrets update db--pending ${where} --update-labels=keyturn-role=staging`), label)
+    })
 
   it('history shows every version, newest first, also those that cannot be read, over many pages', async () => {
     world.double.pageSize = 2

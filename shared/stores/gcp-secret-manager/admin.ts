@@ -126,7 +126,7 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     const shown = resourceOf(place.name)
     throw new RotationError('exists', `${shown} is there, and is not labelled as a staging place.`, {
       field: 'ref',
-      next: `Use another name for the managed secret, or delete ${place.name.secret} if nobody needs it. If it has the annotation ${stateKey}, it is one: ${gcloudSecrets('update', place.name, labelWord)}.`,
+      next: `Use another name for the managed secret, or delete ${place.name.secret} if nobody needs it. If it has the annotation ${stateKey}, it is a staging place without its label: ${gcloudSecrets('update', place.name, labelWord)}.`,
     })
   }
 }
