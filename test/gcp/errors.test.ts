@@ -162,6 +162,17 @@ describe('errors of calls', () => {
     assert.equal(classify(rest(400, 'FAILED_PRECONDITION', 'Secret Version [x] is in DESTROYED state.')), 'not_found')
   })
 
+  it('a call for which there was no token was not sent: it is never ambiguous', () => {
+    const noToken = (code: number, why: string) =>
+      Object.assign(new Error(`${code} X: Getting metadata from plugin failed with error: ${why}`), { code })
+    const refused = noToken(400, 'Error code invalid_grant: gone')
+    const unreached = noToken(2, 'request to https://oauth2.googleapis.com/token failed, reason: getaddrinfo EAI_AGAIN')
+    for (const call of everyCall) {
+      assert.equal(classify(new CallError(call, refused)), 'denied')
+      assert.equal(classify(new CallError(call, unreached)), 'unavailable')
+    }
+  })
+
   it('an access that fails by a text that nobody knows does not say that the value is gone', () => {
     assert.equal(classify(new CallError('accessSecretVersion', grpc(9, 'Something new.'))), 'damaged')
     assert.equal(classify(new CallError('updateSecret', grpc(9, 'Something new.'))), 'conflict')
