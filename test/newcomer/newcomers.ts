@@ -51,7 +51,7 @@ export const newcomers: readonly Newcomer[] = [
       {
         file: 'shared/stores/registry.ts',
         after: 'export const stores = {\n',
-        text: "  drawer: { open: async ({ env }) => new (await import('./drawer.js')).Drawer(env), trial: true },\n",
+        text: "  drawer: { open: async ({ env }) => new (await import('./drawer.js')).Drawer(env), trial: true, permissions: { instead: 'It needs none.' } },\n",
       },
     ],
     harness: {
