@@ -18,7 +18,7 @@ import type {
 } from '../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
-import { placeLostError } from '../core/unfenced/errors.js'
+import { overtakenError, placeLostError } from '../core/unfenced/errors.js'
 import type { UnfencedCalls } from '../core/unfenced/writes.js'
 import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
 import { aliasesRule, isPublishedGone } from './gcp-secret-manager/aliases.js'
@@ -53,6 +53,7 @@ export class GcpSecretManager implements SecretStore {
   readonly traits: StoreTraits = { journalCas: true, valueBytesMax, policy: [aliasesRule] }
   protected readonly api: Api
   protected readonly env: Env
+  readonly #unnamed = new WeakMap<Claim, VersionId>()
   readonly #locations: readonly string[]
   #project: string | undefined
 
@@ -196,7 +197,8 @@ export class GcpSecretManager implements SecretStore {
   }
 
   #calls(claim: Claim): UnfencedCalls {
-    return callsOf({ api: this.api, ref: claim.ref, name: this.at(claim.ref), claim, now: () => this.env.now() })
+    const now = () => this.env.now()
+    return callsOf({ api: this.api, ref: claim.ref, name: this.at(claim.ref), claim, unnamed: this.#unnamed, now })
   }
 
   /** The staging place, as it was when the state was read. conflict; stuck where it is gone. */
@@ -206,7 +208,7 @@ export class GcpSecretManager implements SecretStore {
     const place = await readPlace(this.api, this.at(ref))
     if (place === undefined) throw Object.keys(policy).length > 0 ? placeLostError(ref) : noPlaceError(ref)
     if (revOf(place) === rev) return place
-    throw new RotationError('conflict', `Another process changed ${ref.shown} meanwhile.`, { next: 'The state is read again.' })
+    throw overtakenError(ref)
   }
   async #write(ref: SecretRef, place: Place, journal: Journal, write: JournalWrite): Promise<void> {
     if ((await writeJournal(this.api, place, journal, write)) === undefined) throw placeLostError(ref)

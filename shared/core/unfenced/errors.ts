@@ -7,6 +7,10 @@ export const placeLostError = ({ shown }: SecretRef): RotationError =>
     next: `keyturn recover ${shown} --yes makes it again, and tries every stored value once.`,
   })
 
+/** Makes the error of a write on what was read before somebody else changed it. */
+export const overtakenError = ({ shown }: SecretRef): RotationError =>
+  new RotationError('conflict', `Another process changed ${shown} meanwhile.`, { next: 'The state is read again.' })
+
 /** Makes the error of a publication that met another writer. */
 export const foreignWriteError = ({ shown }: SecretRef, what: string): RotationError =>
   new RotationError('foreign_write', `Somebody else wrote ${shown} between the test and the publication; ${what}.`, {

@@ -47,13 +47,14 @@ export const condemned =
 
 /**
  * Notes the publication, and in the same write whether somebody else wrote at the same time: then what is current is unproven, and a durable code
- * stays. `removed`: given up before, and gone by now. Nothing is written where another rotation has taken the place.
+ * stays. `removed`: given up before, and gone by now. Nothing is written where another rotation has
+ * taken the place, nor where it is noted already: what was found since then stays.
  */
 export const published =
   (claim: Claim, version: VersionId, unproven: VersionId | undefined, removed: readonly VersionId[]): Change =>
   (journal) => {
     const rotation = journal?.rotation
-    if (!journal || rotation?.token !== claim.token) return undefined
+    if (!journal || rotation?.token !== claim.token || rotation.published !== undefined) return undefined
     const { staged: _, intent: __, minting: ___, ...rest } = rotation
     const { code, condemned: before = [], ...kept } = journal
     const left = before.filter((id) => !removed.includes(id))

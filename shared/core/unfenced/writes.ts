@@ -27,8 +27,10 @@ export interface UnfencedCalls {
   markOf(value: SecretText, claim: Claim): string
   /** Compare-and-set of the journal on what `change` is given. conflict. False where the staging place is gone. */
   note(what: string, change: Change): Promise<boolean>
-  /** Keeps a value with {token, base} in the staging place, without naming it. */
+  /** Keeps a value with {token, base} in the staging place, without naming it. Not after the lease, where the store can see to it: conflict. */
   keep(value: SecretText, claim: Claim): Promise<VersionId>
+  /** What this process has kept last under the claim: a note that failed is made again for the same copy. Absent: it does not remember. */
+  lastKept?(claim: Claim): VersionId | undefined
   /** Adds a version for consumers. The platform may do it twice, or later. */
   add(value: SecretText, claim: Claim): Promise<void>
   /**
@@ -68,11 +70,14 @@ export async function stageUnfenced(calls: UnfencedCalls, claim: Claim, value: S
   return { version, stored: stored === undefined || stored.equals(value) ? 'supplied' : 'other' }
 }
 
-/** A value that an earlier holder of this token kept and did not name. */
+/** A value that this process, or an earlier holder of this token, kept and did not name. */
 async function unnamed(calls: UnfencedCalls, claim: Claim, journal: Journal | null): Promise<VersionId | undefined> {
+  const isGivenUp = (id: VersionId): boolean => journal?.condemned?.includes(id) === true
+  const own = calls.lastKept?.(claim)
+  if (own !== undefined && !isGivenUp(own)) return own
   if (claim.attempt === 1) return undefined
   const there = await calls.stagedOf(claim)
-  return there.find(({ id }) => !journal?.condemned?.includes(id))?.id
+  return there.find(({ id }) => !isGivenUp(id))?.id
 }
 
 /** Gives a value up in the journal, under the claim, and only then removes it: a process that slept removes nothing that another one has set since. */

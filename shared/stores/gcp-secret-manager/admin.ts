@@ -5,6 +5,7 @@ import type { Env } from '../../core/ports/env.js'
 import type { SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
+import { overtakenError } from '../../core/unfenced/errors.js'
 import { GcpSecretManager } from '../gcp-secret-manager.js'
 import { goesByAlias, ourAliases, pointedBy } from './aliases.js'
 import { assertAnnotationsFit } from './annotations.js'
@@ -14,7 +15,7 @@ import { gcpOptions } from './environment.js'
 import { infoOf } from './line.js'
 import { assertPlaceFits, gcloudSecrets, refOf, resourceOf, type SecretName } from './names.js'
 import { isPlace, placeLabel, placeName, readPlace, stateKey } from './place.js'
-import { policyOf } from './reader.js'
+import { policyOf, revOf } from './reader.js'
 import { type ScheduleChange, scheduleChange, topicError, wantsNotices, withoutSchedule } from './schedule.js'
 import { bytesOf } from './staged.js'
 import type { Secret } from './wire.js'
@@ -94,12 +95,14 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     for await (const version of this.api.versions(this.at(ref), 'all')) yield infoOf(version)
   }
 
-  /** The aliases stay: consumers may read by them. So does a schedule that somebody else has written or changed. */
+  /** conflict where a rotation was begun meanwhile. The aliases stay: consumers may read by them. So does a schedule that somebody else has written or changed. */
   async release(ref: SecretRef): Promise<void> {
-    assertSettled(await this.describe(ref))
+    const state = await this.describe(ref)
+    assertSettled(state)
     const name = this.at(ref)
     await this.found(ref.shown, async () => {
       const place = await readPlace(this.api, name)
+      if (place !== undefined && revOf(place) !== state.rev) throw overtakenError(ref)
       const secret = await this.api.get(name)
       const policy = policyOf(secret)
       const others = Object.fromEntries(Object.entries(secret.annotations).filter(([key]) => !(key in policy)))

@@ -1,7 +1,7 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import type { SecretState } from '../../core/ports/store.js'
-import type { PolicyKey, SecretRef, VersionId } from '../../core/ports/words.js'
+import type { Claim, SecretState } from '../../core/ports/store.js'
+import type { PolicyKey, SecretRef } from '../../core/ports/words.js'
 import type { Api } from './api.js'
 import { gcloudSecrets, type SecretName } from './names.js'
 import { numberOf } from './staged.js'
@@ -40,7 +40,7 @@ export async function moveAliases(
   name: SecretName,
   secret: Secret,
   to: number,
-  base: VersionId | null,
+  { base, leaseUntil }: Pick<Claim, 'base' | 'leaseUntil'>,
 ): Promise<number | undefined> {
   const { aliases, etag } = secret
   const { [ourAliases.current]: now, [ourAliases.previous]: before, ...others } = aliases
@@ -48,7 +48,7 @@ export async function moveAliases(
   if (now !== undefined && Number(now) > to) return undefined
   if (now === String(to) && before === (base ?? undefined)) return undefined
   const previous = optional(ourAliases.previous, base ?? undefined)
-  await api.update(name, etag, { aliases: { ...others, [ourAliases.current]: String(to), ...previous } })
+  await api.update(name, etag, { aliases: { ...others, [ourAliases.current]: String(to), ...previous } }, leaseUntil)
   return undefined
 }
 

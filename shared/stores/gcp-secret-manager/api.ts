@@ -33,6 +33,14 @@ const pageSize = 500
 const listOptions = { ...callOptions, autoPaginate: false } as const
 const versionResource = (name: SecretName, version: number | 'latest'): string => `${resourceOf(name)}/versions/${version}`
 
+/** Throws an error with what a person can do about it, where a person can. */
+const explained =
+  (name: SecretName) =>
+  (cause: unknown): never => {
+    const shown = `gcp:${name.secret === '' ? parentOf(name) : resourceOf(name)}`
+    throw setupError(cause, { shown, host: hostOf(name) }) ?? cause
+  }
+
 /** The calls that we make, with names of our own. Errors are CallErrors. */
 export class Api {
   readonly #clients: Clients
@@ -64,16 +72,16 @@ export class Api {
   /** As this process read or wrote it last, for a write that is conditional on its etag. The name has the project's number. */
   last = (name: SecretName): Secret | undefined => this.#kept.last(resourceOf(name))
 
-  /** Changes whole maps and the schedule in one write, only while the secret still has this etag. */
-  async update(name: SecretName, etag: string, maps: Maps): Promise<Secret> {
+  /** Changes whole maps and the schedule in one write, only while the secret still has this etag. `until`: as for `add`. */
+  async update(name: SecretName, etag: string, maps: Maps, until = Number.POSITIVE_INFINITY): Promise<Secret> {
     const { aliases, rotation, ...rest } = maps
     const moved = aliases === undefined ? {} : { versionAliases: { ...aliases } }
     const scheduled = rotation ? { rotation: wireRotation(rotation) } : {}
     const secret = { name: resourceOf(name), etag, ...rest, ...moved, ...scheduled }
     const paths = Object.entries(masks).flatMap(([key, mask]) => (key in maps ? [mask] : []))
-    await this.#pace.wait('secret', resourceOf(name))
+    const options = await this.#turn(name, until)
     this.#kept.forget(resourceOf(name)) // whether it was written is not known where no answer comes
-    const [answer] = await this.#call('updateSecret', name, (client) => client.updateSecret({ secret, updateMask: { paths } }, callOptions))
+    const [answer] = await this.#call('updateSecret', name, (client) => client.updateSecret({ secret, updateMask: { paths } }, options))
     return this.#kept.keep(secretOf(answer), this.#env.now())
   }
 
@@ -94,12 +102,9 @@ export class Api {
    * clock of the process; conflict where that has passed before anything is sent.
    */
   async add(name: SecretName, data: Uint8Array, until = Number.POSITIVE_INFINITY): Promise<Version> {
-    await this.#clients.of(name.location) // else the time that it takes to find credentials would not count
-    await this.#pace.wait('secret', resourceOf(name))
-    const timeout = Math.min(callOptions.timeout, until - this.#env.now())
-    if (timeout <= 0) throw new RotationError('conflict', 'The lease is over: nothing was added.', { next: 'The state is read again.' })
+    const options = await this.#turn(name, until)
     const request = { parent: resourceOf(name), payload: { data, dataCrc32c: crc32c(data) } }
-    const [answer] = await this.#call('addSecretVersion', name, (client) => client.addSecretVersion(request, { ...callOptions, timeout }))
+    const [answer] = await this.#call('addSecretVersion', name, (client) => client.addSecretVersion(request, options))
     return versionOf(answer)
   }
 
@@ -143,14 +148,18 @@ export class Api {
     for await (const one of this.#paged('listSecrets', name, (client) => client.listSecretsAsync(request, listOptions))) yield secretOf(one)
   }
 
-  /** Makes a call. Its error says what a person can do about it, where a person can: credentials, a permission, an API that is not enabled, a project. */
+  /** Waits until the secret may be written again. Its deadline then ends with the lease. */
+  async #turn(name: SecretName, until: number): Promise<{ readonly timeout: number; readonly retry: null }> {
+    await this.#clients.of(name.location).catch(explained(name)) // else the time that it takes to find credentials would not count
+    await this.#pace.wait('secret', resourceOf(name))
+    const timeout = Math.min(callOptions.timeout, until - this.#env.now())
+    if (timeout > 0) return { ...callOptions, timeout }
+    throw new RotationError('conflict', 'The lease is over: nothing was written.', { next: 'The state is read again.' })
+  }
+
+  /** Makes a call. Its error says what a person can do about it: credentials, a permission, an API that is not enabled, a project. */
   async #call<T>(call: Call, name: SecretName, make: (client: Client) => Promise<T>): Promise<T> {
-    try {
-      return await calling(call, this.#clients.of(name.location).then(make))
-    } catch (cause) {
-      const shown = `gcp:${name.secret === '' ? parentOf(name) : resourceOf(name)}`
-      throw setupError(cause, { shown, host: hostOf(name) }) ?? cause
-    }
+    return calling(call, this.#clients.of(name.location).then(make)).catch(explained(name))
   }
   async *#paged<T>(call: Call, name: SecretName, make: (client: Client) => AsyncIterable<T>): AsyncIterable<T> {
     const iterator = await this.#call(call, name, async (client) => make(client)[Symbol.asyncIterator]())

@@ -20,11 +20,13 @@ export interface Work {
   readonly ref: SecretRef
   readonly name: SecretName
   readonly claim: Claim
+  /** What this process kept last under a claim. */
+  readonly unnamed: WeakMap<Claim, VersionId>
   now(): number
 }
 
 /** The calls of one claimed method to the service. */
-export function callsOf({ api, ref, name, claim, now }: Work): UnfencedCalls {
+export function callsOf({ api, ref, name, claim, unnamed, now }: Work): UnfencedCalls {
   const { base } = claim
   const number = base === null ? undefined : numberOf(base)
   const added: Version[] = []
@@ -61,13 +63,18 @@ export function callsOf({ api, ref, name, claim, now }: Work): UnfencedCalls {
         () => readPlace(api, name),
         (place) => noteOn(place, change),
       ),
-    keep: (value, of) => keepStaged(api, ref, name, stagedPayload(of, value)),
+    keep: async (value, of) => {
+      const version = await keepStaged(api, ref, name, stagedPayload(of, value), of.leaseUntil)
+      unnamed.set(of, version)
+      return version
+    },
+    lastKept: (of) => unnamed.get(of),
     add: async (value, { leaseUntil }) => void added.push(...(await addOnce(api, name, bytesOf(value), leaseUntil))),
     point: (to) =>
       freshOnConflict(
         api.last(name),
         () => api.get(name),
-        (secret) => moveAliases(api, name, secret, to, base),
+        (secret) => moveAliases(api, name, secret, to, claim),
       ),
     drop: async (version) => dropStaged(api, name, version),
   }
@@ -84,9 +91,9 @@ async function freshOnConflict<T, R>(last: T | undefined, read: () => Promise<T>
   }
 }
 
-async function keepStaged(api: Api, ref: SecretRef, name: SecretName, payload: Uint8Array): Promise<VersionId> {
+async function keepStaged(api: Api, ref: SecretRef, name: SecretName, payload: Uint8Array, until: number): Promise<VersionId> {
   try {
-    return stagedId((await api.add(placeName(name), payload)).number)
+    return stagedId((await api.add(placeName(name), payload, until)).number)
   } catch (cause) {
     throw isAbsent(cause) ? placeLostError(ref) : cause
   }
