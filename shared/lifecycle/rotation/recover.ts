@@ -18,7 +18,8 @@ export type { Tried }
 
 /**
  * nothing: all is well · unstick: current works · discard: current works, and the target refuses the pending value, which is given up · resume: the
- * target accepts the pending value, which only needs to be published · restore: an older version is the only one that works · by hand: none works.
+ * target accepts the pending value, which only needs to be published · restore: an older version is the only one that works, or what was published after it
+ * is gone · by hand: none works.
  */
 export type SafeAction =
   | { readonly do: 'nothing' | 'unstick' | 'discard' | 'resume' | 'by hand'; readonly why: string }
@@ -120,6 +121,11 @@ export function safeAction(state: SecretState, tried: readonly Tried[], now: num
 function whileCurrentWorks(state: SecretState, pending: Tried | undefined, now: number): SafeAction {
   const { journal, drivenBy, pending: staged, placeLost } = state
   if (placeLost) return { do: 'unstick', why: 'the target accepts the current value; the staging place is gone and has to be made again' }
+  const lost = state.publishedGone === true ? journal?.rotation?.published : undefined
+  if (lost !== undefined && state.current !== undefined) {
+    const why = `version ${lost} was published and cannot be read; the target accepts ${state.current.id}, which is published again`
+    return { do: 'restore', version: state.current.id, why }
+  }
   if (journal?.code !== undefined) return { do: 'unstick', why: 'the target accepts the current value: rotations may start again' }
   const isRefused = pending?.works === 'refused' && pending.why === undefined
   // A platform's own rotation is left to it for as long as one of its invocations may still be at work.
