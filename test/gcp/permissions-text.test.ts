@@ -76,6 +76,18 @@ describe('permissions as commands and for Terraform', () => {
     }
   })
 
+  it('have titles of conditions that the platform takes, however long the name is', () => {
+    const refText = `gcp:projects/shop/secrets/${'x'.repeat(246)}`
+    for (const format of ['shell', 'terraform'] as const) {
+      const text = textOf({ ...wish, refText, principals: ['person'] }, format)
+      const titles = [...text.matchAll(/,title=([^"]+)"|^ {4}title\s+= "([^"]+)"/gm)].map(
+        ([, shell, terraform]) => shell ?? terraform ?? '',
+      )
+      assert.equal(titles.length, 3)
+      for (const title of titles) assert.ok(title.length <= 100, title)
+    }
+  })
+
   it('are as terraform fmt writes them', { skip: whyMissing('terraform') }, () => {
     for (const one of [...Object.values(wishes), { ...wish, principals: ['function'] as const, member: who.FUNCTION }]) {
       const { status, stdout, stderr } = spawnSync('terraform', ['fmt', '-check', '-diff', '-no-color', '-'], {

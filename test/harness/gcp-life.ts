@@ -35,6 +35,7 @@ export const members = {
   consumer: 'group:shop@example.com',
 }
 export const administrator = 'gcp:projects/q/secrets/pg-admin'
+const token = 'token-0123456789'
 export const configuration = 'gcp:projects/p/secrets/config'
 
 /** The wish that fits a variant. */
@@ -110,9 +111,10 @@ export class LifeUnderGrants {
     await rotateAndRetire(world, said)
     await lag(world, this.double)
     await look(world, said)
-    // A configuration that was put by Keyturn has a staging place.
-    this.#byOthers(() => this.#make('p', 'config--pending', `${JSON.stringify({ token: 'token-0123456789', base: '1' })}\n{}`))
+    this.#byOthers(() => this.#putConfiguration())
+    this.double.fault = ({ name }) => (name === 'ListSecretVersions' ? { staleWrites: 1 } : undefined)
     await readConfiguration(world)
+    this.double.fault = () => undefined
     if (to === 'function') return
     await recover(world.deps('recover'), world.store, world.ref.shown, true)
     await world.store.release(world.ref)
@@ -129,8 +131,16 @@ export class LifeUnderGrants {
     make()
     this.gate.close()
   }
-  #make(project: string, secretId: string, text: string): void {
-    this.double.do('CreateSecret', { parent: `projects/${project}`, secretId, secret: { replication: { automatic: {} } } })
+  /** A configuration that Keyturn writes at this moment: it has a staging place with a value, and no listing shows what came last. */
+  #putConfiguration(): void {
+    const rotation = { token, kind: 'put', base: '1', holder: 'a person', attempt: 1, leaseUntil: 0, refusals: 0, staged: 'pending-1' }
+    const annotations = { 'keyturn-state': JSON.stringify({ retiring: [], rotation }) }
+    this.#make('p', 'config--pending', `${JSON.stringify({ token, base: '1' })}\n{}`, annotations)
+    this.double.do('AddSecretVersion', { parent: 'projects/p/secrets/config', payload: { data: Buffer.from('{ }') } })
+  }
+  #make(project: string, secretId: string, text: string, annotations = {}): void {
+    const secret = { replication: { automatic: {} }, annotations }
+    this.double.do('CreateSecret', { parent: `projects/${project}`, secretId, secret })
     this.double.do('AddSecretVersion', { parent: `projects/${project}/secrets/${secretId}`, payload: { data: Buffer.from(text) } })
   }
   #store(env: FakeEnv, { parent }: Variant): PlacedStore {

@@ -11,6 +11,7 @@ export interface Role {
 }
 
 const named = (...permissions: readonly string[]): readonly string[] => permissions.map((one) => `secretmanager.${one}`)
+/** Whatever is described needs `versions.get`: a listing lags, and does not show the newest version. */
 const reading = ['secrets.get', 'versions.list', 'versions.get', 'versions.access'] as const
 const writing = [...reading, 'secrets.update', 'versions.add'] as const
 
@@ -34,10 +35,13 @@ export const roles = {
   configuration: {
     id: 'keyturnConfiguration',
     title: 'Keyturn: read the configuration',
-    permissions: named('secrets.get', 'versions.list', 'versions.access'),
+    permissions: named(...reading),
   },
   access: { id: 'roles/secretmanager.secretAccessor', permissions: named('versions.access') },
 } as const satisfies Record<string, Role>
+
+/** The title of every condition. The platform takes 100 characters, and a name has more: the expression says which secret. */
+export const conditionTitle = 'keyturn one secret'
 
 /** A role for one principal on one resource. */
 export interface Binding {

@@ -1,6 +1,6 @@
 import type { Principal } from '../../../core/ports/permissions.js'
 import { gcloudWhere } from '../names.js'
-import type { Binding } from './grants.js'
+import { type Binding, conditionTitle } from './grants.js'
 import { customRoles, expressionOf, isCustom, isNumber, projectsOf } from './names.js'
 
 /** One word for a shell: in single quotes where it has anything that a shell could read. */
@@ -88,7 +88,7 @@ function bindingCommand(binding: Binding, member: string | undefined, project: P
 /** Where a policy has conditions, the platform's program asks about one unless it is told that there is none. */
 function conditionWord(only: Binding['only'], { number }: Project): string {
   if (only === undefined) return 'None'
-  return `"expression=${expressionOf(only, number)},title=keyturn ${only.secret}"`
+  return `"expression=${expressionOf(only, number)},title=${conditionTitle}"`
 }
 
 const commandOf = (start: string, words: readonly string[]): readonly string[] =>

@@ -1,5 +1,5 @@
 import type { Principal } from '../../../core/ports/permissions.js'
-import type { Binding, Role } from './grants.js'
+import { type Binding, conditionTitle, type Role } from './grants.js'
 import { customRoles, expressionOf, isCustom, isNumber, projectsOf } from './names.js'
 
 /** Resources for Terraform's provider google, as `terraform fmt` writes them. */
@@ -106,7 +106,7 @@ const shortOf = ({ id }: Role): string => id.replace(/^.*[./]/, '')
 function conditionLines(only: Binding['only']): readonly string[] {
   if (only === undefined) return []
   const attributes: readonly Attribute[] = [
-    ['title', text(`keyturn ${only.secret}`)],
+    ['title', text(conditionTitle)],
     ['expression', `"${expressionOf(only, numberOf(only.project))}"`],
   ]
   return ['  condition {', ...aligned(attributes, '    '), '  }']
