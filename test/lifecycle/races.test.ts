@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { codeOf, type RotationError } from '../../shared/core/errors.js'
 import { type RotationRequest, steps, type Token } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
+import { adopt } from '../../shared/lifecycle/secret/adopt.js'
 import type { RotationResult } from '../../shared/lifecycle/secret/deps.js'
 import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.js'
 import { MemoryStore } from '../../shared/stores/memory.js'
@@ -41,6 +42,26 @@ async function assertSettled(world: World): Promise<void> {
 const one = tokenOf('one')
 const run = (world: World, request: Partial<RotationRequest>, given?: SecretText) => world.run(world.newProcess(), request, given)
 const quiet: readonly End[] = ['locked', 'unchanged', 'conflict']
+
+describe('adopt', () => {
+  it('looks again where somebody notes something at the moment of its own last note, and takes back nothing of theirs', async () => {
+    const world = await open('gcp', 'a')
+    const { store, ref } = world
+    await store.note(await store.describe(ref), { code: 'stuck' })
+    const { note } = store
+    let isFirst = true
+    store.note = async (state, patch) => {
+      if (isFirst) await note.call(store, await store.describe(ref), { checkedAt: 17 })
+      isFirst = false
+      return note.call(store, state, patch)
+    }
+    const { current } = await store.describe(ref)
+    const policy = { 'keyturn-rotator': 'memory-a' }
+    assert.equal((await adopt(world.deps('a person'), store, ref.shown, policy)).logsIn, true)
+    const { journal } = await store.describe(ref)
+    assert.deepEqual([journal?.code, journal?.announced, journal?.checkedAt], [undefined, current?.id, 17])
+  })
+})
 
 describe('several rotators of one secret at the same moment', () => {
   const requests: Readonly<Record<string, (index: number) => Partial<RotationRequest>>> = {

@@ -3,14 +3,14 @@ import { seeLogin } from '../../core/login-seen.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix } from '../../core/policy/index.js'
 import type { AnyRotator, Context, LoginEnd } from '../../core/ports/rotator.js'
-import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
+import type { NotePatch, SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { nextFor } from '../../core/remedies.js'
 import { sequenceNote } from '../decide/publication.js'
 import { lookContext } from './context.js'
 import type { Deps } from './deps.js'
 import { expiryWarning } from './expiry.js'
-import { opened, openSecret } from './open.js'
+import { lookAgain, opened, openSecret } from './open.js'
 import { dueAt } from './schedule.js'
 import { assertConsumers, inferred, isAdopted, type Known, type Tools } from './setup.js'
 import { named, type Trial, trialOf, type Warning } from './trial.js'
@@ -170,19 +170,28 @@ function unreadableError(tools: Tools, { rotator }: Known, state: SecretState, c
 const withoutKeys = (policy: Policy, there: Policy): Policy =>
   Object.fromEntries(Object.entries(policy).filter(([key]) => there[key] === undefined))
 
-/** Notes that `stuck` is over, and what the daily look found wrong. After a first adoption nobody needs to be told, because the readers of the secret have its value already. */
-async function noteAdopted({ store, deps }: Tools, { ref, current, journal }: SecretState): Promise<void> {
-  const first = deps.journal && (journal?.announced ?? null) === null && current !== undefined
-  const wasStuck = journal?.code !== undefined
-  const wasWrong = deps.journal && current !== undefined && journal?.checked?.code !== undefined
-  if (!wasStuck && !first && !wasWrong) return
-  const code = wasStuck ? { code: null } : {}
-  const state = await store.describe(ref)
+/** Notes that `stuck` is over, and what the daily look found wrong. The policy is written already, so that it looks again where somebody else was faster. */
+async function noteAdopted({ store, deps }: Tools, before: SecretState): Promise<void> {
+  const { ref } = before
+  if (adoptedPatch(deps, before, before) === undefined) return
+  await lookAgain(ref.shown, async () => {
+    const state = await store.describe(ref)
+    const patch = adoptedPatch(deps, before, state)
+    if (patch !== undefined) await store.note(state, patch)
+  })
+}
+
+/** What is to be noted once a login has shown that what was current before works; of that time, too, is what it ends. After a first adoption nobody needs to be told, because the readers have its value already. */
+function adoptedPatch(deps: Deps, before: SecretState, state: SecretState): NotePatch | undefined {
+  const { journal, current } = state
+  if (current === undefined || current.id !== before.current?.id) return undefined // somebody else has written since: nothing was seen of that
+  const first = deps.journal && (journal?.announced ?? null) === null
+  const wasStuck = before.journal?.code !== undefined && journal?.code !== undefined
+  const wasWrong = deps.journal && before.journal?.checked?.code !== undefined && journal?.checked?.code !== undefined
+  if (!wasStuck && !first && !wasWrong) return undefined
   // Its time goes with it, as with every announcement: a listing then shows when the next rotation is due.
-  const same = state.current?.id === current?.id ? state.current : undefined
-  const announced = first ? { announced: current.id, ...optional('sequence', same && sequenceNote(state, same)) } : {}
-  const checked = wasWrong ? { checked: { version: current.id } } : {}
-  await store.note(state, { ...code, ...announced, ...checked })
+  const announced = first ? { announced: current.id, sequence: sequenceNote(state, current) } : {}
+  return { ...(wasStuck ? { code: null } : {}), ...announced, ...(wasWrong ? { checked: { version: current.id } } : {}) }
 }
 
 /** One login with the current value; nothing is written. */
