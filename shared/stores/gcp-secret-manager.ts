@@ -19,8 +19,7 @@ import type {
 import type { Policy, SecretRef, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import { overtakenError, placeLostError } from '../core/unfenced/errors.js'
-import type { UnfencedCalls } from '../core/unfenced/writes.js'
-import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
+import { discardUnfenced, publishUnfenced, stageUnfenced, type UnfencedCalls } from '../core/unfenced/writes.js'
 import { aliasesRule, isPublishedGone } from './gcp-secret-manager/aliases.js'
 import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
 import { callsOf } from './gcp-secret-manager/calls.js'
@@ -197,8 +196,7 @@ export class GcpSecretManager implements SecretStore {
   }
 
   #calls(claim: Claim): UnfencedCalls {
-    const now = () => this.env.now()
-    return callsOf({ api: this.api, ref: claim.ref, name: this.at(claim.ref), claim, unnamed: this.#unnamed, now })
+    return callsOf({ api: this.api, env: this.env, ref: claim.ref, name: this.at(claim.ref), claim, unnamed: this.#unnamed })
   }
 
   /** The staging place, as it was when the state was read. conflict; stuck where it is gone. */

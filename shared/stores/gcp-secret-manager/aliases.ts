@@ -1,14 +1,16 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
-import type { Claim, SecretState } from '../../core/ports/store.js'
-import type { PolicyKey, SecretRef } from '../../core/ports/words.js'
-import type { Api } from './api.js'
+import type { SecretState } from '../../core/ports/store.js'
+import type { PolicyKey, SecretRef, VersionId } from '../../core/ports/words.js'
 import { gcloudSecrets, type SecretName } from './names.js'
 import { numberOf } from './staged.js'
 import type { Secret } from './wire.js'
 
 /** The aliases that are ours. Every other one is somebody else's. */
 export const ourAliases = { current: 'current', previous: 'previous' } as const
+
+/** All aliases of a secret, by name. */
+export type Aliases = Secret['aliases']
 
 /** The annotation that says by what consumers read. */
 export const aliasesKey = 'keyturn-aliases'
@@ -36,19 +38,17 @@ export function pointedBy(secret: Secret, { shown }: SecretRef, name: SecretName
  * from base: the answer is then what it names instead, if that is another version.
  */
 export async function moveAliases(
-  api: Api,
-  name: SecretName,
+  write: (secret: Secret, aliases: Aliases) => Promise<void>,
   secret: Secret,
   to: number,
-  { base, leaseUntil }: Pick<Claim, 'base' | 'leaseUntil'>,
+  base: VersionId | null,
 ): Promise<number | undefined> {
-  const { aliases, etag } = secret
-  const { [ourAliases.current]: now, [ourAliases.previous]: before, ...others } = aliases
+  const { [ourAliases.current]: now, [ourAliases.previous]: before, ...others } = secret.aliases
   if (goesByAlias(secret) && now !== undefined && now !== String(to) && now !== base) return Number(now)
   if (now !== undefined && Number(now) > to) return undefined
   if (now === String(to) && before === (base ?? undefined)) return undefined
   const previous = optional(ourAliases.previous, base ?? undefined)
-  await api.update(name, etag, { aliases: { ...others, [ourAliases.current]: String(to), ...previous } }, leaseUntil)
+  await write(secret, { ...others, [ourAliases.current]: String(to), ...previous })
   return undefined
 }
 

@@ -1,9 +1,11 @@
 import { optional } from '../../core/optional.js'
+import type { Env } from '../../core/ports/env.js'
 import type { Claim } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { placeLostError } from '../../core/unfenced/errors.js'
 import type { Change } from '../../core/unfenced/notes.js'
 import type { UnfencedCalls } from '../../core/unfenced/writes.js'
+import { writeAliases } from './alias-room.js'
 import { moveAliases, pointedBy } from './aliases.js'
 import { type Api, isAbsent, isUnreadable } from './api.js'
 import { classify } from './errors.js'
@@ -22,14 +24,15 @@ export interface Work {
   readonly claim: Claim
   /** What this process kept last under a claim. */
   readonly unnamed: WeakMap<Claim, VersionId>
-  now(): number
+  readonly env: Pick<Env, 'now' | 'log'>
 }
 
 /** The calls of one claimed method to the service. */
-export function callsOf({ api, ref, name, claim, unnamed, now }: Work): UnfencedCalls {
-  const { base } = claim
+export function callsOf({ api, ref, name, claim, unnamed, env }: Work): UnfencedCalls {
+  const { base, leaseUntil } = claim
   const number = base === null ? undefined : numberOf(base)
   const added: Version[] = []
+  const writes = { api, env, ref, name, until: leaseUntil }
   const placeNow = async () => lastPlace(api, name) ?? readPlace(api, name)
   const noteOn = async (place: Place | undefined, change: Change): Promise<boolean> => {
     if (place === undefined) return false
@@ -38,7 +41,7 @@ export function callsOf({ api, ref, name, claim, unnamed, now }: Work): Unfenced
   }
   return {
     ref,
-    now,
+    now: () => env.now(),
     line: async () => {
       const line = number === undefined ? lineOf(api, name, await enabledOf(api, name)) : lineAfter(api, name, number, added)
       return { ...line, ...optional('pointed', pointedBy(api.last(name) ?? (await api.get(name)), ref, name)) }
@@ -74,7 +77,7 @@ export function callsOf({ api, ref, name, claim, unnamed, now }: Work): Unfenced
       freshOnConflict(
         api.last(name),
         () => api.get(name),
-        (secret) => moveAliases(api, name, secret, to, claim),
+        (secret) => moveAliases((seen, aliases) => writeAliases(writes, seen, aliases), secret, to, base),
       ),
     drop: async (version) => dropStaged(api, name, version),
   }
