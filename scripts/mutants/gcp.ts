@@ -4,6 +4,7 @@ const errors = 'shared/stores/gcp-secret-manager/errors.ts'
 const versions = 'test/harness/gcp-secret-manager/versions.ts'
 const secrets = 'test/harness/gcp-secret-manager/secrets.ts'
 const double = ['gcp/double.test.ts']
+const overtaken = ['gcp/after-the-lease.test.ts']
 
 /** Google Secret Manager: its double as the emulators have it, and its errors read without the call that got them. */
 export const gcpMutants: readonly Mutant[] = [
@@ -69,7 +70,54 @@ export const gcpMutants: readonly Mutant[] = [
   {
     name: 'aliases move after the lease',
     edits: [{ file: 'shared/core/unfenced/writes.ts', from: 'if (endsWithOurs) assertLease(calls, claim)', to: '' }],
-    tests: ['gcp/zombie.test.ts'],
+    tests: overtaken,
+  },
+  {
+    name: 'a move of the aliases that is repeated asks no lease',
+    edits: [{ file: 'shared/stores/gcp-secret-manager/alias-room.ts', from: '{ aliases }, until)', to: '{ aliases })' }],
+    tests: overtaken,
+  },
+  {
+    name: 'a value is kept after the lease',
+    edits: [
+      { file: 'shared/stores/gcp-secret-manager/calls.ts', from: 'placeName(name), payload, until)', to: 'placeName(name), payload)' },
+    ],
+    tests: overtaken,
+  },
+  {
+    name: 'a publication is noted over one that is noted already',
+    edits: [
+      { file: 'shared/core/unfenced/notes.ts', from: ' || rotation.published !== undefined) return undefined', to: ') return undefined' },
+    ],
+    tests: overtaken,
+  },
+  {
+    name: 'a value is kept again where its note failed',
+    edits: [{ file: 'shared/core/unfenced/writes.ts', from: 'if (own !== undefined && !isGivenUp(own)) return own', to: '' }],
+    tests: overtaken,
+  },
+  {
+    name: 'release removes a staging place that was claimed meanwhile',
+    edits: [
+      {
+        file: 'shared/stores/gcp-secret-manager/admin.ts',
+        from: 'if (place !== undefined && revOf(place) !== state.rev) throw overtakenError(ref)',
+        to: '',
+      },
+    ],
+    tests: overtaken,
+  },
+  {
+    name: 'recover finds nothing to do where the published version is gone',
+    edits: [{ file: 'shared/lifecycle/rotation/recover.ts', from: 'if (lost !== undefined && state', to: 'if (lost === null && state' }],
+    tests: ['gcp/published-gone.test.ts'],
+  },
+  {
+    name: 'aliases are written although they have no room',
+    edits: [
+      { file: 'shared/stores/gcp-secret-manager/alias-room.ts', from: 'const aliases = fitting(wanted)', to: 'const aliases = wanted' },
+    ],
+    tests: ['gcp/alias-room.test.ts'],
   },
   {
     name: 'a secret in Google Cloud is updated without its etag',

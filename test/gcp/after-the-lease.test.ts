@@ -68,6 +68,19 @@ describe('a process of Google Secret Manager that others overtake', () => {
       assert.equal(secret().versions.length, 2)
     })
 
+  it('moves no alias while its lease is almost over: the update would have no time', async () => {
+    const claimed = await claim()
+    const { version } = await world.store.stage(claimed, second)
+    before(
+      ({ name, staging }) => name === 'AddSecretVersion' && !staging,
+      () => {
+        world.env.time = claimed.leaseUntil - 5000
+      },
+    )
+    await assert.rejects(world.store.publish(claimed, version), code('conflict'))
+    assert.deepEqual([secret().versions.length, secret().aliases.size], [2, 0])
+  })
+
   it('keeps nothing after its lease: no copy is left in the staging place', async () => {
     const claimed = await claim()
     world.env.time += leaseMs + 1
