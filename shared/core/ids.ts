@@ -4,9 +4,16 @@ import type { RotationRequest, SecretRef, Token, VersionId } from './ports/words
 /**
  * Derives the token of a rotation that was given none. The same request about the same state has the same token, so that a retry finds the
  * rotation it continues. `refusals` counts the values that the target refused, for stores where a token holds one value for ever.
+ * `again` tells apart when base became current, where somebody went back to it: it has had its rotation.
  */
-export function deriveToken(kind: RotationRequest['kind'], ref: SecretRef, base: VersionId | null, refusals: number): Token {
-  return hashId([kind, ref.store, ref.key, base, refusals], kind) as Token
+export function deriveToken(
+  kind: RotationRequest['kind'],
+  ref: SecretRef,
+  base: VersionId | null,
+  refusals: number,
+  again?: number,
+): Token {
+  return hashId([kind, ref.store, ref.key, base, refusals, ...(again === undefined ? [] : [again])], kind) as Token
 }
 
 /** Makes a random token of the same form, for a rotation that nobody else may find again. */

@@ -19,8 +19,9 @@ import type {
 import type { Policy, SecretRef, VersionId } from '../core/ports/words.js'
 import type { SecretText } from '../core/secret-text.js'
 import { overtakenError, placeLostError } from '../core/unfenced/errors.js'
+import { withNote } from '../core/unfenced/pointer.js'
 import { discardUnfenced, publishUnfenced, stageUnfenced, type UnfencedCalls } from '../core/unfenced/writes.js'
-import { aliasesRule, isPublishedGone } from './gcp-secret-manager/aliases.js'
+import { aliasesRule, confirmPointer, isPublishedGone } from './gcp-secret-manager/aliases.js'
 import { Api, isAbsent, isUnreadable } from './gcp-secret-manager/api.js'
 import { callsOf } from './gcp-secret-manager/calls.js'
 import { type OpenClient, openClient } from './gcp-secret-manager/client.js'
@@ -126,8 +127,13 @@ export class GcpSecretManager implements SecretStore {
     return { ...labels, ...annotations }
   }
 
+  async confirm({ ref, current, pointer }: SecretState): Promise<void> {
+    if (pointer !== undefined) await confirmPointer(this.api, this.at(ref), ref, current?.id)
+  }
+
   async claim(state: SecretState, wish: ClaimWish): Promise<Claim> {
     const { ref, current } = state
+    if (state.pointer === 'unconfirmed') await this.confirm(state)
     const place = await this.#placeOf(state)
     const question = { journal: place.journal, current: current?.id ?? null, published: [current?.ours], holderMayLive: true }
     const rotation = claimedRotation({ ...question, now: this.env.now() }, wish)
@@ -152,10 +158,7 @@ export class GcpSecretManager implements SecretStore {
 
   async note(state: SecretState, patch: NotePatch): Promise<void> {
     const place = await this.#placeOf(state)
-    const { code, ...rest } = patch
-    const { code: before, ...journal } = place.journal ?? { retiring: [] }
-    const after = code === null ? {} : optional('code', code ?? before)
-    await this.#write(state.ref, place, { ...journal, ...rest, ...after }, 'note')
+    await this.#write(state.ref, place, withNote(place.journal, patch), 'note')
   }
 
   /**

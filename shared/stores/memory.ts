@@ -1,7 +1,6 @@
 import { assertSettled, claimedRotation } from '../core/claims.js'
 import { currentOf } from '../core/current.js'
 import { RotationError } from '../core/errors.js'
-import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
@@ -22,6 +21,7 @@ import type { Policy, SecretRef, Token, VersionId } from '../core/ports/words.js
 import { splitRef, storeKind } from '../core/refs.js'
 import type { SecretText } from '../core/secret-text.js'
 import { placeLostError } from '../core/unfenced/errors.js'
+import { withNote } from '../core/unfenced/pointer.js'
 import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
 import { type Cell, fencedState, newCell, publicInfo, revOf } from './memory/cell.js'
 import { begin, type Disturbance, disturb, publicationsOf, serviceClaim, strip, writePast } from './memory/others.js'
@@ -115,13 +115,10 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
 
   async note(state: SecretState, patch: NotePatch): Promise<void> {
     const cell = this.#cell(state.ref)
-    const { code, ...rest } = patch
     await this.#effects('note', () => {
       if (cell.placeLost) throw placeLostError(state.ref)
       if (this.traits.journalCas && state.rev !== revOf(cell, this.#profile)) throw conflictError(state.ref)
-      const { code: before, ...journal } = cell.journal ?? { retiring: [] }
-      const after = code === null ? {} : optional('code', code ?? before)
-      writeJournal(cell, { ...journal, ...rest, ...after })
+      writeJournal(cell, withNote(cell.journal, patch))
     })
   }
 

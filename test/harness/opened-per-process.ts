@@ -32,6 +32,7 @@ export class OpenedPerProcess implements SecretStore, SecretStoreAdmin {
   stage = (claim: Claim, value: SecretText) => this.#mine().stage(claim, value)
   discard = (claim: Claim, version: VersionId) => this.#mine().discard(claim, version)
   publish = (claim: Claim, version: VersionId, tested?: SecretText) => this.#mine().publish(claim, version, tested)
+  confirm = async (state: SecretState) => this.#mine().confirm?.(state)
   note = (state: SecretState, patch: NotePatch) => this.#mine().note(state, patch)
   list: SecretStore['list'] = (filter, failed) => this.#mine().list(filter, failed)
   dispose = (ref: SecretRef, version: VersionId) => this.#mine().dispose(ref, version)

@@ -13,6 +13,8 @@ export interface OpenRotation {
   /** Checked publish: noted before the write. From here on only finish may run. */
   readonly intent?: true
   readonly published?: VersionId
+  /** Another version was announced after it was published: it explains no more how that one came to be current. */
+  readonly overtaken?: true
   readonly holder: string
   readonly attempt: number
   readonly leaseUntil: number
@@ -29,8 +31,11 @@ export interface Journal {
   readonly announced?: VersionId | null
   /** The sequence of the publication that somebody was told about last. A later one is higher, whatever the clocks say. */
   readonly sequence?: { readonly version: VersionId; readonly value: number }
-  /** When somebody noted that the publication of this version is from the future: what counts from it counts from then, for whoever sees it so. */
-  readonly reckoned?: { readonly version: VersionId; readonly at: number }
+  /**
+   * When somebody noted that the publication of this version is from the future, or, with `sequence`, that nothing says when it was: what counts from it
+   * counts from then. `sequence` tells that publication from others of the same version.
+   */
+  readonly reckoned?: { readonly version: VersionId; readonly at: number; readonly sequence?: number }
   /** Current, where somebody wrote while we published: it is proven by one login before anybody is told about it. */
   readonly unproven?: VersionId
   /** Staged values that were given up and may still have to be removed. Nothing shows them any more. */

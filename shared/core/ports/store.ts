@@ -60,6 +60,16 @@ export interface SecretView {
   readonly unfenced?: true
   /** The version that the last rotation published is not there to be read: somebody disabled or destroyed it. An older answer of the store never says so. */
   readonly publishedGone?: true
+  /**
+   * A pointer of the platform names what is current, and reads of it may be old. noted: it names what the journal knows as the last publication ·
+   * unconfirmed: another one. Whoever acts on that confirms it first.
+   */
+  readonly pointer?: 'noted' | 'unconfirmed'
+  /**
+   * Nothing says when current became current: somebody moved the pointer. `at` tells this publication from others of the version, and stays. `isNoted`:
+   * publishedAt is when that was seen first; else it is the same as `at`, and nothing may count from it.
+   */
+  readonly undated?: { readonly at: number; readonly isNoted: boolean }
   /** The place that keeps staged values and the journal is gone, so that nothing can be claimed or noted. */
   readonly placeLost?: true
 }
@@ -116,7 +126,7 @@ export interface NotePatch {
   readonly announced?: VersionId
   readonly sequence?: { readonly version: VersionId; readonly value: number }
   /** A store that has no room for it leaves it out. */
-  readonly reckoned?: { readonly version: VersionId; readonly at: number }
+  readonly reckoned?: Journal['reckoned'] & object
   readonly retiring?: readonly Retiring[]
   readonly seen?: Readonly<Record<string, Seen>>
   readonly checkedAt?: number
@@ -172,6 +182,11 @@ export interface SecretStore {
    * it; it is published even if the staging place is gone. conflict, foreign_write, ambiguous, stuck.
    */
   publish(claim: Claim, version: VersionId, tested?: SecretText): Promise<VersionInfo>
+  /**
+   * Makes sure, by a conditional write that changes nothing, that what the state shows as current is current at this moment. conflict where it is not. Absent
+   * for a store whose reads are never old. `claim` does it where the pointer is unconfirmed.
+   */
+  confirm?(state: SecretState): Promise<void>
   /** Compare-and-set on state.rev, if the store has one. conflict, denied (drop-in roles: then run without a journal). */
   note(state: SecretState, patch: NotePatch): Promise<void>
   /** Needs constant memory; staging places never appear. A secret that cannot be read goes to `failed`; without `failed` it ends the listing. */

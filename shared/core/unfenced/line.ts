@@ -21,6 +21,8 @@ export interface Line {
    * readers take the newest.
    */
   readonly pointed?: number
+  /** The number that the platform's pointer of the previous one names, beside `pointed`. */
+  readonly pointedBefore?: number
 }
 
 const markOf = (found: Found): string | undefined => (typeof found === 'string' ? undefined : found.mark)

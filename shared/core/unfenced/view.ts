@@ -2,6 +2,7 @@ import { optional } from '../optional.js'
 import type { Journal, SecretView, Staged, VersionInfo } from '../ports/store.js'
 import type { Token } from '../ports/words.js'
 import { copiesOlder, currentOf, type Line, notedNumbers, numbersOf } from './line.js'
+import { lastKnown, lastPublished } from './pointer.js'
 
 /** A staged value that can be read, and the mark that a published version of it has. */
 export interface StagedCopy extends Staged {
@@ -23,9 +24,10 @@ export interface Readings {
 }
 
 /** The part of a state that follows from the readings. */
-export type UnfencedView = Pick<SecretView, 'publishedAt' | 'pending' | 'loose'> & Partial<Pick<SecretView, 'current' | 'previous'>>
+export type UnfencedView = Pick<SecretView, 'publishedAt' | 'pending' | 'loose'> &
+  Partial<Pick<SecretView, 'current' | 'previous' | 'pointer' | 'undated'>>
 
-/** Says what is current, whose it is, and what is staged. `publishedAt` is when current was written. */
+/** Says what is current, whose it is, and what is staged. `publishedAt` is when current was written, or, where a pointer names it, when that was seen. */
 export async function viewOf({ line, journal, staged }: Readings): Promise<UnfencedView> {
   const noted = notedNumbers(line, journal)
   const numbers = await numbersOf(line, noted)
@@ -34,7 +36,7 @@ export async function viewOf({ line, journal, staged }: Readings): Promise<Unfen
   const pending = shown.find(({ id }) => id === namedBy(journal))
   const values = { ...optional('pending', pending), loose: shown.filter((one) => one !== pending) }
   if (number === undefined) return { publishedAt: 0, ...bare(values) }
-  const before = numbers.filter((one) => one < number).at(-1)
+  const before = await previousOf({ line, journal }, numbers, number)
   const info = await line.infoOf(number)
   const token = await tokenOf({ line, journal, staged }, info, number)
   const current = { ...info, ...optional('ours', token) }
@@ -42,19 +44,45 @@ export async function viewOf({ line, journal, staged }: Readings): Promise<Unfen
   return {
     current: { ...current, ...(isCopy ? { copiesOlder: true } : {}) },
     ...optional('previous', before === undefined ? undefined : await line.infoOf(before)),
-    publishedAt: publishedAtOf(line, journal, info),
+    ...publicationOf(line, journal, info),
     ...bare(values),
   }
 }
 
 /**
- * When current became current: when it was written, or, where a pointer names it, after what was announced last. Somebody who moves a pointer back makes
- * another publication of an old version.
+ * What was current before: the version before in the line, or, where a pointer names what is current, what the platform or the journal says was current,
+ * because a version in between may never have been.
  */
-function publishedAtOf({ pointed }: Line, journal: Journal | null, { id, createdAt }: VersionInfo): number {
-  const last = journal?.sequence
-  if (pointed === undefined || last === undefined) return createdAt
-  return Math.max(createdAt, last.version === id ? last.value : last.value + 1)
+async function previousOf(
+  { line, journal }: Pick<Readings, 'line' | 'journal'>,
+  numbers: readonly number[],
+  current: number,
+): Promise<number | undefined> {
+  if (line.pointed === undefined) return numbers.filter((one) => one < current).at(-1)
+  const { base, published } = journal?.rotation ?? {}
+  const noted = [base, published, journal?.announced].map((id) => (id === undefined || id === null ? undefined : line.numberOf(id)))
+  for (const one of [line.pointedBefore, ...noted])
+    if (one !== undefined && one !== current && (line.listed.includes(one) || typeof (await line.look(one)) !== 'string')) return one
+  return undefined
+}
+
+/**
+ * When current became current: when it was written. Where a pointer names it, and our publication is not the last one, nothing says when: somebody who
+ * moves a pointer makes another publication, even of an old version. It comes after what was announced last, and counts from when it was noted.
+ */
+function publicationOf(
+  { pointed }: Line,
+  journal: Journal | null,
+  { id, createdAt }: VersionInfo,
+): Pick<UnfencedView, 'publishedAt' | 'pointer' | 'undated'> {
+  if (pointed === undefined) return { publishedAt: createdAt }
+  const pointer = lastKnown(journal) === id ? 'noted' : 'unconfirmed'
+  const { sequence: last, reckoned } = journal ?? {}
+  const at = last === undefined ? createdAt : Math.max(createdAt, last.version === id ? last.value : last.value + 1)
+  const noted = reckoned?.version === id && reckoned.sequence === at ? reckoned.at : undefined
+  const isUndated = lastPublished(journal) !== id && (noted !== undefined || journal?.announced !== id)
+  const undated = isUndated ? { undated: { at, isNoted: noted !== undefined } } : {}
+  return { publishedAt: (isUndated ? noted : undefined) ?? at, pointer, ...undated }
 }
 
 function bare({ pending, loose }: { readonly pending?: StagedCopy; readonly loose: readonly StagedCopy[] }) {
@@ -118,10 +146,10 @@ export async function isPublished(
 }
 
 /**
- * Whether it is known how current came to be current: we published it, or it was announced. A rotation that has a value on it may have set that
+ * Whether it is known how current came to be current: it is the last that we published, or it was announced. A rotation that has a value on it may have set that
  * already, so that a login with current would prove nothing.
  */
 export function isExplained({ current, journal, pending, loose }: Pick<SecretView, 'current' | 'journal' | 'pending' | 'loose'>): boolean {
-  const known = [journal?.rotation?.published, journal?.announced]
+  const known = [lastPublished(journal), journal?.announced]
   return current === undefined || known.includes(current.id) || [pending, ...loose].some((staged) => staged?.base === current.id)
 }

@@ -7,6 +7,7 @@ import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { placeLostError } from '../../core/unfenced/errors.js'
 import { changeOf, isDue, sequenceNote } from '../decide/publication.js'
 import { mustReckon } from '../decide/reckoned.js'
+import { confirmUnknown } from '../secret/confirm.js'
 import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
 import { entriesDue, identitiesOf } from '../secret/outgoing.js'
@@ -40,7 +41,10 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
   const announced = await withSecret<Announced>(deps, refText, {}, async ({ tools, ref, state, setup: loadSetup }) => {
     const now = deps.env.now()
     if (state.placeLost) throw placeLostError(ref) // what cannot be noted would be repeated by every pass
-    if (!isReckoned && mustReckon(state, now)) {
+    const due = isDue(state) || refusedBefore(state, now) || isProgressing(state, now)
+    const isOld = !isReckoned && mustReckon(state, now)
+    if (due || isOld) await confirmUnknown(tools, state)
+    if (isOld) {
       const isNoted = await reckon(tools, state)
       isReckoned = true // once: where notes are denied, its times stay as they are
       if (isNoted) {
@@ -50,7 +54,6 @@ export async function announce(deps: Deps, refText: string): Promise<Announced> 
     }
     const { current, journal } = state
     const overtaken = before !== undefined && before.version !== current?.id ? before.told : []
-    const due = isDue(state) || refusedBefore(state, now) || isProgressing(state, now)
     if (current === undefined) return { ref, outcome: 'none', told: [] }
     if (!due && overtaken.length === 0) return { ref, outcome: 'none', told: [] }
     const setup = await loadSetup()
@@ -81,11 +84,12 @@ function nextLook(told: readonly Delivery[]): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times)
 }
 
-/** Notes that the publication is from the future, so that what counts from it counts from now. False where this role may not write notes. */
+/** Notes that the publication is from the future, or at a time that nobody knows, so that what counts from it counts from now. False where this role may not write notes. */
 async function reckon(tools: Tools, state: SecretState): Promise<boolean> {
   if (state.current === undefined) return false
   try {
-    await tools.store.note(state, { reckoned: { version: state.current.id, at: tools.deps.env.now() } })
+    const at = tools.deps.env.now()
+    await tools.store.note(state, { reckoned: { version: state.current.id, at, ...optional('sequence', state.undated?.at) } })
     return true
   } catch (cause) {
     if (codeOf(cause) !== 'denied') throw cause

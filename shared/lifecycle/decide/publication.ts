@@ -1,8 +1,9 @@
-import { deriveChangeId, kindOfToken } from '../../core/ids.js'
+import { deriveChangeId, deriveToken, kindOfToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { Change } from '../../core/ports/notifier.js'
 import type { NotePatch, SecretView, VersionInfo } from '../../core/ports/store.js'
-import type { RotationRequest } from '../../core/ports/words.js'
+import type { RotationRequest, Token } from '../../core/ports/words.js'
+import type { Action } from './action.js'
 
 /**
  * Whether current still has to be announced. It is a level trigger: there is no outbox that could miss a value put by hand. It has to be once more where
@@ -32,23 +33,36 @@ const causes: Readonly<Record<RotationRequest['kind'], Change['cause']>> = {
  * Where a publication stands among those of its secret, for receivers that drop older ones. It is the time of the publication, and never at or before
  * that of the one announced last, whose clock may have been ahead.
  */
-function sequenceOf({ publishedAt, journal }: SecretView, { id }: VersionInfo): number {
+function sequenceOf(state: SecretView, { id }: VersionInfo): number {
+  const { journal } = state
+  const publishedAt = markedAt(state)
   const { sequence: last, reckoned } = journal ?? {}
   if (last?.version === id) return last.value
   const at = reckoned?.version === id ? Math.min(publishedAt, reckoned.at) : publishedAt
   return last === undefined ? at : Math.max(at, last.value + 1)
 }
 
+/** The time that tells this publication from others of its version. It stays, whatever is noted. */
+const markedAt = ({ undated, publishedAt }: SecretView): number => undated?.at ?? publishedAt
+
+/** The token of a rotation from current that was given none. A version that a pointer names may be current for the second time, and its token is spent. */
+export function ownToken(state: SecretView, { kind, base, refusals }: Extract<Action, { do: 'go' }>): Token {
+  const { current, pointer, ref } = state
+  const at = markedAt(state)
+  const isAgain = pointer !== undefined && current !== undefined && current.id === base && at !== current.createdAt
+  return deriveToken(kind, ref, base, refusals, isAgain ? at : undefined)
+}
+
 /** The publication that made current what it is. Deterministic: whoever announces it, and however often, tells the same. */
 export function changeOf(state: SecretView, current: VersionInfo): Change {
-  const { ref, publishedAt } = state
+  const { ref } = state
   const rotation = state.journal?.rotation
   const known = rotation?.token === current.ours ? rotation : undefined
   const ours = current.returned ? undefined : current.ours
   // A store whose writes have no condition may carry an older rotation's token, or none: a late add would look like a change that was heard before.
   const told = state.unfenced ? undefined : ours
   return {
-    id: deriveChangeId(ref, told ?? { version: current.id, publishedAt }),
+    id: deriveChangeId(ref, told ?? { version: current.id, publishedAt: markedAt(state) }),
     ref,
     version: current.id,
     ...optional('resource', current.resource),

@@ -11,8 +11,12 @@ export function countsFrom({ journal, current }: SecretView, at: number, now: nu
   return reckoned === undefined || reckoned.version !== current?.id || isFromFuture(reckoned.at, now) ? undefined : reckoned.at
 }
 
-/** Whether a time of this secret is from the future, and nobody has noted that yet. */
+/** From when what left with this publication counts. Where nothing says when it was, and nobody has noted that yet, that is now. */
+export const leftAt = ({ undated, publishedAt }: SecretView, now: number): number => (undated?.isNoted === false ? now : publishedAt)
+
+/** Whether a time of this secret is from the future, or that of its publication is not known, and nobody has noted that yet. */
 export function mustReckon(state: SecretView, now: number): boolean {
+  if (state.undated?.isNoted === false) return true
   const entries = (state.journal?.retiring ?? []).map(({ since }) => since)
   return [state.publishedAt, ...entries].some((at) => countsFrom(state, at, now) === undefined)
 }

@@ -19,6 +19,10 @@ function replacedBy({ state, open, request }: Look) {
 /** Nothing can be changed where nothing is: a put needs a value that it can come after. */
 const noValue = 'Add its first version, or enable one again, with the tools of its store; then run the same command again.'
 
+/** To add a version would help nobody: the alias would still name the other one. */
+const unreadableAlias =
+  'Enable that version again, or make the alias current name one that works. If it is destroyed, keyturn recover <ref> tries the older ones and names the one safe thing to do.'
+
 /** The table; the numbers are those of docs/design.md. claim answers row 12, another holder's live lease. */
 export const rows: readonly Row[] = [
   {
@@ -38,7 +42,10 @@ export const rows: readonly Row[] = [
     state: 'no current value',
     request: 'all',
     when: (l) => l.state.current?.hasValue !== true,
-    answer: () => refuse('not_found', 'the secret has no current value', noValue),
+    answer: ({ state: { current, pointer } }) =>
+      current !== undefined && pointer !== undefined
+        ? refuse('not_found', `version ${current.id}, which the alias of what is current names, cannot be read`, unreadableAlias)
+        : refuse('not_found', 'the secret has no current value', noValue),
   },
   {
     id: '0p',

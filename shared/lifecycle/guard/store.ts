@@ -14,7 +14,7 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
     effect: true,
     ...rest,
   })
-  const { tags } = store
+  const { tags, confirm } = store
   return wholeOf<SecretStore>({
     traits: store.traits,
     resolve: (text) => guarded(guard, look('resolve', text), () => store.resolve(text)),
@@ -48,6 +48,7 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
       guarded(guard, change('publish', claim.ref.shown, { token: claim.token, version, deadline: claim.leaseUntil }), () =>
         store.publish(claim, version, tested),
       ),
+    confirm: confirm && ((state) => guarded(guard, change('confirm', state.ref.shown), () => confirm.call(store, state))),
     note: (state, patch) => guarded(guard, change('note', state.ref.shown), () => store.note(state, patch)),
     // In constant memory: what fails of one secret is told to the lifecycle, and what fails of the listing ends it.
     list: (filter, failed) => guardedListing<Listed>(guard, look('list', 'the store'), () => store.list(filter, failed)),

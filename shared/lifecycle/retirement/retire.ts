@@ -6,6 +6,7 @@ import type { Retiring, SecretState, VersionInfo } from '../../core/ports/store.
 import type { CredentialId, SecretRef } from '../../core/ports/words.js'
 import { seenBy } from '../consumers/deliver.js'
 import { endOf } from '../decide/reckoned.js'
+import { confirmCurrent, confirmUnknown } from '../secret/confirm.js'
 import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
 import { endArming } from '../secret/lease.js'
@@ -62,6 +63,7 @@ async function settleNext(
 ): Promise<Retired | undefined> {
   const entry = (state.journal?.retiring ?? []).find(({ id }) => !done.has(id))
   if (entry === undefined) return undefined
+  await confirmUnknown(tools, state)
   const { rotator, ...setup } = await loadSetup()
   return rotator && settle({ tools, setup: { ...setup, rotator }, state }, entry)
 }
@@ -165,6 +167,7 @@ export async function carryOut(
   const armedState = entry.state === 'disabled' ? 'disabled' : 'armed'
   const armed: Retiring = { ...entry, state: armedState, holder, leaseUntil: env.now() + retireLeaseMs }
   const others = (state.journal?.retiring ?? []).filter((one) => one.id !== id)
+  await confirmCurrent(tools, state)
   await tools.store.note(state, { retiring: [...others, armed], ...optional('seen', state.journal?.seen) })
   try {
     return await retireArmed(looked, entry, armed, verdict, more)
@@ -187,6 +190,7 @@ async function retireArmed(
   const others = (state.journal?.retiring ?? []).filter((one) => one.id !== id)
   const after = await tools.store.describe(state.ref)
   // Where the store keeps the journal apart from the value, its revision does not cover a value that somebody wrote since the gate looked.
+  await confirmUnknown(tools, after)
   const live = await liveAs({ tools, setup, state: after }, entry)
   if (live === 'current') {
     await removeEntry(tools, after, armed)

@@ -1,4 +1,5 @@
 import type { CredentialId } from '../../core/ports/words.js'
+import { confirmCurrent } from '../secret/confirm.js'
 import type { Work } from './work.js'
 
 /**
@@ -10,6 +11,7 @@ export async function freeSlot({ tools, rotator, context, claim }: Work, id: Cre
   const retiring = state.journal?.retiring ?? []
   const entry = retiring.find((candidate) => candidate.id === id)
   if (entry === undefined || state.current?.id === entry.version) return
+  await confirmCurrent(tools, state)
   const withArmed = retiring.map((one) => (one === entry ? { ...entry, state: 'armed' as const } : one))
   await tools.store.note(state, { retiring: withArmed })
   const progress = await rotator.retire(context, id)

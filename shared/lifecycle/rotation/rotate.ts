@@ -1,6 +1,5 @@
 import { atMostOnce } from '../../core/at-most-once.js'
 import { RotationError } from '../../core/errors.js'
-import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { SecretState } from '../../core/ports/store.js'
 import { type RotationRequest, type SecretRef, type Step, steps, type VersionId } from '../../core/ports/words.js'
@@ -9,6 +8,8 @@ import type { SecretText } from '../../core/secret-text.js'
 import { assertPlaces, repairPublicSets } from '../consumers/companions.js'
 import { type Action, isHeld } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
+import { ownToken } from '../decide/publication.js'
+import { confirmUnknown } from '../secret/confirm.js'
 import type { Deps, RotationResult } from '../secret/deps.js'
 import { endLease, leased } from '../secret/lease.js'
 import { lookAgain, opened } from '../secret/open.js'
@@ -163,6 +164,7 @@ export async function go(
   const mayNote = manner.mayNote && tools.deps.journal
   const reading = readingOnce(tools, state)
   const starts = action.from === 'create' && action.token !== state.journal?.rotation?.token
+  await confirmUnknown(tools, state) // claim does it too late for a note
   if (mayNote && starts && (await noteOutgoing(tools, setup, state))) return 'again'
   if (action.from === 'create') {
     // A place of the public set that was named since, or written past us, has to be right for as long as the others.
@@ -174,7 +176,7 @@ export async function go(
   // Read before the claim, so that a value that cannot be read leaves no rotation open.
   const base = needs.base && action.from === 'create' && action.base !== null ? await reading(action.base) : undefined
   if (base) readBase(setup.rotator, setup.policy, base, action.kind)
-  const token = action.token ?? deriveToken(action.kind, state.ref, action.base, action.refusals)
+  const token = action.token ?? ownToken(state, action)
   const claim = await tools.store.claim(state, {
     token,
     kind: action.kind,

@@ -4,6 +4,7 @@ import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, VersionId } from '../../core/ports/words.js'
 import { isDue } from '../decide/publication.js'
+import { leftAt } from '../decide/reckoned.js'
 import { companionKind, type Known, type Setup, type Tools } from './setup.js'
 
 /**
@@ -77,7 +78,7 @@ async function addedEntries(
   currentIds: readonly CredentialId[],
 ): Promise<readonly Retiring[]> {
   const required = setup.consumers.some(({ required: asked, kind }) => asked && kind !== companionKind)
-  const since = state.publishedAt
+  const since = leftAt(state, tools.deps.env.now())
   const entry = { since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' } as const
   const added: Retiring[] = []
   for (const version of leftVersions(state)) {

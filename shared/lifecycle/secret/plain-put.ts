@@ -1,8 +1,8 @@
-import { deriveToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { ClaimWish, SecretState, Staged } from '../../core/ports/store.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Action } from '../decide/action.js'
+import { ownToken } from '../decide/publication.js'
 import type { RotationResult } from './deps.js'
 import { noRotatorError, type Tools } from './setup.js'
 
@@ -27,7 +27,7 @@ export async function putUntested(
   }
   if (action.do !== 'go' || action.kind !== 'put') throw noRotatorError(state.ref)
   if (action.version === undefined && suppliedValue === undefined) throw noRotatorError(state.ref)
-  const token = action.token ?? deriveToken('put', state.ref, action.base, action.refusals)
+  const token = action.token ?? ownToken(state, action)
   const asked: ClaimWish = {
     ...wish,
     token,

@@ -7,7 +7,7 @@ import type { Policy, SecretRef } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { overtakenError } from '../../core/unfenced/errors.js'
 import { GcpSecretManager } from '../gcp-secret-manager.js'
-import { goesByAlias, ourAliases, pointedBy } from './aliases.js'
+import { assertNamesCurrent, goesByAlias, ourAliases, pointedBy } from './aliases.js'
 import { assertAnnotationsFit } from './annotations.js'
 import { isThere } from './api.js'
 import type { OpenClient } from './client.js'
@@ -64,7 +64,8 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
       const secret = await this.api.get(name)
       const entries = Object.entries({ ...secret.annotations, ...patch })
       const annotations = Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null))
-      pointedBy({ ...secret, annotations }, ref, name) // what could not be read afterwards is not written
+      const pointed = pointedBy({ ...secret, annotations }, ref, name) // what could not be read afterwards is not written
+      if (pointed !== undefined && !goesByAlias(secret)) assertNamesCurrent(ref, name, pointed, await this.describe(ref))
       const now = this.env.now()
       const publishedAt = wantsNotices(secret, annotations) ? await this.#publishedAt(name, { ...secret, annotations }) : undefined
       const change = scheduleChange(secret, annotations, { now, publishedAt: publishedAt ?? now })

@@ -6,7 +6,7 @@ import { placeLostError } from '../../core/unfenced/errors.js'
 import type { Change } from '../../core/unfenced/notes.js'
 import type { UnfencedCalls } from '../../core/unfenced/writes.js'
 import { writeAliases } from './alias-room.js'
-import { moveAliases, pointedBy } from './aliases.js'
+import { confirmed, moveAliases, pointedBy } from './aliases.js'
 import { type Api, isAbsent, isUnreadable } from './api.js'
 import { classify } from './errors.js'
 import { enabledOf, lineAfter, lineOf } from './line.js'
@@ -77,7 +77,11 @@ export function callsOf({ api, ref, name, claim, unnamed, env }: Work): Unfenced
       freshOnConflict(
         api.last(name),
         () => api.get(name),
-        (secret) => moveAliases((seen, aliases) => writeAliases(writes, seen, aliases), secret, to, base),
+        async (secret) => {
+          const elsewhere = await moveAliases((seen, aliases) => writeAliases(writes, seen, aliases), secret, to, base)
+          if (elsewhere !== undefined) await confirmed(api, name, secret) // an older answer would close a rotation that nobody disturbed
+          return elsewhere
+        },
       ),
     drop: async (version) => dropStaged(api, name, version),
   }

@@ -1,9 +1,9 @@
-import { RotationError } from '../../core/errors.js'
 import type { Env } from '../../core/ports/env.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
+import { overtakenError } from '../../core/unfenced/errors.js'
 import { type Line, runOf } from '../../core/unfenced/line.js'
-import { aliasesKey, ourAliases } from './aliases.js'
+import { aliasesKey, confirmed, ourAliases, pointedBy } from './aliases.js'
 import { type Api, isAbsent, isUnreadable } from './api.js'
 import { dropStaged } from './calls.js'
 import { enabledOf, lineOf } from './line.js'
@@ -32,12 +32,12 @@ export async function dispose(work: Disposal): Promise<void> {
   const { api, name, version, state, ref } = work
   const number = numberOf(version)
   const isRead = readNow(state)
-  if (state.pending?.id === version || (number !== undefined && isRead(number))) throw conflictError(ref)
+  if (state.pending?.id === version || (number !== undefined && isRead(number))) throw overtakenError(ref)
   if (number === undefined) return
   const line = lineOf(api, name, await enabledOf(api, name))
   const run = (await runOf(line, number)).filter((one) => !isRead(one))
   await dropCopies(work, line, number)
-  const secret = await withoutPrevious(work, run)
+  const secret = await secretNow(work, run)
   for (const one of run) await end(work, secret, one)
   await tidyPlace(work)
 }
@@ -49,9 +49,6 @@ function readNow({ current, policy }: SecretState): (number: number) => boolean 
   return policy[aliasesKey] === 'only' ? (number) => number === last : (number) => number >= last
 }
 
-const conflictError = ({ shown }: SecretRef): RotationError =>
-  new RotationError('conflict', `Another process changed ${shown} meanwhile.`, { next: 'The state is read again.' })
-
 /** A copy that a crash left in the staging place would be taken for a new value once its version is gone. */
 async function dropCopies({ api, name, state }: Disposal, line: Line, number: number): Promise<void> {
   const found = await line.look(number)
@@ -61,11 +58,17 @@ async function dropCopies({ api, name, state }: Disposal, line: Line, number: nu
   for (const { id, mark } of staged) if (mark === found.mark && id !== state.pending?.id) await dropStaged(api, name, id)
 }
 
-/** Takes our alias of the previous version away where it names one that goes. */
-async function withoutPrevious({ api, name }: Disposal, run: readonly number[]): Promise<Secret> {
+/**
+ * The secret as it is at this moment: an older answer would not show an alias that somebody has made since. The same write takes our alias of the
+ * previous version away where it names one that goes. conflict where our alias of the current one names one.
+ */
+async function secretNow({ api, name, ref }: Disposal, run: readonly number[]): Promise<Secret> {
   const secret = await api.get(name)
+  const pointed = pointedBy(secret, ref, name)
+  if (pointed !== undefined && run.includes(pointed)) throw overtakenError(ref)
   const { [ourAliases.previous]: previous, ...aliases } = secret.aliases
-  if (previous === undefined || !run.includes(Number(previous)) || namedByOthers(secret, Number(previous)) !== undefined) return secret
+  if (previous === undefined || !run.includes(Number(previous)) || namedByOthers(secret, Number(previous)) !== undefined)
+    return confirmed(api, name, secret)
   return api.update(name, secret.etag, { aliases })
 }
 

@@ -2,7 +2,7 @@ import { optional } from '../../core/optional.js'
 import type { Journal, SecretState } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
 import { type StagedCopy, viewOf } from '../../core/unfenced/view.js'
-import { pointedBy } from './aliases.js'
+import { pointedBeforeBy, pointedBy } from './aliases.js'
 import { type Api, isAbsent } from './api.js'
 import { enabledOf, lineOf, payloadBytes } from './line.js'
 import { resourceOf, type SecretName } from './names.js'
@@ -67,7 +67,8 @@ export async function describe(api: Api, ref: SecretRef, name: SecretName): Prom
     enabledOf(api, name),
     place === undefined ? Promise.resolve([]) : stagedOf(api, name, journal),
   ])
-  const line = { ...lineOf(api, name, listed), ...optional('pointed', pointedBy(secret, ref, name)) }
+  const pointers = { ...optional('pointed', pointedBy(secret, ref, name)), ...optional('pointedBefore', pointedBeforeBy(secret)) }
+  const line = { ...lineOf(api, name, listed), ...pointers }
   const policy = policyOf(secret)
   const view = await viewOf({ line, journal, staged })
   const isLost = place === undefined && Object.keys(policy).length > 0

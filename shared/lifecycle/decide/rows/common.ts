@@ -3,7 +3,7 @@ import { showDuration } from '../../../core/policy/index.js'
 import type { Retiring, Seen } from '../../../core/ports/store.js'
 import type { CredentialId } from '../../../core/ports/words.js'
 import type { Action, Look, Refused } from '../action.js'
-import { countsFrom, endOf, occupied } from '../reckoned.js'
+import { countsFrom, endOf, leftAt, occupied } from '../reckoned.js'
 
 /** Makes a refusal. `next` is for cases where the code's own remedy does not help; <ref> in it becomes the secret. */
 export const refuse = (code: Extract<Action, { do: 'refuse' }>['code'], why: string, next?: string): Action => ({
@@ -118,7 +118,7 @@ export function hold(look: Look): Action | undefined {
     )
   const refused = request.kind === 'put' ? undefined : consumersAgainst(look, ['delivery_refused', 'held'])
   if (refused !== undefined) return refused
-  const from = countsFrom(state, state.publishedAt, facts.now)
+  const from = countsFrom(state, leftAt(state, facts.now), facts.now)
   if (from === undefined && facts.slots !== 1 && state.previous !== undefined)
     return refuse(
       'held',

@@ -70,9 +70,10 @@ export const openRows: readonly Row[] = [
   },
   {
     id: '9',
-    state: 'a rotation was published, but current is still its base',
+    state: 'a rotation was published, but current is still its base; a pointer may have been moved back, which claim confirms',
     request: 'any',
-    when: (l) => l.state.journal?.rotation?.published !== undefined && l.state.journal.rotation.base === l.base,
+    when: (l) =>
+      l.state.pointer === undefined && l.state.journal?.rotation?.published !== undefined && l.state.journal.rotation.base === l.base,
     answer: () => refuse('conflict', 'the store answered with an older state'),
   },
   {
