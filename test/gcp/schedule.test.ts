@@ -70,8 +70,9 @@ describe('a schedule of Google Secret Manager', () => {
 
   it('counts from the version that the alias names where consumers read by it', async () => {
     change({ versionAliases: { current: 1 } }, 'version_aliases')
+    await set({ 'keyturn-aliases': 'only' })
     world.double.do('AddSecretVersion', { parent: ref.key, payload: { data: Buffer.from('of somebody else') } })
-    await set({ ...monthly, 'keyturn-aliases': 'only' })
+    await set(monthly)
     assert.equal(secret().rotation?.nextAt, publishedAt + 30 * day)
     await set({ ...monthly, 'keyturn-aliases': null })
     assert.equal(secret().rotation?.nextAt, publishedAt + 31 * day)
