@@ -122,6 +122,31 @@ describe('an old answer about the alias current', () => {
     assert.deepEqual(states(), ['ENABLED', 'ENABLED'])
   })
 
+  it('in the middle of a retirement loses no entry', async () => {
+    await open(aliased, { 'keyturn-grace': '1m' })
+    await withConsumer()
+    await world.run(world.newProcess(), { at: world.env.time })
+    await say()
+    await drained()
+    world.env.time += hourMs
+    const { fault } = double()
+    let reads: 'fresh' | 'old' | 'over' = 'fresh'
+    double().fault = (call, n) => {
+      if (reads === 'fresh' && call.name === 'UpdateSecret' && JSON.stringify(call.request).includes('armed')) reads = 'old'
+      if (reads !== 'old' || call.name !== 'GetSecret' || call.staging) return fault(call, n)
+      reads = 'over'
+      return { staleWrites: 2 } // ours that changes nothing, and that of the alias
+    }
+    const entries = await retire()
+    double().fault = fault
+    assert.equal(reads, 'over')
+    assert.deepEqual(
+      entries.map(({ id, state: phase }) => [id, phase]),
+      [['app_a', 'retired']],
+    )
+    assert.deepEqual(states(), ['DISABLED', 'ENABLED'])
+  })
+
   it('ends no version that somebody has given an alias since', async () => {
     await openRotated(latest)
     for (const versionAliases of [{ current: 2 }, { current: 2, pinned: 1 }])
@@ -232,6 +257,22 @@ describe('an alias that somebody moved back', () => {
     world.env.time += 24 * hourMs
     await retire()
     assert.deepEqual(states(), ['ENABLED', 'DISABLED'])
+  })
+
+  it('gives what left its whole grace the second time, too', async () => {
+    await openRotated()
+    let left = two
+    for (let turn = 0; turn < 2; turn++) {
+      world.env.time += 240 * hourMs
+      move(one)
+      const movedAt = world.env.time
+      await say()
+      const entry = (await state()).journal?.retiring.find(({ version }) => version === left)
+      assert.ok(entry !== undefined && entry.since >= movedAt, `${left} left`)
+      world.env.time += 2 * hourMs
+      left = (await world.run(world.newProcess(), { at: world.env.time })).version ?? assert.fail()
+      await say()
+    }
   })
 
   it('gives what left its grace where an emergency comes before the announcement', async () => {

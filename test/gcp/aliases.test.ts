@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import type { VersionInfo } from '../../shared/core/ports/store.js'
+import type { SecretState, VersionInfo } from '../../shared/core/ports/store.js'
 import type { SecretRef, Token, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { changeOf } from '../../shared/lifecycle/decide/publication.js'
@@ -39,6 +39,7 @@ describe('a secret whose consumers all read by the alias current', () => {
     const { claimed, version } = await staged(value)
     return world.store.publish(claimed, version)
   }
+  const confirm = (state: SecretState) => world.store.confirm?.(state) ?? assert.fail('it has no confirm')
   const currentText = async () => {
     const { current } = await world.store.describe(ref)
     return (await world.store.read(ref, current?.id ?? ('none' as VersionId))).reveal()
@@ -159,6 +160,26 @@ describe('a secret whose consumers all read by the alias current', () => {
     moveAlias(world.double, other, '1' as VersionId)
     await world.store.setPolicy(other, { 'keyturn-aliases': 'only' })
     assert.equal((await world.store.describe(other)).policy['keyturn-aliases'], 'only')
+  })
+
+  it('an older answer about the alias is claimed by nobody, and what the alias names is confirmed by a write that changes nothing', async () => {
+    await publish()
+    const wish = { token: 'token-9-0123456789-0123456789-abcdef' as Token, kind: 'rotate', holder: 'one', leaseMs: 60_000 } as const
+    world.double.fault = ({ name, staging }) => (name === 'GetSecret' && !staging ? { staleWrites: 1 } : undefined)
+    const old = await world.store.describe(ref)
+    assert.deepEqual([old.current?.id, old.pointer], ['1', 'unconfirmed'])
+    await assert.rejects(world.store.claim(old, wish), (cause) => world.store.classify(cause) === 'conflict')
+    await assert.rejects(confirm(old), (cause) => world.store.classify(cause) === 'conflict')
+    world.double.fault = () => undefined
+    const state = await world.store.describe(ref)
+    const { etag, ...before } = secret()
+    await assert.rejects(confirm(old), code('conflict'))
+    assert.equal(secret().etag, etag)
+    await confirm(state)
+    const { etag: after, ...now } = secret()
+    assert.notEqual(after, etag)
+    assert.deepEqual(now, before)
+    assert.equal((await world.store.claim(state, wish)).base, '2')
   })
 
   it('without the alias nothing is done, and the error gives the command that makes it', async () => {
