@@ -29,7 +29,7 @@ import { dispose } from './gcp-secret-manager/dispose.js'
 import { CallError, classify, sayError, setupError } from './gcp-secret-manager/errors.js'
 import { joined } from './gcp-secret-manager/listing.js'
 import { isPlaceError, kind, readName, readProject, readSecret, refOf, type SecretName, saysProject } from './gcp-secret-manager/names.js'
-import { isPlace, type JournalWrite, lastPlace, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
+import { isPlace, type JournalWrite, lastPlace, noPlaceError, type Place, readPlace, writeJournal } from './gcp-secret-manager/place.js'
 import { describe, nativeOf, policyOf, revOf, valueBytes } from './gcp-secret-manager/reader.js'
 import { bytesOf, textOf, valueBytesMax } from './gcp-secret-manager/staged.js'
 
@@ -229,11 +229,6 @@ export class GcpSecretManager implements SecretStore {
     }
   }
 }
-
-const noPlaceError = ({ shown }: SecretRef): RotationError =>
-  new RotationError('bad_config', `${shown} has no staging place: nobody has adopted it.`, {
-    next: `Run keyturn adopt ${shown} first, with the rights of a person.`,
-  })
 
 function unlistedError(shown: string, cause: unknown): RotationError {
   const call = cause instanceof RotationError && cause.code === 'unavailable' ? cause.cause : cause

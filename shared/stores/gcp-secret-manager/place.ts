@@ -3,6 +3,7 @@ import { RotationError } from '../../core/errors.js'
 import { journal as form } from '../../core/journal-form.js'
 import { parsedJson } from '../../core/json.js'
 import type { Journal, Seen } from '../../core/ports/store.js'
+import type { SecretRef } from '../../core/ports/words.js'
 import { roomFor } from './annotations.js'
 import { type Api, isAbsent } from './api.js'
 import { gcloudSecrets, placeSuffix, resourceOf, type SecretName } from './names.js'
@@ -107,3 +108,9 @@ function journalText(journal: Journal, room: Room): string {
     { next: 'Name fewer consumers for one secret, or remove annotations of others from its staging place.' },
   )
 }
+
+/** Makes the error of a secret that has no policy and no staging place. */
+export const noPlaceError = ({ shown }: SecretRef): RotationError =>
+  new RotationError('bad_config', `${shown} has no staging place: nobody has adopted it.`, {
+    next: `Run keyturn adopt ${shown} first, with the rights of a person.`,
+  })
