@@ -182,6 +182,11 @@ describe('a secret whose consumers all read by the alias current', () => {
     assert.equal((await world.store.claim(state, wish)).base, '2')
   })
 
+  it('a secret that is made with this policy has the alias', async () => {
+    const made = await world.store.create('made', first, { 'keyturn-aliases': 'only' })
+    assert.equal((await world.store.describe(made)).current?.id, '1')
+  })
+
   it('without the alias nothing is done, and the error gives the command that makes it', async () => {
     world.double.do('UpdateSecret', { secret: { name: ref.key, versionAliases: {} }, updateMask: { paths: ['version_aliases'] } })
     await assert.rejects(world.store.describe(ref), (cause: { code?: string; field?: string; next?: string }) => {

@@ -37,8 +37,14 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     assertAnnotationsFit(`gcp:${resourceOf(asked)}`, policy, Object.keys(policy))
     const { resource } = await this.#made(asked, `gcp:${resourceOf(asked)}`, policy)
     await this.#ensurePlace(asked)
-    await this.api.add(asked, bytes)
+    const { number } = await this.api.add(asked, bytes)
+    if (goesByAlias({ annotations: policy })) await this.#point(asked, number)
     return refOf(asked, resource)
+  }
+
+  async #point(name: SecretName, number: number): Promise<void> {
+    const { aliases, etag } = await this.api.get(name)
+    await this.api.update(name, etag, { aliases: { ...aliases, [ourAliases.current]: String(number) } })
   }
 
   async #made(name: SecretName, shown: string, policy: Policy) {
