@@ -26,8 +26,8 @@ const neverOne: Readonly<Record<string, string>> = {
   'shared/stores/aws-secrets-manager/admin.ts: ${value.bytes} bytes': 'more than the store takes',
   'shared/stores/aws-secrets-manager/tags.ts: ${retiring.length} credentials': 'more than there are tags for',
   'shared/stores/file.ts: ${value.bytes} bytes': 'more than the store takes',
-  'shared/stores/gcp-secret-manager/admin.ts: ${secret.length} characters': 'more than a name may have',
   'shared/stores/gcp-secret-manager/annotations.ts: ${bytes} bytes': 'more than the annotations of a secret may have',
+  'shared/stores/gcp-secret-manager/names.ts: ${idCharactersMax - placeSuffix.length} characters': 'what a name may have',
   'shared/stores/gcp-secret-manager/place.ts: ${bytes} bytes': 'more than there is room for',
   'shared/stores/gcp-secret-manager/staged.ts: ${value.bytes} bytes': 'more than the store takes',
 }
