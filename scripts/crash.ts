@@ -10,10 +10,10 @@ import { memorySettings, realSettings } from '../test/crash/settings.js'
 /**
  * Runs the crash matrix alone: `npm run test:crash -- --json` ends with one object on one line; exit 1 if a promise was broken. Two processes share
  * the settings. All single faults run; of a store whose calls go over a wire, one in twenty. Of the pairs of crashes after a publication one in eight
- * runs, drawn by KEYTURN_SEED; of the points of real stores after a publication, one in ten (over a wire one in 400); of self-issued credentials, all
- * single faults and some pairs. The two profiles without a condition have their rules in one place: after a publication each runs half of the points,
+ * runs, drawn by KEYTURN_SEED; of the points of real stores after a publication, one in ten (over a wire one in 800); of self-issued credentials, all
+ * single faults and some pairs. The two profiles without a condition have their rules in one place: after a publication each runs a third of the points,
  * drawn apart. `--whole` runs everything else, except for the pairs of self-issued credentials, of which it runs one in twelve, and a store
- * over a wire, of which it runs one single fault in eight, one point after a publication in forty, and one failing read in 64 (else one in 160).
+ * over a wire, of which it runs one single fault in 16, one point after a publication in 80, and one failing read in 128 (else one in 160).
  */
 const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, whole: { type: 'boolean', default: false }, part: { type: 'string' } },
@@ -21,8 +21,8 @@ const { values } = parseArgs({
 const parts = 2
 const pairsEvery = values.whole ? 1 : 8
 const realPointsEvery = values.whole ? 1 : 10
-const wireEvery = values.whole ? 8 : 20
-const wireFactor = 40
+const wireEvery = values.whole ? 16 : 20
+const wireFactor = 80
 const readFactor = 8
 const selfIssuedPairsEvery = values.whole ? 12 : 32
 
@@ -36,10 +36,10 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
     await singleFaults(tally, setting)
     await crashPairs(tally, setting)
     if (!setting.refuseFirst) {
-      const half = setting.disturb === undefined ? 1 : 2
-      await afterFaults(after, setting, half)
-      await afterPairs(after, setting, pairsEvery * half)
-      await clockFaults(after, setting, pairsEvery * 2 * half)
+      const third = setting.disturb === undefined ? 1 : 3
+      await afterFaults(after, setting, third)
+      await afterPairs(after, setting, pairsEvery * third)
+      await clockFaults(after, setting, pairsEvery * 2 * third)
     }
     console.error(`${setting.name.padEnd(22)} ${String(tally.points + after.points - before).padStart(6)} points`)
   }
