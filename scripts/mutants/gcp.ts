@@ -57,7 +57,7 @@ export const gcpMutants: readonly Mutant[] = [
     tests: ['gcp/errors.test.ts'],
   },
   {
-    name: 'a process that slept moves the aliases back from a younger version',
+    name: 'the aliases move back from a younger version',
     edits: [
       {
         file: 'shared/stores/gcp-secret-manager/aliases.ts',
@@ -65,7 +65,7 @@ export const gcpMutants: readonly Mutant[] = [
         to: 'Number(now) < 0) return undefined',
       },
     ],
-    tests: ['gcp/zombie.test.ts'],
+    tests: ['gcp/alias-room.test.ts'],
   },
   {
     name: 'aliases move after the lease',

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import type { SecretRef, Token, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { gcpHarness } from '../harness/gcp.js'
+import { addForeign, gcpHarness } from '../harness/gcp.js'
 import { goByAlias, moveAlias } from '../harness/gcp-aliases.js'
 
 const token = 'token-0123456789-0123456789-abcdef' as Token
@@ -84,6 +84,22 @@ describe('the aliases of a secret that others have used up', () => {
       assert.match(cause.next ?? '', /gcloud secrets update db .*--remove-version-aliases=/)
       return true
     })
+  })
+
+  it('an alias that somebody moves to a younger version at the moment of our move stays there', async () => {
+    moveAlias(world.double, ref, '1' as VersionId)
+    let isMoved = false
+    world.double.fault = ({ name, staging }) => {
+      if (name !== 'UpdateSecret' || staging || isMoved) return undefined
+      isMoved = true
+      moveAlias(world.double, ref, addForeign(world.double, ref, new SecretText('third value')))
+      return undefined
+    }
+    const { store } = world
+    const claim = await store.claim(await store.describe(ref), { token, kind: 'rotate', holder: 'one', leaseMs: 60_000 })
+    const { version } = await store.stage(claim, new SecretText('second value'))
+    await store.publish(claim, version)
+    assert.deepEqual(ours(), { current: 3 })
   })
 
   it('such a move ends nothing where consumers read by the alias alone: they would keep the old value', async () => {
