@@ -1,14 +1,27 @@
-import type { Request, Response } from '@google-cloud/functions-framework'
+import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework'
 import { answerError } from '../../shared/app/function-log.js'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import type { Code } from '../../shared/core/ports/errors.js'
+import { type Given, Instance, type Invoked } from './instance.js'
 import { untilOver } from './signals.js'
 
 /** What a handler answers: a status and, where there is something to say, a JSON object without a value. */
 export interface Answer {
   readonly status: number
   readonly body?: Readonly<Record<string, unknown>>
+}
+
+/** A handler with an instance of its own. `act` begins the invocation when it has read what it needs of the body: what nobody can read reaches no store. */
+export function postHandler(given: Given | undefined, act: (body: string, begin: () => Invoked) => Promise<Answer>): HttpFunction {
+  const instance = new Instance(given)
+  return (request, response) =>
+    answerPost(
+      request,
+      response,
+      () => instance.env,
+      (body) => act(body, () => instance.begin()),
+    )
 }
 
 /** Statuses of what ended an invocation. 503 is delivered again by whoever called. */
@@ -23,7 +36,7 @@ const statusOf = (code: Code): number => {
  * Answers one POST of a caller whom the platform has let in. A request without the caller's token means that everybody may call this function: it refuses
  * to run. A failure is logged, and answered with its code and next step alone: a message may name hosts and accounts.
  */
-export async function answerPost(
+async function answerPost(
   request: Request,
   response: Response,
   env: () => Env | undefined,

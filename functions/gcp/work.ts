@@ -3,27 +3,19 @@ import { readWork } from '../../shared/app/work-message.js'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Work } from '../../shared/core/ports/queue.js'
 import { perform } from '../../shared/lifecycle/fleet/work.js'
-import { answerPost } from './http.js'
-import { type Given, Instance } from './instance.js'
+import { postHandler } from './http.js'
+import type { Given } from './instance.js'
 
 /** One piece of work: Cloud Tasks calls it with its token, and again where the answer is 503. A message that is not readable ends, with its code in the log. */
-export function createHandler(given?: Given): HttpFunction {
-  const instance = new Instance(given)
-  return (request, response) =>
-    answerPost(
-      request,
-      response,
-      () => instance.env,
-      async (body) => {
-        const { deps, queue } = instance.begin()
-        const work = readOrNot(body, deps.env.log)
-        if (work === undefined) return { status: 200, body: { code: 'bad_event' } }
-        const { ends, code, outcome = 'none' } = await perform(deps, work, queue)
-        deps.env.log('work_done', { ref: work.ref, action: work.action, ends, code: code ?? '', outcome })
-        return { status: ends === 'redeliver' ? 503 : 200, body: { ends, code: code ?? null } }
-      },
-    )
-}
+export const createHandler = (given?: Given): HttpFunction =>
+  postHandler(given, async (body, begin) => {
+    const { deps, queue } = begin()
+    const work = readOrNot(body, deps.env.log)
+    if (work === undefined) return { status: 200, body: { code: 'bad_event' } }
+    const { ends, code, outcome = 'none' } = await perform(deps, work, queue)
+    deps.env.log('work_done', { ref: work.ref, action: work.action, ends, code: code ?? '', outcome })
+    return { status: ends === 'redeliver' ? 503 : 200, body: { ends, code: code ?? null } }
+  })
 
 /** The same message would never be readable: to deliver it again would block nothing, and would never end. */
 function readOrNot(body: string, log: (code: string, fields: Readonly<Record<string, string | number>>) => void): Work | undefined {

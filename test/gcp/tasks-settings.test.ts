@@ -6,20 +6,20 @@ import type { RotationError } from '../../shared/core/errors.js'
 import { FakeEnv } from '../harness/fake-env.js'
 
 const good = {
-  KEYTURN_QUEUE: 'projects/p/locations/europe-west1/queues/work',
+  KEYTURN_QUEUE: 'projects/p/locations/europe-west1/queues/jobs',
   KEYTURN_WORK_URL: 'https://work-abc.a.run.app/work',
   KEYTURN_WORK_ACCOUNT: 'worker@p.iam.gserviceaccount.com',
 }
 const wrong: Readonly<Record<keyof typeof good, readonly string[]>> = {
   KEYTURN_QUEUE: [
     'work',
-    'projects/p/queues/work',
+    'projects/p/queues/jobs',
     'projects/p/locations/l/queues/a_b',
-    'projects/p/locations/l/queues/work/tasks/t',
-    'projects/p/locations/../queues/work',
+    'projects/p/locations/l/queues/jobs/tasks/t',
+    'projects/p/locations/../queues/jobs',
     `projects/p/locations/l/queues/${'q'.repeat(101)}`,
-    ' projects/p/locations/l/queues/work',
-    'projects/p/locations/l/queues/work\n',
+    ' projects/p/locations/l/queues/jobs',
+    'projects/p/locations/l/queues/jobs\n',
   ],
   KEYTURN_WORK_URL: [
     'http://work.a.run.app/',
@@ -46,7 +46,7 @@ describe('the settings of the queue', () => {
     assert.ok(tasksFrom(good, new FakeEnv()) instanceof CloudTasks)
     for (const [name, value] of [
       ['KEYTURN_QUEUE', 'projects/example.com:old/locations/us-east1/queues/A-1'],
-      ['KEYTURN_QUEUE', 'projects/123456789012/locations/us-east1/queues/work'],
+      ['KEYTURN_QUEUE', 'projects/123456789012/locations/us-east1/queues/jobs'],
       ['KEYTURN_WORK_ACCOUNT', '123456789012-compute@developer.gserviceaccount.com'],
       ['KEYTURN_WORK_ACCOUNT', 'p@appspot.gserviceaccount.com'],
     ] as const)
