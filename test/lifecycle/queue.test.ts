@@ -88,6 +88,17 @@ async function collect<T>(from: AsyncIterable<T>): Promise<T[]> {
 const error = (code: Code, message: string): RotationError => new RotationError(code, message, { next: 'Wait.' })
 const published = (fleet: Fleet): Promise<number> => fleet.world.published()
 
+/** A rotation that is published, and the message that it is to be announced. */
+async function toAnnounce(): Promise<{ readonly fleet: Fleet; readonly work: Work }> {
+  const fleet = await Fleet.open()
+  await fleet.settle()
+  await fleet.world.run(fleet.world.newProcess(), { at: fleet.world.env.time + 1 })
+  await fleet.look()
+  const [work] = fleet.queue.take(fleet.world.env.time).filter(({ action }) => action === 'announce')
+  assert.ok(work)
+  return { fleet, work }
+}
+
 describe('a look, a queue, and work', () => {
   it('names the same work by the same id in one interval, and anew in the next', async () => {
     const fleet = await Fleet.open()
@@ -125,12 +136,7 @@ describe('a look, a queue, and work', () => {
     })
 
   it('sends one follow-up, from the process that noted when to look again, although two do the work at once', async () => {
-    const fleet = await Fleet.open()
-    await fleet.settle()
-    await fleet.world.run(fleet.world.newProcess(), { at: fleet.world.env.time + 1 })
-    await fleet.look()
-    const [work] = fleet.queue.take(fleet.world.env.time).filter(({ action }) => action === 'announce')
-    assert.ok(work)
+    const { fleet, work } = await toAnnounce()
     await Promise.all([fleet.perform(work), fleet.perform(work), fleet.perform(work)])
     assert.deepEqual(fleet.actions, ['announce'])
     const seen = (await fleet.world.store.describe(fleet.world.ref)).journal?.seen?.web
@@ -138,12 +144,7 @@ describe('a look, a queue, and work', () => {
   })
 
   it('a message that comes before the time that was noted ends, and makes no second chain', async () => {
-    const fleet = await Fleet.open()
-    await fleet.settle()
-    await fleet.world.run(fleet.world.newProcess(), { at: fleet.world.env.time + 1 })
-    await fleet.look()
-    const [work] = fleet.queue.take(fleet.world.env.time).filter(({ action }) => action === 'announce')
-    assert.ok(work)
+    const { fleet, work } = await toAnnounce()
     await fleet.perform(work)
     const looks = fleet.looks
     assert.deepEqual(await fleet.perform(work), { ends: 'over' })
@@ -151,12 +152,7 @@ describe('a look, a queue, and work', () => {
   })
 
   it('a repeated message sends nothing while the pause of a consumer that failed is not over', async () => {
-    const fleet = await Fleet.open()
-    await fleet.settle()
-    await fleet.world.run(fleet.world.newProcess(), { at: fleet.world.env.time + 1 })
-    await fleet.look()
-    const [work] = fleet.queue.take(fleet.world.env.time).filter(({ action }) => action === 'announce')
-    assert.ok(work)
+    const { fleet, work } = await toAnnounce()
     fleet.fails = error('delivery_failed', 'Not there.')
     await fleet.perform(work)
     assert.equal(fleet.queue.sent.length, 1)
@@ -195,12 +191,7 @@ describe('a look, a queue, and work', () => {
   })
 
   it('delivers again what the store failed of, and nothing that a target or a consumer said', async () => {
-    const fleet = await Fleet.open()
-    await fleet.settle()
-    await fleet.world.run(fleet.world.newProcess(), { at: fleet.world.env.time + 1 })
-    await fleet.look()
-    const [work] = fleet.queue.take(fleet.world.env.time).filter(({ action }) => action === 'announce')
-    assert.ok(work)
+    const { fleet, work } = await toAnnounce()
     fleet.fails = error('delivery_failed', 'Not there.')
     assert.equal((await fleet.perform(work)).ends, 'over')
     const { store } = fleet.world
