@@ -12,18 +12,29 @@ import { memorySettings, realSettings } from '../test/crash/settings.js'
  * the settings. All single faults run; of a store whose calls go over a wire, one in twenty. Of the pairs of crashes after a publication one in eight
  * runs, drawn by KEYTURN_SEED; of the points of real stores after a publication, one in ten (over a wire one in 800); of self-issued credentials, all
  * single faults and some pairs. The two profiles without a condition have their rules in one place: after a publication each runs a third of the points,
- * drawn apart. `--whole` runs everything else, except for the pairs of self-issued credentials, of which it runs one in twelve, and a store
- * over a wire, of which it runs one single fault in 16, one point after a publication in 80, and one failing read in 128 (else one in 160).
+ * drawn apart.
+ *
+ * `--whole` runs everything else, except for the pairs of self-issued credentials, of which it runs one in twelve, and for a store over a wire: it runs
+ * all its single faults and single failing reads, one point after a publication in 80, and one read that fails after a crash in 128.
+ * `--share N` runs one in N of what comes after a publication of the memory store.
  */
 const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, whole: { type: 'boolean', default: false }, part: { type: 'string' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    whole: { type: 'boolean', default: false },
+    share: { type: 'string', default: '1' },
+    part: { type: 'string' },
+  },
 })
 const parts = 2
+const share = Number(values.share)
+if (!Number.isInteger(share) || share < 1) throw new Error('--share must be a whole number from 1 on.')
 const pairsEvery = values.whole ? 1 : 8
 const realPointsEvery = values.whole ? 1 : 10
-const wireEvery = values.whole ? 16 : 20
+const wireEvery = values.whole ? 1 : 20
 const wireFactor = 80
-const readFactor = 8
+const readsEvery = values.whole ? 1 : 160
+const crashedReadsEvery = values.whole ? 128 : 160
 const selfIssuedPairsEvery = values.whole ? 12 : 32
 
 type Counts = Record<'points' | 'lockouts' | 'lost' | 'untestedVisible' | 'lostEvents' | 'retiredInUse' | 'other', number>
@@ -36,16 +47,16 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
     await singleFaults(tally, setting)
     await crashPairs(tally, setting)
     if (!setting.refuseFirst) {
-      const third = setting.disturb === undefined ? 1 : 3
-      await afterFaults(after, setting, third)
-      await afterPairs(after, setting, pairsEvery * third)
-      await clockFaults(after, setting, pairsEvery * 2 * third)
+      const every = share * (setting.disturb === undefined ? 1 : 3)
+      await afterFaults(after, setting, every)
+      await afterPairs(after, setting, pairsEvery * every)
+      await clockFaults(after, setting, pairsEvery * 2 * every)
     }
     console.error(`${setting.name.padEnd(22)} ${String(tally.points + after.points - before).padStart(6)} points`)
   }
   for (const setting of mine(realSettings())) {
     await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
-    await readFaults(tally, setting, wireEvery * readFactor)
+    await readFaults(tally, setting, readsEvery, crashedReadsEvery)
     await afterFaults(after, setting, realPointsEvery * (setting.slow ? wireFactor : 1))
   }
   const own: SelfIssuedTally = { points: 0, broken: [] }
@@ -66,7 +77,12 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
 async function inProcess(part: number): Promise<{ counts: Counts; traces: readonly string[] }> {
   const child = spawn(
     process.execPath,
-    ['--max-semi-space-size=64', fileURLToPath(import.meta.url), '--part', String(part), ...(values.whole ? ['--whole'] : [])],
+    [
+      '--max-semi-space-size=64',
+      fileURLToPath(import.meta.url),
+      ...['--part', String(part), '--share', values.share],
+      ...(values.whole ? ['--whole'] : []),
+    ],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },

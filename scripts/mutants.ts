@@ -6,10 +6,21 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
+import { picked } from '../test/crash/sample.js'
 import { type Mutant, mutants } from './mutants/list.js'
 
-/** Breaks a copy on purpose, one rule at a time; each mutant must turn a test red. `-- --json` ends with one object on one line. */
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+/**
+ * Breaks a copy on purpose, one rule at a time; each mutant must turn a test red. `-- --json` ends with one object on one line. First the unchanged copy
+ * must be green; `--seen-green` says that somebody has just seen that. `--every N` draws one of N, by KEYTURN_SEED.
+ */
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    'seen-green': { type: 'boolean', default: false },
+    every: { type: 'string', default: '1' },
+  },
+})
+const chosen = mutants.filter((_, index) => picked(index, Number(values.every)))
 const copied = ['package.json', 'package-lock.json', 'tsconfig.json', 'shared', 'cli', 'functions', 'scripts', 'test']
 
 async function copyOfProject(): Promise<string> {
@@ -33,7 +44,7 @@ async function mutate(folder: string, { edits, name }: Mutant): Promise<void> {
 }
 
 /** The name of the test file that turned red; undefined when all stayed green. */
-async function firstRed(folder: string, tests: readonly string[]): Promise<string | undefined> {
+async function firstRed(folder: string, tests: readonly string[], env = process.env): Promise<string | undefined> {
   for (const test of tests) {
     const outfile = join(folder, 'dist/test', test.replace(/\.ts$/, '.js'))
     await build({
@@ -46,17 +57,16 @@ async function firstRed(folder: string, tests: readonly string[]): Promise<strin
       packages: 'external',
       logLevel: 'error',
     })
-    if (!(await staysGreen(folder, outfile))) return test
+    if (!(await staysGreen(folder, outfile, env))) return test
   }
   return undefined
 }
 
 /** Tests that stop the servers they started only when they run to their end. */
-const startsServers = /test\/(e2e|contract)\//
+const startsServers = /test\/(e2e|contract\/all)/
 
 /** Stops at the first red test: the rest of the file adds nothing. */
-async function staysGreen(folder: string, file: string): Promise<boolean> {
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+async function staysGreen(folder: string, file: string, { NODE_TEST_CONTEXT: _, ...env }: NodeJS.ProcessEnv): Promise<boolean> {
   const child = spawn(process.execPath, ['--test-reporter=tap', file], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'], env })
   let green = true
   for await (const line of createInterface({ input: child.stdout })) {
@@ -73,25 +83,33 @@ async function staysGreen(folder: string, file: string): Promise<boolean> {
 async function mustStartGreen(): Promise<void> {
   const folder = await copyOfProject()
   try {
-    const red = await firstRed(folder, [...new Set(mutants.flatMap(({ tests }) => tests))])
+    const red = await firstRed(folder, [...new Set(chosen.flatMap(({ tests }) => tests))])
     if (red) throw new Error(`${red} is red even without a mutant.`)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-await mustStartGreen()
+/** One broken promise of a matrix is enough. The seed draws mutants; tests draw the points that they draw by themselves. */
+const { KEYTURN_SEED: _, ...environment } = process.env
+const forMutants = { ...environment, KEYTURN_FIRST_BROKEN: '1' }
+
+if (!values['seen-green']) await mustStartGreen()
 let killed = 0
-for (const mutant of mutants) {
+for (const mutant of chosen) {
   const folder = await copyOfProject()
   try {
     await mutate(folder, mutant)
-    const red = await firstRed(folder, mutant.tests)
+    const red = await firstRed(folder, mutant.tests, forMutants)
     if (red) killed++
     console.log(`${red ? 'red     ' : 'SURVIVED'}  ${mutant.name}${red ? ` (${red})` : ''}`)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
-console.log(values.json ? JSON.stringify({ mutants: mutants.length, killed }) : `${killed} of ${mutants.length} mutants turned a test red`)
-process.exitCode = killed === mutants.length ? 0 : 1
+console.log(
+  values.json
+    ? JSON.stringify({ mutants: chosen.length, killed, known: mutants.length })
+    : `${killed} of ${chosen.length} mutants turned a test red`,
+)
+process.exitCode = killed === chosen.length && killed > 0 ? 0 : 1

@@ -8,7 +8,7 @@ import { unfencedMutants } from './unfenced.js'
 
 export type { Mutant }
 
-const lifecycle = ['lifecycle/crash.test.ts', 'contract/all.test.ts']
+const lifecycle = ['lifecycle/crash.test.ts', 'contract/memory.test.ts']
 const runSteps = 'shared/lifecycle/rotation/run-steps.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -39,7 +39,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       { file: 'shared/stores/memory/publish.ts', from: 'if (cell.current !== claim.base)\n', to: 'if (cell.current === undefined)\n' },
     ],
-    tests: ['contract/all.test.ts'],
+    tests: ['contract/memory.test.ts'],
   },
   {
     name: 'propose again on retry',
@@ -76,7 +76,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       { file: 'shared/core/claims.ts', from: 'isLeaseLive(open.leaseUntil, now) && question', to: 'open.leaseUntil < 0 && question' },
     ],
-    tests: ['contract/all.test.ts'],
+    tests: ['contract/memory.test.ts'],
   },
   {
     name: 'a put on a stuck secret is not proven first',

@@ -5,7 +5,7 @@ import { laterMs } from '../harness/world.js'
 import { type AfterBroken, checkStory, nothingBrokenAfter, Story } from './after.js'
 import { type Plot, platformGoesOn, plots, recoverNow, sweepNow } from './after-stories.js'
 import { eachPoint, type Setting, seedOf } from './matrix.js'
-import { picked } from './sample.js'
+import { picked, stopAtFirst } from './sample.js'
 
 export const afterTroubles = [
   'before',
@@ -198,6 +198,7 @@ export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<
       )
     }
   }
+  stopAtFirst(tally.traces)
 }
 
 function possible(setting: Setting, trouble: AfterTrouble): boolean {

@@ -12,7 +12,7 @@ import {
   troubles,
 } from './matrix.js'
 import { type Broken, nothingBroken } from './promises.js'
-import { picked } from './sample.js'
+import { picked, stopAtFirst } from './sample.js'
 
 export interface Tally {
   points: number
@@ -34,6 +34,7 @@ export async function runInto(tally: Tally, setting: Setting, plan: Plan, path: 
       )
     }
   }
+  stopAtFirst(tally.traces)
 }
 
 /** A service serialises the steps of one secret (R2): two at once with a value that one of them gives up do not happen there. */
@@ -70,9 +71,9 @@ const leftBehind: readonly Trouble[] = ['before', 'after', 'a person writes, cra
 /**
  * Where the reads of a store are effects: every one that a rotation makes × every trouble that a read can meet; and after every crash each read of the
  * invocation that takes it up, whose answer is lost. A read that fails is not what is not there: nothing wrong is written after it. `every`: one of so
- * many points, by seed.
+ * many points, by seed; `crashedEvery`: of those after a crash.
  */
-export async function readFaults(tally: Tally, setting: Setting, every = 1): Promise<void> {
+export async function readFaults(tally: Tally, setting: Setting, every = 1, crashedEvery = every): Promise<void> {
   if (setting.openReads === undefined) return
   const open = { ...setting, name: `${setting.name}, its reads`, openStore: setting.openReads }
   const path = await happyPath(open)
@@ -80,7 +81,7 @@ export async function readFaults(tally: Tally, setting: Setting, every = 1): Pro
   let count = 0
   const plans: Plan[] = []
   const add = (plan: Plan): void => {
-    if (picked(count++, every)) plans.push(plan)
+    if (picked(count++, plan.again === undefined ? every : crashedEvery)) plans.push(plan)
   }
   for (const [at, effect] of effects.entries()) {
     for (const trouble of isReading(effect) ? readTroubles : []) for (const resume of resumes) add({ at, trouble, resume })

@@ -8,6 +8,13 @@ export const fewer = Number(process.env.KEYTURN_FEWER || 1)
 /** How many points a test must have tried, unless it is to try fewer. */
 export const least = (points: number): number => (fewer > 1 ? 0 : points)
 
+/** KEYTURN_FIRST_BROKEN=1: who only asks whether anything breaks does not wait for the other points. */
+const isFirstEnough = process.env.KEYTURN_FIRST_BROKEN === '1'
+/** Ends a matrix at its first broken promise, where that is all that was asked. */
+export function stopAtFirst(traces: readonly string[]): void {
+  if (isFirstEnough && traces.length > 0) throw new Error(traces[0])
+}
+
 const seed = Number.parseInt(
   createHash('sha256')
     .update(process.env.KEYTURN_SEED ?? 'after')

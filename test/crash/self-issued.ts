@@ -3,7 +3,7 @@ import type { SecretRef, Token } from '../../shared/core/ports/words.js'
 import { profiles } from '../../shared/stores/memory/profiles.js'
 import type { Fault, FaultMode } from '../harness/faults.js'
 import { SelfIssuedWorld } from '../harness/self-issued-world.js'
-import { picked } from './sample.js'
+import { picked, stopAtFirst } from './sample.js'
 import { type Tale, tales } from './self-issued-tales.js'
 
 /** What happens at one effect: of the source's store, of the companions' one, of a place outside, or of a target. */
@@ -175,6 +175,7 @@ export async function selfIssuedFaults(tally: SelfIssuedTally, tale: Tale, every
     tally.points++
     const when = `${point.trouble} at ${point.at}${point.again === undefined ? '' : `, again ${point.again} later`}`
     tally.broken.push(...new Set(broken.map((what) => `${tale.name}: ${when}: ${what}`)))
+    stopAtFirst(tally.broken)
   }
   for (let at = 0; at < happy.effects; at++)
     for (const trouble of selfIssuedTroubles) {
