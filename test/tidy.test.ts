@@ -31,7 +31,8 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ['shared/core/', [], 'core imports nothing of ours'],
   ...lifecycleRooms(),
   ['shared/aws/', ['shared/core/'], 'what every client of AWS shares'],
-  ['shared/stores/', ['shared/core/', 'shared/aws/'], 'a store is told what to keep; it decides nothing'],
+  ['shared/google/', ['shared/core/'], 'what every client of a REST interface of Google shares'],
+  ['shared/stores/', ['shared/core/', 'shared/aws/', 'shared/google/'], 'a store is told what to keep; it decides nothing'],
   ['shared/rotators/', ['shared/core/', 'shared/aws/'], 'a rotator gets values passed in; reading the store is a lifecycle step'],
   ['shared/kubernetes/', ['shared/core/'], 'what every client of a cluster shares'],
   [
@@ -60,7 +61,7 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ],
   [
     'functions/gcp/',
-    ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'shared/notifiers/registry', 'shared/stores/gcp-secret-manager'],
+    ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'shared/google/', 'shared/notifiers/registry', 'shared/stores/gcp-secret-manager'],
     'one cloud, its own store and no other',
   ],
   ['cli/', ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'package.json'], 'the command line calls the app'],

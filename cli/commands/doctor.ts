@@ -21,7 +21,12 @@ export const doctor = (): Command =>
     .action(
       action(async ({ app, output }, { store }: { readonly store: string }) => {
         const found: Finding[] = []
-        for await (const one of examine({ config: app.config, local: app.isLocal(store), open: () => app.deps(`${store}:any`) })) {
+        for await (const one of examine({
+          config: app.config,
+          local: app.isLocal(store),
+          open: () => app.deps(`${store}:any`),
+          deployed: app.deployed(store),
+        })) {
           assertGoesOn(app.env)
           found.push(one)
           output.note(`${marks[one.level]} ${one.what}: ${one.says}`)

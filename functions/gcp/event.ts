@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import type { Carried } from '../../shared/app/dead-letter.js'
 import { RotationError } from '../../shared/core/errors.js'
 
 /** What an event of the secrets' topic asks for; undefined for everything that asks for nothing. */
@@ -22,7 +23,7 @@ const form = v.object({
 /**
  * Reads a CloudEvent of the topic to which Secret Manager sends. A notice of rotation asks for one as of its own time, so that the same notice again asks
  * for nothing. A version that was added is to be announced. The staging places, and what a rotation itself changes, ask for nothing. bad_event for what
- * is no such event: the subscription gives it to the dead letters.
+ * is no such event.
  */
 export function readEvent(event: unknown): EventAsks | undefined {
   const result = v.safeParse(form, event)
@@ -43,4 +44,10 @@ function failEvent(field: string): never {
     field,
     next: 'Only the topic of the secrets may be the source of this function.',
   })
+}
+
+/** The event as its carrier describes it, whatever it is. */
+export function carriedOf(event: unknown): Carried {
+  const id = typeof event === 'object' && event !== null && 'id' in event ? event.id : undefined
+  return { from: 'events', ...(typeof id === 'string' ? { id } : {}), bytes: Buffer.byteLength(JSON.stringify(event) ?? '') }
 }

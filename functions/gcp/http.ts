@@ -3,7 +3,8 @@ import { answerError } from '../../shared/app/function-log.js'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import type { Code } from '../../shared/core/ports/errors.js'
-import { type Given, Instance, type Invoked } from './instance.js'
+import { Instance } from './instance.js'
+import type { Given } from './opened.js'
 import { untilOver } from './signals.js'
 
 /** What a handler answers: a status and, where there is something to say, a JSON object without a value. */
@@ -13,14 +14,17 @@ export interface Answer {
 }
 
 /** A handler with an instance of its own. `act` begins the invocation when it has read what it needs of the body: what nobody can read reaches no store. */
-export function postHandler(given: Given | undefined, act: (body: string, begin: () => Invoked) => Promise<Answer>): HttpFunction {
+export function postHandler(given: Given | undefined, act: (body: string, instance: Instance) => Promise<Answer>): HttpFunction {
   const instance = new Instance(given)
   return (request, response) =>
     answerPost(
       request,
       response,
       () => instance.env,
-      (body) => act(body, () => instance.begin()),
+      async (body) => {
+        await instance.assertPrivate()
+        return act(body, instance)
+      },
     )
 }
 

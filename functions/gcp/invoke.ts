@@ -1,13 +1,13 @@
 import { type HttpFunction, http } from '@google-cloud/functions-framework'
 import { answerAsked, readAsked } from '../../shared/app/asked.js'
 import { postHandler } from './http.js'
-import type { Given } from './instance.js'
+import type { Given } from './opened.js'
 
 /** What a person or a pipeline asks of one secret, with a token of the platform. The answer holds no value. */
 export const createHandler = (given?: Given): HttpFunction =>
-  postHandler(given, async (body, begin) => {
+  postHandler(given, async (body, instance) => {
     const asked = readAsked(body)
-    return { status: 200, body: await answerAsked(begin().deps, asked) }
+    return { status: 200, body: await answerAsked(instance.begin().deps, asked) }
   })
 
 http('invoke', createHandler())

@@ -5,7 +5,7 @@ import { systemEnv } from '../../shared/core/env.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import { gcpOptions } from '../../shared/stores/gcp-secret-manager/environment.js'
 import { GcpSecretManager } from '../../shared/stores/gcp-secret-manager.js'
-import type { Given } from './instance.js'
+import type { Given } from './opened.js'
 
 /** Serves a public set to everybody. Its account may read the companion of the signing keys and nothing else. */
 export function createHandler({ environment = process.env, env: given = {}, openStore }: Given = {}): HttpFunction {

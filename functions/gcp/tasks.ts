@@ -1,10 +1,9 @@
 import type { Environment } from '../../shared/app/platform.js'
-import type { RotationError } from '../../shared/core/errors.js'
+import { optional } from '../../shared/core/optional.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import type { Queue, Work } from '../../shared/core/ports/queue.js'
-import { Credentials } from './tasks/credentials.js'
-import { refusedError, unansweredError } from './tasks/errors.js'
-import { post } from './tasks/post.js'
+import { RestClient } from '../../shared/google/rest.js'
+import { unsentError } from './tasks/errors.js'
 import { readTasks, type TasksSettings } from './tasks/settings.js'
 import { taskOf } from './tasks/task.js'
 
@@ -16,8 +15,6 @@ export interface CloudTasksOptions extends TasksSettings {
 }
 
 const hourMs = 3_600_000
-const retriesMax = 3
-const pauseMsBase = 500
 
 /**
  * The queue on Google Cloud Tasks. A task has the id of its work as its name, and the service takes no second task of that name for hours after the first one
@@ -27,40 +24,21 @@ export class CloudTasks implements Queue {
   /** The service takes 30 days. The hour is for clocks that differ. */
   readonly delayMsMax = 30 * 24 * hourMs - hourMs
   readonly #options: CloudTasksOptions
-  readonly #credentials: Credentials
+  readonly #client: RestClient
   readonly #create: URL
   constructor(options: CloudTasksOptions) {
-    const { queue, endpoint = 'https://cloudtasks.googleapis.com' } = options
+    const { env, queue, endpoint = 'https://cloudtasks.googleapis.com', timeoutMs } = options
     this.#options = options
-    this.#credentials = new Credentials(queue)
+    this.#client = new RestClient({ env, service: 'Cloud Tasks', resource: queue, ...optional('timeoutMs', timeoutMs) })
     this.#create = new URL(`${endpoint}/v2/${queue}/tasks`)
   }
 
   /** unavailable and throttled after three repetitions, denied, bad_config. A lost answer is no loss: the repetition finds its own task there. */
   async send(work: Work, notBefore?: number): Promise<void> {
-    const { env } = this.#options
     const body = JSON.stringify({ task: taskOf(this.#options, work, notBefore) })
-    for (let attempt = 1; ; attempt++) {
-      const failure = await this.#attempt(body)
-      if (failure === undefined) return
-      if (failure.remedy !== 'retry' || attempt > retriesMax || env.cancelled.aborted) throw failure
-      env.log('retry', { call: 'cloudtasks.tasks.create', ref: work.ref, code: failure.code, attempt })
-      await env.sleep(Math.round(pauseMsBase * 2 ** (attempt - 1) * (0.5 + (env.random(1)[0] ?? 0) / 512)))
-      if (env.cancelled.aborted) throw failure
-    }
-  }
-
-  /** Sends it once; undefined where the task is there. */
-  async #attempt(body: string): Promise<RotationError | undefined> {
-    const { queue, timeoutMs = 10_000 } = this.#options
-    const signal = AbortSignal.timeout(timeoutMs)
-    try {
-      const answer = await post(this.#create, await this.#credentials.token(signal), body, signal)
-      if (answer.status === 401) this.#credentials.forget()
-      return refusedError(answer, this.#options)
-    } catch (cause) {
-      return unansweredError(cause, queue, signal.aborted ? timeoutMs : undefined)
-    }
+    await this.#client.call({ url: this.#create, body }, { call: 'cloudtasks.tasks.create', ref: work.ref }, (answer) =>
+      unsentError(answer, this.#options),
+    )
   }
 }
 

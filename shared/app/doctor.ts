@@ -2,6 +2,7 @@ import { counted } from '../core/counted.js'
 import { messageOf, RotationError } from '../core/errors.js'
 import { shownDrift } from '../core/notices.js'
 import { optional } from '../core/optional.js'
+import type { DeployedFinding } from '../core/ports/deployed.js'
 import type { Preflight } from '../core/ports/notifier.js'
 import type { Listed } from '../core/ports/store.js'
 import { remedies } from '../core/remedies.js'
@@ -23,15 +24,24 @@ export interface Examined {
   readonly local: boolean
   /** Asked for once the folders were looked at: a store that cannot be opened is a finding, too. */
   readonly open: () => Promise<Deps>
+  /** Who may call the functions that are deployed. */
+  readonly deployed: AsyncIterable<DeployedFinding>
 }
 
 /** Checks what can be checked without a change: one login per secret, one connection per consumer. Each problem comes with its remedy. */
-export async function* examine({ config, local, open }: Examined): AsyncIterable<Finding> {
+export async function* examine({ config, local, open, deployed }: Examined): AsyncIterable<Finding> {
   if (local) yield* inspectFolders(config)
   yield await inspectAudit(config)
+  for await (const one of deployed) yield callers(one)
   const deps = await open().catch((cause: unknown) => wrong('store', cause))
   if ('what' in deps) yield deps
   else yield* opened(deps, config)
+}
+
+function callers({ name, level, error }: DeployedFinding): Finding {
+  const what = `function ${name}`
+  if (error === undefined) return good(what, 'is called only by those to whom it was granted')
+  return level === 'unknown' && error.code !== 'bad_config' ? { ...wrong(what, error), level: 'warning' } : wrong(what, error)
 }
 
 async function* opened(deps: Deps, config: Config): AsyncIterable<Finding> {

@@ -1,5 +1,6 @@
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
+import type { DeployedFinding } from '../core/ports/deployed.js'
 import type { Env } from '../core/ports/env.js'
 import type { Permissions, PermissionsWish } from '../core/ports/permissions.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
@@ -36,6 +37,8 @@ export interface App {
   service(refText: string): Promise<{ readonly steps?: StepService; readonly starter?: RotationStarter }>
   /** What the platform of the secret has to grant. Nothing is opened and nobody is asked. bad_event where its store has nothing to grant. */
   permissions(wish: PermissionsWish): Promise<Permissions>
+  /** Who may call the functions that the environment names, where the platform of a store of this kind runs functions. bad_event. */
+  deployed(kind: string): AsyncIterable<DeployedFinding>
 }
 
 const leaseMs = 15 * 60_000
@@ -89,7 +92,13 @@ export function openApp(config: Config, env: Env, { onStep, writeError }: AppOpt
     isLocal: (kind) => isLocal(kind, config),
     service: async (refText) => serviceOf(await store(refText)),
     permissions: (wish) => permissionsOf(wish, config),
+    deployed: (kind) => deployedOf(kind, config, env),
   }
+}
+
+async function* deployedOf(kind: string, { environment }: Config, env: Env): AsyncIterable<DeployedFinding> {
+  const inspect = await storeRow(storeKind(kind)).deployed?.load()
+  if (inspect !== undefined) yield* inspect(environment, env)
 }
 
 async function permissionsOf(wish: PermissionsWish, { environment, configuration }: Config): Promise<Permissions> {

@@ -1,4 +1,5 @@
 import { RotationError } from '../core/errors.js'
+import type { InspectDeployed } from '../core/ports/deployed.js'
 import type { Env } from '../core/ports/env.js'
 import type { PrintPermissions } from '../core/ports/permissions.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
@@ -26,6 +27,8 @@ export interface StoreRow {
   readonly trial?: true
   /** Says which permissions a secret needs, or where a person reads it. */
   readonly permissions: { load(): Promise<PrintPermissions> } | { readonly instead: string }
+  /** Asks its platform who may call our functions there. */
+  readonly deployed?: { load(): Promise<InspectDeployed> }
 }
 
 /** One row for each store. A store is loaded only when a ref names it. */
@@ -43,6 +46,7 @@ export const stores = {
   gcp: {
     open: async ({ env, environment }) => (await import('./gcp-secret-manager/admin.js')).GcpSecretManagerAdmin.openFrom(environment, env),
     permissions: { load: async () => (await import('./gcp-secret-manager/permissions.js')).permissionsOf },
+    deployed: { load: async () => (await import('../google/deployed.js')).inspectDeployed },
   },
   memory: {
     open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env),

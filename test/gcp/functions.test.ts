@@ -144,7 +144,7 @@ describe('the functions of Google Cloud', () => {
     assert.deepEqual([world.double.calls.length, queue.sent.length], [0, 0])
   })
 
-  it('garbage reaches no call of the store, and is answered by its code alone', async () => {
+  it('garbage reaches no call of the store, ends, and is logged by its code alone', async () => {
     const garbage = [
       await on('rotate').post({ hello: firstPassword }, {}),
       await on('rotate').post(messageOf({ eventType: 'SECRET_ROTATE', secretId: firstPassword }), eventHeaders('1')),
@@ -153,8 +153,9 @@ describe('the functions of Google Cloud', () => {
     ].map(keep)
     assert.deepEqual(
       garbage.map(({ status, text }) => [status, text]),
-      garbage.map(() => [500, 'bad_event']),
+      garbage.map(() => [204, '']),
     )
+    assert.equal(lines.filter((line) => line.includes('"log":"dead_letter","code":"bad_event"')).length, garbage.length)
     assert.equal(world.double.calls.length, 0)
   })
 
@@ -212,6 +213,15 @@ describe('the functions of Google Cloud', () => {
     assert.deepEqual(JSON.parse(keep(await on('work').post(work)).text), { ends: 'over', code: 'target_auth' })
     world.double.fault = () => 'unavailable'
     assert.equal(keep(await on('work').post(work)).status, 503)
+  })
+
+  it('invoke needs no queue, and who sends says that it is missing', async () => {
+    const { openQueue: _, ...rest } = given()
+    const [invoke, sweep] = await Promise.all([ServedFunction.http(createInvoke(rest)), ServedFunction.http(createSweep(rest))])
+    assert.equal(keep(await invoke.post({ action: 'status', ref: ref.shown })).status, 200)
+    const seen = keep(await sweep.post(''))
+    assert.deepEqual([seen.status, JSON.parse(seen.text).code, JSON.parse(seen.text).field], [500, 'bad_config', 'KEYTURN_QUEUE'])
+    await Promise.all([invoke.close(), sweep.close()])
   })
 
   it('invoke rotates, verifies, retires, and says the status; its answer holds no value', async () => {

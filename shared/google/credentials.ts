@@ -1,20 +1,23 @@
 import { GoogleAuth } from 'google-auth-library'
-import { RotationError, systemCodeOf } from '../../../shared/core/errors.js'
-import { SecretText } from '../../../shared/core/secret-text.js'
+import { RotationError, systemCodeOf } from '../core/errors.js'
+import { SecretText } from '../core/secret-text.js'
 
 const scopes = ['https://www.googleapis.com/auth/cloud-platform']
 
-/** The platform's own credentials, found at the first call and kept for the next ones. Google's library renews the token in time. */
+/**
+ * The platform's own credentials, found at the first call and kept for the next ones. Google's library renews the token in time. `resource`:
+ * projects/P/…, which errors name.
+ */
 export class Credentials {
-  readonly #queue: string
+  readonly #resource: string
   #auth: GoogleAuth | undefined
-  constructor(queue: string) {
-    this.#queue = queue
+  constructor(resource: string) {
+    this.#resource = resource
   }
 
   /** denied where there are none or they were refused; unavailable where no answer came, also when the signal fires. */
   async token(signal: AbortSignal): Promise<SecretText> {
-    const projectId = this.#queue.split('/')[1] ?? '' // the library would look for one, although a token needs none
+    const projectId = this.#resource.split('/')[1] ?? '' // the library would look for one, although a token needs none
     this.#auth ??= new GoogleAuth({ scopes, projectId })
     try {
       const token = await before(signal, this.#auth.getAccessToken())
@@ -33,12 +36,12 @@ export class Credentials {
 
   // Neither has the library's error as its cause, which holds the whole request and answer.
   #deniedError(): RotationError {
-    return new RotationError('denied', `There are no valid credentials for ${this.#queue}.`, {
+    return new RotationError('denied', `There are no valid credentials for ${this.#resource}.`, {
       next: 'Give the function a service account; on another machine run gcloud auth application-default login.',
     })
   }
   #unansweredError(why = 'no answer'): RotationError {
-    return new RotationError('unavailable', `There is no token for ${this.#queue} yet (${why}).`, {
+    return new RotationError('unavailable', `There is no token for ${this.#resource} yet (${why}).`, {
       next: 'Check that the metadata server, or who else gives the token, can be reached; it is asked again.',
     })
   }

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { SecretText } from '../../../shared/core/secret-text.js'
+import type { SecretText } from '../core/secret-text.js'
 
 /** What the service answered, with any status. */
 export interface Answer {
@@ -11,17 +11,20 @@ export interface Answer {
 
 const answerBytesMax = 65_536
 
-/** Posts JSON once, and follows no redirect. Rejects with the system's error where no answer comes, or when the signal fires. */
-export function post(url: URL, token: SecretText, body: string, signal: AbortSignal): Promise<Answer> {
-  const headers = {
-    authorization: `Bearer ${token.reveal()}`,
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    'user-agent': 'keyturn',
-  }
+/** What one call sends: a GET without a body, or a POST of JSON. */
+export interface Asked {
+  readonly url: URL
+  readonly body?: string
+}
+
+/** Sends it once, and follows no redirect. Rejects with the system's error where no answer comes, or when the signal fires. */
+export function sendOnce({ url, body }: Asked, token: SecretText, signal: AbortSignal): Promise<Answer> {
+  const content = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+  const headers = { authorization: `Bearer ${token.reveal()}`, 'user-agent': 'keyturn', ...content }
+  const method = body === undefined ? 'GET' : 'POST'
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'http:' ? httpRequest : httpsRequest
-    const sent = send(url, { method: 'POST', headers, signal }, (answer) => {
+    const sent = send(url, { method, headers, signal }, (answer) => {
       const chunks: Buffer[] = []
       let bytes = 0
       const finish = () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8', 0, answerBytesMax) })

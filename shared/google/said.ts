@@ -1,4 +1,4 @@
-import { parsedJson } from '../../../shared/core/json.js'
+import { parsedJson } from '../core/json.js'
 
 /** The status by name and the text of an error of Google's REST interface; empty where there is none. */
 export function errorIn(body: string): { readonly name: string; readonly text: string } {

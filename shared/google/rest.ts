@@ -1,0 +1,66 @@
+import { RotationError, systemCodeOf } from '../core/errors.js'
+import type { Env } from '../core/ports/env.js'
+import { Credentials } from './credentials.js'
+import { type Answer, type Asked, sendOnce } from './send.js'
+
+export interface RestOptions {
+  readonly env: Env
+  /** As people call the service: Cloud Tasks. */
+  readonly service: string
+  /** projects/P/…: what is asked about. */
+  readonly resource: string
+  /** How long one attempt may take: 10 seconds. */
+  readonly timeoutMs?: number
+}
+
+const retriesMax = 3
+const pauseMsBase = 500
+
+/** Calls of one of Google's services by REST, with the platform's own credentials. Keep one for a process: it keeps the credentials. */
+export class RestClient {
+  readonly #options: RestOptions
+  readonly #credentials: Credentials
+  constructor(options: RestOptions) {
+    this.#options = options
+    this.#credentials = new Credentials(options.resource)
+  }
+
+  /**
+   * Calls, and repeats what `retry` is the remedy of three times, with growing, random pauses. `refused` reads an answer, and makes the error of one that is
+   * none. Throws that, unavailable where no answer came, and denied without credentials. `log`: what a repetition is logged with.
+   */
+  async call(asked: Asked, log: Readonly<Record<string, string>>, refused: (answer: Answer) => RotationError | undefined): Promise<Answer> {
+    const { env } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      const made = await this.#attempt(asked, refused)
+      if (!(made instanceof RotationError)) return made
+      if (made.remedy !== 'retry' || attempt > retriesMax || env.cancelled.aborted) throw made
+      env.log('retry', { ...log, code: made.code, attempt })
+      await env.sleep(Math.round(pauseMsBase * 2 ** (attempt - 1) * (0.5 + (env.random(1)[0] ?? 0) / 512)))
+      if (env.cancelled.aborted) throw made
+    }
+  }
+
+  async #attempt(asked: Asked, refused: (answer: Answer) => RotationError | undefined): Promise<Answer | RotationError> {
+    const { timeoutMs = 10_000 } = this.#options
+    const signal = AbortSignal.timeout(timeoutMs)
+    try {
+      const answer = await sendOnce(asked, await this.#credentials.token(signal), signal)
+      if (answer.status === 401) this.#credentials.forget()
+      return refused(answer) ?? answer
+    } catch (cause) {
+      return this.#unansweredError(asked.url, cause, signal.aborted ? timeoutMs : undefined)
+    }
+  }
+
+  /** `waitedMs` where its time was over. */
+  #unansweredError({ host }: URL, cause: unknown, waitedMs: number | undefined): RotationError {
+    if (cause instanceof RotationError) return cause
+    const { service, resource } = this.#options
+    const why = waitedMs === undefined ? (systemCodeOf(cause) ?? 'no answer') : `no answer within ${waitedMs / 1000} s`
+    return new RotationError('unavailable', `${service} could not be asked for ${resource} (${why}).`, {
+      next: `Check that ${host} can be reached; it is sent again.`,
+      cause,
+    })
+  }
+}
