@@ -24,12 +24,13 @@ export interface Verdict {
 
 /**
  * The gate is open only when every required consumer, asked again now, is drained. Where no consumer is named, it is open only when the target
- * itself shows that nobody uses the credential any more. An empty list of consumers proves nothing, and arms nothing.
+ * itself shows that nobody uses the credential any more. An empty list of consumers proves nothing, and arms nothing. `notBefore`: until then nothing is
+ * retired whatever the verdict is, so that a consumer who was seen as drained is not asked once more.
  */
-export async function askGate(looked: Looked, entry: Retiring, context: Context<unknown>): Promise<Verdict> {
+export async function askGate(looked: Looked, entry: Retiring, context: Context<unknown>, notBefore = 0): Promise<Verdict> {
   const { tools, setup, state } = looked
   const now = tools.deps.env.now()
-  const told = await askConsumers(tools, setup, state)
+  const told = await askConsumers(tools, setup, state, now < notBefore)
   const required = told.filter(({ consumer }) => consumer.required)
   const behind = required.filter(({ seen }) => seen.phase !== 'drained')
   const use = await (setup.rotator.sessions ?? setup.rotator.issuer)?.usage(context, entry.id)
@@ -53,14 +54,18 @@ export async function askGate(looked: Looked, entry: Retiring, context: Context<
   return closed('undeclared', `nobody is named and nobody was seen${evidence}: not armed; its slot may be used again after grace`)
 }
 
-/** Asks each required consumer again now: what was noted before may be stale. */
-async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretState): Promise<readonly Delivery[]> {
+/** Asks each required consumer again now: what was noted before may be stale. `trusts`: who was noted as drained is not asked. */
+async function askConsumers(tools: Tools, { consumers }: Setup, state: SecretState, trusts: boolean): Promise<readonly Delivery[]> {
   const { current } = state
   if (current === undefined) return []
   const change = changeOf(state, current)
   const told: Delivery[] = []
-  for (const consumer of consumers.filter((one: Consumer) => one.required))
-    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key], consumers))
+  for (const consumer of consumers.filter((one: Consumer) => one.required)) {
+    const before = state.journal?.seen?.[consumer.key]
+    const isDrained = before?.version === change.version && before.phase === 'drained'
+    if (trusts && isDrained) told.push({ consumer, seen: before, evidence: 'seen before' })
+    else told.push(await askNow(tools, change, consumer, before, consumers))
+  }
   return told
 }
 

@@ -94,9 +94,9 @@ async function settleAtGate(looked: Looked, entry: Retiring): Promise<Retired> {
   const { tools, setup, state } = looked
   const { env } = tools.deps
   assertConsumers(setup)
-  const verdict = await askGate(looked, entry, await retireContext(looked))
-  if (!verdict.open) return keep(looked, entry, verdict)
   const end = endOf(state, entry, env.now())
+  const verdict = await askGate(looked, entry, await retireContext(looked), end)
+  if (!verdict.open) return keep(looked, entry, verdict)
   if (env.now() < end) {
     const kept = await keep(looked, entry, verdict)
     return { ...kept, why: `${verdict.why}; grace is not over`, again: end }
