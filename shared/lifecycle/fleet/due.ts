@@ -10,12 +10,21 @@ import type { Deps } from '../secret/deps.js'
 import { opened } from '../secret/open.js'
 import { isCheckDue, isStartDue } from '../secret/schedule.js'
 import { createTools, mayStart, type Setup } from '../secret/setup.js'
+import { type Standing, standingOf, stoppedBy } from './standing.js'
 
-/** What is due for a secret, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
-export async function dueActions(deps: Deps, state: SecretView): Promise<readonly FleetAction[]> {
-  if (state.journal?.code !== undefined || state.placeLost) return dueAlways(deps, state).due
-  const setup = await opened(createTools(deps), state).setup()
-  return dueOf(deps, state, setup)
+/** What a look found of one secret. */
+export interface Judged {
+  readonly due: readonly FleetAction[]
+  readonly standing: Standing
+}
+
+/** What is due for a secret and how it stands, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
+export async function judge(deps: Deps, state: SecretView): Promise<Judged> {
+  const stopped = stoppedBy(state)
+  if (stopped !== undefined) return { due: dueAlways(deps, state).due, standing: { stopped } }
+  const { tools, setup: readSetup } = opened(createTools(deps), state)
+  const setup = await readSetup()
+  return { due: dueOf(deps, state, setup), standing: standingOf(tools, setup, state) }
 }
 
 interface DueAlways {

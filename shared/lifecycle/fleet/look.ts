@@ -6,13 +6,16 @@ import type { Listed } from '../../core/ports/store.js'
 import type { Deps } from '../secret/deps.js'
 import { isCheckDue } from '../secret/schedule.js'
 import { createTools } from '../secret/setup.js'
-import { dueActions } from './due.js'
+import { judge } from './due.js'
+import type { Standing } from './standing.js'
 import { notedView, viewOf } from './view.js'
 
 /** What a look found of one secret: how much it sent, or why it could not be looked at. */
 export interface Looked {
   readonly ref: string
   readonly sent: number
+  /** How it stands with its schedule; absent where it could not be looked at. */
+  readonly standing?: Standing
   readonly failure?: { readonly code: Code; readonly message: string }
 }
 
@@ -37,32 +40,43 @@ export async function* look(deps: Deps, queue: Queue): AsyncIterable<Looked> {
 
 async function lookAt(deps: Deps, listed: Listed, queue: Queue): Promise<Looked> {
   const ref = listed.ref.shown
-  let works: readonly Work[]
+  let found: Found
   try {
-    works = await dueWork(deps, listed)
+    found = await lookInto(deps, listed)
   } catch (cause) {
     return failure(ref, cause)
   }
+  const { works, standing } = found
   for (const work of works) await queue.send(work)
-  return { ref, sent: works.length }
+  return { ref, sent: works.length, standing }
 }
 
-/** What is due for a secret, as work that a queue carries. */
-async function dueWork(deps: Deps, listed: Listed): Promise<readonly Work[]> {
+interface Found {
+  readonly works: readonly Work[]
+  readonly standing: Standing
+}
+
+/** What is due for a secret, as work that a queue carries, and how it stands. */
+async function lookInto(deps: Deps, listed: Listed): Promise<Found> {
   const at = deps.env.now()
   const noted = notedView(listed)
   // What somebody wrote past us shows only to who describes it: once a day, also while nothing may be started.
-  if (noted !== undefined && !isCheckDue(noted, at) && (await dueActions(deps, noted)).length === 0) return []
+  if (noted !== undefined && !isCheckDue(noted, at)) {
+    const { due, standing } = await judge(deps, noted)
+    if (due.length === 0) return { works: [], standing }
+  }
   const state = await viewOf(createTools(deps).store, listed)
   const cause = `look ${at - (at % intervalMs)}`
   const whole = isCheckDue(state, at) ? { whole: true as const } : {}
-  return (await dueActions(deps, state)).map((action) => ({
+  const { due, standing } = await judge(deps, state)
+  const works = due.map((action) => ({
     id: deriveWorkId(state.ref, action, cause),
     ref: state.ref.shown,
     action,
     at,
     ...(action === 'companions' ? whole : {}),
   }))
+  return { works, standing }
 }
 
 function failure(ref: string, cause: unknown): Looked {

@@ -33,6 +33,35 @@ export function dueAt(state: SecretView, { settings: { everyMs, mode, window }, 
   return state.publishedAt + everyMs + jitter
 }
 
+const hourMs = 3_600_000
+
+/**
+ * How long a rotation may be due before somebody should look at it: a tenth of its period, from an hour to a day. Where there is a window, the time until
+ * it opens again comes on top: the schedule waits for that by itself.
+ */
+function patienceMs({ everyMs = 0, window }: Settings): number {
+  const own = Math.min(dayMs, Math.max(hourMs, everyMs / 10))
+  return window === undefined ? own : own + dayMs * Math.max(...window.days.map((day) => daysUntilNext(window.days, day)))
+}
+const daysUntilNext = (days: readonly number[], day: number): number => Math.min(...days.map((other) => ((other - day + 6) % 7) + 1))
+
+/** How a secret stands with its schedule. Times in milliseconds. */
+export interface Lateness {
+  /** Since when the rotation is due; negative where it is not due yet. */
+  readonly dueForMs: number
+  /** Whether that is longer than a sweep that works lets it be. */
+  readonly isOverdue: boolean
+}
+
+/** How late the next scheduled rotation is; undefined where there is no schedule, or where only a clock that was ahead could say. */
+export function latenessOf(state: SecretView, scheduled: Scheduled, now: number): Lateness | undefined {
+  const due = dueAt(state, scheduled)
+  const from = countsFrom(state, state.publishedAt, now)
+  if (due === undefined || from === undefined) return undefined
+  const dueForMs = now - (due - state.publishedAt + from)
+  return { dueForMs, isOverdue: dueForMs > patienceMs(scheduled.settings) }
+}
+
 /** Whether a rotation is due and its window is open. After a missed window the rotation waits for the next one, and runs only once. */
 export function isStartDue(state: SecretView, scheduled: Scheduled, now: number): boolean {
   // A platform that only notifies says so once. That is a hint; the rotation is started here when it is due.
