@@ -20,6 +20,6 @@ export function readWork(body: string): Work {
   const field = result?.issues?.[0].path?.[0]?.key
   throw new RotationError('bad_event', 'The message is not a piece of work of a look.', {
     ...(typeof field === 'string' ? { field } : {}),
-    next: 'Only the functions rotate, sweep and invoke send to this queue.',
+    next: 'Only the functions rotate, sweep and work send to this queue.',
   })
 }

@@ -45,6 +45,6 @@ async function followUp(deps: Deps, { ref }: Work, queue: Queue, again: number):
     await queue.send({ id: deriveWorkId(resolved, 'announce', `again ${again}`), ref, action: 'announce', at: again }, again)
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
-    env.log('follow_up_unsent', { ref, code: cause.code })
+    env.log('follow_up_unsent', { ref, code: cause.code, why: cause.message })
   }
 }

@@ -1,0 +1,23 @@
+import { roles } from '../../../shared/stores/gcp-secret-manager/permissions/grants.js'
+
+/** What is described is read: a staged value is told from others by its payload. `versions.get`, because a listing lags. */
+export const describing = named('secrets.get', 'versions.list', 'versions.get', 'versions.access')
+/** A rotation writes annotations and aliases, and adds a version. */
+export const publishing = [...describing, ...named('secrets.update', 'versions.add')]
+/** Reading one value. */
+export const access = roles.access.permissions
+/** Variables that every function may have that acts on secrets. */
+export const settings = ['KEYTURN_CONFIG', 'KEYTURN_GCP_LOCATIONS'] as const
+/** Its own service must be closed to everybody, which it looks up when it starts. */
+export const own = { 'own service': ['run.services.get', 'run.services.getIamPolicy'] } as const
+/** Sending work. Who sends a task that carries an account's token must be allowed to act as it. */
+export const sending = { queue: ['cloudtasks.tasks.create'], 'task account': ['iam.serviceAccounts.actAs'] } as const
+/** Where work is sent. */
+export const queueVariables = ['KEYTURN_QUEUE', 'KEYTURN_WORK_URL', 'KEYTURN_WORK_ACCOUNT'] as const
+/** What nobody can read is published there, without a word of it. */
+export const deadLetters = { 'dead letters': ['pubsub.topics.publish'] } as const
+
+/** Permissions of Secret Manager. */
+export function named(...permissions: readonly string[]): readonly string[] {
+  return permissions.map((one) => `secretmanager.${one}`)
+}
