@@ -133,6 +133,16 @@ describe('the packages of the functions of Google Cloud, in the framework that r
     )
   })
 
+  it('a push of a subscription is an event for rotate, although the platform takes the function for one of HTTP', async () => {
+    const rotate = await deployed('rotate')
+    const push = (attributes: Readonly<Record<string, string>>) =>
+      rotate.post(messageOf(attributes), {}, '/projects/p/topics/keyturn-notices')
+    const noise = await push({ eventType: 'SECRET_UPDATE', secretId: 'projects/p/secrets/key' })
+    const unreadable = await push({ eventType: 'SECRET_ROTATE', secretId: 'no name' })
+    assert.deepEqual([noise.status, unreadable.status, double.calls.length], [204, 204, 0])
+    assert.match(await rotate.stop(), /"field":"data\.message\.attributes\.secretId"/)
+  })
+
   it('the public set goes to everybody, and its failures say nothing', async () => {
     const jwks = await packages.start('jwks', { ...project.env, KEYTURN_JWKS: 'gcp:set' })
     assert.equal((await fetch(`${jwks.url}/jwks.json`)).status, 503)
