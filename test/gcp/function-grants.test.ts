@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Grants, Resource } from '../../functions/gcp/needs/form.js'
 import { needs } from '../../functions/gcp/needs.js'
-import { sampler, whole } from '../crash/sample.js'
+import { picked, whole } from '../crash/sample.js'
 import { type Acting, acting, FunctionLife, memberOf, names } from '../harness/gcp-function-life.js'
 import { type Held, partsOf } from '../harness/gcp-granted.js'
 
@@ -36,6 +36,12 @@ const heldBy = (rights: readonly Right[]): readonly Held[] =>
   rights.flatMap(({ name, kind, permission }) =>
     (resources[kind] ?? assert.fail(kind)).map((on) => ({ member: memberOf(name), on, condition: undefined, permissions: [permission] })),
   )
+/** All rights of a function where the whole is wanted; else one of twelve by seed, and at least one. */
+function drawnOf(name: Acting): readonly Right[] {
+  const all = rightsOf(name, false)
+  const drawn = all.filter((_, n) => picked(n, whole ? 1 : 12, name))
+  return drawn.length > 0 ? drawn : all.slice(-1)
+}
 const shown = ({ name, kind, permission }: Right): string => `${name}: ${permission} on the ${kind}`
 
 describe('what the functions are granted', () => {
@@ -61,9 +67,7 @@ describe('what the functions are granted', () => {
   for (const name of acting)
     it(`${name}: each is named in its log where it is missing`, async () => {
       const rights = acting.flatMap((one) => rightsOf(one, false))
-      const sample = sampler(12)
-      for (const missing of rightsOf(name, false)) {
-        if (!sample.take()) continue
+      for (const missing of drawnOf(name)) {
         const isNamed = ({ by, line }: (typeof life.lines)[number]): boolean => {
           const text = JSON.stringify(line)
           return by === name && text.includes('denied') && text.includes(missing.permission)

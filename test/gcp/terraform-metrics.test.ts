@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach, describe, it, mock } from 'node:test'
+import { after, before, describe, it, mock } from 'node:test'
 import { createHandler as createInvoke } from '../../functions/gcp/invoke.js'
 import { createHandler as createRotate } from '../../functions/gcp/rotate.js'
 import { createHandler as createSweep } from '../../functions/gcp/sweep.js'
@@ -44,7 +44,7 @@ describe('the metrics of infra/terraform/gcp, on the lines that the functions pr
   })
 
   const paused = new SecretText('{"paused":true}')
-  beforeEach(async () => {
+  before(async () => {
     printed = []
     world = await gcpHarness('one clock')
     const target = new MemoryTarget()
@@ -83,11 +83,10 @@ describe('the metrics of infra/terraform/gcp, on the lines that the functions pr
       for (const one of queue.take(world.env.time)) await call('work', one)
     }
   })
-  afterEach(async () => {
+  after(async () => {
     for (const one of served.values()) await one.close()
     await world.close()
   })
-  after(() => mock.restoreAll())
   let work: () => Promise<void>
 
   /** Calls a function and keeps what it prints: a line of JSON each, as the platform reads it. */
