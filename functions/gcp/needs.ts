@@ -6,7 +6,7 @@ import { access, deadLetters, describing, named, own, publishing, queueVariables
 export const needs = {
   rotate: {
     calledBy: 'subscription',
-    required: ['GOOGLE_CLOUD_PROJECT', ...queueVariables, 'KEYTURN_DEAD_LETTERS'],
+    required: ['GOOGLE_CLOUD_PROJECT', 'KEYTURN_SERVICE', ...queueVariables, 'KEYTURN_DEAD_LETTERS'],
     optional: settings,
     grants: {
       // It retires nothing, so that it disables and destroys no version of the secret; a staged value that was published is disabled.
@@ -22,7 +22,7 @@ export const needs = {
   },
   sweep: {
     calledBy: 'scheduler',
-    required: ['GOOGLE_CLOUD_PROJECT', ...queueVariables],
+    required: ['GOOGLE_CLOUD_PROJECT', 'KEYTURN_SERVICE', ...queueVariables],
     optional: settings,
     // It looks, and writes nothing.
     grants: { secret: describing, place: describing, configuration: access, project: roles.list.permissions, ...sending, ...own },
@@ -30,7 +30,7 @@ export const needs = {
   },
   work: {
     calledBy: 'queue',
-    required: ['GOOGLE_CLOUD_PROJECT', ...queueVariables, 'KEYTURN_DEAD_LETTERS'],
+    required: ['GOOGLE_CLOUD_PROJECT', 'KEYTURN_SERVICE', ...queueVariables, 'KEYTURN_DEAD_LETTERS'],
     optional: settings,
     grants: {
       secret: roles.secret.permissions,
@@ -46,7 +46,7 @@ export const needs = {
   },
   invoke: {
     calledBy: 'people',
-    required: ['GOOGLE_CLOUD_PROJECT'],
+    required: ['GOOGLE_CLOUD_PROJECT', 'KEYTURN_SERVICE'],
     optional: settings,
     // It answers who asked, and sends nothing.
     grants: {

@@ -3,11 +3,11 @@ import { after, before, describe, it } from 'node:test'
 import type { Grants, Resource } from '../../functions/gcp/needs/form.js'
 import { needs } from '../../functions/gcp/needs.js'
 import { picked, whole } from '../crash/sample.js'
-import { type Acting, acting, FunctionLife, memberOf, names } from '../harness/gcp-function-life.js'
+import { type Acting, acting, FunctionLife, memberOf, names, serviceOf } from '../harness/gcp-function-life.js'
 import { type Held, partsOf } from '../harness/gcp-granted.js'
 
 /** Where each kind of resource is in the life of a function. A companion is granted as a secret is. */
-const resources: Readonly<Partial<Record<Resource, readonly string[]>>> = {
+const resourcesOf = (name: Acting): Readonly<Partial<Record<Resource, readonly string[]>>> => ({
   secret: [names.secret, names.companion],
   place: [`${names.secret}--pending`, `${names.companion}--pending`],
   administrator: [names.administrator],
@@ -15,9 +15,9 @@ const resources: Readonly<Partial<Record<Resource, readonly string[]>>> = {
   project: ['projects/123456789012'],
   queue: [names.queue],
   'task account': [names.account],
-}
-/** What no double stands for here: tests of its own are about these. */
-const elsewhere: readonly Resource[] = ['dead letters', 'own service']
+  'dead letters': [names.deadLetters],
+  'own service': [serviceOf(name)],
+})
 
 interface Right {
   readonly name: Acting
@@ -29,12 +29,16 @@ function rightsOf(name: Acting, destroysLater: boolean): readonly Right[] {
   const all: Grants = destroysLater && later !== undefined ? { ...grants, secret: later } : grants
   return Object.entries(all)
     .map(([kind, permissions]) => ({ kind: kind as Resource, permissions }))
-    .filter(({ kind }) => !elsewhere.includes(kind))
     .flatMap(({ kind, permissions }) => permissions.map((permission) => ({ name, kind, permission })))
 }
 const heldBy = (rights: readonly Right[]): readonly Held[] =>
   rights.flatMap(({ name, kind, permission }) =>
-    (resources[kind] ?? assert.fail(kind)).map((on) => ({ member: memberOf(name), on, condition: undefined, permissions: [permission] })),
+    (resourcesOf(name)[kind] ?? assert.fail(kind)).map((on) => ({
+      member: memberOf(name),
+      on,
+      condition: undefined,
+      permissions: [permission],
+    })),
   )
 /** All rights of a function where the whole is wanted; else one of twelve by seed, and at least one. */
 function drawnOf(name: Acting): readonly Right[] {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { SecretManagerServiceClient } from '@google-cloud/secret-manager/build/src/v1/secret_manager_service_client.js'
 import { status } from '@grpc/grpc-js'
+import { DeadLetterTopic } from '../../functions/gcp/dead-letters.js'
 import { createHandler as createInvoke } from '../../functions/gcp/invoke.js'
 import { createHandler as createRotate } from '../../functions/gcp/rotate.js'
 import { createHandler as createSweep } from '../../functions/gcp/sweep.js'
@@ -9,6 +10,7 @@ import { CloudTasks } from '../../functions/gcp/tasks.js'
 import { createHandler as createWork } from '../../functions/gcp/work.js'
 import { parseConfiguration } from '../../shared/app/configuration.js'
 import { SecretText } from '../../shared/core/secret-text.js'
+import { RunService } from '../../shared/google/run-service.js'
 import { adopt } from '../../shared/lifecycle/secret/adopt.js'
 import { GcpSecretManagerAdmin } from '../../shared/stores/gcp-secret-manager/admin.js'
 import { GcpSecretManager } from '../../shared/stores/gcp-secret-manager.js'
@@ -17,6 +19,7 @@ import { eventHeaders, messageOf, type Seen, ServedFunction } from './gcp-functi
 import { Gate, type Held } from './gcp-granted.js'
 import { GoogleMachine } from './gcp-machine.js'
 import { GcpSecretManagerDouble } from './gcp-secret-manager.js'
+import { type RestAnswer, type RestCall, RestDouble, refusal } from './rest-double.js'
 import { key, WebhookServer } from './webhook-server.js'
 import { World } from './world.js'
 
@@ -26,6 +29,8 @@ export type Acting = (typeof acting)[number]
 /** The account of a function, as a binding names it. */
 export const memberOf = (name: string): string => `serviceAccount:keyturn-${name}@p.iam.gserviceaccount.com`
 
+/** The service of Cloud Run under a function. */
+export const serviceOf = (name: string): string => `projects/p/locations/europe-west1/services/keyturn-${name}`
 const queueName = 'projects/p/locations/europe-west1/queues/keyturn'
 /** The account whose token a task carries. */
 export const workAccount = 'keyturn-tasks@p.iam.gserviceaccount.com'
@@ -44,6 +49,7 @@ export const names = {
   configuration: 'projects/123456789012/secrets/config',
   queue: queueName,
   account: `projects/-/serviceAccounts/${workAccount}`,
+  deadLetters: 'projects/p/topics/keyturn-dead-letters',
 } as const
 
 /** A consumer that has to follow, one that is asked again where it does not answer, and a companion. */
@@ -77,6 +83,8 @@ export class FunctionLife {
   readonly double: GcpSecretManagerDouble
   readonly gate: Gate
   readonly #tasks: CloudTasksDouble
+  /** Pub/Sub and Cloud Run. */
+  readonly #rest: RestDouble
   readonly #machine: GoogleMachine
   readonly #web: WebhookServer
   readonly #client: SecretManagerServiceClient
@@ -89,26 +97,38 @@ export class FunctionLife {
   #until: (lines: readonly Printed[]) => boolean = () => false
   #acting: Acting = 'sweep'
 
-  private constructor(double: GcpSecretManagerDouble, tasks: CloudTasksDouble, web: WebhookServer, machine: GoogleMachine, clock: Clock) {
+  private constructor(
+    [double, tasks, web, rest]: readonly [GcpSecretManagerDouble, CloudTasksDouble, WebhookServer, RestDouble],
+    machine: GoogleMachine,
+    clock: Clock,
+  ) {
     this.double = double
     this.gate = new Gate(double)
     this.#tasks = tasks
     this.#machine = machine
     this.#web = web
+    this.#rest = rest
+    rest.answer = (call) => this.#answerRest(call)
     this.#client = new SecretManagerServiceClient(double.clientOptions)
     this.#clock = clock
   }
   static async open(): Promise<FunctionLife> {
     const clock = { now: () => 0 }
     const now = () => clock.now()
-    const [double, tasks, web] = await Promise.all([GcpSecretManagerDouble.open(now), CloudTasksDouble.open(now), WebhookServer.open()])
-    return new FunctionLife(double, tasks, web, await GoogleMachine.open(), clock)
+    const servers = await Promise.all([
+      GcpSecretManagerDouble.open(now),
+      CloudTasksDouble.open(now),
+      WebhookServer.open(),
+      RestDouble.open(),
+    ])
+    return new FunctionLife(servers, await GoogleMachine.open(), clock)
   }
   async close(): Promise<void> {
     await this.#end()
     await this.#client.close()
     await this.double.close()
     await this.#tasks.close()
+    await this.#rest.close()
     this.#web.close()
     await this.#machine.close()
   }
@@ -188,13 +208,28 @@ export class FunctionLife {
       },
       openStore: () => new GcpSecretManager({ env, project: 'p', open: () => this.#client }),
       openQueue: () => new CloudTasks({ ...readTasks(queueEnvironment), env, endpoint: this.#tasks.endpoint }),
+      letters: new DeadLetterTopic({ env, topic: names.deadLetters, endpoint: this.#rest.endpoint }),
+    }
+    const of = (name: Acting) => {
+      const service = new RunService({ env, name: serviceOf(name), endpoint: this.#rest.endpoint })
+      return { ...given, whyPublic: () => service.whyPublic() }
     }
     this.#served = {
-      rotate: await ServedFunction.events(createRotate(given)),
-      sweep: await ServedFunction.http(createSweep(given)),
-      work: await ServedFunction.http(createWork(given)),
-      invoke: await ServedFunction.http(createInvoke(given)),
+      rotate: await ServedFunction.events(createRotate(of('rotate'))),
+      sweep: await ServedFunction.http(createSweep(of('sweep'))),
+      work: await ServedFunction.http(createWork(of('work'))),
+      invoke: await ServedFunction.http(createInvoke(of('invoke'))),
     }
+  }
+  /** What Pub/Sub and Cloud Run answer to the account that acts now. */
+  #answerRest({ path }: RestCall): RestAnswer {
+    const on = path.replace(/^\/v[12]\//, '').replace(/:\w+$/, '')
+    const permission = path.endsWith(':publish')
+      ? 'pubsub.topics.publish'
+      : `run.services.${path.endsWith(':getIamPolicy') ? 'getIamPolicy' : 'get'}`
+    if (!this.#has(this.#acting, permission, on)) return refusal(403, 'PERMISSION_DENIED')
+    this.gate.used.add([memberOf(this.#acting), on, '', permission].join(' '))
+    return { status: 200, body: {} }
   }
   #print(line: Readonly<Record<string, unknown>>): void {
     this.lines.push({ by: this.#acting, line })
@@ -251,6 +286,8 @@ export class FunctionLife {
       const attributes = { eventType: 'SECRET_ROTATE', secretId: names.secret, timestamp: new Date(env.time).toISOString() }
       keep('rotate', await this.#call('rotate', messageOf(attributes), eventHeaders('1')))
     }
+    for (const name of ['rotate', 'work'] as const)
+      keep(name, await this.#call(name, { not: 'readable' }, name === 'rotate' ? eventHeaders('0') : undefined))
     await pass(2)
     await seen()
     env.time += 31 * dayMs

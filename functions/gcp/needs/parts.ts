@@ -8,7 +8,7 @@ export const publishing = [...describing, ...named('secrets.update', 'versions.a
 export const access = roles.access.permissions
 /** Variables that every function may have that acts on secrets. */
 export const settings = ['KEYTURN_CONFIG', 'KEYTURN_GCP_LOCATIONS'] as const
-/** Its own service must be closed to everybody, which it looks up when it starts. */
+/** Its own service must be closed to everybody, which it looks up when it starts. KEYTURN_SERVICE names it. */
 export const own = { 'own service': ['run.services.get', 'run.services.getIamPolicy'] } as const
 /** Sending work. Who sends a task that carries an account's token must be allowed to act as it. */
 export const sending = { queue: ['cloudtasks.tasks.create'], 'task account': ['iam.serviceAccounts.actAs'] } as const

@@ -16,6 +16,8 @@ locals {
   dead_letters = {
     KEYTURN_DEAD_LETTERS = google_pubsub_topic.dead_letters.id
   }
+  # The service under each function, which looks up who may call it.
+  services = "projects/${var.project_id}/locations/${var.region}/services"
 }
 
 # An instance has one call at a time: a rotation holds a lease, and its memory has a value. The time limit of rotate fits into the acknowledgement
@@ -41,7 +43,7 @@ resource "google_cloudfunctions2_function" "rotate" {
 
   service_config {
     service_account_email            = google_service_account.rotate.email
-    environment_variables            = merge(local.shared, local.sending, local.dead_letters)
+    environment_variables            = merge(local.shared, local.sending, local.dead_letters, { KEYTURN_SERVICE = "${local.services}/${var.prefix}-rotate" })
     ingress_settings                 = "ALLOW_INTERNAL_ONLY"
     timeout_seconds                  = 540
     available_memory                 = var.memory
@@ -75,7 +77,7 @@ resource "google_cloudfunctions2_function" "sweep" {
 
   service_config {
     service_account_email            = google_service_account.sweep.email
-    environment_variables            = merge(local.shared, local.sending)
+    environment_variables            = merge(local.shared, local.sending, { KEYTURN_SERVICE = "${local.services}/${var.prefix}-sweep" })
     ingress_settings                 = "ALLOW_INTERNAL_ONLY"
     timeout_seconds                  = 1800
     available_memory                 = var.memory
@@ -107,7 +109,7 @@ resource "google_cloudfunctions2_function" "work" {
 
   service_config {
     service_account_email            = google_service_account.work.email
-    environment_variables            = merge(local.shared, local.sending, local.dead_letters)
+    environment_variables            = merge(local.shared, local.sending, local.dead_letters, { KEYTURN_SERVICE = "${local.services}/${var.prefix}-work" })
     ingress_settings                 = "ALLOW_INTERNAL_ONLY"
     timeout_seconds                  = 900
     available_memory                 = var.memory

@@ -19,7 +19,7 @@ resource "google_cloudfunctions2_function" "invoke" {
 
   service_config {
     service_account_email            = google_service_account.invoke.email
-    environment_variables            = local.shared
+    environment_variables            = merge(local.shared, { KEYTURN_SERVICE = "${local.services}/${var.prefix}-invoke" })
     ingress_settings                 = var.invoke_ingress
     timeout_seconds                  = 900
     available_memory                 = var.memory

@@ -24,6 +24,11 @@ output "public_set_url" {
   description = "Where everybody reads the public set; null without one"
 }
 
+output "functions" {
+  value       = join(" ", [for name in ["rotate", "sweep", "work", "invoke"] : "${local.services}/${var.prefix}-${name}"])
+  description = "The services that nobody may call to whom it was not granted, as KEYTURN_FUNCTIONS of keyturn doctor takes them"
+}
+
 output "accounts" {
   value = {
     rotate = google_service_account.rotate.email
