@@ -9,7 +9,7 @@ import { frozenNow } from '../rotation/facts.js'
 import type { Deps } from '../secret/deps.js'
 import { opened } from '../secret/open.js'
 import { isCheckDue, isStartDue } from '../secret/schedule.js'
-import { createTools, mayStart, type Setup } from '../secret/setup.js'
+import { mayStart, type Setup, type Tools } from '../secret/setup.js'
 import { type Standing, standingOf, stoppedBy } from './standing.js'
 
 /** What a look found of one secret. */
@@ -19,12 +19,18 @@ export interface Judged {
 }
 
 /** What is due for a secret and how it stands, from one look. No login, and a read only where nothing names the rotator. `state`: as the listing shows it. */
-export async function judge(deps: Deps, state: SecretView): Promise<Judged> {
+export async function judge(tools: Tools, state: SecretView): Promise<Judged> {
+  return judgeStopped(tools, state) ?? judgeBy(tools, state, await opened(tools, state).setup())
+}
+
+/** The same of a secret whose setup was read already. */
+export const judgeBy = (tools: Tools, state: SecretView, setup: Setup): Judged =>
+  judgeStopped(tools, state) ?? { due: dueOf(tools.deps, state, setup), standing: standingOf(tools, setup, state) }
+
+/** undefined where nothing keeps it from being rotated until a person has looked. */
+export function judgeStopped({ deps }: Tools, state: SecretView): Judged | undefined {
   const stopped = stoppedBy(state)
-  if (stopped !== undefined) return { due: dueAlways(deps, state).due, standing: { stopped } }
-  const { tools, setup: readSetup } = opened(createTools(deps), state)
-  const setup = await readSetup()
-  return { due: dueOf(deps, state, setup), standing: standingOf(tools, setup, state) }
+  return stopped === undefined ? undefined : { due: dueAlways(deps, state).due, standing: { stopped } }
 }
 
 interface DueAlways {
@@ -57,7 +63,7 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Fle
   const { due: always, open } = dueAlways(deps, state)
   const { settings, rotator, configuration, companions } = setup
   if (rotator === undefined || !mayStart({ deps }, state) || state.journal?.code !== undefined || state.placeLost) return always
-  const due = [...always]
+  const due = always.filter((action) => action !== 'retire' || mayEnd(state, setup, now))
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
   if (due.includes('resume')) return due
   if (!open && isStartDue(state, setup, now)) due.push('start')
@@ -65,6 +71,16 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Fle
   const isFrozen = frozenNow(anyTime, configuration, now) !== undefined
   if (deps.journal && isCheckDue(state, now) && !isFrozen) due.push('check')
   return due
+}
+
+/**
+ * Whether a pass over the credentials that left may end one. Where nobody is named and the target cannot say who uses them, nothing would ever open the gate:
+ * their entries stay until the next rotation, and are looked at once a day.
+ */
+function mayEnd(state: SecretView, { rotator, consumers, unknownConsumers }: Setup, now: number): boolean {
+  const isAsked = consumers.length > 0 || unknownConsumers.length > 0 || rotator?.sessions !== undefined || rotator?.issuer !== undefined
+  const isBegun = (state.journal?.retiring ?? []).some((entry) => entry.state !== 'undeclared')
+  return isAsked || isBegun || isCheckDue(state, now)
 }
 
 /**

@@ -2,11 +2,12 @@ import { codeOf, messageOf, RotationError } from '../../core/errors.js'
 import { deriveWorkId } from '../../core/ids.js'
 import type { Code } from '../../core/ports/errors.js'
 import type { Queue, Work } from '../../core/ports/queue.js'
-import type { Listed } from '../../core/ports/store.js'
+import type { Listed, SecretView } from '../../core/ports/store.js'
 import type { Deps } from '../secret/deps.js'
 import { isCheckDue } from '../secret/schedule.js'
-import { createTools } from '../secret/setup.js'
-import { judge } from './due.js'
+import { createTools, type Setup, type Tools } from '../secret/setup.js'
+import { judge, judgeBy, judgeStopped } from './due.js'
+import { KnownSetups } from './known-setups.js'
 import type { Standing } from './standing.js'
 import { notedView, viewOf } from './view.js'
 
@@ -22,32 +23,66 @@ export interface Looked {
 /** Looks that begin in one interval name the same work by the same id. */
 const intervalMs = 5 * 60_000
 
+/** One look: where it sends what it finds, by what it names that, and what it has learned so far. */
+interface Look {
+  readonly tools: Tools
+  readonly queue: Queue
+  readonly cause: string
+  readonly setups: KnownSetups
+}
+
 /**
  * Lists all managed secrets in constant memory, and sends what is due for each. No login, and a read only where nothing names the rotator. Where a listing
  * shows journals, only what is due by its journal is described. Two looks may run at once. A secret that cannot be looked at is in the answer and ends
  * nothing; what the queue or the listing throws ends the look.
  */
 export async function* look(deps: Deps, queue: Queue): AsyncIterable<Looked> {
-  const { store } = createTools(deps)
+  const tools = createTools(deps)
   const unread: Looked[] = []
-  for await (const listed of store.list({ managed: true }, (shown, cause) => void unread.push(failure(shown, cause)))) {
-    yield* unread.splice(0)
+  const from = deps.env.now()
+  const one: Look = { tools, queue, cause: `look ${from - (from % intervalMs)}`, setups: new KnownSetups(tools) }
+  for await (const listed of tools.store.list({ managed: true }, (shown, cause) => void unread.push(failure(shown, cause)))) {
+    if (unread.length > 0) yield* unread.splice(0)
     if (deps.env.cancelled.aborted) return
-    yield await lookAt(deps, listed, queue)
+    const noted = quietView(one, listed)
+    const setup = noted && one.setups.of(noted)
+    // Most secrets of a large fleet end here: a promise for each would cost more than all else that is done with it.
+    const standing = noted && setup && quietBy(one, noted, setup)
+    yield standing === undefined ? await lookAt(one, listed, noted) : { ref: listed.ref.shown, sent: 0, standing }
   }
   yield* unread
 }
 
-async function lookAt(deps: Deps, listed: Listed, queue: Queue): Promise<Looked> {
+/** What the journal of a listing shows, if that may be all there is. What somebody wrote past us shows only to who describes it: once a day, even while paused. */
+function quietView({ tools: { deps } }: Look, listed: Listed): SecretView | undefined {
+  const noted = notedView(listed)
+  return noted !== undefined && isCheckDue(noted, deps.env.now()) ? undefined : noted
+}
+
+/** How a secret stands for which nothing is due by its journal; undefined where something is. */
+function quietBy({ tools }: Look, noted: SecretView, setup: Setup): Standing | undefined {
+  const { due, standing } = judgeBy(tools, noted, setup)
+  const isQuiet = due.every((action) => action === 'companions' && areSeen(noted, setup))
+  return isQuiet ? standing : undefined
+}
+
+/** Whether every companion was seen with the version that was announced. What somebody wrote to one since shows to who describes it, too. */
+const areSeen = ({ journal }: SecretView, { companions }: Setup): boolean =>
+  companions.every(({ name }) => {
+    const seen = journal?.seen?.[name]
+    return seen?.phase === 'drained' && seen.version === journal?.announced
+  })
+
+async function lookAt(one: Look, listed: Listed, noted: SecretView | undefined): Promise<Looked> {
   const ref = listed.ref.shown
   let found: Found
   try {
-    found = await lookInto(deps, listed)
+    found = await lookInto(one, listed, noted)
   } catch (cause) {
     return failure(ref, cause)
   }
   const { works, standing } = found
-  for (const work of works) await queue.send(work)
+  for (const work of works) await one.queue.send(work)
   return { ref, sent: works.length, standing }
 }
 
@@ -57,26 +92,29 @@ interface Found {
 }
 
 /** What is due for a secret, as work that a queue carries, and how it stands. */
-async function lookInto(deps: Deps, listed: Listed): Promise<Found> {
-  const at = deps.env.now()
-  const noted = notedView(listed)
-  // What somebody wrote past us shows only to who describes it: once a day, also while nothing may be started.
-  if (noted !== undefined && !isCheckDue(noted, at)) {
-    const { due, standing } = await judge(deps, noted)
-    if (due.length === 0) return { works: [], standing }
-  }
-  const state = await viewOf(createTools(deps).store, listed)
-  const cause = `look ${at - (at % intervalMs)}`
+async function lookInto(one: Look, listed: Listed, noted: SecretView | undefined): Promise<Found> {
+  const standing = noted && (await quietStanding(one, noted))
+  if (standing !== undefined) return { works: [], standing }
+  const { tools, cause } = one
+  const state = await viewOf(tools.store, listed)
+  const at = tools.deps.env.now()
   const whole = isCheckDue(state, at) ? { whole: true as const } : {}
-  const { due, standing } = await judge(deps, state)
-  const works = due.map((action) => ({
+  const judged = await judge(tools, state)
+  const works = judged.due.map((action) => ({
     id: deriveWorkId(state.ref, action, cause),
     ref: state.ref.shown,
     action,
     at,
     ...(action === 'companions' ? whole : {}),
   }))
-  return { works, standing }
+  return { works, standing: judged.standing }
+}
+
+/** The same as `quietBy`, for what this look has not read yet. */
+async function quietStanding(one: Look, noted: SecretView): Promise<Standing | undefined> {
+  const stopped = judgeStopped(one.tools, noted)
+  if (stopped === undefined) return quietBy(one, noted, await one.setups.read(noted))
+  return stopped.due.length === 0 ? stopped.standing : undefined
 }
 
 function failure(ref: string, cause: unknown): Looked {

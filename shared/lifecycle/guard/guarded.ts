@@ -97,8 +97,8 @@ export function redactedError(redactor: Redactor, error: RotationError): Rotatio
   })
 }
 
-/** Wraps an error exactly once, redacted. */
-function wrappedError({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationError {
+/** Makes the error of a call that failed: wrapped exactly once, and redacted. */
+export function wrappedError({ redactor }: Guard, call: GuardedCall, cause: unknown): RotationError {
   if (cause instanceof RotationError) return redactedError(redactor, cause)
   const code = call.classify(cause)
   const message = `${call.name} of ${call.ref} failed: ${redactor.clean(messageOf(cause))}.`.replace(/\.\.$/, '.')

@@ -65,11 +65,12 @@ export function latenessOf(state: SecretView, scheduled: Scheduled, now: number)
 /** Whether a rotation is due and its window is open. After a missed window the rotation waits for the next one, and runs only once. */
 export function isStartDue(state: SecretView, scheduled: Scheduled, now: number): boolean {
   // A platform that only notifies says so once. That is a hint; the rotation is started here when it is due.
-  const due = state.native?.does === 'starts' ? undefined : dueAt(state, scheduled)
-  const from = countsFrom(state, state.publishedAt, now)
-  if (due === undefined || from === undefined) return false
-  const at = due - state.publishedAt + from
+  const from = state.native?.does === 'starts' ? undefined : countsFrom(state, state.publishedAt, now)
   const { window, everyMs: period = 0 } = scheduled.settings
+  if (from === undefined || isFarAhead(scheduled, now - from)) return false
+  const due = dueAt(state, scheduled)
+  if (due === undefined) return false
+  const at = due - state.publishedAt + from
   const everyMs = scheduled.schedules === undefined ? period : 0 // fixed times do not drift
   if (window === undefined) return now >= at
   if (!inWindow(window, now)) return false
@@ -79,6 +80,10 @@ export function isStartDue(state: SecretView, scheduled: Scheduled, now: number)
   const isNear = at - now <= everyMs / 20
   return isNear && staysOpen(window, now, at) && !staysOpen(window, from, now)
 }
+
+/** Whether not even the shortest delay would be over: for most secrets of a fleet that spares the hash of their names. */
+const isFarAhead = ({ settings: { window, everyMs = 0 }, schedules }: Scheduled, passedMs: number): boolean =>
+  schedules === undefined && window === undefined && passedMs < everyMs
 
 /** How the platform's notices differ from what the secret itself says of its schedule; undefined where they agree, or where there are none. */
 export function driftOf({ native, policy, publishedAt, ref }: SecretView, now: number): Drift | undefined {
@@ -94,9 +99,12 @@ function staysOpen(window: NonNullable<Settings['window']>, from: number, to: nu
   return inWindow(window, to)
 }
 
+const checkJitterMs = dayMs / 10
+
 /** Whether to check that current still logs in: once a day, each secret at its own time. */
 export function isCheckDue({ journal, publishedAt, ref }: SecretView, now: number): boolean {
   const times = [journal?.checkedAt ?? 0, publishedAt].filter((at) => !isFromFuture(at, now))
   const last = Math.max(0, ...times)
-  return now >= last + dayMs - jitterMs(ref, dayMs / 10)
+  if (now - last < dayMs - checkJitterMs) return false // without the hash of its name
+  return now >= last + dayMs - jitterMs(ref, checkJitterMs)
 }
