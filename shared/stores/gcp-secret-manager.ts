@@ -167,10 +167,10 @@ export class GcpSecretManager implements SecretStore {
    */
   async *list(filter: { readonly managed: boolean }, failed?: (shown: string, cause: unknown) => void): AsyncIterable<Listed> {
     const project = await this.#ownProject('the list of secrets')
-    yield* this.#listIn({ project }, filter)
+    for await (const page of this.#pages({ project }, filter)) for (const one of page) yield one
     for (const location of this.#locations) {
       try {
-        yield* this.#listIn({ project, location }, filter)
+        for await (const page of this.#pages({ project, location }, filter)) for (const one of page) yield one
       } catch (cause) {
         if (failed === undefined) throw cause
         const shown = `gcp:projects/${project}/locations/${location}`
@@ -178,14 +178,16 @@ export class GcpSecretManager implements SecretStore {
       }
     }
   }
-  async *#listIn(place: Omit<SecretName, 'secret'>, { managed }: { readonly managed: boolean }): AsyncIterable<Listed> {
-    for await (const { secret, journal } of joined(this.api.secrets(place), readName)) {
-      const policy = policyOf(secret)
-      if (managed && Object.keys(policy).length === 0) continue
-      const { secret: id } = readName(secret.resource)
-      const ref = refOf({ ...place, secret: id }, secret.resource)
-      yield { ref, policy, drivenBy: 'engine', unfenced: true, ...nativeOf(secret), ...optional('journal', journal) }
-    }
+  /** Whole pages: a promise for each secret would cost more than all else that is done with it. */
+  async *#pages(place: Omit<SecretName, 'secret'>, { managed }: { readonly managed: boolean }): AsyncIterable<readonly Listed[]> {
+    for await (const page of joined(this.api.secrets(place), readName))
+      yield page.flatMap(({ secret, journal }) => {
+        const policy = policyOf(secret)
+        if (managed && Object.keys(policy).length === 0) return []
+        const { secret: id } = readName(secret.resource)
+        const ref = refOf({ ...place, secret: id }, secret.resource)
+        return { ref, policy, drivenBy: 'engine' as const, unfenced: true as const, ...nativeOf(secret), ...optional('journal', journal) }
+      })
   }
 
   async dispose(ref: SecretRef, version: VersionId): Promise<void> {

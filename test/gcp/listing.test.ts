@@ -29,12 +29,20 @@ const secretOf = (id: string, rest: Partial<Secret>): Secret => ({
 const managed = (id: string): Secret => secretOf(id, { annotations: { 'keyturn-rotator': 'memory-a' } })
 const place = (id: string, state = '{"retiring":[]}'): Secret =>
   secretOf(`${id}--pending`, { labels: { 'keyturn-role': 'staging' }, annotations: { 'keyturn-state': state } })
-async function* from(all: Iterable<Secret>): AsyncIterable<Secret> {
-  yield* all
+/** As pages of two. */
+async function* pagesOf(all: Iterable<Secret>): AsyncIterable<readonly Secret[]> {
+  let page: Secret[] = []
+  for (const one of all) {
+    page.push(one)
+    if (page.length < 2) continue
+    yield page
+    page = []
+  }
+  yield page
 }
-async function join(all: Iterable<Secret>): Promise<readonly ListedSecret[]> {
+async function join(all: Iterable<Secret>, bytesMax?: number): Promise<readonly ListedSecret[]> {
   const found: ListedSecret[] = []
-  for await (const one of joined(from(all), readName)) found.push(one)
+  for await (const page of joined(pagesOf(all), readName, bytesMax)) found.push(...page)
   return found
 }
 const idsOf = (found: readonly ListedSecret[]) =>
@@ -69,13 +77,29 @@ describe('a listing of Google Secret Manager', () => {
       for (const id of ids) yield place(id)
     }
     const found: ListedSecret[] = []
-    for await (const one of joined(from(counting()), readName)) {
-      held--
-      found.push(one)
+    for await (const page of joined(pagesOf(counting()), readName)) {
+      held -= page.length
+      found.push(...page)
     }
     assert.equal(new Set(found.map(({ secret }) => secret.resource)).size, count)
     assert.equal(found.filter(({ journal }) => journal !== undefined).length, 500)
-    assert.ok(most <= 502, `${most} at once`)
+    assert.ok(most <= 504, `${most} at once`)
+  })
+
+  it('pairs a whole fleet that was adopted later than it was made: all places come first, in another order', async () => {
+    const ids = Array.from({ length: 3000 }, (_, n) => `s${n}`)
+    const found = await join([...ids.map((id) => place(id)), ...[...ids].reverse().map(managed)])
+    assert.equal(found.length, 3000)
+    assert.ok(found.every(({ journal }) => journal !== undefined))
+  })
+
+  it('keeps no more of the places than it may, and the newest of them go first', async () => {
+    const ids = Array.from({ length: 100 }, (_, n) => `s${n}`)
+    const one = 'projects/1/secrets/s99'.length + '{"retiring":[]}'.length + 150
+    const found = await join([...ids.map((id) => place(id)), ...ids.map(managed)], 10 * one)
+    assert.equal(found.length, 100)
+    const paired = found.filter(({ journal }) => journal !== undefined).map(({ secret }) => readName(secret.resource).secret)
+    assert.deepEqual(paired, ids.slice(90))
   })
 })
 
@@ -103,6 +127,40 @@ describe('a look at Google Secret Manager', () => {
     await world.store.note(await world.store.describe(world.ref), { checkedAt: world.env.time })
     const { looked, actions, calls } = await lookNow()
     assert.deepEqual([looked.map(({ sent }) => sent), actions, calls], [[0], [], ['ListSecrets']])
+  })
+
+  it('reads the rotator of a policy once for all secrets that have it, and keeps policies apart', async () => {
+    const { env, ref, store } = world
+    await announce(world.deps('a person'), ref.shown)
+    const twins = ['twin-1', 'twin-2', 'twin-3']
+    for (const name of twins) {
+      const twin = await store.create(name, new SecretText(world.firstValue), {})
+      await adopt(world.deps('a person'), store, twin.shown, (await store.describe(ref)).policy)
+      await announce(world.deps('a person'), twin.shown)
+      await store.note(await store.describe(twin), { checkedAt: env.time })
+    }
+    await store.note(await store.describe(ref), { checkedAt: env.time })
+    let loads = 0
+    const queue = new MemoryQueue()
+    const sent = async (): Promise<readonly string[]> => {
+      await world.act(world.newProcess(), async (deps) => {
+        const loadRotator: typeof deps.loadRotator = (kind) => {
+          loads++
+          return deps.loadRotator(kind)
+        }
+        for await (const { failure } of look({ ...deps, loadRotator }, queue)) assert.equal(failure, undefined)
+      })
+      return queue.sent.splice(0).map(({ work }) => `${work.ref.split('/').at(-1)} ${work.action}`)
+    }
+    assert.deepEqual([await sent(), loads], [[], 1])
+    const resolved = await store.resolve('gcp:twin-2')
+    await store.setPolicy(resolved, { 'keyturn-every': '3h' })
+    for (const name of [...twins, 'db']) {
+      const one = await store.resolve(`gcp:${name}`)
+      await store.note(await store.describe(one), { checkedAt: env.time + 4 * 60 * 60_000 })
+    }
+    env.time += 4 * 60 * 60_000
+    assert.deepEqual(await sent(), ['twin-2 start'])
   })
 
   it('describes what is due by its journal, and sends it', async () => {

@@ -51,7 +51,9 @@ export function watchedClient(watched: WatchedClient): OpenClient {
 }
 
 async function answered(watched: WatchedClient, rpc: RpcName, request: unknown, call: () => unknown): Promise<unknown> {
-  return currentProcess() === undefined ? [direct(watched, rpc, request)] : asEffect(watched, rpc, request, call)
+  if (currentProcess() !== undefined) return asEffect(watched, rpc, request, call)
+  const answer = direct(watched, rpc, request)
+  return rpc === 'ListSecrets' ? [onePage(answer), null, answer] : [answer]
 }
 
 async function* listed(watched: WatchedClient, rpc: RpcName, request: unknown, call: () => AsyncIterable<unknown>) {

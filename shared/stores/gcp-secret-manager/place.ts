@@ -54,10 +54,14 @@ export function lastPlace(api: Api, consumer: SecretName): Place | undefined {
 export const placeOf = (name: SecretName, secret: Secret): Place => ({
   name,
   secret,
-  journal: readJournal(secret.annotations[stateKey], name),
+  journal: readJournal(journalTextOf(secret), name),
 })
 
-function readJournal(text: string | undefined, name: SecretName): Journal | null {
+/** The journal of a staging place as it is written there; undefined where there is none. */
+export const journalTextOf = ({ annotations }: Pick<Secret, 'annotations'>): string | undefined => annotations[stateKey]
+
+/** Reads that. damaged where it was cut off or edited. */
+export function readJournal(text: string | undefined, name: SecretName): Journal | null {
   if (text === undefined) return null
   const result = v.safeParse(form, parsedJson(text))
   if (result.success) return result.output
