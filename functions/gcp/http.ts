@@ -5,6 +5,7 @@ import type { Env } from '../../shared/core/ports/env.js'
 import type { Code } from '../../shared/core/ports/errors.js'
 import { Instance } from './instance.js'
 import type { Given } from './opened.js'
+import { hideBodies } from './server-log.js'
 import { untilOver } from './signals.js'
 
 /** What a handler answers: a status and, where there is something to say, a JSON object without a value. */
@@ -15,6 +16,7 @@ export interface Answer {
 
 /** A handler with an instance of its own. `act` begins the invocation when it has read what it needs of the body: what nobody can read reaches no store. */
 export function postHandler(given: Given | undefined, act: (body: string, instance: Instance) => Promise<Answer>): HttpFunction {
+  hideBodies()
   const instance = new Instance(given)
   return (request, response) =>
     answerPost(

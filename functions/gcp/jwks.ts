@@ -6,9 +6,11 @@ import type { Env } from '../../shared/core/ports/env.js'
 import { gcpOptions } from '../../shared/stores/gcp-secret-manager/environment.js'
 import { GcpSecretManager } from '../../shared/stores/gcp-secret-manager.js'
 import type { Given } from './opened.js'
+import { hideBodies } from './server-log.js'
 
 /** Serves a public set to everybody. Its account may read the companion of the signing keys and nothing else. */
 export function createHandler({ environment = process.env, env: given = {}, openStore }: Given = {}): HttpFunction {
+  hideBodies()
   const env: Env = { ...systemEnv({ log: logLine }), ...given }
   let store: GcpSecretManager | undefined
   const companion = new KeptCompanion(async () => {

@@ -5,10 +5,12 @@ import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { carriedOf, type EventAsks, readEvent } from './event.js'
 import { Instance } from './instance.js'
 import type { Given } from './opened.js'
+import { hideBodies } from './server-log.js'
 import { untilOver } from './signals.js'
 
 /** Events of the secrets' topic. What only the next look can carry on ends the event; what the store failed of is thrown, so that it comes again. */
 export function createHandler(given?: Given): CloudEventFunction<unknown> {
+  hideBodies()
   const instance = new Instance(given)
   const answer = async (event: unknown): Promise<void> => {
     await instance.assertPrivate()

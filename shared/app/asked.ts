@@ -30,13 +30,18 @@ const form = v.variant('action', [
 /** What somebody asks a deployed function to do with one secret. */
 export type Asked = v.InferOutput<typeof form>
 
-/** Reads a request of `{action, ref, …}`. bad_event with the field. */
+/** The members of all requests. A name that is none of them is the caller's own text, which nobody repeats. */
+const members = [...new Set(form.options.flatMap(({ entries }) => Object.keys(entries)))]
+
+/** Reads a request of `{action, ref, …}`. bad_event with the field, where it is one of ours. */
 export function readAsked(body: string): Asked {
   const result = body.length > bytesMax ? undefined : v.safeParse(form, parsedJson(body))
   if (result?.success) return result.output
-  const field = result?.issues?.[0].path?.map(({ key }) => String(key)).join('.')
-  throw new RotationError('bad_event', `The request is not readable${field ? ` (${field})` : ''}.`, {
-    ...optional('field', field || undefined),
+  const key = result?.issues?.[0].path?.[0]?.key
+  const field = members.find((member) => member === key)
+  const why = field ?? (key === undefined ? undefined : `a member that is none of ${members.join(', ')}`)
+  throw new RotationError('bad_event', `The request is not readable${why === undefined ? '' : ` (${why})`}.`, {
+    ...optional('field', field),
     next: 'Send JSON, such as {"action":"rotate","ref":"NAME"}. The actions are rotate, verify, retire, status and seen.',
   })
 }

@@ -29,10 +29,13 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
       guard.redactor.learn(found.value)
       return found
     },
-    claim: (state, wish) =>
-      guarded(guard, change('claim', state.ref.shown, { token: wish.token, ...optional('reason', wish.reason) }), () =>
-        store.claim(state, wish),
-      ),
+    claim: (state, { reason, ...wish }) => {
+      // It is kept beside the secret and told to consumers: somebody may write into it what leaked.
+      const clean = optional('reason', reason === undefined ? undefined : guard.redactor.clean(reason))
+      return guarded(guard, change('claim', state.ref.shown, { token: wish.token, ...clean }), () =>
+        store.claim(state, { ...wish, ...clean }),
+      )
+    },
     stage: async (claim, value) => {
       guard.redactor.learn(value)
       assertFits(store, value.bytes)

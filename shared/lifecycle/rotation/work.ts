@@ -88,7 +88,7 @@ export async function openWork(
     released: releasedIn(state),
     ...(claim.kind === 'emergency' ? { emergency: true as const } : {}),
     ...optional('stagedAt', pending?.createdAt),
-    ...(needs.admin ? await adminOf(tools, settings, ref, async () => baseText) : {}),
+    ...(needs.admin ? await adminOf(tools, setup, ref, async () => baseText) : {}),
   }
   const checkable = needs.admin || settings.admin === undefined
   // A rotation that is open from when the value could still be read goes on where the target has taken the new one: nothing else would log in.

@@ -1,6 +1,6 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import { deriveToken } from '../../core/ids.js'
-import { prefix, type Settings } from '../../core/policy/index.js'
+import { prefix } from '../../core/policy/index.js'
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { Policy, SecretRef, Token, VersionId } from '../../core/ports/words.js'
@@ -8,10 +8,10 @@ import type { SecretText } from '../../core/secret-text.js'
 import { guarded } from '../guard/index.js'
 import type { Known, Setup, Tools } from './setup.js'
 
-/** Reads the administrator where the policy names one, and tells the redactor its value. admin_mismatch where that is the secret itself. */
+/** Reads the administrator where the policy names one, and tells the redactor its credential. admin_mismatch where that is the secret itself. */
 export async function adminOf(
   tools: Tools,
-  settings: Settings,
+  { settings, rotator }: Pick<Setup, 'settings' | 'rotator'>,
   ref: SecretRef,
   rotated: () => Promise<SecretText | undefined>,
 ): Promise<Pick<Context<unknown>, 'admin'>> {
@@ -20,7 +20,7 @@ export async function adminOf(
   const classify = (cause: unknown) => codeOf(cause) ?? 'internal'
   const look = { name: 'admin.read', ref: named, effect: false, classify } as const
   const admin = await guarded(tools.guard, look, () => tools.deps.readAdmin(named, rotated))
-  tools.guard.redactor.learn(admin.value)
+  learnAdmin(tools, rotator, admin.value)
   if (admin.ref.store === ref.store && admin.ref.key === ref.key) {
     throw new RotationError('admin_mismatch', `keyturn-admin of ${ref.shown} names the secret itself.`, {
       field: `${prefix}admin`,
@@ -28,6 +28,16 @@ export async function adminOf(
     })
   }
   return { admin }
+}
+
+/** A server or a driver may quote the password alone, which the rotator finds in the value. Whoever logs in with it says what is wrong with one that it cannot read. */
+function learnAdmin({ guard }: Tools, rotator: AnyRotator | undefined, value: SecretText): void {
+  guard.redactor.learn(value)
+  try {
+    guard.redactor.learn(rotator?.parse(value, {}))
+  } catch (cause) {
+    if (!(cause instanceof RotationError)) throw cause
+  }
 }
 
 /** Reads a stored value; undefined where it is not a credential of this kind. */
@@ -67,6 +77,6 @@ export async function lookContext(tools: Tools, setup: Setup, state: SecretState
     deadline: now + tools.deps.leaseMs,
     live: [],
     env: tools.guard.env,
-    ...(await adminOf(tools, setup.settings, ref, rotated)),
+    ...(await adminOf(tools, setup, ref, rotated)),
   }
 }
