@@ -5,6 +5,7 @@ import { createHandler as createRotate } from '../../functions/gcp/rotate.js'
 import { createHandler as createSweep } from '../../functions/gcp/sweep.js'
 import { CloudTasks } from '../../functions/gcp/tasks.js'
 import { createHandler as createWork } from '../../functions/gcp/work.js'
+import type { DeadLetter } from '../../shared/core/ports/dead-letters.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
@@ -126,6 +127,7 @@ export class CanaryWorld {
       env: { now: world.env.now, sleep: world.env.sleep, random: world.env.random }, // its log is the real one
       openStore: () => openGcp(world.double, world.env),
       openQueue: (env: Env) => new CloudTasks({ ...queue, env, endpoint: this.tasks.endpoint }),
+      letters: { put: async (letter: DeadLetter) => this.outlets.note('dead letters', JSON.stringify(letter)) },
     }
     this.rotateHandler = createRotate(given)
     this.#served.set('rotate', await ServedFunction.events(this.rotateHandler))
