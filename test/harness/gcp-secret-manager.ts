@@ -106,6 +106,7 @@ export class GcpSecretManagerDouble implements Service {
   readonly #pace = new Pace()
   #port = 0
   #made = 0
+  #settledUntil = Number.NEGATIVE_INFINITY
 
   private constructor(now: () => number, projects: ReadonlyMap<string, string>, certificate: ServerCertificate | undefined) {
     this.now = now
@@ -202,7 +203,8 @@ export class GcpSecretManagerDouble implements Service {
     const permission = rpcs[name].permission
     this.#admit(resource, permission)
     const operation: (service: Service, request: RequestOf<Name>, seen: Secrets) => ResponseOf<Name> = operations[name]
-    if (!isWrite(name)) return operation(this, request, staleWrites === 0 ? this.secrets : this.#history.seen(this.secrets, staleWrites))
+    if (isWrite(name)) this.#settledUntil = Number.NEGATIVE_INFINITY
+    else return operation(this, request, staleWrites === 0 ? this.secrets : this.#history.seen(this.secrets, staleWrites))
     if (this.throttles && !this.#pace.take(name, this.#paced(resource), this.now())) throw quotaExceeded(this.#numberOf(resource))
     const secret = secretOf(request, this.names)
     const before = secret === undefined ? undefined : structuredClone(this.secrets.get(secret))
@@ -232,16 +234,21 @@ export class GcpSecretManagerDouble implements Service {
     }
   }
 
-  /** What the double's clock has made due by itself: delayed destructions, and secrets that expire. */
+  /** What the double's clock has made due by itself: delayed destructions, and secrets that expire. Between two writes it looks once. */
   #settle(): void {
     const now = this.now()
-    for (const secret of [...this.secrets.values()]) {
+    if (now < this.#settledUntil) return
+    let next = Number.POSITIVE_INFINITY
+    for (const secret of this.secrets.values()) {
       for (const version of secret.versions)
         if ((version.destroyAt ?? now + 1) <= now) destroy(this, secret, version, version.destroyAt ?? now)
+        else next = Math.min(next, version.destroyAt ?? next)
+      next = Math.min(next, secret.expireAt ?? next)
       if ((secret.expireAt ?? now + 1) > now) continue
       this.secrets.delete(secret.name)
       this.publish('SECRET_DELETE', secret)
     }
+    this.#settledUntil = next
   }
   /** The service's own schedule, at this moment of its clock: sends SECRET_ROTATE for what is due, and answers of which secrets. */
   tick(): readonly string[] {

@@ -211,8 +211,9 @@ export const secretOperations: Operations<'CreateSecret' | 'GetSecret' | 'Update
   ListSecrets: (service, request, seen) => {
     const { parent } = service.names.parent(request.parent ?? '')
     const test = filterOf(request.filter ?? '', (field) => /^(?:name|create_time|labels\..+)$/.test(field))
-    const here = [...seen.values()].filter(({ name }) => name.replace(/\/secrets\/[^/]+$/, '') === parent)
-    const matching = here.filter((secret) => test(secretFields(secret))).sort((a, b) => b.order - a.order)
+    const prefix = `${parent}/secrets/`
+    const here = [...seen.values()].filter(({ name }) => name.startsWith(prefix))
+    const matching = (request.filter ? here.filter((secret) => test(secretFields(secret))) : [...here]).sort((a, b) => b.order - a.order)
     const { page, nextPageToken } = pageOf(matching, ({ order }) => order, request, service.pageSize)
     return {
       secrets: page.map((secret) => wireSecret(secret, service.showsPeriod)),
