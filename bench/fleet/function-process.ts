@@ -3,6 +3,7 @@ import { credentials } from '@grpc/grpc-js'
 import { createHandler } from '../../functions/gcp/sweep.js'
 import { readTasks } from '../../functions/gcp/tasks/settings.js'
 import { CloudTasks } from '../../functions/gcp/tasks.js'
+import type { LookReport } from '../../shared/app/look-report.js'
 import { type GcpOptions, GcpSecretManager } from '../../shared/stores/gcp-secret-manager.js'
 import { ServedFunction } from '../../test/harness/gcp-functions.js'
 import { answerParent } from './child.js'
@@ -17,7 +18,7 @@ export interface FunctionQuestion {
 }
 export interface FunctionAnswer {
   readonly status: number
-  readonly body: unknown
+  readonly body: LookReport
   readonly ms: number
   /** CPU time of the process for it. */
   readonly cpuMs: number

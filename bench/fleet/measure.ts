@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { LookReport } from '../../shared/app/look-report.js'
 import { CloudTasksDouble } from '../../test/harness/cloud-tasks.js'
 import { MetadataServer } from '../../test/harness/gcp-metadata.js'
 import { Child } from './child.js'
@@ -18,7 +19,7 @@ export interface Measured {
   readonly otherCalls: Readonly<Record<string, number>>
   readonly tasks: Tasks
   /** What the function answered. */
-  readonly report: unknown
+  readonly report: LookReport
   /** Of the function's process after a forced collection, while the listing is at that place. Megabytes. */
   readonly heapMb: { readonly atTenth: number; readonly atHalf: number; readonly atEnd: number; readonly ratio: number }
   readonly rssMbMax: number

@@ -5,6 +5,7 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { type Looked, look } from '../../shared/lifecycle/fleet/look.js'
 import { adopt } from '../../shared/lifecycle/secret/adopt.js'
+import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { joined, type ListedSecret } from '../../shared/stores/gcp-secret-manager/listing.js'
 import { readName } from '../../shared/stores/gcp-secret-manager/names.js'
 import type { Secret } from '../../shared/stores/gcp-secret-manager/wire.js'
@@ -161,6 +162,26 @@ describe('a look at Google Secret Manager', () => {
     }
     env.time += 4 * 60 * 60_000
     assert.deepEqual(await sent(), ['twin-2 start'])
+  })
+
+  it('leaves companions that were seen with the announced version to the daily look', async () => {
+    const copy = { name: 'copy', content: 'copy', at: 'gcp:copy', order: 'after', settings: new SecretText('{}') } as const
+    world.configuration = { ...noConfiguration, companions: { copy } }
+    await announce(world.deps('a person'), world.ref.shown)
+    await world.store.setPolicy(world.ref, { 'keyturn-companions': 'copy' })
+    const note = async (phase: 'drained' | 'failed') => {
+      const state = await world.store.describe(world.ref)
+      const seen = { copy: { version: state.current?.id ?? assert.fail(), phase, at: world.env.time } }
+      await world.store.note(state, { seen, checkedAt: world.env.time })
+    }
+    await note('drained')
+    const { actions, calls } = await lookNow()
+    assert.deepEqual([actions, calls], [[], ['ListSecrets']])
+    await note('failed')
+    assert.ok((await lookNow()).actions.includes('companions'))
+    await note('drained')
+    world.env.time += dayMs
+    assert.ok((await lookNow()).actions.includes('companions'))
   })
 
   it('describes what is due by its journal, and sends it', async () => {
