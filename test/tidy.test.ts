@@ -37,7 +37,7 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ['shared/kubernetes/', ['shared/core/'], 'what every client of a cluster shares'],
   [
     'shared/notifiers/',
-    ['shared/core/', 'shared/kubernetes/'],
+    ['shared/core/', 'shared/google/', 'shared/kubernetes/'],
     'a notifier tells one consumer; who is told, and what follows, is the lifecycle',
   ],
   ['shared/artefacts/', ['shared/core/', 'shared/kubernetes/'], 'an artefact takes what is public and knows nothing of secrets'],

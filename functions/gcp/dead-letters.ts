@@ -3,8 +3,9 @@ import { RotationError } from '../../shared/core/errors.js'
 import { optional } from '../../shared/core/optional.js'
 import type { DeadLetter, DeadLetters } from '../../shared/core/ports/dead-letters.js'
 import type { Env } from '../../shared/core/ports/env.js'
-import { type About, refusedError } from '../../shared/google/refused.js'
+import { refusedError } from '../../shared/google/refused.js'
 import { RestClient } from '../../shared/google/rest.js'
+import { aboutTopic, topicForm } from '../../shared/google/topic.js'
 
 /** `endpoint` is for tests: a stand-in on loopback. */
 export interface DeadLetterOptions {
@@ -14,7 +15,7 @@ export interface DeadLetterOptions {
   readonly endpoint?: `http://127.0.0.1:${number}`
 }
 
-const topicForm = /^projects\/(?:[a-z0-9.-]+:)?[a-z0-9-]+\/topics\/(?!goog)[A-Za-z][\w.~+%-]{2,254}$/
+const variable = 'KEYTURN_DEAD_LETTERS'
 
 /** Dead letters on a topic of Pub/Sub: a message without data, whose attributes are the letter. Keep one for a process: it has the credentials. */
 export class DeadLetterTopic implements DeadLetters {
@@ -33,7 +34,7 @@ export class DeadLetterTopic implements DeadLetters {
     const attributes = { code, from, bytes: String(bytes), at: when, ...optional('id', id), ...optional('field', field) }
     const body = JSON.stringify({ messages: [{ attributes }] })
     await this.#client.call({ url: this.#publish, body }, { call: 'pubsub.topics.publish' }, (answer) =>
-      refusedError(answer, aboutTopic(this.#topic)),
+      refusedError(answer, aboutTopic(this.#topic, variable, 'THIS_FUNCTION')),
     )
   }
 }
@@ -42,23 +43,8 @@ export class DeadLetterTopic implements DeadLetters {
 export function deadLettersFrom({ KEYTURN_DEAD_LETTERS: topic }: Environment, env: Env): DeadLetters | undefined {
   if (!topic) return undefined
   if (topicForm.test(topic)) return new DeadLetterTopic({ env, topic })
-  throw new RotationError('bad_config', 'KEYTURN_DEAD_LETTERS must be projects/PROJECT/topics/TOPIC.', {
-    field: 'KEYTURN_DEAD_LETTERS',
+  throw new RotationError('bad_config', `${variable} must be projects/PROJECT/topics/TOPIC.`, {
+    field: variable,
     next: "Correct the function's environment.",
   })
-}
-
-function aboutTopic(topic: string): About {
-  const [, project = '', , id = ''] = topic.split('/')
-  return {
-    service: 'Pub/Sub',
-    api: 'pubsub.googleapis.com',
-    resource: topic,
-    kind: 'topic',
-    permission: 'pubsub.topics.publish',
-    grant: `Grant it: gcloud pubsub topics add-iam-policy-binding ${id} --project ${project} --member serviceAccount:THIS_FUNCTION --role roles/pubsub.publisher`,
-    make: `Run gcloud pubsub topics create ${id} --project ${project}, and try again after a minute.`,
-    check: 'Check KEYTURN_DEAD_LETTERS.',
-    field: 'KEYTURN_DEAD_LETTERS',
-  }
 }

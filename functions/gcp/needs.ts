@@ -1,6 +1,6 @@
 import { roles } from '../../shared/stores/gcp-secret-manager/permissions/grants.js'
 import type { Needs } from './needs/form.js'
-import { access, deadLetters, describing, named, own, publishing, queueVariables, sending, settings } from './needs/parts.js'
+import { access, announcing, deadLetters, describing, named, own, publishing, queueVariables, sending, settings } from './needs/parts.js'
 
 /** What each function needs of the project, and nothing else. Terraform's module and its test, and the tests of the functions, are compared with this. */
 export const needs = {
@@ -37,6 +37,7 @@ export const needs = {
       place: roles.place.permissions,
       administrator: access,
       configuration: access,
+      ...announcing,
       ...sending,
       ...deadLetters,
       ...own,
@@ -54,6 +55,7 @@ export const needs = {
       place: roles.place.permissions,
       administrator: access,
       configuration: access,
+      ...announcing,
       ...own,
     },
     destroysLater: roles.secretDestroysLater.permissions,

@@ -8,7 +8,7 @@ import { readConfig } from '../../shared/app/config.js'
 import { openApp } from '../../shared/app/wire.js'
 import { systemEnv } from '../../shared/core/env.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { signMessage, whyNotSigned } from '../../shared/notifiers/webhook/signature.js'
+import { signMessage, whyNotSigned } from '../../shared/core/signature.js'
 
 /**
  * An application. It logs in again and again with the current value of the store, and holds two sessions that it opens again when the secret

@@ -11,6 +11,7 @@ import { retirePass } from '../lifecycle/retirement/retire.js'
 import { rotate } from '../lifecycle/rotation/rotate.js'
 import { shownLook, verifyCurrent } from '../lifecycle/secret/adopt.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
+import { takeReceipt } from './receipt.js'
 
 const bytesMax = 16_384
 const text = v.pipe(v.string(), v.minLength(1), v.maxLength(512))
@@ -25,6 +26,13 @@ const form = v.variant('action', [
     consumer: text,
     phase: v.optional(v.picklist(consumerPhases), 'drained'),
     publication: v.exactOptional(text),
+  }),
+  v.strictObject({
+    action: v.literal('receipt'),
+    /** The receipt as it was signed, byte for byte. */
+    body: v.pipe(v.string(), v.maxLength(4096)),
+    /** webhook-id, webhook-timestamp and webhook-signature. */
+    headers: v.record(v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))),
   }),
 ])
 /** What somebody asks a deployed function to do with one secret. */
@@ -42,12 +50,13 @@ export function readAsked(body: string): Asked {
   const why = field ?? (key === undefined ? undefined : `a member that is none of ${members.join(', ')}`)
   throw new RotationError('bad_event', `The request is not readable${why === undefined ? '' : ` (${why})`}.`, {
     ...optional('field', field),
-    next: 'Send JSON, such as {"action":"rotate","ref":"NAME"}. The actions are rotate, verify, retire, status and seen.',
+    next: 'Send JSON, such as {"action":"rotate","ref":"NAME"}. The actions are rotate, verify, retire, status, seen and receipt.',
   })
 }
 
 /** Does what was asked. The answer holds names, ids, times and codes, and nothing of a value. It throws what the lifecycle throws. */
 export async function answerAsked(deps: Deps, asked: Asked): Promise<Readonly<Record<string, unknown>>> {
+  if (asked.action === 'receipt') return takenReceipt(deps, asked)
   const { ref } = asked
   if (asked.action === 'rotate') return rotateAsked(deps, asked)
   if (asked.action === 'verify') return { ref, says: shownLook(await verifyCurrent(deps, ref)) }
@@ -60,6 +69,13 @@ export async function answerAsked(deps: Deps, asked: Asked): Promise<Readonly<Re
   const { told, outcome } = await announce(deps, ref)
   const { entries } = await retirePass(deps, ref)
   return { ref, announcement: outcome, consumers: answersOf(told), entries: entries.map(({ id, state, why }) => ({ id, state, why })) }
+}
+
+/** The status is the one that a listener for receipts would answer with. */
+async function takenReceipt(deps: Deps, { headers, body }: Extract<Asked, { action: 'receipt' }>) {
+  const [status, said] = await takeReceipt(async () => deps, { headers, body })
+  if (status === 503) throw new RotationError('unavailable', 'The receipt could not be noted now.', { next: 'Send it again.' })
+  return { noted: status === 202, status, said }
 }
 
 async function rotateAsked(deps: Deps, { ref, emergency, reason }: Extract<Asked, { action: 'rotate' }>) {

@@ -11,9 +11,12 @@ export interface RestOptions {
   readonly resource: string
   /** How long one attempt may take: 10 seconds. */
   readonly timeoutMs?: number
+  /** Kept by who makes several clients. */
+  readonly credentials?: Credentials
+  /** How often a call is repeated: three times. */
+  readonly repetitions?: number
 }
 
-const retriesMax = 3
 const pauseMsBase = 500
 
 /** Calls of one of Google's services by REST, with the platform's own credentials. Keep one for a process: it keeps the credentials. */
@@ -22,19 +25,19 @@ export class RestClient {
   readonly #credentials: Credentials
   constructor(options: RestOptions) {
     this.#options = options
-    this.#credentials = new Credentials(options.resource)
+    this.#credentials = options.credentials ?? new Credentials(options.resource)
   }
 
   /**
-   * Calls, and repeats what `retry` is the remedy of three times, with growing, random pauses. `refused` reads an answer, and makes the error of one that is
+   * Calls, and repeats what `retry` is the remedy of, with growing, random pauses. `refused` reads an answer, and makes the error of one that is
    * none. Throws that, unavailable where no answer came, and denied without credentials. `log`: what a repetition is logged with.
    */
   async call(asked: Asked, log: Readonly<Record<string, string>>, refused: (answer: Answer) => RotationError | undefined): Promise<Answer> {
-    const { env } = this.#options
+    const { env, repetitions = 3 } = this.#options
     for (let attempt = 1; ; attempt++) {
       const made = await this.#attempt(asked, refused)
       if (!(made instanceof RotationError)) return made
-      if (made.remedy !== 'retry' || attempt > retriesMax || env.cancelled.aborted) throw made
+      if (made.remedy !== 'retry' || attempt > repetitions || env.cancelled.aborted) throw made
       env.log('retry', { ...log, code: made.code, attempt })
       await env.sleep(Math.round(pauseMsBase * 2 ** (attempt - 1) * (0.5 + (env.random(1)[0] ?? 0) / 512)))
       if (env.cancelled.aborted) throw made

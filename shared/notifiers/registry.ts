@@ -4,6 +4,7 @@ import type { CheckCallback, Notifier } from '../core/ports/notifier.js'
 import * as kubernetes from './kubernetes/settings.js'
 import * as log from './log.js'
 import * as manual from './manual.js'
+import * as pubsub from './pubsub/settings.js'
 import * as webhook from './webhook/settings.js'
 
 type Settings = v.StrictObjectSchema<v.ObjectEntries, undefined>
@@ -53,6 +54,11 @@ export const notifiers = {
     whyNeverRequired: log.whyNeverRequired,
   }),
   manual: row({ load: () => import('./manual.js'), settings: manual.settings }),
+  pubsub: row({
+    load: () => import('./pubsub.js'),
+    settings: pubsub.settings,
+    whyNot: pubsub.whyNot,
+  }),
   webhook: row({
     load: () => import('./webhook.js'),
     settings: webhook.settings,

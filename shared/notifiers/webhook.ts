@@ -1,13 +1,13 @@
-import * as v from 'valibot'
 import { eventOf } from '../core/cloud-event.js'
+import { settingsOf } from '../core/consumer-settings.js'
 import { RotationError } from '../core/errors.js'
-import type { Change, CheckCallback, Consumer, ConsumerState, Notifier, NotifierContext } from '../core/ports/notifier.js'
+import type { Change, CheckCallback, ConsumerState, Notifier, NotifierContext } from '../core/ports/notifier.js'
 import { readReceipt } from '../core/receipt.js'
 import { SecretText } from '../core/secret-text.js'
+import { signMessage, whyNotSigned } from '../core/signature.js'
 import { type Answer, post } from './webhook/post.js'
 import { probe } from './webhook/probe.js'
 import { settings, type WebhookSettings } from './webhook/settings.js'
-import { signMessage, whyNotSigned } from './webhook/signature.js'
 
 const againMsMin = 60_000
 const againMsMax = 3_600_000
@@ -15,12 +15,12 @@ const againMsMax = 3_600_000
 /** CloudEvents 1.0 in structured mode with Standard Webhooks signatures; docs/webhooks.md is what a receiver needs to know. */
 const webhook: Notifier = {
   kind: 'webhook',
-  preflight: async (consumer, { env }) => probe(settingsOf(consumer), env.ca),
+  preflight: async (consumer, { env }) => probe(settingsOf(settings, consumer), env.ca),
   advance: async (change, consumer, context) => {
     const { receipt } = context
     if (receipt?.received && receipt.phase === 'drained')
       return { phase: 'drained', evidence: `callback at ${new Date(receipt.at).toISOString()}` }
-    const wanted = settingsOf(consumer)
+    const wanted = settingsOf(settings, consumer)
     const keys = wanted.keys.map((key) => new SecretText(key))
     const body = JSON.stringify(eventOf(change, consumer))
     const signed = signMessage(keys, change.id, context.env.now(), body)
@@ -28,16 +28,6 @@ const webhook: Notifier = {
     return stateOf(await post(wanted, headers, body, context.env.ca), change, wanted, context)
   },
   classify: (cause) => (cause instanceof RotationError ? cause.code : 'internal'),
-}
-
-function settingsOf(consumer: Consumer): WebhookSettings {
-  const result = v.safeParse(settings, JSON.parse(consumer.settings.reveal()))
-  if (result.success) return result.output
-  const where = v.getDotPath(result.issues[0]) ?? 'its top'
-  throw new RotationError('bad_config', `The consumer ${consumer.key} is misconfigured at ${where}.`, {
-    field: `consumers.${consumer.key}`,
-    next: 'Correct the configuration secret; keyturn config check shows what is wrong.',
-  })
 }
 
 /** The keys that prove a receipt, in an answer or in a callback. */
@@ -85,7 +75,7 @@ function retryAfterMs(given: string | undefined, now: number): number | undefine
 
 /** The signature covers the time: a message that is sent again is as old as it was. */
 export const checkCallback: CheckCallback = (consumer, { headers, body }, now) => {
-  const why = whyNotSigned(receiptKeysOf(settingsOf(consumer)), headers, body, now)
+  const why = whyNotSigned(receiptKeysOf(settingsOf(settings, consumer)), headers, body, now)
   return why === undefined ? { signedAt: Number(headers['webhook-timestamp']) * 1000 } : { why }
 }
 

@@ -16,6 +16,7 @@ const resourcesOf = (name: Acting): Readonly<Partial<Record<Resource, readonly s
   queue: [names.queue],
   'task account': [names.account],
   'dead letters': [names.deadLetters],
+  'consumer topics': [names.consumerTopic],
   'own service': [serviceOf(name)],
 })
 

@@ -19,6 +19,7 @@ import { eventHeaders, messageOf, type Seen, ServedFunction } from './gcp-functi
 import { Gate, type Held } from './gcp-granted.js'
 import { GoogleMachine } from './gcp-machine.js'
 import { GcpSecretManagerDouble } from './gcp-secret-manager.js'
+import { LedHosts } from './lead-hosts.js'
 import { type RestAnswer, type RestCall, RestDouble, refusal } from './rest-double.js'
 import { key, WebhookServer } from './webhook-server.js'
 import { World } from './world.js'
@@ -50,6 +51,7 @@ export const names = {
   queue: queueName,
   account: `projects/-/serviceAccounts/${workAccount}`,
   deadLetters: 'projects/p/topics/keyturn-dead-letters',
+  consumerTopic: 'projects/p/topics/secret-changes',
 } as const
 
 /** A consumer that has to follow, one that is asked again where it does not answer, and a companion. */
@@ -57,6 +59,7 @@ const configurationOf = (port: number): string =>
   JSON.stringify({
     consumers: {
       shop: { kind: 'manual', required: true },
+      bus: { kind: 'pubsub', required: false, topic: names.consumerTopic },
       web: { kind: 'webhook', required: false, url: `http://127.0.0.1:${port}/`, keys: [key], allow: ['127.0.0.0/8'], plaintext: true },
     },
     companions: { copy: { content: 'copy', of: 'gcp:projects/p/secrets/db', at: 'gcp:projects/p/secrets/copy', order: 'before' } },
@@ -86,6 +89,7 @@ export class FunctionLife {
   /** Pub/Sub and Cloud Run. */
   readonly #rest: RestDouble
   readonly #machine: GoogleMachine
+  readonly #led: LedHosts
   readonly #web: WebhookServer
   readonly #client: SecretManagerServiceClient
   readonly #clock: Clock
@@ -100,12 +104,14 @@ export class FunctionLife {
   private constructor(
     [double, tasks, web, rest]: readonly [GcpSecretManagerDouble, CloudTasksDouble, WebhookServer, RestDouble],
     machine: GoogleMachine,
+    led: LedHosts,
     clock: Clock,
   ) {
     this.double = double
     this.gate = new Gate(double)
     this.#tasks = tasks
     this.#machine = machine
+    this.#led = led
     this.#web = web
     this.#rest = rest
     rest.answer = (call) => this.#answerRest(call)
@@ -121,7 +127,8 @@ export class FunctionLife {
       WebhookServer.open(),
       RestDouble.open(),
     ])
-    return new FunctionLife(servers, await GoogleMachine.open(), clock)
+    const led = await LedHosts.open({ 'pubsub.googleapis.com': servers[3].port })
+    return new FunctionLife(servers, await GoogleMachine.open(), led, clock)
   }
   async close(): Promise<void> {
     await this.#end()
@@ -130,6 +137,7 @@ export class FunctionLife {
     await this.#tasks.close()
     await this.#rest.close()
     this.#web.close()
+    await this.#led.close()
     await this.#machine.close()
   }
   async #end(): Promise<void> {
@@ -177,7 +185,7 @@ export class FunctionLife {
       'keyturn-admin': 'gcp:projects/q/secrets/pg-admin',
       'keyturn-every': '30d',
       'keyturn-grace': '1h',
-      'keyturn-consumers': 'shop web',
+      'keyturn-consumers': 'shop web bus',
       'keyturn-companions': 'copy',
     })
     if (destroysLater) this.#delayDestruction(world.ref.key)
@@ -224,10 +232,11 @@ export class FunctionLife {
   /** What Pub/Sub and Cloud Run answer to the account that acts now. */
   #answerRest({ path }: RestCall): RestAnswer {
     const on = path.replace(/^\/v[12]\//, '').replace(/:\w+$/, '')
-    const permission = path.endsWith(':publish')
-      ? 'pubsub.topics.publish'
-      : `run.services.${path.endsWith(':getIamPolicy') ? 'getIamPolicy' : 'get'}`
-    if (!this.#has(this.#acting, permission, on)) return refusal(403, 'PERMISSION_DENIED')
+    const method = /:(\w+)$/.exec(path)?.[1] ?? 'get'
+    const permission = on.includes('/topics/') ? 'pubsub.topics.publish' : `run.services.${method}`
+    const isHeld = this.#has(this.#acting, permission, on)
+    if (method === 'testIamPermissions') return { status: 200, body: { permissions: isHeld ? [permission] : [] } }
+    if (!isHeld) return refusal(403, 'PERMISSION_DENIED')
     this.gate.used.add([memberOf(this.#acting), on, '', permission].join(' '))
     return { status: 200, body: {} }
   }

@@ -1,7 +1,10 @@
 import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { NotifierKind } from '../../shared/notifiers/registry.js'
+import { GoogleMachine } from './gcp-machine.js'
 import { Lab, rotatorToken } from './kube/lab.js'
+import { LedHosts } from './lead-hosts.js'
+import { RestDouble } from './rest-double.js'
 import { consumer, key, WebhookServer } from './webhook-server.js'
 
 export interface NotifierHarness {
@@ -43,6 +46,26 @@ export const notifierHarnesses: Readonly<Record<NotifierKind, () => Promise<Noti
   },
   log: plain('log', 'nothing'),
   manual: plain('manual', 'drained'),
+  pubsub: async () => {
+    const topic = 'projects/p/topics/changes'
+    const [double, machine] = await Promise.all([RestDouble.open(), GoogleMachine.open()])
+    const led = await LedHosts.open({ 'pubsub.googleapis.com': double.port })
+    double.answer = ({ path }) =>
+      path.endsWith(':publish')
+        ? { status: 200, body: { messageIds: ['7'] } }
+        : { status: 200, body: { permissions: ['pubsub.topics.publish'] } }
+    const settings = new SecretText(JSON.stringify({ topic, receiptKeys: [key] }))
+    return {
+      consumer: { key: 'one', kind: 'pubsub', required: true, settings },
+      proves: 'drained',
+      canary: machine.metadata.token,
+      close: async () => {
+        await led.close()
+        await machine.close()
+        await double.close()
+      },
+    }
+  },
   webhook: async () => {
     const server = await WebhookServer.open()
     return { consumer: consumer(server.port), proves: 'drained', canary: key.slice(6, 30), close: async () => server.close() }

@@ -62,6 +62,10 @@ function kindOf({ type, name, body }: Resource): string {
     const service = /^\$\{google_cloudfunctions2_function\.(\w+)(?:\[0\])?\.name\}$/.exec(textOf(body, 'name'))?.[1] ?? assert.fail(name)
     return `service of ${service}`
   }
+  if (type === 'google_pubsub_topic_iam_member' && body.for_each === '${toset(var.consumer_topics)}') {
+    assert.equal(body.project, '${split("/", each.value)[1]}')
+    return named(body, 'topic', '${split("/", each.value)[3]}', 'consumer topics')
+  }
   if (type === 'google_pubsub_topic_iam_member')
     return /^\$\{google_pubsub_topic\.(\w+)\.name\}$/.exec(textOf(body, 'topic'))?.[1]?.replace('_', ' ') ?? assert.fail(name)
   if (type === 'google_pubsub_subscription_iam_member') return `subscription ${textOf(body, 'subscription')}`

@@ -9,6 +9,7 @@ export type Resource =
   | 'queue'
   | 'task account'
   | 'dead letters'
+  | 'consumer topics'
   | 'own service'
 /** Permissions on each resource of one kind, and on nothing wider. */
 export type Grants = Readonly<Partial<Record<Resource, readonly string[]>>>

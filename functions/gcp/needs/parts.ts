@@ -17,6 +17,9 @@ export const queueVariables = ['KEYTURN_QUEUE', 'KEYTURN_WORK_URL', 'KEYTURN_WOR
 /** What nobody can read is published there, without a word of it. */
 export const deadLetters = { 'dead letters': ['pubsub.topics.publish'] } as const
 
+/** Who announces publishes to the topics of consumers, where there are any. */
+export const announcing = { 'consumer topics': ['pubsub.topics.publish'] } as const
+
 /** Permissions of Secret Manager. */
 export function named(...permissions: readonly string[]): readonly string[] {
   return permissions.map((one) => `secretmanager.${one}`)

@@ -103,3 +103,20 @@ resource "google_pubsub_topic_iam_member" "work_dead_letters" {
   role    = google_project_iam_custom_role.dead_letters.id
   member  = google_service_account.work.member
 }
+
+# The topics of consumers of kind pubsub, by name.
+resource "google_pubsub_topic_iam_member" "work_consumer_topics" {
+  for_each = toset(var.consumer_topics)
+  project  = split("/", each.value)[1]
+  topic    = split("/", each.value)[3]
+  role     = google_project_iam_custom_role.announce.id
+  member   = google_service_account.work.member
+}
+
+resource "google_pubsub_topic_iam_member" "invoke_consumer_topics" {
+  for_each = toset(var.consumer_topics)
+  project  = split("/", each.value)[1]
+  topic    = split("/", each.value)[3]
+  role     = google_project_iam_custom_role.announce.id
+  member   = google_service_account.invoke.member
+}

@@ -110,6 +110,14 @@ resource "google_project_iam_custom_role" "dead_letters" {
   depends_on  = [google_project_service.apis]
 }
 
+resource "google_project_iam_custom_role" "announce" {
+  project     = var.project_id
+  role_id     = "${var.role_prefix}Announce"
+  title       = "Keyturn: publish change events"
+  permissions = ["pubsub.topics.publish"]
+  depends_on  = [google_project_service.apis]
+}
+
 resource "google_project_iam_custom_role" "own_service" {
   project     = var.project_id
   role_id     = "${var.role_prefix}OwnService"

@@ -56,6 +56,17 @@ variable "configuration" {
   }
 }
 
+variable "consumer_topics" {
+  type        = list(string)
+  default     = []
+  description = "Topics of consumers of kind pubsub, as projects/PROJECT/topics/TOPIC"
+
+  validation {
+    condition     = alltrue([for one in var.consumer_topics : can(regex("^projects/[^/]+/topics/[^/]+$", one))])
+    error_message = "A topic is projects/PROJECT/topics/TOPIC."
+  }
+}
+
 variable "public_set" {
   type        = string
   default     = null

@@ -1,13 +1,7 @@
 import { isIP } from 'node:net'
 import * as v from 'valibot'
-import { SecretText } from '../../core/secret-text.js'
-import { keyForm, readKey } from './signature.js'
+import { keyOfConfiguration as key } from '../../core/signature.js'
 
-const key = v.pipe(
-  v.string(),
-  v.regex(keyForm, 'must be whsec_, whsk_ or whpk_ and base64'),
-  v.check((text) => readKey(new SecretText(text)) !== undefined, 'has the wrong number of bytes'),
-)
 const network = v.pipe(
   v.string(),
   v.check((text) => {

@@ -7,7 +7,8 @@ import {
   timingSafeEqual,
   verify as verifyBytes,
 } from 'node:crypto'
-import type { SecretText } from '../../core/secret-text.js'
+import * as v from 'valibot'
+import { SecretText } from './secret-text.js'
 
 /** The three headers of Standard Webhooks (github.com/standard-webhooks, specification 1.0). */
 export interface SignedHeaders {
@@ -38,6 +39,13 @@ export function readKey(text: SecretText): ReadKey | undefined {
     return { kind, key: createPublicKey({ key: Buffer.concat([spkiEd25519, bytes]), format: 'der', type: 'spki' }) }
   return undefined
 }
+
+/** The form of a key in the configuration secret. */
+export const keyOfConfiguration = v.pipe(
+  v.string(),
+  v.regex(keyForm, 'must be whsec_, whsk_ or whpk_ and base64'),
+  v.check((text) => readKey(new SecretText(text)) !== undefined, 'has the wrong number of bytes'),
+)
 
 /** Signs a message with each key, so that a receiver accepts it whether it knows the old key or the new one. Public keys sign nothing. */
 export function signMessage(keys: readonly SecretText[], id: string, timestampMs: number, body: string): SignedHeaders {
