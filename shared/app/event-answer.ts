@@ -8,7 +8,8 @@ const again: readonly (Code | 'internal')[] = ['unavailable', 'throttled', 'ambi
 
 /**
  * Answers an event by its end. What the next look meets by itself ends it: a hold, a target, a person. What nobody can read is buried, and comes again where
- * that fails. Anything else is thrown as its code alone, because a framework puts the text of an error into its answer.
+ * that fails. Anything else is thrown as its code alone, because a framework puts the text of an error into its answer. A process that is asked to end has
+ * not said what becomes of an event: it comes again.
  */
 export async function answerEvent(
   env: () => Env | undefined,
@@ -21,7 +22,7 @@ export async function answerEvent(
     answerError(cause, env()) // into the log
     const code = codeOf(cause) ?? 'internal'
     if (code === 'bad_event') return buryOrThrow(cause, env, bury)
-    if (again.includes(code)) throw bareError(code)
+    if (again.includes(code) || env()?.cancelled.aborted === true) throw bareError(code)
   }
 }
 

@@ -24,6 +24,7 @@ describe('the functions of Google Cloud', () => {
   let ref: SecretRef
   let target: MemoryTarget
   let lines: string[]
+  let ending: AbortController
   const served: Partial<Record<'rotate' | 'sweep' | 'work' | 'invoke', ServedFunction>> = {}
   const said: string[] = []
   let count = 0
@@ -32,6 +33,7 @@ describe('the functions of Google Cloud', () => {
     environment: { GOOGLE_CLOUD_PROJECT: 'p', KEYTURN_SHORT_GRACE: '1' },
     env: {
       ...world.env,
+      cancelled: ending.signal,
       now: world.env.now,
       sleep: world.env.sleep,
       random: world.env.random,
@@ -42,6 +44,7 @@ describe('the functions of Google Cloud', () => {
   })
   beforeEach(async () => {
     lines = []
+    ending = new AbortController()
     queue = new MemoryQueue()
     world = await gcpHarness('one clock')
     target = new MemoryTarget()
@@ -175,6 +178,14 @@ describe('the functions of Google Cloud', () => {
     world.double.fault = () => 'unavailable'
     const seen = await notice(world.env.time)
     assert.deepEqual([seen.status, seen.text, seen.headers.get('x-google-status')], [500, 'unavailable', 'error'])
+    assert.equal(versions(), 1)
+  })
+
+  it('what a process that is asked to end leaves undone comes again, whether it was a notice or work', async () => {
+    world.double.fault = () => void ending.abort() // at its first call, before anything is claimed
+    const seen = await notice(world.env.time)
+    const work = { id: 'a', ref: ref.shown, action: 'check', at: world.env.time }
+    assert.deepEqual([seen.status, seen.text, (await on('work').post(work)).status], [500, 'held', 503])
     assert.equal(versions(), 1)
   })
 

@@ -8,7 +8,7 @@ import { act } from './act.js'
 
 /**
  * How a message ended. over: its work is done, or is left to the next look, which finds it again · redeliver: the store could not be asked, or somebody else
- * was faster; the queue is to deliver it once more.
+ * was faster, or this process was asked to end; the queue is to deliver it once more.
  */
 export interface Performed {
   readonly ends: 'over' | 'redeliver'
@@ -32,7 +32,8 @@ export async function perform(deps: Deps, work: Work, queue: Queue): Promise<Per
   } catch (cause) {
     if (!(cause instanceof RotationError)) throw cause
     const code = codeOf(cause) ?? 'internal'
-    return { ends: redelivered.includes(code) ? 'redeliver' : 'over', outcome: messageOf(cause), code }
+    const comesAgain = redelivered.includes(code) || deps.env.cancelled.aborted
+    return { ends: comesAgain ? 'redeliver' : 'over', outcome: messageOf(cause), code }
   }
 }
 
