@@ -110,10 +110,13 @@ export class Deployed {
     })
     return { status: response.status, text: await response.text() }
   }
-  /** Sends a signal, and waits until the process has ended. */
+  /** Sends a signal, and waits until the process has ended. One that does not end is killed, as the platform does it: after a minute here, ten seconds there. */
   async signal(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<Ended> {
     if (!this.#isOver) this.#child.kill(signal)
-    return this.#ended
+    const killing = setTimeout(() => this.#child.kill('SIGKILL'), 60_000)
+    const ended = await this.#ended
+    clearTimeout(killing)
+    return ended
   }
   /** Ends it as the platform does; resolves to all that it wrote. */
   async stop(): Promise<string> {

@@ -11,13 +11,15 @@ import { TlsFront } from './tls-front.js'
 const work = 'https://work-abc.a.run.app/'
 
 /**
- * A project of Google Cloud on loopback, by real time: Secret Manager, Cloud Tasks, the metadata server, and `env`, by which the processes of functions
+ * A project of Google Cloud on loopback: Secret Manager, Cloud Tasks, the metadata server, and `env`, by which the processes of functions
  * find them under the names that Google's services have. `workIsAt` says where tasks are delivered.
  */
 export class GoogleProject {
   readonly secrets: GcpSecretManagerDouble
   readonly tasks: CloudTasksDouble
   readonly metadata: MetadataServer
+  /** How far the clocks of Secret Manager and Cloud Tasks are ahead of this machine's: what was made days ago was made while this was negative. */
+  aheadMs = 0
   /** The environment of a function. */
   readonly env: Readonly<Record<string, string>>
   readonly #closing: readonly (() => Promise<unknown>)[]
@@ -34,7 +36,8 @@ export class GoogleProject {
   }
   /** `ports` adds hosts of Google, and the ports of this machine that stand for them: `pubsub.googleapis.com`. */
   static async open(ports: Readonly<Record<string, number>> = {}): Promise<GoogleProject> {
-    const now = () => Date.now()
+    let opened: GoogleProject | undefined
+    const now = () => Date.now() + (opened?.aheadMs ?? 0)
     const authority = new Authority()
     const secrets = await GcpSecretManagerDouble.open(now, { certificate: authority.issue(['DNS:secretmanager.googleapis.com']) })
     const tasks = await CloudTasksDouble.open(now)
@@ -56,7 +59,8 @@ export class GoogleProject {
       ...front.env,
     }
     const closing = [front, proxy, metadata, tasks, secrets].map((one) => () => one.close())
-    return new GoogleProject({ secrets, tasks, metadata }, env, [...closing, () => rm(folder, { recursive: true })])
+    opened = new GoogleProject({ secrets, tasks, metadata }, env, [...closing, () => rm(folder, { recursive: true })])
+    return opened
   }
   /** Where tasks are delivered from now on: the URL of the function `work`. */
   workIsAt(url: string): void {
