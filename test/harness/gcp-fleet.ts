@@ -2,7 +2,7 @@ import { type Deployed, type FunctionName, Packages } from './gcp-deployed.js'
 import { GoogleProject } from './gcp-project.js'
 import type { StoredSecret } from './gcp-secret-manager/model.js'
 import type { GcpSecretManagerDouble } from './gcp-secret-manager.js'
-import { PubSub, type Subscription } from './pubsub.js'
+import { type Message, PubSub, type Subscription } from './pubsub.js'
 import { Forwarder, type PushForm } from './pubsub-forwarder.js'
 
 /** Where the secrets publish, and what the subscription of the functions lets through. */
@@ -11,6 +11,10 @@ export const eventsFilter = 'attributes.eventType = "SECRET_ROTATE" OR attribute
 
 /** The fewest attempts that the service allows before a message goes to the dead letters. */
 export const attemptsMax = 5
+
+/** Where the functions leave what they cannot read. */
+const unreadableTopic = 'projects/p/topics/unreadable'
+const unreadable = 'projects/p/subscriptions/unreadable'
 
 /** The functions as processes, in a project whose Secret Manager publishes by Google's own Pub/Sub. */
 export class GcpFleet {
@@ -24,11 +28,13 @@ export class GcpFleet {
     this.project = project
     this.pubsub = pubsub
   }
-  static async open(): Promise<GcpFleet> {
+  /** `rotators` as in KEYTURN_ROTATORS. */
+  static async open(rotators?: string): Promise<GcpFleet> {
     const pubsub = await PubSub.open()
     const project = await GoogleProject.open({ 'pubsub.googleapis.com': pubsub.port })
-    await pubsub.createTopic(eventsTopic)
-    return new GcpFleet(await Packages.make(), project, pubsub)
+    for (const topic of [eventsTopic, unreadableTopic]) await pubsub.createTopic(topic)
+    await pubsub.createSubscription(unreadable, { topic: unreadableTopic })
+    return new GcpFleet(await Packages.make(rotators), project, pubsub)
   }
   async close(): Promise<void> {
     await Promise.all([...this.#started].map((one) => one.stop()))
@@ -41,7 +47,7 @@ export class GcpFleet {
   }
 
   async start(name: FunctionName, env: Readonly<Record<string, string>> = {}): Promise<Deployed> {
-    const started = await this.packages.start(name, { ...this.project.env, ...env })
+    const started = await this.packages.start(name, { ...this.project.env, KEYTURN_DEAD_LETTERS: unreadableTopic, ...env })
     this.#started.add(started)
     return started
   }
@@ -60,6 +66,13 @@ export class GcpFleet {
     const dead = await this.forwarder('binary', () => undefined, { topic })
     const ids = async () => (await dead.pass()).map(({ messageId }) => messageId)
     return { deadLetterPolicy: { deadLetterTopic: topic, maxDeliveryAttempts: attemptsMax }, ids }
+  }
+
+  /** What the functions have left since it was asked for last. */
+  async unreadable(): Promise<readonly Message[]> {
+    const received = await this.pubsub.pull(unreadable)
+    for (const { ackId } of received) await this.pubsub.acknowledge(unreadable, ackId)
+    return received.map(({ message }) => message)
   }
 
   /** A secret with its staging place and one version, made `agoMs` ago, that publishes what happens to it. */
