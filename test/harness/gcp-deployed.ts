@@ -79,12 +79,12 @@ export class Deployed {
   /** `folder` is where its archive is unpacked. Has no variable but `env`, PATH, HOME and what the platform sets. */
   static async start(folder: string, name: FunctionName, env: Variables): Promise<Deployed> {
     const main = join(folder, 'node_modules/@google-cloud/functions-framework/build/src/main.js')
-    const redirect = join(repository, 'test/harness/gcp-redirect.cjs')
+    const loaded = ['gcp-redirect.cjs', 'gcp-clock.cjs'].flatMap((file) => ['--require', join(repository, 'test/harness', file)])
     const port = await freePort()
     // As the platform starts a function that has no trigger of its own: what the function registers itself as wins.
-    const words = ['--require', redirect, main, `--target=${name}`, '--signature-type=http', `--port=${port}`]
+    const words = [...loaded, main, `--target=${name}`, '--signature-type=http', `--port=${port}`]
     const given = { PATH: process.env.PATH ?? '', HOME: folder, NODE_ENV: 'production', ...env }
-    const child = spawn(process.execPath, words, { cwd: folder, env: given, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, words, { cwd: folder, env: given, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     const started = new Deployed(child, port)
     if (await started.#isUp()) return started
     child.kill('SIGKILL')
@@ -109,6 +109,12 @@ export class Deployed {
       body: typeof body === 'string' ? body : JSON.stringify(body),
     })
     return { status: response.status, text: await response.text() }
+  }
+  /** Moves its clock: so far ahead of this machine's. */
+  async setAhead(aheadMs: number): Promise<void> {
+    const moved = once(this.#child, 'message')
+    this.#child.send({ aheadMs })
+    await moved
   }
   /** Sends a signal, and waits until the process has ended. One that does not end is killed, as the platform does it: after a minute here, ten seconds there. */
   async signal(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<Ended> {

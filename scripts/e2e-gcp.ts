@@ -1,0 +1,153 @@
+import { parseArgs } from 'node:util'
+import { leaksIn } from '../test/harness/cli-canary.js'
+import { logsIn } from '../test/harness/postgres-client.js'
+import { PostgresServer, removeCopies } from '../test/harness/postgres-server.js'
+import { adminPassword, arrangeRoles, firstPassword } from '../test/harness/postgres-world.js'
+import { whyNoPubSub } from '../test/harness/pubsub.js'
+import { key, WebhookServer } from '../test/harness/webhook-server.js'
+import { Application } from './e2e-gcp/application.js'
+import { Readers } from './e2e-gcp/readers.js'
+import { Tokens } from './e2e-gcp/tokens.js'
+import { hourMs, minuteMs, World } from './e2e-gcp/world.js'
+
+/**
+ * `npm run e2e:gcp -- --json` plays a day and a night of a project: every function is a process of Google's framework with its packaged bundle, Pub/Sub is Google's
+ * own, PostgreSQL is real, Secret Manager and Cloud Tasks are doubles, and time passes by the minute of the scheduler. A database login goes from its due date
+ * to the end of the old login, an API key and a signing key are rotated beside it. Exit 1 if a promise was broken.
+ */
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, hours: { type: 'string', default: '32' } } })
+const tell = (text: string): void => void (values.json || console.log(text))
+/** The scheduler's interval; while nothing has been published for hours, nothing is lost by looking less often. */
+const [stepMs, idleMs, busyMs] = [5 * minuteMs, 30 * minuteMs, 3 * hourMs]
+
+async function play(server: PostgresServer) {
+  const hook = await WebhookServer.open()
+  const world = await World.open(server, hook.port, new URL('../cli/main.js', import.meta.url))
+  try {
+    return await days(world, server, hook)
+  } finally {
+    await world.close()
+    hook.close()
+  }
+}
+
+async function days(world: World, server: PostgresServer, hook: WebhookServer) {
+  const application = new Application(world, server, hook)
+  const readers = new Readers(world, server)
+  const tokens = new Tokens(world)
+  const { take } = world.fleet.pubsub
+  world.fleet.double.onMessage = (message) => {
+    take(message)
+    readers.look()
+  }
+  application.start()
+  readers.start()
+  let refusedAt: number | undefined
+  let graceOver: number | undefined
+  const endAt = world.now() + Number(values.hours) * hourMs
+  while (world.now() < endAt) {
+    await world.pass(world.now() < newestOf(world) + busyMs ? stepMs : idleMs)
+    await tokens.look()
+    if (refusedAt === undefined && !(await logsIn(server, 'app_a', firstPassword))) refusedAt = world.now()
+    const published = world.fleet.secret('db').versions[1]?.createdAt
+    if (published !== undefined) graceOver ??= published + hourMs
+  }
+  await application.end()
+  await readers.end()
+  const left = application.left.get('app_a')
+  const statuses = await Promise.all(['db', 'api-key', 'signing'].map((id) => world.ask({ action: 'status', ref: `gcp:${id}` })))
+  for (const { ref, version, next, retiring } of statuses)
+    tell(`${ref}: version ${version}, ${next}, ${(retiring as unknown[]).length} retiring`)
+  const leaks = await leaksOf(world, hook, readers)
+  for (const leak of leaks) tell(leak)
+  const counts = Object.entries(apiCalls(world, hook)).sort(([a], [b]) => (a < b ? -1 : 1))
+  return {
+    versionsPublished: Object.fromEntries([...readers.seen].map(([id, texts]) => [id, texts.size - 1])),
+    untestedVisible: readers.untestedVisible,
+    reads: readers.reads,
+    failedReads: readers.failed,
+    logins: application.logins,
+    loginFailures: application.failures,
+    retiredAfterDrain:
+      refusedAt !== undefined && left !== undefined && graceOver !== undefined && refusedAt >= left && refusedAt >= graceOver,
+    unsettled: statuses.filter(({ code, announced }) => code !== null || announced !== true).length,
+    events: Object.fromEntries([...application.events].map(([id, ids]) => [id, new Set(ids).size])),
+    eventsRepeated: [...application.events.values()].reduce((sum, ids) => sum + ids.length - new Set(ids).size, 0),
+    tokensIssued: tokens.issued,
+    tokensRefused: tokens.refused,
+    foreignRefused: tokens.foreignRefused() ?? null,
+    signingKeys: tokens.kids.size,
+    leaks: leaks.length,
+    apiCalls: Object.fromEntries(counts),
+  }
+}
+
+/** When something was published last, of all secrets. */
+const newestOf = ({ fleet }: World): number =>
+  Math.max(...['db', 'api-key', 'signing'].map((id) => fleet.secret(id).versions.at(-1)?.createdAt ?? 0))
+
+/** What was called, by kind. */
+function apiCalls({ fleet }: World, { got }: WebhookServer): Record<string, number> {
+  const counts: Record<string, number> = { 'tasks.create': fleet.project.tasks.calls.length, webhook: got.length }
+  for (const { name } of fleet.double.calls) counts[name] = (counts[name] ?? 0) + 1
+  return counts
+}
+
+/** Every value that was ever visible, and the keys of the administrator and the webhook, in everything that left a function. */
+async function leaksOf(world: World, { got }: WebhookServer, readers: Readers): Promise<readonly string[]> {
+  const { double, project } = world.fleet
+  const secrets: Record<string, string> = { administrator: adminPassword, 'webhook key': key }
+  for (const [id, texts] of readers.seen)
+    for (const [index, text] of [...texts].entries())
+      for (const [field, secret] of secretsIn(text)) secrets[`${id} ${index} ${field}`] = secret
+  const logs = await Promise.all([...world.functions].map(async ([name, one]) => [`the log of ${name}`, await one.stop()] as const))
+  const places = {
+    ...Object.fromEntries(logs),
+    tasks: project.tasks.calls.map(({ text }) => text + Buffer.from(bodyOf(text), 'base64').toString()).join('\n'),
+    answers: world.answers.join('\n'),
+    webhooks: got.map(({ headers, body }) => JSON.stringify(headers) + body).join('\n'),
+    messages: JSON.stringify(double.messages) + double.messages.map(({ data }) => Buffer.from(data ?? '', 'base64').toString()).join('\n'),
+    journals: ['db', 'api-key', 'signing']
+      .map((id) => [...world.fleet.secret(`${id}--pending`).annotations.values()].join('\n'))
+      .join('\n'),
+    'the command line': world.keyturn.said,
+  }
+  return leaksIn(places, secrets)
+}
+const bodyOf = (text: string): string => (JSON.parse(text) as { task: { httpRequest: { body: string } } }).task.httpRequest.body
+
+/** The password, the key, or the private halves of a value. */
+function secretsIn(text: string): readonly (readonly [string, string])[] {
+  if (!text.startsWith('{')) return [['key', text]]
+  const { password, current, next } = JSON.parse(text) as {
+    password?: string
+    current?: { private?: { d?: string } }
+    next?: { private?: { d?: string } }
+  }
+  const found = [
+    ['password', password],
+    ['current', current?.private?.d],
+    ['next', next?.private?.d],
+  ] as const
+  return found.flatMap(([name, secret]) => (secret === undefined ? [] : [[name, secret] as const]))
+}
+
+const why = whyNoPubSub()
+if (why !== false) throw new Error(why)
+const server = await PostgresServer.start()
+try {
+  await arrangeRoles(server)
+  const result = await play(server)
+  const { versionsPublished: versions, untestedVisible, failedReads, loginFailures, retiredAfterDrain, unsettled } = result
+  const isKept =
+    [versions.db, versions['api-key']].every((count) => count === 1) &&
+    (versions.signing ?? 0) >= 1 &&
+    [untestedVisible, failedReads, loginFailures, unsettled, result.tokensRefused, result.leaks].every((count) => count === 0) &&
+    (result.foreignRefused ?? 0) === 0 &&
+    retiredAfterDrain
+  console.log(values.json ? JSON.stringify(result) : result)
+  process.exitCode = isKept ? 0 : 1
+} finally {
+  await server.stop()
+  await removeCopies()
+}

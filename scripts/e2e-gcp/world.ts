@@ -1,0 +1,129 @@
+import { Keyturn } from '../../test/harness/cli-process.js'
+import type { Deployed, FunctionName } from '../../test/harness/gcp-deployed.js'
+import { eventsFilter, eventsTopic, GcpFleet } from '../../test/harness/gcp-fleet.js'
+import type { PostgresServer } from '../../test/harness/postgres-server.js'
+import { adminPassword, firstPassword } from '../../test/harness/postgres-world.js'
+import type { Forwarder } from '../../test/harness/pubsub-forwarder.js'
+import { key } from '../../test/harness/webhook-server.js'
+
+export const minuteMs = 60_000
+export const hourMs = 60 * minuteMs
+export const dayMs = 24 * hourMs
+const functions = ['rotate', 'sweep', 'work', 'invoke', 'jwks'] as const
+
+/** The secrets of this story, as a person adopts them. */
+const policies = {
+  db: ['--rotator', 'postgres', 'strategy=alternate', 'pair=app_a app_b', 'admin=gcp:pg-admin', 'consumers=web', 'every=30d', 'grace=1h'],
+  'api-key': ['--rotator', 'random', 'form=token', 'spelling=change', 'consumers=web', 'every=30d', 'grace=1h'],
+  signing: ['--rotator', 'jwt', 'algorithm=ES256', 'companions=jwks', 'verifiers=ticker=4h max-age=5m refetch=30s', 'every=1d'],
+} as const
+export const firstKey = 'the-first-api-key-0123456789abcdef'
+
+/** A project in which every function is a process, and time is what this says. Nobody calls a function but Pub/Sub, Cloud Scheduler and Cloud Tasks. */
+export class World {
+  readonly fleet: GcpFleet
+  readonly keyturn: Keyturn
+  readonly functions = new Map<FunctionName, Deployed>()
+  readonly #forwarder: Forwarder
+  /** What the functions answered, headers included. */
+  readonly answers: string[] = []
+  private constructor(fleet: GcpFleet, keyturn: Keyturn, forwarder: Forwarder) {
+    this.fleet = fleet
+    this.keyturn = keyturn
+    this.#forwarder = forwarder
+  }
+
+  /** Adopts the secrets of a project that has them, and starts the functions. `program` is the command line. */
+  static async open(server: PostgresServer, webhookPort: number, program: URL): Promise<World> {
+    const fleet = await GcpFleet.open('postgres,random,jwt')
+    const keyturn = await Keyturn.open(program)
+    keyturn.processes = true
+    keyturn.env = { ...fleet.project.env, KEYTURN_CONFIG: 'gcp:config' }
+    const world: { opened?: World } = {}
+    const to = () => world.opened?.functions.get('rotate')?.url
+    const forwarder = await fleet.forwarder('push', to, { filter: eventsFilter })
+    const opened = new World(fleet, keyturn, forwarder)
+    world.opened = opened
+    await opened.#adopt(server, webhookPort)
+    for (const name of functions) opened.functions.set(name, await fleet.start(name, variables(name)))
+    return opened
+  }
+  async close(): Promise<void> {
+    await this.keyturn.close()
+    await this.fleet.close()
+  }
+
+  async #adopt(server: PostgresServer, webhookPort: number): Promise<void> {
+    const { fleet, keyturn } = this
+    const url = `http://127.0.0.1:${webhookPort}/`
+    const web = { kind: 'webhook', required: true, url, plaintext: true, allow: ['127.0.0.0/8'], keys: [key] }
+    const jwks = { content: 'public-set', of: 'gcp:signing', at: 'gcp:signing-public' }
+    const texts = {
+      'pg-admin': loginAt(server, 'keyturn_admin', adminPassword),
+      config: JSON.stringify({ consumers: { web }, companions: { jwks } }),
+      'signing-public': '{}',
+      db: loginAt(server, 'app_a', firstPassword),
+      'api-key': firstKey,
+      signing: '{}',
+    }
+    for (const [id, text] of Object.entries(texts)) {
+      await keyturn.ok(['put', `gcp:${id}`], { stdin: text })
+      // The first values are as old as it takes to be due in an hour.
+      if (id === 'db' || id === 'api-key')
+        for (const version of fleet.secret(id).versions) Object.assign(version, { createdAt: Date.now() - 30 * dayMs + hourMs })
+    }
+    for (const [id, words] of Object.entries(policies)) {
+      fleet.secret(id).topics = [eventsTopic]
+      await keyturn.ok(['adopt', `gcp:${id}`, ...words])
+    }
+    await keyturn.ok(['rotate', 'gcp:signing']) // fills it
+    fleet.double.onMessage = fleet.pubsub.take
+    fleet.double.calls.length = 0
+  }
+
+  now = (): number => Date.now() + this.fleet.project.aheadMs
+  function(name: FunctionName): Deployed {
+    const found = this.functions.get(name)
+    if (found === undefined) throw new Error(`${name} does not run.`)
+    return found
+  }
+
+  /** So much time passes; then everybody who calls functions does: the service's notices, the scheduler, the queue. */
+  async pass(ms: number): Promise<void> {
+    const { project, double } = this.fleet
+    project.aheadMs += ms
+    await Promise.all([...this.functions.values()].map((one) => one.setAhead(project.aheadMs)))
+    project.workIsAt(this.function('work').url)
+    double.tick()
+    await this.#deliver()
+    this.answers.push(JSON.stringify(await this.function('sweep').post('')))
+    for (let turn = 0; turn < 5; turn++) {
+      await this.#deliver()
+      if ((await project.tasks.dispatch()).length === 0) return
+    }
+  }
+  async #deliver(): Promise<void> {
+    await this.fleet.pubsub.settled()
+    await this.#forwarder.drain()
+  }
+
+  /** Asks as a person does, by the function `invoke`. */
+  async ask(body: object): Promise<Readonly<Record<string, unknown>>> {
+    const { status, text } = await this.function('invoke').post(body)
+    this.answers.push(text)
+    if (status !== 200) throw new Error(`invoke answered ${status}: ${text}`)
+    return JSON.parse(text) as Readonly<Record<string, unknown>>
+  }
+
+  /** What a reader of the newest version, or of the one that is named, gets. Throws what the service refuses. */
+  read(id: string, version = 'latest'): string {
+    const { payload } = this.fleet.double.do('AccessSecretVersion', { name: `projects/p/secrets/${id}/versions/${version}` })
+    return Buffer.from(payload?.data ?? '').toString()
+  }
+}
+
+const variables = (name: FunctionName): Readonly<Record<string, string>> =>
+  name === 'jwks' ? { KEYTURN_JWKS: 'gcp:signing-public' } : { KEYTURN_CONFIG: 'gcp:config' }
+
+const loginAt = (server: PostgresServer, username: string, password: string): string =>
+  JSON.stringify({ engine: 'postgres', host: '127.0.0.1', port: server.port, username, password, dbname: 'postgres', sslmode: 'disable' })
