@@ -2,23 +2,25 @@ import { GoogleAuth } from 'google-auth-library'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import { SecretText } from '../core/secret-text.js'
 
-const scopes = ['https://www.googleapis.com/auth/cloud-platform']
+const cloudPlatform = ['https://www.googleapis.com/auth/cloud-platform']
 
 /**
- * The platform's own credentials, found at the first call and kept for the next ones. Google's library renews the token in time. `resource`:
- * projects/P/…, which errors name.
+ * The platform's own credentials, found at the first call and kept for the next ones. Google's library renews the token in time. `resource`: what errors name,
+ * mostly projects/P/….
  */
 export class Credentials {
   readonly #resource: string
+  readonly #scopes: readonly string[]
   #auth: GoogleAuth | undefined
-  constructor(resource: string) {
+  constructor(resource: string, { scopes = cloudPlatform }: { readonly scopes?: readonly string[] } = {}) {
     this.#resource = resource
+    this.#scopes = scopes
   }
 
   /** denied where there are none or they were refused; unavailable where no answer came, also when the signal fires. */
   async token(signal: AbortSignal): Promise<SecretText> {
-    const projectId = this.#resource.split('/')[1] ?? '' // the library would look for one, although a token needs none
-    this.#auth ??= new GoogleAuth({ scopes, projectId })
+    const projectId = this.#resource.split('/')[1] ?? 'none' // the library would look for one, although a token needs none
+    this.#auth ??= new GoogleAuth({ scopes: [...this.#scopes], projectId })
     try {
       const token = await before(signal, this.#auth.getAccessToken())
       if (!token) throw new Error('There is no token in the answer.')

@@ -2,6 +2,7 @@ import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Access, fileToken, readText } from './files.js'
+import { platformTokens } from './platform-token.js'
 import type { ClusterSettings } from './settings.js'
 
 /** The folder in which every pod finds its account: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
@@ -15,12 +16,17 @@ export async function accessOf(cluster: string, settings: ClusterSettings, now: 
     return fromKubeconfig(cluster, settings.kubeconfig, settings.context, now)
   }
   if (settings.inCluster) return inCluster(cluster, now, process.env, accountFolder)
-  const { server = '', ca, token = '', tokenFile } = settings
-  return {
-    server,
-    ...optional('ca', ca),
-    token: tokenFile === undefined ? async () => new SecretText(token) : fileToken(cluster, tokenFile, now),
-  }
+  const { server = '', ca } = settings
+  return { server, ...optional('ca', ca), token: await tokenOf(cluster, settings, now) }
+}
+
+async function tokenOf(
+  cluster: string,
+  { auth, token = '', tokenFile }: ClusterSettings,
+  now: () => number,
+): Promise<() => Promise<SecretText>> {
+  if (auth !== undefined) return (await platformTokens[auth]())(cluster)
+  return tokenFile === undefined ? async () => new SecretText(token) : fileToken(cluster, tokenFile, now)
 }
 
 /** The access that a pod finds in its environment and its folder. */

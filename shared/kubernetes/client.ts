@@ -151,7 +151,9 @@ export class Client {
         'denied',
         path,
         'was refused (401): the token is not valid',
-        'Renew the token of this cluster, or correct tokenFile.',
+        this.#settings.auth === undefined
+          ? 'Renew the token of this cluster, or correct tokenFile.'
+          : 'Check that the server is one that takes the tokens of this platform.',
       )
     }
     if (status === 403)

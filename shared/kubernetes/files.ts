@@ -18,6 +18,9 @@ export interface Access {
   token?(): Promise<SecretText>
 }
 
+/** Makes what gives the token of each call, and renews it in time. */
+export type PlatformToken = (cluster: string) => () => Promise<SecretText>
+
 /** A token from a file. It is read again when it is a minute old, because whatever mounts the file renews it. */
 export function fileToken(cluster: string, file: string, now: () => number): () => Promise<SecretText> {
   let known: { readonly token: SecretText; readonly at: number } | undefined

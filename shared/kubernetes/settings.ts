@@ -6,6 +6,10 @@ export const label = v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-
 export const objectName = v.pipe(v.string(), v.regex(/^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/, 'must be a name of a-z 0-9 - .'))
 const pem = v.pipe(v.string(), v.regex(/-----BEGIN CERTIFICATE-----/, 'must be a certificate in PEM'))
 
+/** Whose own credentials can be the access to a cluster. */
+export const platforms = ['google'] as const
+export type ClusterPlatform = (typeof platforms)[number]
+
 /** One API server, and as whom we call it. The CA is the cluster's own; without one Node's list is used. */
 export const clusterSettings = v.pipe(
   v.strictObject({
@@ -26,10 +30,12 @@ export const clusterSettings = v.pipe(
     /** Read again when it is a minute old, because whatever mounts a bound token renews it. */
     tokenFile: v.optional(v.pipe(v.string(), v.nonEmpty())),
     token: v.optional(v.pipe(v.string(), v.nonEmpty())),
+    /** google: calls of GKE are made as the account of the platform, with its own access tokens. */
+    auth: v.optional(v.picklist(platforms)),
     /** Calls are made as this account, with tokens for an hour. The access above requests them (TokenRequest). */
     serviceAccount: v.optional(v.pipe(v.string(), v.regex(/^[-a-z0-9]{1,63}\/[-.a-z0-9]{1,253}$/, 'must be namespace/name'))),
   }),
-  v.check((all) => isOneWay(all), 'must have one way in: "inCluster": true, a kubeconfig, or server and one of tokenFile and token'),
+  v.check((all) => isOneWay(all), 'must have one way in: "inCluster": true, a kubeconfig, or server and one of tokenFile, token and auth'),
 )
 function isOneWay(all: {
   readonly inCluster: boolean
@@ -39,13 +45,14 @@ function isOneWay(all: {
   readonly ca?: string | undefined
   readonly token?: string | undefined
   readonly tokenFile?: string | undefined
+  readonly auth?: string | undefined
 }): boolean {
-  const { inCluster, kubeconfig, context, server, ca, token, tokenFile } = all
-  const direct = [server, ca, token, tokenFile].some((one) => one !== undefined)
+  const { inCluster, kubeconfig, context, server, ca, token, tokenFile, auth } = all
+  const ways = [token, tokenFile, auth].filter((one) => one !== undefined)
+  const direct = ways.length > 0 || server !== undefined || ca !== undefined
   if (inCluster) return !direct && kubeconfig === undefined && context === undefined
   if (kubeconfig !== undefined) return !direct
-  const hasOneToken = (token === undefined) !== (tokenFile === undefined)
-  return context === undefined && server !== undefined && hasOneToken
+  return context === undefined && server !== undefined && ways.length === 1
 }
 /** How an API server is reached: the cluster around us, a kubeconfig, or a server with one token. */
 export type ClusterSettings = v.InferOutput<typeof clusterSettings>

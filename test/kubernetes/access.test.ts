@@ -9,6 +9,7 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import { stores } from '../../shared/stores/registry.js'
 import { FakeEnv } from '../harness/fake-env.js'
+import { GoogleMachine } from '../harness/gcp-machine.js'
 import type { KubeApi } from '../harness/kube/api.js'
 import { installOperatorKinds } from '../harness/kube/crd.js'
 import { Kubelet } from '../harness/kube/kubelet.js'
@@ -31,14 +32,17 @@ const plurals: Readonly<Record<string, string>> = {
   CronJob: 'apis/batch/v1/namespaces/shop/cronjobs',
 }
 
+/** What the API server of the test takes for an access token of Google. */
+const googleToken = 'ya29.the-account-of-a-function-0123456789'
+
 suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it }) => {
   let server: KubeServer
   let keyturn: KubeApi
   before(async () => {
-    server = await KubeServer.start()
+    server = await KubeServer.start({ [googleToken]: 'keyturn-work@shop-project.iam.gserviceaccount.com' })
     await installOperatorKinds(server.api, 'v1')
     await server.makeNamespace('shop')
-    for (const file of ['access', 'policy', 'cluster-wide', 'example']) await apply(file)
+    for (const file of ['access', 'policy', 'cluster-wide', 'gke', 'example']) await apply(file)
     const whole = {
       apiVersion: 'external-secrets.io/v1',
       kind: 'ClusterExternalSecret',
@@ -173,6 +177,21 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
     const consumer = consumerHere()
     const env = new FakeEnv('access', Date.now())
     assert.deepEqual(await create().preflight(consumer, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
+  })
+
+  it('lets the account of a function of Google Cloud ask for tokens of that account, and for nothing else', async () => {
+    const machine = await GoogleMachine.open()
+    machine.metadata.token = googleToken
+    const google = { inCluster: false, server: server.api.server, ca: server.ca, auth: 'google', serviceAccount: 'shop/keyturn' }
+    const env = new FakeEnv('google', Date.now())
+    const context = { env, deadline: env.time + 60_000 }
+    assert.deepEqual(await create().preflight(consumerHere({ access: google }), context), { verdict: 'ok' })
+    const alone = server.api.as(googleToken)
+    for (const path of ['/api/v1/namespaces/shop/secrets/db', '/api/v1/namespaces/shop/pods', deployment, externalSecret])
+      assert.equal((await alone.call('GET', path)).status, 403, path)
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } }
+    assert.equal((await alone.call('POST', '/api/v1/namespaces/shop/serviceaccounts/default/token', body)).status, 403)
+    await machine.close()
   })
 
   let published = 1
