@@ -1,11 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rm, symlink } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { checkout, run, unpacked } from './aws-package.js'
-import { freePort } from './postgres-server.js'
 import { repository } from './repository.js'
 
 export const functionNames = ['rotate', 'sweep', 'work', 'invoke', 'jwks'] as const
@@ -65,37 +62,32 @@ export interface Ended {
 export class Deployed {
   readonly #child: ChildProcess
   readonly #ended: Promise<Ended>
-  readonly #port: number
-  readonly url: string
+  /** Where it is called; empty until it listens. */
+  url = ''
   /** What it has written until now, to both streams. */
   log = ''
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess) {
     this.#child = child
     this.#ended = once(child, 'close').then(([code, signal]) => ({ code, signal }))
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (this.log += text))
-    this.#port = port
-    this.url = `http://127.0.0.1:${port}`
   }
   /** `folder` is where its archive is unpacked. Has no variable but `env`, PATH, HOME and what the platform sets. */
   static async start(folder: string, name: FunctionName, env: Variables): Promise<Deployed> {
     const main = join(folder, 'node_modules/@google-cloud/functions-framework/build/src/main.js')
     const loaded = ['gcp-redirect.cjs', 'gcp-clock.cjs'].flatMap((file) => ['--require', join(repository, 'test/harness', file)])
-    const port = await freePort()
     // As the platform starts a function that has no trigger of its own: what the function registers itself as wins.
-    const words = [...loaded, main, `--target=${name}`, '--signature-type=http', `--port=${port}`]
+    const words = [...loaded, main, `--target=${name}`, '--signature-type=http', '--port=0']
     const given = { PATH: process.env.PATH ?? '', HOME: folder, NODE_ENV: 'production', ...env }
     const child = spawn(process.execPath, words, { cwd: folder, env: given, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
-    const started = new Deployed(child, port)
+    const started = new Deployed(child)
     if (await started.#isUp()) return started
-    child.kill('SIGKILL')
-    throw new Error(`${name} did not start: ${await started.stop()}`)
+    throw new Error(`${name} did not start: ${started.log}`)
   }
+  /** It says its port when it listens there. */
   async #isUp(): Promise<boolean> {
-    for (let wait = 0; wait < 400 && !this.#isOver; wait++) {
-      await delay(50)
-      if (await listens(this.#port)) return true
-    }
-    return false
+    const port = await Promise.race([once(this.#child, 'message').then(([said]: unknown[]) => said), this.#ended])
+    if (typeof port === 'number') this.url = `http://127.0.0.1:${port}`
+    return this.url !== ''
   }
   get #isOver(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null
@@ -129,16 +121,4 @@ export class Deployed {
     await this.signal()
     return this.log
   }
-}
-
-/** Whether a connection can be made: no request, which a function would answer and log. */
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const end = (is: boolean) => {
-      socket.destroy()
-      resolve(is)
-    }
-    socket.once('connect', () => end(true)).once('error', () => end(false))
-  })
 }
