@@ -169,8 +169,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'shared/lifecycle/retirement/gate.ts',
-        from: '    told.push(await askNow(tools, change, consumer, state.journal?.seen?.[consumer.key], consumers))',
-        to: "    told.push({ consumer, evidence: 'as noted', seen: state.journal?.seen?.[consumer.key] ?? { version: current.id, phase: 'drained', at: 0 } })",
+        from: '    else told.push(await askNow(tools, change, consumer, before, consumers))',
+        to: "    else told.push({ consumer, evidence: 'as noted', seen: before ?? { version: current.id, phase: 'drained', at: 0 } })",
       },
     ],
     tests: ['lifecycle/after-mutants.test.ts', 'lifecycle/traces-after.test.ts'],

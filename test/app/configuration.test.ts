@@ -35,7 +35,11 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   ['an unknown kind', { consumers: { a: { kind: 'pigeon' } } }, /consumers\.a\.kind/],
   ['a log that is required', { consumers: { a: { kind: 'log', required: true } } }, /cannot be required/],
   ['a webhook without keys', { consumers: { a: { kind: 'webhook', url: 'https://x.example/' } } }, /consumers\.a\.keys is missing/],
-  ['a consumer without a kind', { consumers: { a: {} } }, /a\.kind is missing; it must be one of kubernetes, log, manual, pubsub, webhook\./],
+  [
+    'a consumer without a kind',
+    { consumers: { a: {} } },
+    /a\.kind is missing; it must be one of kubernetes, log, manual, pubsub, webhook\./,
+  ],
   ['a kind of no notifier', { consumers: { a: { kind: 7 } } }, /a\.kind must be one of kubernetes, log, manual, pubsub, webhook\./],
   ['an empty cluster name', inCluster({ cluster: '' }), /a\.cluster must be a text that is not empty/],
   ['a consumer of two missing fields', { consumers: { a: { kind: 'kubernetes' } } }, /a\.cluster is missing; .*a\.namespace is missing/],

@@ -129,7 +129,9 @@ suite('functions of Google Cloud that are told to end at random moments', skip, 
     assert.equal(published().length, 1 + notices, 'one version for each notice')
     assert.deepEqual(untested, [])
     assert.ok(await works(published().at(-1) ?? ''))
-    assert.deepEqual(await look(), { secrets: 1, sent: 0, failed: 0, complete: true }, 'nothing is left to do')
+    const { oldestSeconds: _, ...looked } = (await look()) as Readonly<Record<string, unknown>>
+    const still = { stuck: 0, held: 0, overdue: 0 }
+    assert.deepEqual(looked, { secrets: 1, sent: 0, failed: 0, ...still, complete: true }, 'nothing is left to do')
     const ended = (await Promise.all([rotate, work, sweep].map((one) => one.ends()))).flat()
     assert.deepEqual(
       ended.filter(({ code, signal }) => code !== 0 || signal !== null),

@@ -8,7 +8,7 @@ import { mustReckon } from '../decide/reckoned.js'
 import { frozenNow } from '../rotation/facts.js'
 import type { Deps } from '../secret/deps.js'
 import { opened } from '../secret/open.js'
-import { isCheckDue, isStartDue } from '../secret/schedule.js'
+import { isCheckDue, isHourOf, isStartDue } from '../secret/schedule.js'
 import { mayStart, type Setup, type Tools } from '../secret/setup.js'
 import { type Standing, standingOf, stoppedBy } from './standing.js'
 
@@ -62,14 +62,16 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Fle
   const now = deps.env.now()
   const { due: always, open } = dueAlways(deps, state)
   const { settings, rotator, configuration, companions } = setup
-  if (rotator === undefined || !mayStart({ deps }, state) || state.journal?.code !== undefined || state.placeLost) return always
-  const due = always.filter((action) => action !== 'retire' || mayEnd(state, setup, now))
+  if (rotator === undefined || state.journal?.code !== undefined || state.placeLost) return always
+  const { window: _, ...anyTime } = settings
+  const mayCheck = deps.journal && mayStart({ deps }, state) && frozenNow(anyTime, configuration, now) === undefined
+  const isDaily = isCheckDue(state, now) && (mayCheck || isHourOf(state.ref, now))
+  const due = always.filter((action) => action !== 'retire' || mayEnd(state, setup, isDaily))
+  if (!mayStart({ deps }, state)) return due
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
   if (due.includes('resume')) return due
   if (!open && isStartDue(state, setup, now)) due.push('start')
-  const { window: _, ...anyTime } = settings
-  const isFrozen = frozenNow(anyTime, configuration, now) !== undefined
-  if (deps.journal && isCheckDue(state, now) && !isFrozen) due.push('check')
+  if (mayCheck && isDaily) due.push('check')
   return due
 }
 
@@ -77,10 +79,10 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Fle
  * Whether a pass over the credentials that left may end one. Where nobody is named and the target cannot say who uses them, nothing would ever open the gate:
  * their entries stay until the next rotation, and are looked at once a day.
  */
-function mayEnd(state: SecretView, { rotator, consumers, unknownConsumers }: Setup, now: number): boolean {
+function mayEnd(state: SecretView, { rotator, consumers, unknownConsumers }: Setup, isDaily: boolean): boolean {
   const isAsked = consumers.length > 0 || unknownConsumers.length > 0 || rotator?.sessions !== undefined || rotator?.issuer !== undefined
   const isBegun = (state.journal?.retiring ?? []).some((entry) => entry.state !== 'undeclared')
-  return isAsked || isBegun || isCheckDue(state, now)
+  return isAsked || isBegun || isDaily
 }
 
 /**

@@ -32,11 +32,11 @@ export class KnownSetups {
   }
 }
 
-const keyOf = ({ policy }: SecretView): string => JSON.stringify(policy)
+/** The schedule of a type is for what one of our rotations has published. */
+const keyOf = ({ policy, current }: SecretView): string => `${current?.ours === undefined ? 'theirs' : 'ours'} ${JSON.stringify(policy)}`
 
 /**
- * Whether nothing but the policy decides: the policy names the rotator, no part has a schedule of its own, and the schedule of the type does not depend on who
- * published.
+ * Whether nothing but the policy, and who published, decides: the policy names the rotator, and no part has a schedule of its own.
  */
-const isByPolicy = ({ policy, current, drivenBy }: SecretView, { schedules }: Setup): boolean =>
-  policy[`${prefix}rotator`] !== undefined && schedules === undefined && current?.ours === undefined && drivenBy === 'engine'
+const isByPolicy = ({ policy, drivenBy }: SecretView, { schedules }: Setup): boolean =>
+  policy[`${prefix}rotator`] !== undefined && schedules === undefined && drivenBy === 'engine'

@@ -4,7 +4,7 @@ import type { Code } from '../../core/ports/errors.js'
 import type { Queue, Work } from '../../core/ports/queue.js'
 import type { Listed, SecretView } from '../../core/ports/store.js'
 import type { Deps } from '../secret/deps.js'
-import { isCheckDue } from '../secret/schedule.js'
+import { isCheckDue, isHourOf } from '../secret/schedule.js'
 import { createTools, type Setup, type Tools } from '../secret/setup.js'
 import { judge, judgeBy, judgeStopped } from './due.js'
 import { KnownSetups } from './known-setups.js'
@@ -45,18 +45,33 @@ export async function* look(deps: Deps, queue: Queue): AsyncIterable<Looked> {
     if (unread.length > 0) yield* unread.splice(0)
     if (deps.env.cancelled.aborted) return
     const noted = quietView(one, listed)
-    const setup = noted && one.setups.of(noted)
     // Most secrets of a large fleet end here: a promise for each would cost more than all else that is done with it.
-    const standing = noted && setup && quietBy(one, noted, setup)
-    yield standing === undefined ? await lookAt(one, listed, noted) : { ref: listed.ref.shown, sent: 0, standing }
+    yield knownQuiet(one, noted) ?? (await lookAt(one, listed, noted))
   }
   yield* unread
 }
 
-/** What the journal of a listing shows, if that may be all there is. What somebody wrote past us shows only to who describes it: once a day, even while paused. */
+/**
+ * What the journal of a listing shows, if that may be all there is. What somebody wrote past us shows only to who describes it: by the daily check, and where
+ * that may not be made, because of a freeze, a pause or a person who has to look first, in one hour of the day.
+ */
 function quietView({ tools: { deps } }: Look, listed: Listed): SecretView | undefined {
   const noted = notedView(listed)
-  return noted !== undefined && isCheckDue(noted, deps.env.now()) ? undefined : noted
+  const now = deps.env.now()
+  return noted !== undefined && isCheckDue(noted, now) && isHourOf(noted.ref, now) ? undefined : noted
+}
+
+/** A secret for which nothing is due, as far as this look has read the setup of such a secret before. */
+function knownQuiet(one: Look, noted: SecretView | undefined): Looked | undefined {
+  if (noted === undefined) return undefined
+  const ref = noted.ref.shown
+  try {
+    const setup = one.setups.of(noted)
+    const standing = setup && quietBy(one, noted, setup)
+    return standing && { ref, sent: 0, standing }
+  } catch (cause) {
+    return failure(ref, cause)
+  }
 }
 
 /** How a secret stands for which nothing is due by its journal; undefined where something is. */

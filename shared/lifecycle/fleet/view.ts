@@ -1,3 +1,4 @@
+import { optional } from '../../core/optional.js'
 import { prefix } from '../../core/policy/index.js'
 import type { Listed, SecretStore, SecretView } from '../../core/ports/store.js'
 
@@ -18,7 +19,8 @@ export function notedView(listed: Listed): SecretView | undefined {
   const isSettled = rotation === undefined || rotation.published === announced
   if (!isSettled || unproven !== undefined || condemned.length > 0 || journal.sequence?.version !== announced) return undefined
   const publishedAt = journal.sequence.value
-  return { ...listed, journal, current: { id: announced, createdAt: publishedAt, hasValue: true }, publishedAt, loose: [] }
+  const current = { id: announced, createdAt: publishedAt, hasValue: true, ...optional('ours', rotation?.token) }
+  return { ...listed, journal, current, publishedAt, loose: [] }
 }
 
 const isEnough = (listed: Listed): listed is SecretView =>

@@ -108,3 +108,10 @@ export function isCheckDue({ journal, publishedAt, ref }: SecretView, now: numbe
   if (now - last < dayMs - checkJitterMs) return false // without the hash of its name
   return now >= last + dayMs - jitterMs(ref, checkJitterMs)
 }
+
+/**
+ * Whether the check that is due is also to be made up for by who cannot make it: in a freeze, a pause, or while a person has to look first, nothing notes that it
+ * was made. Each secret has an hour of the day for that.
+ */
+export const isHourOf = ({ store, key }: SecretRef, now: number): boolean =>
+  Math.floor(fractionOf(`${store}:${key}`) * 24) === Math.floor((now % dayMs) / hourMs)

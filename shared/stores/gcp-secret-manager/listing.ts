@@ -63,7 +63,7 @@ class Halves {
     if (secret !== undefined) return [this.#pairOf(secret, text)]
     this.#places.set(key, text)
     this.#bytes += bytesOf(key, text)
-    if (this.#bytes > this.#bytesMax) this.#forgetOldest()
+    while (this.#bytes > this.#bytesMax) this.#forgetOldest()
     return []
   }
 
