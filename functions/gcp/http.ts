@@ -32,6 +32,7 @@ export function postHandler(given: Given | undefined, act: (body: string, instan
 
 /** Statuses of what ended an invocation. 503 is delivered again by whoever called. */
 const statusOf = (code: Code): number => {
+  if (code === 'denied') return 403
   if (code === 'bad_event') return 400
   if (code === 'not_found') return 404
   if (['locked', 'held', 'conflict', 'token_spent'].includes(code)) return 409
@@ -57,7 +58,7 @@ async function answerPost(
       answerError(cause, env()) // into the log
       const code = codeOf(cause) ?? 'internal'
       const next = cause instanceof RotationError ? { next: cause.next, ...(cause.field ? { field: cause.field } : {}) } : {}
-      send(response, { status: code === 'denied' && isPublic(request) ? 403 : statusOf(code), body: { code, ...next } })
+      send(response, { status: statusOf(code), body: { code, ...next } })
     }
   })
 }

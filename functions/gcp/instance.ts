@@ -43,7 +43,7 @@ export class Instance {
 
   /** Begins an invocation. bad_config lists every wrong setting. */
   begin(): Invoked {
-    const environment = this.#environment
+    const environment = this.environment
     const { app, queue } = this.#kept()
     const { store, env } = app
     const holder = `gcp-${environment.K_REVISION ?? 'local'}-${Buffer.from(env.random(6)).toString('hex')}-${++this.#count}`
@@ -57,11 +57,11 @@ export class Instance {
     }
   }
 
-  get #environment(): Environment {
+  get environment(): Environment {
     return this.#given.environment ?? process.env
   }
   #kept(): Opened {
-    this.#opened ??= openInstance(this.#given, this.#environment)
+    this.#opened ??= openInstance(this.#given, this.environment)
     return this.#opened
   }
 }

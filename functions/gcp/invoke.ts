@@ -1,5 +1,5 @@
 import { type HttpFunction, http } from '@google-cloud/functions-framework'
-import { answerAsked, readAsked } from '../../shared/app/asked.js'
+import { answerAsked, assertAction, readActions, readAsked } from '../../shared/app/asked.js'
 import { postHandler } from './http.js'
 import type { Given } from './opened.js'
 
@@ -7,6 +7,7 @@ import type { Given } from './opened.js'
 export const createHandler = (given?: Given): HttpFunction =>
   postHandler(given, async (body, instance) => {
     const asked = readAsked(body)
+    assertAction(asked, readActions(instance.environment.KEYTURN_ACTIONS))
     return { status: 200, body: await answerAsked(instance.begin().deps, asked) }
   })
 

@@ -1,6 +1,19 @@
 import { roles } from '../../shared/stores/gcp-secret-manager/permissions/grants.js'
 import type { Needs } from './needs/form.js'
-import { access, announcing, deadLetters, describing, named, own, publishing, queueVariables, sending, settings } from './needs/parts.js'
+import {
+  access,
+  announcing,
+  asked,
+  describing,
+  named,
+  own,
+  publishing,
+  queueVariables,
+  reading,
+  sending,
+  settings,
+  working,
+} from './needs/parts.js'
 
 /** What each function needs of the project, and nothing else. Terraform's module and its test, and the tests of the functions, are compared with this. */
 export const needs = {
@@ -12,10 +25,8 @@ export const needs = {
       // It retires nothing, so that it disables and destroys no version of the secret; a staged value that was published is disabled.
       secret: publishing,
       place: [...publishing, ...named('versions.disable')],
-      administrator: access,
-      configuration: access,
-      ...sending,
-      ...deadLetters,
+      ...reading,
+      ...working,
       ...own,
     },
     secondsMax: 600, // the longest acknowledgement deadline
@@ -24,7 +35,6 @@ export const needs = {
     calledBy: 'scheduler',
     required: ['GOOGLE_CLOUD_PROJECT', 'KEYTURN_SERVICE', ...queueVariables],
     optional: settings,
-    // It looks, and writes nothing.
     grants: { secret: describing, place: describing, configuration: access, project: roles.list.permissions, ...sending, ...own },
     secondsMax: 1800, // the longest attempt of a job
   },
@@ -35,11 +45,9 @@ export const needs = {
     grants: {
       secret: roles.secret.permissions,
       place: roles.place.permissions,
-      administrator: access,
-      configuration: access,
+      ...reading,
       ...announcing,
-      ...sending,
-      ...deadLetters,
+      ...working,
       ...own,
     },
     destroysLater: roles.secretDestroysLater.permissions,
@@ -48,13 +56,12 @@ export const needs = {
   invoke: {
     calledBy: 'people',
     required: ['GOOGLE_CLOUD_PROJECT', 'KEYTURN_SERVICE'],
-    optional: settings,
+    optional: asked,
     // It answers who asked, and sends nothing.
     grants: {
       secret: roles.secret.permissions,
       place: roles.place.permissions,
-      administrator: access,
-      configuration: access,
+      ...reading,
       ...announcing,
       ...own,
     },

@@ -11,23 +11,24 @@ const minuteMs = 60_000
 const heldMs = { private: 60 * minuteMs, public: minuteMs, unknown: 5 * minuteMs }
 
 /**
- * Refuses to run where everybody may call this function. It asks at the first invocation of an instance, and again when the answer is old. What cannot be
- * asked is logged, and stops nothing: each call without a token is refused besides.
+ * Refuses to run where everybody may call this function, and where nobody could ever say. It asks at the first invocation of an instance, and again when the
+ * answer is old. What cannot be asked then is logged, and what was found before still holds.
  */
 export class PrivateCheck {
   readonly #env: Env
   readonly #whyPublic: WhyPublic
   #until = 0
-  #why: string | undefined
+  /** undefined: nothing was ever found; null: it is private. */
+  #why: string | null | undefined
   constructor(env: Env, whyPublic: WhyPublic) {
     this.#env = env
     this.#whyPublic = whyPublic
   }
 
-  /** denied where everybody may call it. */
+  /** denied where everybody may call it, or where this may not be asked; unavailable where it cannot be asked yet. */
   async assert(): Promise<void> {
     if (this.#env.now() >= this.#until) await this.#ask()
-    if (this.#why === undefined) return
+    if (this.#why === null || this.#why === undefined) return
     throw new RotationError('denied', `Everybody may call this function: ${this.#why}.`, {
       next: 'Remove allUsers and allAuthenticatedUsers from its IAM policy, and grant roles/run.invoker to its caller alone.',
     })
@@ -36,20 +37,20 @@ export class PrivateCheck {
   async #ask(): Promise<void> {
     const env = this.#env
     try {
-      this.#why = await this.#whyPublic()
-      this.#until = env.now() + (this.#why === undefined ? heldMs.private : heldMs.public)
+      this.#why = (await this.#whyPublic()) ?? null
+      this.#until = env.now() + (this.#why === null ? heldMs.private : heldMs.public)
     } catch (cause) {
-      if (!(cause instanceof RotationError)) throw cause
+      if (!(cause instanceof RotationError) || this.#why === undefined) throw cause
       env.log('public_unchecked', { code: cause.code, why: cause.message, next: cause.next })
       this.#until = env.now() + heldMs.unknown // what was found before still holds
     }
   }
 }
 
-/** The check of the service that KEYTURN_SERVICE names; undefined where it is not set. bad_config. */
-export function privateCheckFrom({ KEYTURN_SERVICE: name }: Environment, env: Env): PrivateCheck | undefined {
-  if (!name) return undefined
-  if (!runServiceForm.test(name)) {
+/** The check of the service that KEYTURN_SERVICE names; undefined where this does not run as a service. bad_config. */
+export function privateCheckFrom({ KEYTURN_SERVICE: name, K_SERVICE: running }: Environment, env: Env): PrivateCheck | undefined {
+  if (!name && !running) return undefined
+  if (!name || !runServiceForm.test(name)) {
     throw new RotationError('bad_config', 'KEYTURN_SERVICE must be projects/PROJECT/locations/LOCATION/services/SERVICE.', {
       field: 'KEYTURN_SERVICE',
       next: "Correct the function's environment.",

@@ -5,6 +5,7 @@ import { optional } from '../core/optional.js'
 import { consumerPhases, type VersionId } from '../core/ports/words.js'
 import { announce } from '../lifecycle/consumers/announce.js'
 import { answersOf } from '../lifecycle/consumers/answers.js'
+import { preflightPass } from '../lifecycle/consumers/preflight.js'
 import { noteSeen } from '../lifecycle/consumers/seen.js'
 import { statusOf } from '../lifecycle/fleet/status.js'
 import { retirePass } from '../lifecycle/retirement/retire.js'
@@ -40,6 +41,27 @@ export type Asked = v.InferOutput<typeof form>
 
 /** The members of all requests. A name that is none of them is the caller's own text, which nobody repeats. */
 const members = [...new Set(form.options.flatMap(({ entries }) => Object.keys(entries)))]
+
+/** Reads which actions a deployment is for, by name and separated by spaces; undefined: all of them. bad_config. */
+export function readActions(text: string | undefined): readonly string[] | undefined {
+  if (!text) return undefined
+  const named = text.split(/[\s,]+/).filter((name) => name !== '')
+  const unknown = named.filter((name) => !form.options.some(({ entries }) => entries.action.literal === name))
+  if (unknown.length === 0) return named
+  throw new RotationError('bad_config', `KEYTURN_ACTIONS names what is no action (${unknown.length}).`, {
+    field: 'KEYTURN_ACTIONS',
+    next: 'Use rotate, verify, retire, status, seen and receipt.',
+  })
+}
+
+/** Refuses what a deployment is not for: who may call it may do everything that it is for. denied. */
+export function assertAction({ action }: Asked, actions: readonly string[] | undefined): void {
+  if (actions === undefined || actions.includes(action)) return
+  throw new RotationError('denied', `This function is not for the action ${action}.`, {
+    field: 'action',
+    next: `It is for ${actions.join(', ')} (KEYTURN_ACTIONS). Call the one that operators have.`,
+  })
+}
 
 /** Reads a request of `{action, ref, …}`. bad_event with the field, where it is one of ours. */
 export function readAsked(body: string): Asked {
@@ -83,7 +105,9 @@ async function rotateAsked(deps: Deps, { ref, emergency, reason }: Extract<Asked
     throw new RotationError('bad_event', 'An emergency needs a reason, which is recorded.', { field: 'reason', next: 'Send a reason.' })
   }
   const kind = emergency ? 'emergency' : 'rotate'
-  const result = await rotate(deps, { kind, ref, at: deps.env.now(), ...optional('reason', reason) })
+  // As before a rotation that a look starts. An emergency does not wait for anybody.
+  const checked = emergency ? [] : await preflightPass(deps, ref)
+  const result = await rotate({ ...deps, checked }, { kind, ref, at: deps.env.now(), ...optional('reason', reason) })
   const { outcome: announcement } = await announce(deps, result.ref.shown)
   return {
     ref: result.ref.shown,

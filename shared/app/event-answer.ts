@@ -3,36 +3,63 @@ import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import { answerError } from './function-log.js'
 
-/** What is delivered again: the store's own failures. */
+/** What of a rotation is delivered again: the store's own failures. */
 const again: readonly (Code | 'internal')[] = ['unavailable', 'throttled', 'ambiguous', 'conflict', 'internal']
 
+/** What an event does, in the order in which it is done. */
+export interface EventSteps<Asked> {
+  /** bad_event for what nobody can read; undefined for what asks for nothing. */
+  read(): Promise<Asked | undefined>
+  bury(cause: unknown): Promise<void>
+  rotate(asked: Asked): Promise<void>
+  send(asked: Asked): Promise<void>
+}
+
 /**
- * Answers an event by its end. What the next look meets by itself ends it: a hold, a target, a person. What nobody can read is buried, and comes again where
- * that fails. Anything else is thrown as its code alone, because a framework puts the text of an error into its answer. A process that is asked to end has
- * not said what becomes of an event: it comes again.
+ * Answers an event by its end. What the next look meets by itself ends it: a hold, a target, a person. What nobody can read is buried. Whatever keeps this
+ * function itself from reading, burying or sending has it come again: no look knows of a version that somebody else added. It is thrown as its code alone,
+ * because a framework puts the text of an error into its answer. A process that is asked to end has not said what becomes of an event: it comes again.
  */
-export async function answerEvent(
-  env: () => Env | undefined,
-  act: () => Promise<void>,
-  bury: (cause: unknown) => Promise<void>,
-): Promise<void> {
+export async function answerEvent<Asked>(env: () => Env | undefined, steps: EventSteps<Asked>): Promise<void> {
+  let asked: Asked | undefined
+  try {
+    asked = await steps.read()
+  } catch (cause) {
+    const code = noted(cause, env)
+    if (code !== 'bad_event') throw bareError(code)
+    return or(
+      () => steps.bury(cause),
+      env,
+      () => true,
+    )
+  }
+  if (asked === undefined) return
+  const known = asked
+  await or(
+    () => steps.rotate(known),
+    env,
+    (code) => again.includes(code) || env()?.cancelled.aborted === true,
+  )
+  await or(
+    () => steps.send(known),
+    env,
+    () => true,
+  )
+}
+
+/** Acts; what it throws is logged, and thrown as its code alone where that comes again. */
+async function or(act: () => Promise<void>, env: () => Env | undefined, comesAgain: (code: Code | 'internal') => boolean): Promise<void> {
   try {
     await act()
   } catch (cause) {
-    answerError(cause, env()) // into the log
-    const code = codeOf(cause) ?? 'internal'
-    if (code === 'bad_event') return buryOrThrow(cause, env, bury)
-    if (again.includes(code) || env()?.cancelled.aborted === true) throw bareError(code)
+    const code = noted(cause, env)
+    if (comesAgain(code)) throw bareError(code)
   }
 }
 
-async function buryOrThrow(cause: unknown, env: () => Env | undefined, bury: (cause: unknown) => Promise<void>): Promise<void> {
-  try {
-    await bury(cause)
-  } catch (failed) {
-    answerError(failed, env()) // into the log
-    throw bareError(codeOf(failed) ?? 'internal')
-  }
+function noted(cause: unknown, env: () => Env | undefined): Code | 'internal' {
+  answerError(cause, env()) // into the log
+  return codeOf(cause) ?? 'internal'
 }
 
 function bareError(code: string): Error {

@@ -1,4 +1,4 @@
-import { codeOf, RotationError } from '../core/errors.js'
+import { RotationError } from '../core/errors.js'
 import type { Callback, CheckCallback, Consumer } from '../core/ports/notifier.js'
 import { type Receipt, readReceipt } from '../core/receipt.js'
 import { noteSeen } from '../lifecycle/consumers/seen.js'
@@ -10,13 +10,14 @@ export type Reply = readonly [status: number, said: string]
 
 /**
  * Takes a receipt in JSON, signed as the notifier of its consumer wants it. It counts only if a key of the very consumer that it names has signed it.
- * Noting it twice changes nothing. Does not throw for what the sender did.
+ * Noting it twice changes nothing. It throws only what is a fault of this program.
  */
 export async function takeReceipt(depsOf: (ref: string) => Promise<Deps>, callback: Callback): Promise<Reply> {
   const receipt = readReceipt(callback.body)
   if (receipt?.ref === undefined || receipt.consumer === undefined) return [400, 'no receipt']
+  let deps: Deps | undefined
   try {
-    const deps = await depsOf(receipt.ref)
+    deps = await depsOf(receipt.ref)
     const consumer = (await deps.configuration()).consumers[receipt.consumer]
     const checked = await check(consumer, callback, deps)
     if ('why' in checked) {
@@ -25,7 +26,10 @@ export async function takeReceipt(depsOf: (ref: string) => Promise<Deps>, callba
     }
     return await note(deps, receipt, receipt.ref, receipt.consumer, checked.signedAt)
   } catch (cause) {
-    return codeOf(cause) === 'unavailable' ? [503, 'try again'] : [422, codeOf(cause) ?? 'internal']
+    if (!(cause instanceof RotationError)) throw cause
+    const { code, remedy, message } = cause
+    deps?.env.log('receipt_failed', { consumer: receipt.consumer, code, why: message })
+    return remedy === 'retry' || remedy === 'reread' ? [503, 'try again'] : [422, code]
   }
 }
 

@@ -23,7 +23,7 @@ export class RunService {
   readonly #url: string
   constructor({ env, name, endpoint }: RunServiceOptions) {
     this.#name = name
-    this.#client = new RestClient({ env, service: 'Cloud Run', resource: name })
+    this.#client = new RestClient({ env, service: 'Cloud Run', resource: name, timeoutMs: 4_000, repetitions: 0 }) // before any work: it must be quick
     this.#url = `${endpoint ?? 'https://run.googleapis.com'}/v2/${name}`
   }
 

@@ -137,7 +137,7 @@ describe('a message that nobody can read', () => {
   it('comes again where the letter cannot be put down', async () => {
     pubsub.answer = () => refusal(403, 'PERMISSION_DENIED')
     const work = await serve(ServedFunction.http(createWork(given())))
-    assert.equal((await work.post({ hello: canary })).status, 500)
+    assert.equal((await work.post({ hello: canary })).status, 403)
     const rotate = await serve(ServedFunction.events(createRotate(given())))
     const seen = await rotate.post({ hello: canary }, eventHeaders('e-1'))
     assert.deepEqual([seen.status, seen.text], [500, 'denied'])

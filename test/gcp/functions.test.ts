@@ -4,6 +4,7 @@ import { createHandler as createInvoke } from '../../functions/gcp/invoke.js'
 import { createHandler as createRotate } from '../../functions/gcp/rotate.js'
 import { createHandler as createSweep } from '../../functions/gcp/sweep.js'
 import { createHandler as createWork } from '../../functions/gcp/work.js'
+import { RotationError } from '../../shared/core/errors.js'
 import type { SecretRef } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { adopt } from '../../shared/lifecycle/secret/adopt.js'
@@ -224,6 +225,35 @@ describe('the functions of Google Cloud', () => {
     assert.deepEqual(JSON.parse(keep(await on('work').post(work)).text), { ends: 'over', code: 'target_auth' })
     world.double.fault = () => 'unavailable'
     assert.equal(keep(await on('work').post(work)).status, 503)
+  })
+
+  it('an event whose work the queue does not take comes again', async () => {
+    queue.fault = () => new RotationError('denied', 'no', { next: 'Grant it.' })
+    const added = { eventType: 'SECRET_VERSION_ADD', secretId: ref.key, versionId: `${ref.key}/versions/1` }
+    const seen = await event(added)
+    assert.deepEqual([seen.status, seen.text], [500, 'denied'])
+  })
+
+  it('a notice that can be read is no dead letter, whatever the rotation says of it', async () => {
+    await world.store.setPolicy(ref, { 'keyturn-admin': 'file:admin' })
+    assert.equal((await notice(world.env.time)).status, 204)
+    assert.ok(!lines.some((line) => line.includes('"dead_letter"')))
+  })
+
+  it('invoke does what its deployment is for, and nothing else', async () => {
+    const environment = { ...given().environment, KEYTURN_ACTIONS: 'receipt' }
+    const invoke = await ServedFunction.http(createInvoke({ ...given(), environment }))
+    for (const asked of [
+      { action: 'rotate', ref: ref.shown, emergency: true, reason: 'mine' },
+      { action: 'seen', ref: ref.shown, consumer: 'another' },
+      { action: 'status', ref: ref.shown },
+    ]) {
+      const seen = keep(await invoke.post(asked))
+      assert.deepEqual([seen.status, JSON.parse(seen.text).code], [403, 'denied'])
+    }
+    assert.equal(world.double.calls.length, 0)
+    assert.equal(JSON.parse(keep(await invoke.post({ action: 'receipt', body: '{}', headers: {} })).text).status, 400)
+    await invoke.close()
   })
 
   it('invoke needs no queue, and who sends says that it is missing', async () => {

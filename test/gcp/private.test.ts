@@ -95,11 +95,14 @@ describe('the check at the start of an instance', () => {
     env.time += 2 * minuteMs
     await assert.rejects(one.assert(), { code: 'denied' })
     assert.ok(env.lines.some((line) => JSON.stringify(line).includes('public_unchecked')))
-    await check().assert() // which knows nothing
+    await assert.rejects(check().assert(), { code: 'denied', message: /run\.services\.get is denied/ }) // which knows nothing yet
+    run.answer = () => refusal(503, 'UNAVAILABLE')
+    await assert.rejects(check().assert(), { code: 'unavailable' })
   })
 
   it('is for the service that the environment names', () => {
-    assert.equal(privateCheckFrom({}, env), undefined)
+    assert.equal(privateCheckFrom({}, env), undefined) // on another machine
+    assert.throws(() => privateCheckFrom({ K_SERVICE: 'keyturn-work' }, env), { code: 'bad_config', field: 'KEYTURN_SERVICE' })
     for (const wrong of ['keyturn-work', `${name}/x`, 'projects/p/services/s'])
       assert.throws(() => privateCheckFrom({ KEYTURN_SERVICE: wrong }, env), { code: 'bad_config', field: 'KEYTURN_SERVICE' })
   })
@@ -119,12 +122,13 @@ describe('a function that everybody may call', () => {
     for (const create of posts) {
       const served = await ServedFunction.http(create(given))
       const { status, text } = await served.post({ action: 'status', ref: 'gcp:db' })
-      assert.deepEqual([status, JSON.parse(text).code], [500, 'denied'])
+      assert.deepEqual([status, JSON.parse(text).code], [403, 'denied'])
       await served.close()
     }
     const rotate = await ServedFunction.events(createRotate(given))
     const attributes = { eventType: 'SECRET_ROTATE', secretId: 'projects/p/secrets/db', timestamp: '2026-01-01T00:00:00Z' }
-    assert.equal((await rotate.post(messageOf(attributes), eventHeaders('1'))).status, 204) // the next look starts what is due
+    const seen = await rotate.post(messageOf(attributes), eventHeaders('1')) // and comes again, until somebody has corrected it
+    assert.deepEqual([seen.status, seen.text], [500, 'denied'])
     await rotate.close()
     assert.equal(world.double.calls.length, 0)
     await world.close()

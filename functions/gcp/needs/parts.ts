@@ -8,6 +8,8 @@ export const publishing = [...describing, ...named('secrets.update', 'versions.a
 export const access = roles.access.permissions
 /** Variables that every function may have that acts on secrets. */
 export const settings = ['KEYTURN_CONFIG', 'KEYTURN_GCP_LOCATIONS'] as const
+/** And which actions it is for, of one that is asked. */
+export const asked = [...settings, 'KEYTURN_ACTIONS'] as const
 /** Its own service must be closed to everybody, which it looks up when it starts. KEYTURN_SERVICE names it. */
 export const own = { 'own service': ['run.services.get', 'run.services.getIamPolicy'] } as const
 /** Sending work. Who sends a task that carries an account's token must be allowed to act as it. */
@@ -15,7 +17,12 @@ export const sending = { queue: ['cloudtasks.tasks.create'], 'task account': ['i
 /** Where work is sent. */
 export const queueVariables = ['KEYTURN_QUEUE', 'KEYTURN_WORK_URL', 'KEYTURN_WORK_ACCOUNT'] as const
 /** What nobody can read is published there, without a word of it. */
-export const deadLetters = { 'dead letters': ['pubsub.topics.publish'] } as const
+const deadLetters = { 'dead letters': ['pubsub.topics.publish'] } as const
+
+/** Who works by messages. */
+export const working = { ...sending, ...deadLetters } as const
+/** Values of others that a rotation reads. */
+export const reading = { administrator: access, configuration: access } as const
 
 /** Who announces publishes to the topics of consumers, where there are any. */
 export const announcing = { 'consumer topics': ['pubsub.topics.publish'] } as const

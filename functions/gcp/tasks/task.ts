@@ -2,7 +2,7 @@ import { optional } from '../../../shared/core/optional.js'
 import type { Work } from '../../../shared/core/ports/queue.js'
 import type { TasksSettings } from './settings.js'
 
-/** The longest that the platform lets a function of this kind run, in which Cloud Tasks waits for its answer. */
+/** How long Cloud Tasks waits for an answer: as long as a lease may be. */
 const dispatchDeadline = '900s'
 
 /** The task that carries a piece of work, as the service takes it. */

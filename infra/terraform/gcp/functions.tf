@@ -47,7 +47,7 @@ resource "google_cloudfunctions2_function" "rotate" {
     ingress_settings                 = "ALLOW_INTERNAL_ONLY"
     timeout_seconds                  = 540
     available_memory                 = var.memory
-    max_instance_count               = var.max_instances
+    max_instance_count               = var.rate.at_once # a notice logs in, too
     max_instance_request_concurrency = 1
     vpc_connector                    = var.vpc_connector
     vpc_connector_egress_settings    = var.vpc_connector == null ? null : var.vpc_egress
