@@ -52,6 +52,7 @@ export class GoogleProject {
       grpc_proxy: proxy.url,
       GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: ca,
       NODE_EXTRA_CA_CERTS: ca,
+      GOOGLE_CLOUD_PROJECT: 'p', // as the deployment sets it; else Google's library asks gcloud, where that is installed
       GCE_METADATA_HOST: metadata.host,
       KEYTURN_QUEUE: queue,
       KEYTURN_WORK_URL: work,
