@@ -33,6 +33,7 @@ suite('functions of Google Cloud that are told to end at random moments', skip, 
   let forwarders: readonly Forwarder[]
   const untested: string[] = []
   let calls = 0
+  let looks = 0
   let moment: { readonly at: number; readonly come: () => void } | undefined
 
   before(async () => {
@@ -76,25 +77,37 @@ suite('functions of Google Cloud that are told to end at random moments', skip, 
 
   /** A look as often as the scheduler can call it, until it is stopped. */
   async function lookAround(isOver: () => boolean): Promise<void> {
-    while (!isOver()) {
+    for (; !isOver(); looks++) {
       await sweep.current.post({}).catch(() => undefined) // its process was told to end
       await delay(1500)
     }
   }
-  /** One notice after the other: each asks for a rotation, because it comes after the last publication. Resolves to how many there were. */
+  /** What the staging place says of the rotation; no value is in it. */
+  const journal = (): string => fleet.secret('db--pending').annotations.get('keyturn-state') ?? '{}'
+  /** Whether this version was published, and the rotation is over: the notice that comes while it ends finds a process that rotates, and asks for nothing. */
+  const isOverWith = (version: number): boolean => {
+    const { rotation } = JSON.parse(journal()) as { readonly rotation?: { readonly published?: string } }
+    return rotation?.published === String(version)
+  }
+  /** One notice after the other: each asks for a rotation, because it comes after the last one. Resolves to how many there were. */
   async function notify(isOver: () => boolean): Promise<number> {
     let notices = 0
-    while (!isOver()) {
-      if (published().length > notices) {
+    for (let since = looks; !isOver(); ) {
+      assert.ok(
+        looks - since < 100,
+        `after 100 looks notice ${notices} has no rotation that is over: ${published().length} versions, ${journal()}`,
+      )
+      if (notices === 0 || isOverWith(notices + 1)) {
         await fleet.notify('db')
         notices++
+        since = looks
       }
       await delay(100)
     }
     return notices
   }
-  async function endAgainAndAgain(): Promise<void> {
-    for (let n = 0; n < ends; n++) {
+  async function endAgainAndAgain(isOver: () => boolean): Promise<void> {
+    for (let n = 0; n < ends && !isOver(); n++) {
       await comes(callsUntil(n))
       const which = drawn('which', n)
       await (which < 0.5 ? rotate : which < 0.85 ? work : sweep).end()
@@ -115,11 +128,12 @@ suite('functions of Google Cloud that are told to end at random moments', skip, 
   it(`${ends} of them: one look and its work converge, and no value was ever current that does not log in`, async () => {
     for (const one of forwarders) one.start(150)
     fleet.project.tasks.run(150)
-    let isOver = false
-    const ending = endAgainAndAgain().finally(() => {
-      isOver = true
-    })
-    const [notices] = await Promise.all([notify(() => isOver), lookAround(() => isOver), ending])
+    let over = false
+    const isOver = () => over
+    const end = () => {
+      over = true // for all of them
+    }
+    const [notices] = await Promise.all([notify(isOver).finally(end), lookAround(isOver), endAgainAndAgain(isOver).finally(end)])
     for (const one of forwarders) await one.stop()
     for (const one of forwarders) await one.drain()
     await workOff()
