@@ -21,9 +21,12 @@ export async function untilOver<T>(act: () => Promise<T>): Promise<T> {
 function listen(): void {
   if (isListening) return
   isListening = true
-  process.removeAllListeners('SIGTERM')
-  process.on('SIGTERM', () => {
-    ending.abort()
-    if (running === 0) process.exit(0)
-  })
+  process.on('SIGTERM', end)
+  // After that one: while nobody listens, a signal that has come in this turn of the process would be lost.
+  for (const other of process.listeners('SIGTERM')) if (other !== end) process.removeListener('SIGTERM', other)
+}
+
+function end(): void {
+  ending.abort()
+  if (running === 0) process.exit(0)
 }
