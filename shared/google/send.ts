@@ -11,17 +11,18 @@ export interface Answer {
 
 const answerBytesMax = 65_536
 
-/** What one call sends: a GET without a body, or a POST of JSON. */
+/** What one call sends: a GET without a body, a POST of JSON, or a PUT of JSON where `method` says so. */
 export interface Asked {
   readonly url: URL
   readonly body?: string
+  readonly method?: 'PUT'
 }
 
 /** Sends it once, and follows no redirect. Rejects with the system's error where no answer comes, or when the signal fires. */
-export function sendOnce({ url, body }: Asked, token: SecretText, signal: AbortSignal): Promise<Answer> {
+export function sendOnce({ url, body, method: named }: Asked, token: SecretText, signal: AbortSignal): Promise<Answer> {
   const content = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
   const headers = { authorization: `Bearer ${token.reveal()}`, 'user-agent': 'keyturn', ...content }
-  const method = body === undefined ? 'GET' : 'POST'
+  const method = named ?? (body === undefined ? 'GET' : 'POST')
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'http:' ? httpRequest : httpsRequest
     const sent = send(url, { method, headers, signal }, (answer) => {
