@@ -27,12 +27,13 @@ export const status = (): Command =>
 
 /** Makes the object of `status --json` and `rotate --dry-run --json`: times in ISO 8601, `graceMs` in milliseconds, null for anything unknown. */
 export function statusJson(found: Status, now: number): { readonly [key: string]: Json | undefined } {
-  const { state, rotator, type, strategy, graceMs, next, nextAt, drift, consumers, announced, retiring } = found
+  const { state, rotator, type, proof, strategy, graceMs, next, nextAt, drift, consumers, announced, retiring } = found
   const rotation = state.journal?.rotation
   return {
     ref: state.ref.shown,
     rotator: rotator ?? null,
     type: type ?? null,
+    proof: proof ?? null,
     strategy: strategy ?? null,
     version: state.current?.id ?? null,
     previous: state.previous?.id ?? null,
@@ -136,13 +137,14 @@ function publishedText(state: Status['state'], now: number): string {
 }
 
 function statusLines(found: Status, now: number): readonly string[] {
-  const { state, rotator, type, strategy, next, nextAt, drift } = found
+  const { state, rotator, type, proof, strategy, next, nextAt, drift } = found
   const look = lookCode(state)
   const title = `${state.ref.shown}  ${rotator ?? 'no rotator'}${inBrackets([type])}`
   return [
     strategy === undefined ? title : `${title} · ${strategy}`,
     `current    ${state.current === undefined ? 'none' : `${state.current.id}, published ${publishedText(state, now)}`}`,
     ...(nextAt === undefined ? [] : [`schedule   due ${showTime(nextAt)}`]),
+    ...(proof === 'answer' ? ['proof      the answer of the interface that sets it; no login can try a value'] : []),
     ...(drift === undefined ? [] : [`           ${shownDrift(drift)}`, `           ${drift.next}`]),
     ...(state.previous ? [`previous   ${state.previous.id}`] : []),
     ...(state.pending ? [`pending    ${state.pending.id}`] : []),

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { codeOf, RotationError } from '../../shared/core/errors.js'
 import type { RotationRequest, Token } from '../../shared/core/ports/words.js'
+import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
 import { recover } from '../../shared/lifecycle/rotation/recover.js'
 import type { Disturbance } from '../../shared/stores/memory/others.js'
@@ -67,6 +68,8 @@ export interface Setting {
   readonly slow?: true
   /** Of the worlds that are open at the same time, which: each has a target and a seed of its own. */
   readonly lane?: number
+  /** No password can be tried: only the answer to setting a value proves it. */
+  readonly byAnswer?: true
   /** The target's own policy refuses this many values first. */
   readonly refuseFirst?: number
   close?(): Promise<void>
@@ -151,6 +154,7 @@ export async function runPlan(setting: Setting, plan: Plan, path: HappyPath): Pr
 async function openWorld(setting: Setting): Promise<{ world: World; token: Token }> {
   const world = await World.open(setting.rotator, setting.openStore, `world-${seedOf(setting)}`)
   world.target.refuseNext = setting.refuseFirst ?? 0
+  if (setting.byAnswer) world.tryNothing()
   const token = setting.serviceDriven ? await world.startNative() : ourToken
   return { world, token }
 }
@@ -215,6 +219,12 @@ async function personActs(world: World, setting: Setting, plan: Plan, path: Happ
       if (codeOf(cause) !== 'stuck') throw cause
     })
   if (!(await isStuck())) return
+  if (setting.byAnswer) {
+    await recovered() // which makes a lost staging place again, and gives no value up that no login can try
+    if (await isStuck()) await putByHand(world)
+    if (await isStuck()) broken.other.push('stuck after a put that sets the value')
+    return settle(world, setting, plan, token, broken)
+  }
   const isByHand = plan.trouble.startsWith('a person writes')
   if (isByHand && !mayBeStuck(setting, plan, path, 'contested'))
     broken.other.push('stuck, though nobody wrote between our look and our write')
@@ -226,6 +236,12 @@ async function personActs(world: World, setting: Setting, plan: Plan, path: Happ
     await recovered()
   }
   await settle(world, setting, plan, token, broken)
+}
+
+/** Where no login can tell what the target has, a person gives the value that is set. */
+async function putByHand(world: World): Promise<void> {
+  const value = { ...(JSON.parse(await world.currentText()) as object), password: 'given-by-hand-0123456789' }
+  await world.run(world.newProcess(), { kind: 'put' }, new SecretText(JSON.stringify(value)))
 }
 
 /** One invocation: undefined when it ended well, else its code. Anything but a crash or an error of ours is a bug. */

@@ -17,7 +17,7 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   adopt: ['ref', 'rotator', 'passwordAccepted', 'logsIn', 'expiresAt', 'rewrites', 'shared', 'stale', 'outlook', 'made'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
   status:
-    'ref rotator type strategy version previous publishedAt aheadMs nextAt drift pending open token leaseUntil code graceMs announced consumers retiring move rewrites shared stale outlook next'.split(
+    'ref rotator type proof strategy version previous publishedAt aheadMs nextAt drift pending open token leaseUntil code graceMs announced consumers retiring move rewrites shared stale outlook next'.split(
       ' ',
     ),
   rotate: 'ref outcome kind token version previous steps differences rewrote windowMs announced consumers'.split(' '),

@@ -1,3 +1,4 @@
+import type { AnyRotator } from '../../shared/core/ports/rotator.js'
 import type { RotationStarter, StepService } from '../../shared/core/ports/service.js'
 import type { SecretState, SecretStore, SecretStoreAdmin } from '../../shared/core/ports/store.js'
 import type { Policy, RotationRequest, SecretRef, Step, Token } from '../../shared/core/ports/words.js'
@@ -10,6 +11,7 @@ import { Proven, serve } from '../../shared/lifecycle/service/serve.js'
 import { loadNotifier } from '../../shared/notifiers/registry.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
+import { Answers, byAnswer } from './by-answer.js'
 import { FakeEnv } from './fake-env.js'
 import { currentProcess, effect, type FakeProcess, inProcess, startProcess } from './faults.js'
 
@@ -40,6 +42,8 @@ export class World {
   readonly rotator: MemoryClass
   configuration: Configuration = noConfiguration
   loadNotifier: Deps['loadNotifier'] = loadNotifier
+  /** What the target has said to have set; undefined where a login can try a value. */
+  answers: Answers | undefined
   /** How far the clock of every second process is ahead, the first one's included. */
   aheadMs = 0
   #processes = 0
@@ -117,7 +121,7 @@ export class World {
   deps(name: string): Deps {
     return {
       store: this.store,
-      loadRotator,
+      loadRotator: async (kind) => this.#provenSo(await loadRotator(kind)),
       infer: () => ({}),
       configuration: async () => this.configuration,
       loadNotifier: (kind) => this.loadNotifier(kind),
@@ -131,6 +135,14 @@ export class World {
       leaseMs: 15 * 60_000,
       shortGrace: true,
     }
+  }
+
+  #provenSo(rotator: AnyRotator): AnyRotator {
+    return this.answers === undefined ? rotator : byAnswer(rotator, this.answers)
+  }
+  /** From now on no password can be tried. */
+  tryNothing(): void {
+    this.answers = new Answers()
   }
 
   newProcess(faults: FakeProcess['faults'] = []): FakeProcess {

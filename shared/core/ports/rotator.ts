@@ -13,6 +13,12 @@ export type CredentialType = (typeof credentialTypes)[number]
 
 export type { PolicyKey } from './words.js'
 
+/**
+ * What shows that a value works. login: the target, whenever it is asked · answer: only what the interface that sets it answers to the change, because
+ * nobody here can log in. Then no value can be tried, and a value is proven by setting it.
+ */
+export type Proof = 'login' | 'answer'
+
 /** What a kind of credential can do. The lifecycle asks for these traits, and never which kind it is. */
 export interface RotatorTraits {
   /** A target accepts or refuses the credential. false: it is self-issued, so there is nothing to set, to ask or to end. */
@@ -23,6 +29,8 @@ export interface RotatorTraits {
   readonly propagates: boolean
   /** The target applies a value some time after it was asked to. A refusal then proves nothing against the value, however late it comes. */
   readonly asynchronous?: true
+  /** What proves a value; absent: a login. With `answer`, `accepted` is never asked, and `verify` and `login` try no password. */
+  proof?(policy: Policy): Proof
   /** Self-issued, and fits beside other credentials in one secret: what it keeps of older credentials is one note, or depends on the time. */
   readonly fitsBeside?: true
   /** How a rollback works: publish the previous value (it is still accepted), set it again, or not at all. */
@@ -93,10 +101,10 @@ export interface Usage {
  * connect, a limit is reached. `why` is the reason then.
  */
 export interface LoginSeen {
-  /** Proven by the protocol itself. Only this fact decides whether a value may be thrown away. */
-  readonly passwordAccepted: boolean
+  /** Proven by the protocol itself. Only this fact decides whether a value may be thrown away. null, like `logsIn`: no password can be tried. */
+  readonly passwordAccepted: boolean | null
   /** A session answered. Only this means that consumers can work with the credential. */
-  readonly logsIn: boolean
+  readonly logsIn: boolean | null
   /** Why there is no session, or what is known of a refusal. */
   readonly why?: RotationError
   /** The login of the secret that the target itself ends first, whatever its password. Absent: none has an end, or the target does not say. */
@@ -189,7 +197,8 @@ export interface Rotator<V> {
   readonly older?: Older<V>
   readonly publicHalf?: PublicHalf<V>
   /**
-   * Exactly one login, and one question to its session. Throws where not even the password could be tried. Every target that can accept a password
+   * Exactly one login, and one question to its session. Where no password can be tried, it asks whether the login is there at all, without one.
+   * Throws where not even the password could be tried. Every target that can accept a password
    * and give no session has this member. Without it, `accepted` says both.
    */
   login?(context: Context<V>, value: V): Promise<LoginSeen>

@@ -1,6 +1,7 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import type { SecretState, SecretView } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { isExplained } from '../../core/unfenced/view.js'
 import { isDue } from '../decide/publication.js'
@@ -27,6 +28,7 @@ export async function proveCurrent(tools: Tools, setup: Setup, state: SecretStat
   const { rotator } = setup
   const { ref, current } = state
   if (rotator === undefined || current === undefined) return 'works'
+  if (proofOf(rotator, setup.policy) === 'answer') return unproven(tools, state, current.id)
   const known = { ...setup, rotator }
   if (await accepts(tools, known, state, await tools.store.read(ref, current.id))) return 'works'
   const ours = publishedBefore(state)
@@ -42,6 +44,23 @@ export async function proveCurrent(tools: Tools, setup: Setup, state: SecretStat
       next: `Nobody was told. keyturn recover ${ref.shown} tries every stored value once and names the one safe thing to do.`,
     },
   )
+}
+
+/**
+ * No password can be tried. What somebody wrote is what its readers have already, and is told. Where two wrote at once, a person says which value is
+ * set: stuck, and nobody is told.
+ */
+async function unproven(tools: Tools, state: SecretState, version: VersionId): Promise<'works'> {
+  const { shown } = state.ref
+  if (state.journal?.unproven !== version) {
+    tools.deps.env.log('not_proven', { ref: shown, version })
+    return 'works'
+  }
+  await noteStuck(tools, state)
+  const why = 'Somebody wrote it while a rotation published, and no login can tell which value the target accepts.'
+  throw new RotationError('stuck', `${shown} is stuck. ${why}`, {
+    next: `Nobody was told. Run keyturn put ${shown}: it sets the value that you give and publishes it.`,
+  })
 }
 
 /** Where this role may not write notes, the error is all there is. */

@@ -2,9 +2,10 @@ import { RotationError } from '../../core/errors.js'
 import type { Drift } from '../../core/notices.js'
 import { optional } from '../../core/optional.js'
 import type { Consumer } from '../../core/ports/notifier.js'
-import type { CredentialType } from '../../core/ports/rotator.js'
+import type { CredentialType, Proof } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import { type Action, isHeld } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
 import { isDue } from '../decide/publication.js'
@@ -25,6 +26,8 @@ export interface Status {
   readonly state: SecretState
   readonly rotator?: string
   readonly type?: CredentialType
+  /** What proves its values; absent without a rotator. */
+  readonly proof?: Proof
   /** When the schedule is due; absent where there is none. */
   readonly nextAt?: number
   readonly strategy?: string
@@ -85,11 +88,12 @@ async function leftBehind(tools: Tools, { rotator, ...setup }: Setup, state: Sec
   }
 }
 
-function kindOf({ rotator, policy, settings }: Setup): Pick<Status, 'type' | 'rotator' | 'strategy'> {
+function kindOf({ rotator, policy, settings }: Setup): Pick<Status, 'type' | 'proof' | 'rotator' | 'strategy'> {
   if (rotator === undefined) return {}
   const { kind, strategies } = rotator.about
   return {
     type: typeOf(rotator, policy),
+    proof: proofOf(rotator, policy),
     rotator: kind,
     strategy: settings.strategy ?? strategies[0] ?? 'replace',
   }

@@ -1,5 +1,6 @@
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import { ownContext, parsedOrNot } from '../secret/context.js'
 import type { Known, Tools } from '../secret/setup.js'
 
@@ -32,6 +33,7 @@ export async function previousWorks(tools: Tools, setup: Known, state: SecretSta
   if (open || ending || journal?.code !== undefined || previous === undefined) return undefined
   // Otherwise it is set again, whatever the target says about it now.
   if (rotator.traits.rollback(policy) !== 'publish' && !unreadable) return undefined
+  if (proofOf(rotator, policy) === 'answer') return undefined // nobody can ask, and it is set again
   const context = await ownContext(tools, setup, state)
   const value = await parsedOrNot(tools, rotator, policy, state, previous.id)
   return value !== undefined && rotator.accepted(context, value)

@@ -2,8 +2,10 @@ import { leaseMsMax } from '../../core/clock.js'
 import { RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
+import type { Proof } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { SecretRef, Token, VersionId } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import type { Deps } from '../secret/deps.js'
 import { endLease, leased } from '../secret/lease.js'
 import { type Opened, openSecret } from '../secret/open.js'
@@ -30,6 +32,8 @@ export interface Recovery {
   readonly ref: SecretRef
   readonly tried: readonly Tried[]
   readonly action: SafeAction
+  /** What proves a value of this secret. With `answer` nothing was tried. */
+  readonly proof: Proof
   /** Whether the action was carried out. */
   readonly done: boolean
   /** How many versions were not tried, because a limit was reached. */
@@ -59,9 +63,10 @@ export async function recover(
   const { tools, ref, state, known: loadKnown } = opened
   const known = await loadKnown()
   const { tried, left, stoppedAt } = await tryVersions(tools, known, state, admin, after)
-  const judged = safeAction(state, tried, deps.env.now())
+  const proof = proofOf(known.rotator, known.policy)
+  const judged = proof === 'answer' ? untriedAction(state, isMade) : safeAction(state, tried, deps.env.now())
   const action = isMade && judged.do === 'nothing' ? placeMade : judged
-  const found = { ref, tried, action, left, ...optional('after', stoppedAt) }
+  const found = { ref, tried, action, proof, left, ...optional('after', stoppedAt) }
   if (yes && action.do === 'by hand') await stopForPut(tools, state, tried)
   if (!yes || action.do === 'nothing' || action.do === 'by hand') return { ...found, done: false }
   await leased(tools, ref, () => carryOut(tools, known, state, action))
@@ -116,6 +121,25 @@ export function safeAction(state: SecretState, tried: readonly Tried[], now: num
   if (pending?.works === 'unknown') return { do: 'by hand', why: `the pending ${untried(pending)}` }
   if (tried.some((one) => one.works === 'unknown')) return { do: 'by hand', why: 'the target accepts no value that could be tried' }
   return { do: 'by hand', why: 'the target accepts no stored value: set the current one at the target' }
+}
+
+/**
+ * The same where no password can be tried. What only a login could tell, a person decides; where a value is lost for good, what is current is set
+ * again. `placeMade`: the staging place was lost, and is there again. Pure.
+ */
+export function untriedAction({ journal, current, placeLost, publishedGone }: SecretState, placeMade: boolean): SafeAction {
+  if ((placeLost || placeMade) && current !== undefined) {
+    const why = `the staging place was lost, perhaps with the only value that the target accepts: ${current.id} is set again and published`
+    return { do: 'restore', version: current.id, why }
+  }
+  const lost = publishedGone === true ? journal?.rotation?.published : undefined
+  if (lost !== undefined && current !== undefined) {
+    const why = `version ${lost} was published and cannot be read; ${current.id} is set again and published`
+    return { do: 'restore', version: current.id, why }
+  }
+  const untold = 'no login can tell which value the target accepts'
+  if (journal?.code !== undefined) return { do: 'by hand', why: `${untold}: give the one that shall be set` }
+  return { do: 'nothing', why: `nothing is stuck; ${untold}` }
 }
 
 function whileCurrentWorks(state: SecretState, pending: Tried | undefined, now: number): SafeAction {

@@ -1,6 +1,7 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import type { Claim, SecretState } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
+import { isByAnswer } from './by-answer.js'
 import type { Work } from './work.js'
 
 export const refusalsMax = 3
@@ -15,11 +16,12 @@ export interface Proof {
 
 /**
  * Handles a pending value that the target did not take. The value is thrown away only on proof: pending is refused and current is accepted, with at
- * most one login each. Throws `rejected` (decide again, with a new value) or `stuck` (durable), and returns where pending turns out to be accepted.
+ * most one login each, and never where no password can be tried. Throws `rejected` (decide again, with a new value) or `stuck` (durable), and returns where pending turns out to be accepted.
  */
 export async function resolveRefusal(asked: Work, version: VersionId, pending: unknown, proof: Proof): Promise<void> {
   const work = await asked.loadEverything()
   const { rotator, context } = work
+  if (isByAnswer(work)) return markStuck(work, untriedText(proof), byPut(context.ref.shown))
   if (proof.pending === 'unknown' && (await rotator.accepted(context, pending))) return
   if (context.current === undefined || !(await rotator.accepted(context, context.current))) {
     return markStuck(work, withReason('The target accepts neither the current nor the pending credential.', proof))
@@ -46,6 +48,14 @@ export async function resolveRefusal(asked: Work, version: VersionId, pending: u
 /** The sentence, and after it what the target said, or what an administrator of it sees. */
 export const withReason = (text: string, { cause }: Pick<Proof, 'cause'>): string =>
   cause instanceof RotationError && cause.code === 'target_auth' ? `${text} ${cause.message}` : text
+
+/** What the target said of it, and that nobody can find out more. */
+const untriedText = ({ cause }: Proof): string => {
+  const said = cause instanceof RotationError ? `${cause.message} ` : ''
+  return `${said}No login can tell which value the target accepts now.`
+}
+const byPut = (shown: string): string =>
+  `Correct what the target refuses, then run keyturn put ${shown}: it sets the value that you give and publishes it. Nothing is set before that.`
 
 const refusedValueError = (shown: string, proof: Proof): RotationError =>
   new RotationError('target_auth', withReason(`The target refuses the value that was given; ${shown} is unchanged.`, proof), {

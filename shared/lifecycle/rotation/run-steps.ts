@@ -10,6 +10,7 @@ import type { Action } from '../decide/action.js'
 import type { RotationResult } from '../secret/deps.js'
 import { endLease } from '../secret/lease.js'
 import { assertConsumers } from '../secret/setup.js'
+import { isByAnswer } from './by-answer.js'
 import { createSecret, finishSecret, type Pending, readPending, setSecret, testAlone, testPut, testSecret } from './steps.js'
 import type { Work } from './work.js'
 
@@ -46,7 +47,7 @@ export async function runSteps(
   }
   if (asked.includes('test') || mustTestAgain(work, action, asked)) {
     pending ??= await readPending(work, versionOf(action))
-    differences = await test(work, action, asked, pending)
+    differences = await test(work, action, asked, pending, done)
     ended('test')
   }
   if (!asked.includes('finish')) {
@@ -93,12 +94,13 @@ async function rewroteOf(
 const hasOneSlot = ({ rotator, context }: Work): boolean => rotator.traits.slots(context.policy) === 1 && rotator.traits.outside
 
 /**
- * A put tests the value that a person set at the target. A rollback sets nothing where the previous credential is still valid, nor where current
- * cannot be read: the target has accepted the previous one then.
+ * A put tests the value that a person set at the target, or sets it in its test. A rollback sets nothing where the previous credential is still valid, nor where current
+ * cannot be read: a login has shown then that the target accepts the previous one.
  */
-function mustSet({ rotator, context }: Work, { kind }: Go): boolean {
+function mustSet(work: Work, { kind }: Go): boolean {
+  const { rotator, context } = work
   if (kind === 'put') return false
-  if (kind === 'rollback' && rotator.traits.outside && context.current === undefined) return false
+  if (kind === 'rollback' && rotator.traits.outside && context.current === undefined) return isByAnswer(work)
   return kind !== 'rollback' || rotator.traits.rollback(context.policy) !== 'publish'
 }
 
@@ -108,10 +110,10 @@ function mustTestAgain({ vouched }: Work, { from }: Go, asked: readonly Step[]):
   return finishAlone && from !== 'finish' && !vouched
 }
 
-function test(work: Work, { kind }: Go, asked: readonly Step[], pending: Pending): Promise<readonly Difference[]> {
+function test(work: Work, { kind }: Go, asked: readonly Step[], pending: Pending, done: readonly Step[]): Promise<readonly Difference[]> {
   if (kind === 'put') return testPut(work, pending)
   const alone = asked.length === 1 && !work.vouched
-  return alone ? testAlone(work, pending) : testSecret(work, pending)
+  return alone ? testAlone(work, pending) : testSecret(work, pending, work.vouched || done.includes('set'))
 }
 
 /** Writes the companions that come before the publication. A value that is current already has had them, and its staged copy may be gone. */

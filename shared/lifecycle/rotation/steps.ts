@@ -3,6 +3,7 @@ import type { Difference } from '../../core/ports/rotator.js'
 import type { VersionInfo } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
+import { isByAnswer } from './by-answer.js'
 import { giveUpValue, markStuck, resolveRefusal, withReason } from './refused-value.js'
 import type { Work } from './work.js'
 
@@ -66,13 +67,16 @@ export async function setSecret(work: Work, pending: Pending): Promise<void> {
     if (code === 'target_auth')
       return markStuck(work, withReason('The target refused the current, the pending and the previous credential.', { cause }))
     // The target's policy refused the value. An earlier attempt may have set the same value all the same ("password was used before").
-    if (code === 'rejected') return resolveRefusal(work, pending.version, pending.value, { pending: 'unknown' })
+    if (code === 'rejected') return resolveRefusal(work, pending.version, pending.value, { pending: 'unknown', cause })
     throw cause
   }
 }
 
-/** testSecret: logs in with the pending value and compares it with the outgoing credential. */
-export async function testSecret(work: Work, pending: Pending): Promise<readonly Difference[]> {
+/**
+ * testSecret: logs in with the pending value and compares it with the outgoing credential. `answered`: the target has said that it set this very value.
+ */
+export async function testSecret(work: Work, pending: Pending, answered = false): Promise<readonly Difference[]> {
+  if (isByAnswer(work)) return testByAnswer(work, pending, answered)
   let differences: readonly Difference[] = []
   try {
     differences = await verifyPatiently(work, pending).catch(async (cause: unknown) => {
@@ -95,6 +99,14 @@ export async function testSecret(work: Work, pending: Pending): Promise<readonly
   return fatalStops(work, differences)
 }
 
+/** No password can be tried: setting the value is its test. Where nobody here has heard the answer to that, it is set again, which changes nothing else. */
+async function testByAnswer(work: Work, pending: Pending, answered: boolean): Promise<readonly Difference[]> {
+  const { rotator, context } = work
+  if (!answered) await setSecret(work, pending)
+  context.env.log('proven_by_answer', { ref: context.ref.shown })
+  return fatalStops(work, await rotator.verify(context, pending.value))
+}
+
 /** Whether our own rotator has made this value, and no target outside knows it. */
 const isOurOwn = ({ rotator, claim }: Work): boolean => !rotator.traits.outside && claim.kind !== 'put' && claim.kind !== 'rollback'
 
@@ -115,6 +127,7 @@ export function fatalStops(
 
 /** The test step alone. Nobody can say here that set was run, so a refusal does not prove that the value is bad. Nothing is given up. */
 export async function testAlone(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  if (isByAnswer(work)) throw notTestableError(work)
   try {
     return fatalStops(work, await verifyPatiently(work, pending))
   } catch (cause) {
@@ -127,11 +140,23 @@ export async function testAlone(work: Work, pending: Pending): Promise<readonly 
   }
 }
 
+const notTestableError = ({ context: { ref } }: Work): RotationError =>
+  new RotationError(
+    'bad_event',
+    `No login can test the pending value of ${ref.shown}: only the answer to setting it shows that it works.`,
+    {
+      field: 'step',
+      next: `Run keyturn rotate ${ref.shown} --resume: it sets the value and publishes it.`,
+    },
+  )
+
 /**
  * The test of a value that a person put. Nothing was set for it. When it does not work while current does, it is given up, so that it blocks
- * nobody. It is kept where the target accepts its password and only gives no session: what the target has taken is never thrown away.
+ * nobody. It is kept where the target accepts its password and only gives no session: what the target has taken is never thrown away. Where no password
+ * can be tried it is set like every other value.
  */
 export async function testPut(work: Work, pending: Pending): Promise<readonly Difference[]> {
+  if (isByAnswer(work)) return testSecret(work, pending)
   try {
     return await testSecret(work, pending)
   } catch (cause) {

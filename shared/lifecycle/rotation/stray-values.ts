@@ -4,8 +4,9 @@ import type { Action } from '../decide/action.js'
 import { wishFor } from '../secret/plain-put.js'
 import { publishAgain } from '../secret/publish-again.js'
 import type { Known, Tools } from '../secret/setup.js'
+import { isByAnswer } from './by-answer.js'
 import { giveUpValue, markStuck } from './refused-value.js'
-import { readPending } from './steps.js'
+import { type Pending, readPending } from './steps.js'
 import { openWork, type Work } from './work.js'
 
 type Probe = Extract<Action, { do: 'probe' }>
@@ -31,8 +32,7 @@ export async function probe(tools: Tools, setup: Known, state: SecretState, acti
   const onCurrent = { ...claim, base: state.current?.id ?? null }
   const work = await openWork(tools, setup, { ...state, pending: newest }, onCurrent)
   if (action.leftover) {
-    const pending = await readPending(work, newest.id)
-    return dropLeftover(work, setup, pending.version, pending.value)
+    return dropLeftover(work, setup, await readPending(work, newest.id), state)
   }
   const chosen = await chooseOne(work, action.versions, newest)
   const replaces = chosen.token === newest.token ? undefined : newest.token
@@ -47,9 +47,10 @@ function overOf(state: SecretState, action: Probe, staged: Staged): { replaces?:
   return replaces === undefined || replaces === staged.token ? {} : { replaces }
 }
 
-/** Of several staged values: the one that the target accepts already, or the newest while current works. One login for each. */
+/** Of several staged values: the one that the target accepts already, or the newest while current works. One login for each. Where none can be tried, the newest: it is set in any case. */
 async function chooseOne(work: Work, versions: readonly Staged[], newest: Staged): Promise<Staged> {
   const { rotator, context } = work
+  if (isByAnswer(work)) return newest
   for (const staged of versions) {
     const { value } = await readPending(work, staged.id)
     if (await rotator.accepted(context, value)) return staged
@@ -58,8 +59,15 @@ async function chooseOne(work: Work, versions: readonly Staged[], newest: Staged
   return markStuck(work, 'The target accepts neither the current credential nor any staged one that was found.')
 }
 
-async function dropLeftover(work: Work, setup: Known, version: Staged['id'], pending: unknown): Promise<void> {
+async function dropLeftover(work: Work, setup: Known, { version, value: pending, text }: Pending, before: SecretState): Promise<void> {
   const { rotator, context, tools, claim } = work
+  if (isByAnswer(work)) {
+    // A rotation of ours has set what is current after this one, which could be set only while its own lease lasted. A copy of current is no other value.
+    const isSettled = before.current?.ours !== undefined || work.baseText?.equals(text)
+    if (isSettled) return void (await giveUpValue(work, version, pending))
+    const why = 'Somebody published another value while a rotation was open, and no login can tell which one the target accepts.'
+    return markStuck(work, why, `Run keyturn put ${context.ref.shown}: it sets the value that you give and publishes it.`)
+  }
   if (await acceptsCurrent(work)) return void (await giveUpValue(work, version, pending))
   const alive = await rotator.accepted(context, pending)
   const now = await tools.store.describe(claim.ref)

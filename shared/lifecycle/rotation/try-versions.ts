@@ -3,6 +3,7 @@ import { optional } from '../../core/optional.js'
 import type { Context } from '../../core/ports/rotator.js'
 import type { SecretState, SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { CredentialId, VersionId } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { lookContext } from '../secret/context.js'
 import type { Known, Tools } from '../secret/setup.js'
@@ -145,6 +146,8 @@ async function readIfThere({ store }: Tools, { ref }: SecretState, version: Vers
   }
 }
 
+const untriedWhy = 'no login can try it: only the answer to setting a value shows that it works'
+
 async function tryOne(
   { rotator, policy }: Known,
   context: Context<unknown>,
@@ -160,6 +163,7 @@ async function tryOne(
   }
   const id = rotator.identify(value)
   const unknown = (why: string): Tried => ({ ...rest, id, works: 'unknown', why })
+  if (proofOf(rotator, policy) === 'answer') return unknown(untriedWhy)
   try {
     const before = refused.get(id) ?? 0
     if (before >= refusedMax) return { ...unknown(`not tried: ${refusedMax} values of ${id} were refused already`), skipped: true }

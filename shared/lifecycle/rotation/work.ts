@@ -4,6 +4,7 @@ import { optional } from '../../core/optional.js'
 import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { Claim, SecretState } from '../../core/ports/store.js'
 import type { CredentialId, Policy, Step, VersionId } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { reachedAt } from '../consumers/companions.js'
 import { adminOf } from '../secret/context.js'
@@ -117,7 +118,8 @@ function readOrNot(rotator: AnyRotator, policy: Policy, text: SecretText): unkno
 async function acceptsPending(rotator: AnyRotator, context: Context<unknown>, { store }: Tools, version: VersionId): Promise<boolean> {
   if (!rotator.traits.outside) return false
   const value = readOrNot(rotator, context.policy, await store.read(context.ref, version))
-  return value !== undefined && rotator.accepted(context, value)
+  if (value === undefined) return false
+  return proofOf(rotator, context.policy) === 'answer' || rotator.accepted(context, value) // what is proven by its answer is set, whatever was there
 }
 
 async function readPrevious(

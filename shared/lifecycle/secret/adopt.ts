@@ -2,9 +2,10 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import { seeLogin } from '../../core/login-seen.js'
 import { optional } from '../../core/optional.js'
 import { parsePolicy, prefix } from '../../core/policy/index.js'
-import type { AnyRotator, Context, LoginEnd } from '../../core/ports/rotator.js'
+import type { AnyRotator, Context, LoginEnd, Proof } from '../../core/ports/rotator.js'
 import type { NotePatch, SecretState, SecretStoreAdmin } from '../../core/ports/store.js'
 import type { Policy, SecretRef, VersionId } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import { nextFor } from '../../core/remedies.js'
 import { sequenceNote } from '../decide/publication.js'
 import { lookContext } from './context.js'
@@ -22,7 +23,9 @@ export interface Looked {
   readonly ref: SecretRef
   readonly version: VersionId
   readonly rotator: string
-  /** null, like `logsIn`: nobody outside knows the credential, so nothing was asked. */
+  /** answer: no password can be tried. */
+  readonly proof: Proof
+  /** null, like `logsIn`: nobody outside knows the credential, or no password can be tried. */
   readonly passwordAccepted: boolean | null
   readonly logsIn: boolean | null
   /** Why there is no session, or what is known of a refusal. */
@@ -38,7 +41,10 @@ export interface Looked {
 }
 
 /** Says what was seen, for people. */
-export const shownLook = ({ logsIn }: Looked): string => (logsIn === null ? 'is well-formed; no target is asked' : 'logs in')
+export function shownLook({ logsIn, proof }: Pick<Looked, 'logsIn' | 'proof'>): string {
+  if (proof === 'answer') return 'is well-formed; its login is there, and no password can be tried (proof: answer)'
+  return logsIn === null ? 'is well-formed; no target is asked' : 'logs in'
+}
 
 /** What is wrong with a value that does not log in; undefined where it does. target_auth where the password is refused, else the reason's code. */
 export function lookError({ ref: { shown }, passwordAccepted, logsIn, why }: Looked, also = ''): RotationError | undefined {
@@ -112,7 +118,7 @@ async function checkTogether(tools: Tools, setup: Known, state: SecretState): Pr
 
 /**
  * Adopts a secret as it is: checks the policy, tries what a rotation would write, logs in once with the current value, and only then writes the
- * policy. Changes no credential; at the target it makes at most what the policy asks to have made ahead (`made`). Removes a durable `stuck`, because the current value was just seen to work. target_auth if the value is
+ * policy. Changes no credential; at the target it makes at most what the policy asks to have made ahead (`made`). Removes a durable `stuck`, because the current value was just seen to work; one that no login can try stays stuck. target_auth if the value is
  * refused; without a session, the code of the reason. `onLook` hears what the login showed, also where that ends the adoption.
  */
 export async function adopt(
@@ -140,7 +146,7 @@ export async function adopt(
   const implied = state.policy[`${prefix}rotator`] === undefined ? await inferred(tools, state, versions) : {}
   const missing = withoutKeys(implied, state.policy)
   await admin.setPolicy(ref, { ...missing, ...patch, [`${prefix}rotator`]: setup.rotator.about.kind })
-  await noteAdopted(tools, before)
+  await noteAdopted(tools, before, looked.proof)
   return { ...looked, ...optional('made', made) }
 }
 
@@ -171,22 +177,22 @@ const withoutKeys = (policy: Policy, there: Policy): Policy =>
   Object.fromEntries(Object.entries(policy).filter(([key]) => there[key] === undefined))
 
 /** Notes that `stuck` is over, and what the daily look found wrong. The policy is written already, so that it looks again where somebody else was faster. */
-async function noteAdopted({ store, deps }: Tools, before: SecretState): Promise<void> {
+async function noteAdopted({ store, deps }: Tools, before: SecretState, proof: Proof): Promise<void> {
   const { ref } = before
-  if (adoptedPatch(deps, before, before) === undefined) return
+  if (adoptedPatch(deps, before, before, proof) === undefined) return
   await lookAgain(ref.shown, async () => {
     const state = await store.describe(ref)
-    const patch = adoptedPatch(deps, before, state)
+    const patch = adoptedPatch(deps, before, state, proof)
     if (patch !== undefined) await store.note(state, patch)
   })
 }
 
 /** What is to be noted once a login has shown that what was current before works; of that time, too, is what it ends. After a first adoption nobody needs to be told, because the readers have its value already. */
-function adoptedPatch(deps: Deps, before: SecretState, state: SecretState): NotePatch | undefined {
+function adoptedPatch(deps: Deps, before: SecretState, state: SecretState, proof: Proof): NotePatch | undefined {
   const { journal, current } = state
   if (current === undefined || current.id !== before.current?.id) return undefined // somebody else has written since: nothing was seen of that
   const first = deps.journal && (journal?.announced ?? null) === null
-  const wasStuck = before.journal?.code !== undefined && journal?.code !== undefined
+  const wasStuck = proof === 'login' && before.journal?.code !== undefined && journal?.code !== undefined
   const wasWrong = deps.journal && before.journal?.checked?.code !== undefined && journal?.checked?.code !== undefined
   if (!wasStuck && !first && !wasWrong) return undefined
   // Its time goes with it, as with every announcement: a listing then shows when the next rotation is due.
@@ -223,7 +229,16 @@ async function look(tools: Tools, setup: Known, state: SecretState, tries = fals
   const trial = tries ? await trialOf(setup, context, text) : undefined
   const seen = await seeLogin(rotator, context, current)
   const expiry = expiryWarning(seen.end, dueAt(state, setup), tools.deps.env.now())
-  const looked = { ref, version: info.id, rotator: rotator.about.kind, ...seen, ...optional('expiry', expiry), ...optional('trial', trial) }
+  const proof = proofOf(rotator, policy)
+  const looked = {
+    ref,
+    version: info.id,
+    rotator: rotator.about.kind,
+    proof,
+    ...seen,
+    ...optional('expiry', expiry),
+    ...optional('trial', trial),
+  }
   const nobodyAsked = !rotator.traits.outside && seen.passwordAccepted
   return { looked: nobodyAsked ? { ...looked, passwordAccepted: null, logsIn: null } : looked, context }
 }

@@ -3,8 +3,10 @@ import { RotationError } from '../../core/errors.js'
 import { newToken } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
 import type { Retiring } from '../../core/ports/journal.js'
+import type { AnyRotator, Context } from '../../core/ports/rotator.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { Token, VersionId } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import { ownContext } from './context.js'
 import type { Known, Tools } from './setup.js'
 
@@ -41,10 +43,16 @@ export async function publishAgain(
   const text = await store.read(state.ref, version)
   const staged = await store.stage(claim, text)
   if (staged.stored === 'other') return false
-  const works = await rotator.accepted(context, rotator.parse(text, policy))
+  const works = await isProven(rotator, context, rotator.parse(text, policy))
   if (works) await store.publish(claim, staged.version, text)
   else await store.discard(claim, staged.version)
   return works
+}
+
+/** By one login, or by setting it where no password can be tried. */
+async function isProven(rotator: AnyRotator, context: Context<unknown>, value: unknown): Promise<boolean> {
+  if (proofOf(rotator, context.policy) === 'login') return rotator.accepted(context, value)
+  return (await rotator.apply(context, value)).done
 }
 
 /** held while another process retires a credential: it may end the account that would become current. `again`: the command to run afterwards. */

@@ -2,23 +2,25 @@ import { codeOf, RotationError } from '../../core/errors.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { Claim } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
-import { fatalStops, readPending } from '../rotation/steps.js'
+import { isByAnswer } from '../rotation/by-answer.js'
+import { fatalStops, readPending, testSecret } from '../rotation/steps.js'
 import { openWork } from '../rotation/work.js'
 import type { Opened } from '../secret/open.js'
 
 /**
  * Logs in with a pending value that nothing here has tested, right before it is published. It compares nothing, so it needs only that value; what no
  * target outside knows is judged by its own rotator, which needs current too. A refusal proves nothing about the value, since nobody can say whether
- * it was set: nothing is given up. bad_event.
+ * it was set: nothing is given up. Where no password can be tried, it is set again. bad_event.
  */
 export async function prove({ tools, state, known }: Opened, claim: Claim, version: VersionId): Promise<void> {
   const setup = await known()
   const { rotator } = setup
   const needs = { base: !rotator.traits.outside, admin: false }
   const work = await openWork(tools, setup, state, claim, { needs, vouched: true })
-  const { value } = await readPending(work, version)
+  const pending = await readPending(work, version)
+  if (isByAnswer(work)) return void (await testSecret(work, pending))
   try {
-    fatalStops(work, await rotator.verify(work.context, value))
+    fatalStops(work, await rotator.verify(work.context, pending.value))
   } catch (cause) {
     if (!isRefusal(cause, rotator)) throw cause
     const { shown } = state.ref

@@ -1,8 +1,10 @@
+import { seeLogin } from '../../core/login-seen.js'
 import { optional } from '../../core/optional.js'
 import { prefix } from '../../core/policy/index.js'
 import type { StepService } from '../../core/ports/service.js'
 import type { SecretState } from '../../core/ports/store.js'
 import type { RotationRequest, SecretRef, Step, Token, VersionId } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import { publishBefore, publishKeyExpiry } from '../consumers/companions.js'
 import { isHeld } from '../decide/action.js'
 import { decide } from '../decide/decide.js'
@@ -107,14 +109,16 @@ const stepDone = ({ ref, pending }: SecretState, { kind }: StepRequest): Rotatio
   ...optional('version', pending?.id),
 })
 
-/** A test-only run of the platform: it checks that the current credential logs in, and writes nothing. */
+/** A test-only run of the platform: it checks that the current credential logs in, as far as a login can try it, and writes nothing. */
 async function checkCurrent(tools: Tools, setup: Known, state: SecretState): Promise<RotationResult> {
   const { ref, current } = state
   const { rotator, policy } = setup
   if (current === undefined) throw refusedError(ref, noCurrent)
   const context = await lookContext(tools, setup, state)
   const text = await tools.store.read(ref, current.id)
-  const differences = await rotator.verify(context, rotator.parse(text, policy))
+  const value = rotator.parse(text, policy)
+  if (proofOf(rotator, policy) === 'answer') await seeLogin(rotator, context, value)
+  const differences = await rotator.verify(context, value)
   return { ref, outcome: 'step', kind: 'rotate', version: current.id, steps: ['test'], differences }
 }
 const noCurrent = { do: 'refuse', code: 'not_found', why: 'the secret has no current value' } as const

@@ -2,6 +2,7 @@ import { seeLogin } from '../../../core/login-seen.js'
 import { optional } from '../../../core/optional.js'
 import type { AnyRotator, Context, Rotator, Sessions } from '../../../core/ports/rotator.js'
 import type { CredentialId, Policy } from '../../../core/ports/words.js'
+import { proofOf } from '../../../core/proof.js'
 import type { SecretText } from '../../../core/secret-text.js'
 import { wholeOf } from '../../../core/whole.js'
 import { keysOf, namedFor, ownNames, partsKind } from './policy.js'
@@ -202,6 +203,7 @@ function traitsOf(parts: readonly Part[], outside: Part | undefined): AnyRotator
     slots: () => (slots.length === 0 ? 1 : Math.min(...slots)),
     propagates: outside?.rotator.traits.propagates ?? false,
     ...optional('asynchronous', outside?.rotator.traits.asynchronous),
+    ...(outside ? { proof: () => proofOf(outside.rotator, outside.policy) } : {}),
     rollback: () => (['none', 'reapply'] as const).find((way) => ways.includes(way)) ?? 'publish',
   }
 }
