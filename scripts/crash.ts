@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { afterFaults, afterPairs, clockFaults, emptyAfterTally } from '../test/crash/after-run.js'
 import { crashPairs, emptyTally, readFaults, singleFaults } from '../test/crash/run.js'
 import { type SelfIssuedTally, selfIssuedFaults, tales } from '../test/crash/self-issued.js'
-import { memorySettings, realSettings } from '../test/crash/settings.js'
+import { byAnswerSettings, memorySettings, realSettings } from '../test/crash/settings.js'
 
 /**
  * Runs the crash matrix alone: `npm run test:crash -- --json` ends with one object on one line; exit 1 if a promise was broken. Two processes share
@@ -58,6 +58,10 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
     await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
     await readFaults(tally, setting, readsEvery, crashedReadsEvery)
     await afterFaults(after, setting, realPointsEvery * (setting.slow ? wireFactor : 1))
+  }
+  for (const setting of mine(byAnswerSettings())) {
+    await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
+    if (setting.memory) await crashPairs(tally, setting, pairsEvery)
   }
   const own: SelfIssuedTally = { points: 0, broken: [] }
   for (const tale of mine(tales)) await selfIssuedFaults(own, tale, 1, selfIssuedPairsEvery)

@@ -41,7 +41,7 @@ const leaveOut = (chosen) => (room, path) =>
     ? undefined
     : { path: 'part', namespace: 'left-out' }
 
-/** Reads which rotators may be chosen from the rows of their registry, without loading any of them. */
+/** Reads which rotators may be chosen from the rows of their registry, and which of them carry a cloud's SDK, without loading any of them. */
 async function readOffered() {
   const { outputFiles } = await build({
     entryPoints: [rotatorRegistry],
@@ -52,8 +52,8 @@ async function readOffered() {
     plugins: [lazyImports(external)],
   })
   const code = Buffer.from(outputFiles[0].contents).toString('base64')
-  const { offeredKinds } = await import(`data:text/javascript;base64,${code}`)
-  return offeredKinds
+  const { offeredKinds, rotators } = await import(`data:text/javascript;base64,${code}`)
+  return { offered: offeredKinds, cloudOf: (kind) => rotators[kind].cloud }
 }
 
 /** Throws for a name that no row offers. */
@@ -118,7 +118,7 @@ function writeArchive({ cloud, name, framework: runner }, file) {
 const sizeOf = ({ cloud, name }, rotators, { file, bytes }) =>
   `${cloud}/${name}  ${rotators.join(',')}: ${bytes} bytes, packed ${gzipSync(readFileSync(file), { level: 9 }).length}`
 
-const offered = await readOffered()
+const { offered, cloudOf } = await readOffered()
 const chosen = chooseRotators(offered)
 const rotating = []
 const clouds = process.argv.slice(2).filter((word) => !word.startsWith('--'))
@@ -128,10 +128,13 @@ for (const one of functions.filter(({ cloud }) => clouds.length === 0 || clouds.
   if (made.rotates) rotating.push(one)
   console.log(sizeOf(one, chosen, made))
 }
-/** Sizes with each rotator alone, and with all of them. */
+/** Sizes with each rotator alone, and with all of them, as far as its cloud may have them. */
 if (process.argv.includes('--sizes')) {
   const trial = mkdtempSync(join(tmpdir(), 'keyturn-sizes-'))
-  const others = [...offered.map((kind) => [kind]), offered].filter((rotators) => `${rotators}` !== `${chosen}`)
-  for (const rotators of others) for (const one of rotating) console.log(sizeOf(one, rotators, await bundle(one, trial, rotators)))
+  for (const one of rotating) {
+    const fitting = offered.filter((kind) => [undefined, one.cloud].includes(cloudOf(kind)))
+    const others = [...fitting.map((kind) => [kind]), fitting].filter((rotators) => `${rotators}` !== `${chosen}`)
+    for (const rotators of others) console.log(sizeOf(one, rotators, await bundle(one, trial, rotators)))
+  }
   rmSync(trial, { recursive: true })
 }

@@ -33,7 +33,11 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ['shared/aws/', ['shared/core/'], 'what every client of AWS shares'],
   ['shared/google/', ['shared/core/'], 'what every client of a REST interface of Google shares'],
   ['shared/stores/', ['shared/core/', 'shared/aws/', 'shared/google/'], 'a store is told what to keep; it decides nothing'],
-  ['shared/rotators/', ['shared/core/', 'shared/aws/'], 'a rotator gets values passed in; reading the store is a lifecycle step'],
+  [
+    'shared/rotators/',
+    ['shared/core/', 'shared/aws/', 'shared/google/'],
+    'a rotator gets values passed in; reading the store is a lifecycle step',
+  ],
   ['shared/kubernetes/', ['shared/core/', 'shared/google/'], 'what every client of a cluster shares'],
   [
     'shared/notifiers/',

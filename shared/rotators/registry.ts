@@ -12,6 +12,8 @@ export type RotatorRow = {
   load(): Promise<AnyRotator>
   /** The values of the field `engine`, or of a URL's scheme, that mean this rotator, in lower case. */
   readonly engines: readonly string[]
+  /** It carries the SDK of this cloud, which no bundle of another one may have. */
+  readonly cloud?: 'aws' | 'gcp'
   /** What its platform knows about hosts of databases. Every rotator of a database uses it. */
   readonly hosts?: Hosts
 } & (
@@ -38,7 +40,14 @@ const rows = {
     load: () => import('./rds.js').then(({ create }) => create()),
     engines: ['rds'],
     page: 'aws',
+    cloud: 'aws',
     hosts: { stores: ['aws'], resolve: async (...asked) => (await import('./rds/admin.js')).resolveAdmin(...asked) },
+  },
+  'cloud-sql': {
+    load: () => import('./cloud-sql.js').then(({ create }) => create()),
+    engines: ['cloud-sql'],
+    page: 'cloud-sql',
+    cloud: 'gcp',
   },
   random: { load: () => import('./random.js').then(({ create }) => create()), engines: ['random'], page: 'random' },
   'secret-list': { load: () => import('./secret-list.js').then(({ create }) => create()), engines: ['secret-list'], page: 'secret-list' },

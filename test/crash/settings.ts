@@ -42,6 +42,10 @@ export const memorySettings = (): readonly Setting[] =>
       settingOf(watched, 'b', 1),
     ])
 
+/** Every store, with a kind of credential whose values no login can try. */
+export const byAnswerSettings = (): readonly Setting[] =>
+  watchedStores.map((watched) => ({ ...settingOf(watched, 'a'), name: `${watched.name} × a, by its answer`, byAnswer: true }))
+
 /** Real stores. */
 export const realSettings = (): readonly Setting[] =>
   watchedStores.filter(({ memory }) => !memory).flatMap((watched) => memoryClasses.map((rotator) => settingOf(watched, rotator)))

@@ -7,7 +7,10 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator, type RotatorKind } from '../../shared/rotators/registry.js'
 import { useAwsEnvironment } from './aws.js'
+import { CloudSqlDouble } from './cloud-sql.js'
 import { FakeEnv } from './fake-env.js'
+import { GoogleMachine } from './gcp-machine.js'
+import { LedHosts } from './lead-hosts.js'
 import { asSuper } from './postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from './postgres-server.js'
 import { adminPassword, arrangeRoles, firstPassword } from './postgres-world.js'
@@ -19,6 +22,8 @@ export interface RotatorHarness {
   readonly current: SecretText
   readonly admin?: SecretText
   context(current: unknown): Context<unknown>
+  /** Whether the target has the password of the value, where no login can tell. */
+  holds?(value: SecretText): boolean
   close(): Promise<void>
 }
 export interface NamedRotator {
@@ -148,6 +153,65 @@ function rds(name: string, kind: RdsDatabase['kind']): NamedRotator {
   }
 }
 
+/** A clock that goes ahead whenever it is slept on. */
+function aheadEnv(): Env {
+  let ahead = 0
+  return {
+    ...systemEnv({ log: () => {} }),
+    now: () => Date.now() + ahead,
+    sleep: async (ms) => {
+      ahead += ms
+    },
+  }
+}
+
+/** The Admin API of Cloud SQL; behind it a real PostgreSQL, or a MySQL to which no path leads. */
+function cloudSql(name: string, engine: 'postgres' | 'mysql'): NamedRotator {
+  const isMysql = engine === 'mysql'
+  const policy = { 'keyturn-instance': 'shop-prod:europe-west3:main', ...(isMysql ? { 'keyturn-proven-by': 'answer' } : {}) }
+  return {
+    name: `cloud-sql (${name})`,
+    overlaps: false,
+    bornValid: false,
+    outside: true,
+    skip: isMysql || binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS',
+    open: async () => {
+      const [machine, double] = [await GoogleMachine.open(), await CloudSqlDouble.open()]
+      const led = await LedHosts.open({ 'sqladmin.googleapis.com': double.port })
+      const server = isMysql ? undefined : await PostgresServer.start()
+      if (server !== undefined) await arrangeRoles(server)
+      const instance = double.make({ version: isMysql ? 'MYSQL_8_0' : 'POSTGRES_18' })
+      instance.users.set(isMysql ? 'app@%' : 'app', { password: firstPassword })
+      if (server !== undefined)
+        double.onEffect = async (user, password) => void (await asSuper(server, `alter role ${user} password '${password}'`))
+      const env = aheadEnv()
+      double.now = env.now
+      const place = { host: '127.0.0.1', port: server?.port ?? 3306 }
+      const login = {
+        username: 'app',
+        note: 'stays',
+        password: firstPassword,
+        dbname: 'postgres',
+        ...(isMysql ? {} : { sslmode: 'disable' }),
+      }
+      return {
+        rotator: await loadRotator('cloud-sql'),
+        policy,
+        current: new SecretText(JSON.stringify({ engine, ...place, ...login })),
+        context: contextOf(policy, env),
+        ...(isMysql ? { holds: (value) => JSON.parse(value.reveal()).password === instance.users.get('app@%')?.password } : {}),
+        close: async () => {
+          await led.close()
+          await double.close()
+          await machine.close()
+          await server?.stop()
+          await removeCopies()
+        },
+      }
+    },
+  }
+}
+
 const random = (name: string, policy: Policy, more: object = {}): NamedRotator => ({
   name: `random (${name})`,
   overlaps: true,
@@ -225,5 +289,6 @@ export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly [NamedRotat
   'secret-list': [secretList],
   keyring: [keyring],
   jwt: [signingKeys],
+  'cloud-sql': [cloudSql('PostgreSQL, by login', 'postgres'), cloudSql('MySQL, by the answer', 'mysql')],
   rds: [rds('instance', 'instance'), rds('cluster', 'cluster')],
 }

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { crashPairs, emptyTally, readFaults, singleFaults } from '../crash/run.js'
 import { fewer, least } from '../crash/sample.js'
-import { settingOf, watchedStores } from '../crash/settings.js'
+import { byAnswerSettings } from '../crash/settings.js'
 
 describe('crash matrix where no password can be tried: a value is proven by the answer to setting it', () => {
-  for (const watched of watchedStores) {
-    const setting = { ...settingOf(watched, 'a'), name: `${watched.name} × a, by its answer`, byAnswer: true } as const
+  for (const setting of byAnswerSettings()) {
     it(setting.name, async () => {
       const tally = emptyTally()
       const every = (setting.slow ? 20 : setting.memory ? 2 : 5) * fewer

@@ -13,6 +13,8 @@ export interface Dialect {
   readonly names: NameRule
   readonly tls: TlsWords
   readonly elsewhere: QueryNames
+  /** A value may name no host, which is empty then: nobody logs in by it. */
+  readonly hostless?: true
 }
 
 /** Names in the query of a URL, in lower case, by which some client of the engine would log in elsewhere than the rest of the URL says. */

@@ -16,6 +16,7 @@ import { readTls, type Tls } from './tls.js'
 
 /** One login, in fields and never as a connection string, so that a driver reads nothing from a URL or from its own variables. */
 export interface DatabaseLogin {
+  /** Empty where the value names none, and nobody logs in by it. */
   readonly host: string
   readonly port: number
   readonly user: string
@@ -37,7 +38,7 @@ export function parseLogin(value: SecretText, policy: Policy, dialect: Dialect):
   const text = (names: readonly string[], instead?: string): string => textField(fields, names, instead)
   const tlsFields = new Map([...Object.entries(url?.query ?? {}), ...[...fields].filter(([, value]) => isGiven(value))])
   const login: DatabaseLogin = {
-    host: text(['host'], url?.host),
+    host: dialect.hostless && !isGiven(fields.get('host')) && !url?.host ? '' : text(['host'], url?.host),
     port: readPort(fields.get('port')) ?? url?.port ?? dialect.port,
     user: text(['username', 'user'], url?.user),
     password: new SecretText(text(['password'], url?.password)),
@@ -118,7 +119,7 @@ function fromUrl(url: UrlParts, dialect: Dialect): DatabaseLogin {
   const { schemes } = dialect
   const next = `Write it as ${schemes[0]}://user:password@host/database.`
   if (!new RegExp(`^(jdbc:)?(${schemes.join('|')}):`, 'i').test(url.head)) failSystem('value', url.head, dialect)
-  const host = url.host || failValue('host', 'is missing in the URL', next)
+  const host = url.host || (dialect.hostless ? '' : failValue('host', 'is missing in the URL', next))
   const port = readPort(url.port) ?? dialect.port
   const user = url.user || failValue('username', 'is missing in the URL', next)
   const password = url.password || failValue('password', 'is empty or missing in the URL', next)
@@ -174,8 +175,8 @@ function textField(fields: ReadonlyMap<string, unknown>, names: readonly string[
   return failValue(field, 'is empty', next)
 }
 
-function checked(login: DatabaseLogin, { names }: Dialect): DatabaseLogin {
-  assertHost(login.host)
+function checked(login: DatabaseLogin, { names, hostless }: Dialect): DatabaseLogin {
+  if (!hostless || login.host !== '') assertHost(login.host)
   assertName(login.user, 'username', names)
   return login
 }
