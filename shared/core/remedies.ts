@@ -16,6 +16,7 @@ export const remedies: Readonly<Record<Code, string>> = {
   conflict: 'Run the same command again; another process changed the secret meanwhile.',
   damaged: 'Restore the file from a backup; nothing was changed.',
   foreign_write: 'Find out who else writes this secret; then run `keyturn status` and decide whose value stays.',
+  managed_elsewhere: 'Leave its rotation to the platform, or end that one first.',
   locked: 'Wait until the other process is done, or until its lease ends.',
   held: 'Run `keyturn status <ref>`: it says what holds it. Wait until the named time, or use `keyturn rotate <ref> --emergency --reason …`.',
   token_spent: 'Start a new rotation.',

@@ -17,6 +17,7 @@ export const codes = {
   conflict: 'reread', // a compare-and-set was lost
   damaged: 'human', // what a store keeps was cut off or edited without us; it is left as it is
   foreign_write: 'human', // somebody else published between our test and our publish
+  managed_elsewhere: 'fix', // the platform itself rotates this secret, and nothing of it is written
   locked: 'wait', // another holder's lease is alive
   held: 'wait', // previous still in use, announcement due, grace, window, freeze, paused, announce time
   token_spent: 'wait', // this token cannot carry another value; a new rotation must be started

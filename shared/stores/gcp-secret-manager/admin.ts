@@ -13,6 +13,7 @@ import { isThere } from './api.js'
 import type { OpenClient } from './client.js'
 import { gcpOptions } from './environment.js'
 import { infoOf } from './line.js'
+import { assertNotManaged } from './managed.js'
 import { assertPlaceFits, gcloudSecrets, refOf, resourceOf, type SecretName } from './names.js'
 import { isPlace, placeLabel, placeName, readPlace, stateKey } from './place.js'
 import { policyOf, revOf } from './reader.js'
@@ -68,6 +69,7 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
     const name = this.at(ref)
     await this.found(ref.shown, async () => {
       const secret = await this.api.get(name)
+      assertNotManaged(secret, ref.shown)
       const entries = Object.entries({ ...secret.annotations, ...patch })
       const annotations = Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null))
       const pointed = pointedBy({ ...secret, annotations }, ref, name) // what could not be read afterwards is not written

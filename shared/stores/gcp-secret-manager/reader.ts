@@ -5,6 +5,7 @@ import { type StagedCopy, viewOf } from '../../core/unfenced/view.js'
 import { pointedBeforeBy, pointedBy } from './aliases.js'
 import { type Api, isAbsent } from './api.js'
 import { enabledOf, lineOf, payloadBytes } from './line.js'
+import { assertNotManaged } from './managed.js'
 import { resourceOf, type SecretName } from './names.js'
 import { type Place, placeName, readPlace } from './place.js'
 import { noticesOf } from './schedule.js'
@@ -62,6 +63,7 @@ async function unlisted(api: Api, name: SecretName, number: number): Promise<rea
 /** Everything that is known of a secret but its values. */
 export async function describe(api: Api, ref: SecretRef, name: SecretName): Promise<SecretState> {
   const [secret, place] = await Promise.all([api.getOnce(name), readPlace(api, name)])
+  assertNotManaged(secret, ref.shown)
   const journal = place?.journal ?? null
   const [listed, staged] = await Promise.all([
     enabledOf(api, name),

@@ -26,6 +26,8 @@ export interface Secret {
   readonly nextAt?: number
   /** How often it says so. Its documentation calls this a field for input only, so that an answer may not have it. */
   readonly everyMs?: number
+  /** The service itself rotates its value. */
+  readonly isManaged?: true
 }
 
 /** A version without its payload. */
@@ -51,7 +53,7 @@ const msOf = ({ seconds, nanos }: Seconds): number => Number(String(seconds ?? 0
 
 /** Reads a secret from an answer. */
 export function secretOf(answer: WireSecret): Secret {
-  const { name, etag, labels, annotations, versionAliases, versionDestroyTtl, rotation, topics } = answer
+  const { name, etag, labels, annotations, versionAliases, versionDestroyTtl, rotation, topics, secretType } = answer
   const aliases = Object.entries(versionAliases ?? {}).map(([alias, number]) => [alias, String(number)])
   const { nextRotationTime: next, rotationPeriod: period } = rotation ?? {}
   return {
@@ -64,8 +66,13 @@ export function secretOf(answer: WireSecret): Secret {
     topics: (topics ?? []).map((topic) => topic.name ?? ''),
     ...optional('nextAt', next ? msOf(next) : undefined),
     ...optional('everyMs', period ? msOf(period) : undefined),
+    ...(isManagedType(secretType) || isActive(rotation?.managedRotationStatus?.state) ? { isManaged: true as const } : {}),
   }
 }
+
+// An enumeration is a number or its name.
+const isManagedType = (type: WireSecret['secretType']): boolean => type === 'CLOUD_SQL_DB_CREDENTIALS' || type === 1
+const isActive = (state: unknown): boolean => state === 'ACTIVE' || state === 1
 
 /** Reads a version from an answer. */
 export function versionOf({ name, createTime, state }: WireVersion): Version {

@@ -24,6 +24,8 @@ export interface Rotation {
   periodMs?: number
 }
 
+type WireType = protos.google.cloud.secretmanager.v1.ISecret['secretType']
+
 export interface StoredSecret {
   /** With the project's number, as the service answers it: `projects/123/secrets/s` or `projects/123/locations/l/secrets/s`. */
   readonly name: string
@@ -37,6 +39,10 @@ export interface StoredSecret {
   topics: readonly string[]
   etag: string
   rotation?: Rotation
+  /** Set when it is made, for good. */
+  readonly secretType?: WireType
+  /** Whether the service itself rotates its value. */
+  managed?: 'ACTIVE' | 'INACTIVE'
   expireAt?: number
   destroyTtlMs?: number
   /** Oldest first. */

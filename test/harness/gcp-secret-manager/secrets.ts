@@ -164,6 +164,7 @@ export const secretOperations: Operations<'CreateSecret' | 'GetSecret' | 'Update
       etag: service.newEtag(),
       versions: [],
       policy: {},
+      ...(given.secretType ? { secretType: given.secretType } : {}),
     }
     for (const path of ['labels', 'annotations', 'version_aliases', 'topics', 'rotation', 'version_destroy_ttl'])
       masks[path]?.(made, given, now)

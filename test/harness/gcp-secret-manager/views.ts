@@ -16,7 +16,7 @@ export const versionName = (secret: StoredSecret, { id }: StoredVersion): string
 
 /** ttl is only for input; so is rotation_period by the documentation, and others read it (`showsPeriod`). */
 export function wireSecret(secret: StoredSecret, showsPeriod: boolean): WireSecret {
-  const { name, etag, topics, rotation, replication, expireAt, destroyTtlMs } = secret
+  const { name, etag, topics, rotation, replication, expireAt, destroyTtlMs, secretType, managed } = secret
   return {
     name,
     etag,
@@ -27,6 +27,8 @@ export function wireSecret(secret: StoredSecret, showsPeriod: boolean): WireSecr
     versionAliases: Object.fromEntries(secret.aliases),
     topics: topics.map((topic) => ({ name: topic })),
     ...(rotation?.nextAt === undefined ? {} : { rotation: wireRotation(rotation.nextAt, showsPeriod ? rotation.periodMs : undefined) }),
+    ...(managed === undefined ? {} : { rotation: { managedRotationStatus: { state: managed === 'ACTIVE' ? 1 : 2 } } }),
+    ...(secretType ? { secretType: secretType === 'CLOUD_SQL_DB_CREDENTIALS' ? 1 : secretType } : {}), // the wire has the number
     ...(expireAt === undefined ? {} : { expireTime: timestamp(expireAt) }),
     ...(destroyTtlMs === undefined ? {} : { versionDestroyTtl: duration(destroyTtlMs) }),
   }
