@@ -9,7 +9,7 @@ import {
   own,
   publishing,
   queueVariables,
-  reading,
+  rotating,
   sending,
   settings,
   working,
@@ -25,7 +25,7 @@ export const needs = {
       // It retires nothing, so that it disables and destroys no version of the secret; a staged value that was published is disabled.
       secret: publishing,
       place: [...publishing, ...named('versions.disable')],
-      ...reading,
+      ...rotating,
       ...working,
       ...own,
     },
@@ -45,7 +45,7 @@ export const needs = {
     grants: {
       secret: roles.secret.permissions,
       place: roles.place.permissions,
-      ...reading,
+      ...rotating,
       ...announcing,
       ...working,
       ...own,
@@ -61,7 +61,7 @@ export const needs = {
     grants: {
       secret: roles.secret.permissions,
       place: roles.place.permissions,
-      ...reading,
+      ...rotating,
       ...announcing,
       ...own,
     },

@@ -8,11 +8,12 @@ import { type Held, partsOf } from '../harness/gcp-granted.js'
 
 /** Where each kind of resource is in the life of a function. A companion is granted as a secret is. */
 const resourcesOf = (name: Acting): Readonly<Partial<Record<Resource, readonly string[]>>> => ({
-  secret: [names.secret, names.companion],
-  place: [`${names.secret}--pending`, `${names.companion}--pending`],
+  secret: [names.secret, names.companion, names.sql],
+  place: [names.secret, names.companion, names.sql].map((name) => `${name}--pending`),
   administrator: [names.administrator],
   configuration: [names.configuration],
   project: ['projects/123456789012'],
+  'project of Cloud SQL': [names.sqlProject],
   queue: [names.queue],
   'task account': [names.account],
   'dead letters': [names.deadLetters],

@@ -111,7 +111,7 @@ describe('infra/terraform/gcp, as it is written', () => {
     const onProject = texts()
       .split('\n\n')
       .filter((part) => part.includes('resource "google_project_iam_member"'))
-    assert.equal(onProject.length, 2)
+    assert.equal(onProject.length, 5)
     for (const part of onProject) assert.match(part, /^# On the project/m)
   })
 

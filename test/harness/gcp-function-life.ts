@@ -42,10 +42,12 @@ const queueEnvironment = {
   KEYTURN_WORK_URL: 'https://keyturn-work-123456789012.europe-west1.run.app',
   KEYTURN_WORK_ACCOUNT: workAccount,
 }
-/** The names that the life uses: the secret, its companion, the administrator and the configuration. */
+/** The names that the life uses: the secret, its companion, one of a user of Cloud SQL, the administrator and the configuration. */
 export const names = {
   secret: 'projects/123456789012/secrets/db',
   companion: 'projects/123456789012/secrets/copy',
+  sql: 'projects/123456789012/secrets/sql',
+  sqlProject: 'projects/shop-prod',
   administrator: 'projects/210987654321/secrets/pg-admin',
   configuration: 'projects/123456789012/secrets/config',
   queue: queueName,
@@ -86,7 +88,7 @@ export class FunctionLife {
   readonly double: GcpSecretManagerDouble
   readonly gate: Gate
   readonly #tasks: CloudTasksDouble
-  /** Pub/Sub and Cloud Run. */
+  /** Pub/Sub, Cloud Run and Cloud SQL. */
   readonly #rest: RestDouble
   readonly #machine: GoogleMachine
   readonly #led: LedHosts
@@ -127,7 +129,7 @@ export class FunctionLife {
       WebhookServer.open(),
       RestDouble.open(),
     ])
-    const led = await LedHosts.open({ 'pubsub.googleapis.com': servers[3].port })
+    const led = await LedHosts.open({ 'pubsub.googleapis.com': servers[3].port, 'sqladmin.googleapis.com': servers[3].port })
     return new FunctionLife(servers, await GoogleMachine.open(), led, clock)
   }
   async close(): Promise<void> {
@@ -189,7 +191,19 @@ export class FunctionLife {
       'keyturn-companions': 'copy',
     })
     if (destroysLater) this.#delayDestruction(world.ref.key)
+    await this.#beginSql(world)
     await this.#serve(world)
+  }
+  /** A user of Cloud SQL, whose instance no path leads to. It is adopted when it was made: what the service answers to a person is asked elsewhere. */
+  async #beginSql({ store }: World): Promise<void> {
+    const policy = {
+      'keyturn-rotator': 'cloud-sql',
+      'keyturn-instance': 'shop-prod:main',
+      'keyturn-proven-by': 'answer',
+      'keyturn-every': '30d',
+      'keyturn-consumers': 'none',
+    }
+    await store.create('sql', new SecretText('{"username":"app","password":"first-password-0123456789"}'), policy)
   }
   #admin(env: World['env']): GcpSecretManagerAdmin {
     this.#clock.now = env.now
@@ -229,8 +243,9 @@ export class FunctionLife {
       invoke: await ServedFunction.http(createInvoke(of('invoke'))),
     }
   }
-  /** What Pub/Sub and Cloud Run answer to the account that acts now. */
-  #answerRest({ path }: RestCall): RestAnswer {
+  /** What Pub/Sub, Cloud Run and Cloud SQL answer to the account that acts now. */
+  #answerRest({ path, method: verb }: RestCall): RestAnswer {
+    if (path.startsWith(`/v1/${names.sqlProject}/`)) return this.#answerSql(path, verb)
     const on = path.replace(/^\/v[12]\//, '').replace(/:\w+$/, '')
     const method = /:(\w+)$/.exec(path)?.[1] ?? 'get'
     const permission = on.includes('/topics/') ? 'pubsub.topics.publish' : `run.services.${method}`
@@ -239,6 +254,13 @@ export class FunctionLife {
     if (!isHeld) return refusal(403, 'PERMISSION_DENIED')
     this.gate.used.add([memberOf(this.#acting), on, '', permission].join(' '))
     return { status: 200, body: {} }
+  }
+  #answerSql(path: string, verb: string): RestAnswer {
+    const permission = verb === 'PUT' ? 'cloudsql.users.update' : path.includes('/users/') ? 'cloudsql.users.get' : 'cloudsql.instances.get'
+    if (!this.#has(this.#acting, permission, names.sqlProject)) return refusal(403, 'PERMISSION_DENIED')
+    this.gate.used.add([memberOf(this.#acting), names.sqlProject, '', permission].join(' '))
+    if (verb === 'PUT') return { status: 200, body: { name: 'operation-1', status: 'DONE' } }
+    return { status: 200, body: { databaseVersion: 'MYSQL_8_0', state: 'RUNNABLE' } }
   }
   #print(line: Readonly<Record<string, unknown>>): void {
     this.lines.push({ by: this.#acting, line })
@@ -291,8 +313,8 @@ export class FunctionLife {
     const ask = async (asked: object): Promise<void> =>
       keep('invoke', await this.#call('invoke', { ref: 'gcp:projects/p/secrets/db', ...asked }))
     const seen = (): Promise<void> => ask({ action: 'seen', consumer: 'shop', phase: 'drained' })
-    const notice = async (): Promise<void> => {
-      const attributes = { eventType: 'SECRET_ROTATE', secretId: names.secret, timestamp: new Date(env.time).toISOString() }
+    const notice = async (secretId: string = names.secret): Promise<void> => {
+      const attributes = { eventType: 'SECRET_ROTATE', secretId, timestamp: new Date(env.time).toISOString() }
       keep('rotate', await this.#call('rotate', messageOf(attributes), eventHeaders('1')))
     }
     for (const name of ['rotate', 'work'] as const)
@@ -305,6 +327,7 @@ export class FunctionLife {
     env.time += 2 * 60 * minuteMs
     await pass(2) // retires
     for (const action of ['verify', 'status', 'rotate']) await ask({ action })
+    await ask({ action: 'rotate', ref: 'gcp:projects/p/secrets/sql' })
     await seen()
     env.time += 2 * 60 * minuteMs
     await ask({ action: 'retire' })
@@ -329,6 +352,8 @@ export class FunctionLife {
       await ask({ action: 'retire' })
       env.time += dayMs
     }
+    env.time += 31 * dayMs
+    await notice(names.sql)
   }
   /** A rotation that fails when its value is staged. */
   async #cut(notice: () => Promise<void>): Promise<void> {

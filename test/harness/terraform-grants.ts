@@ -28,7 +28,7 @@ export function grantsOf(module: Module): readonly Granted[] {
       .map(({ name, body }) => [`google_project_iam_custom_role.${name}.id`, permissionsOf(body.permissions)] as const),
   )
   const permissionsIn = (expression: string): readonly string[] => {
-    const of = /^\$\{(google_project_iam_custom_role\.\w+\.id)\}$/.exec(expression)?.[1]
+    const of = /^\$\{(google_project_iam_custom_role\.\w+)(?:\[each\.value\])?(\.id)\}$/.exec(expression)?.slice(1).join('')
     return of === undefined ? (predefined[expression] ?? assert.fail(expression)) : (roles.get(of) ?? assert.fail(of))
   }
   const used = module.resources.filter(({ type, name }) => type.endsWith('_iam_member') && name !== 'builder')
@@ -54,6 +54,8 @@ const secretTypes = ['google_secret_manager_secret_iam_member', 'google_secret_m
 /** A kind of resource, by what the binding names. */
 function kindOf({ type, name, body }: Resource): string {
   if (secretTypes.includes(type)) return secretKind(type, body)
+  if (type === 'google_project_iam_member' && body.for_each === '${toset(var.cloud_sql_projects)}')
+    return named(body, 'project', '${each.value}', 'project of Cloud SQL')
   if (type === 'google_project_iam_member') return 'project'
   if (type === 'google_cloud_tasks_queue_iam_member') return named(body, 'name', '${google_cloud_tasks_queue.work.name}', 'queue')
   if (type === 'google_service_account_iam_member')

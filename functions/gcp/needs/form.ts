@@ -6,6 +6,7 @@ export type Resource =
   | 'configuration'
   | 'public set'
   | 'project'
+  | 'project of Cloud SQL'
   | 'queue'
   | 'task account'
   | 'dead letters'

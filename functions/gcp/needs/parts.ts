@@ -21,8 +21,15 @@ const deadLetters = { 'dead letters': ['pubsub.topics.publish'] } as const
 
 /** Who works by messages. */
 export const working = { ...sending, ...deadLetters } as const
-/** Values of others that a rotation reads. */
-export const reading = { administrator: access, configuration: access } as const
+/**
+ * What a rotation needs beside its secret: values of others, and passwords that Cloud SQL sets. An operation is looked at with instances.get. The platform
+ * grants the permissions of Cloud SQL on nothing narrower than a project.
+ */
+export const rotating = {
+  administrator: access,
+  configuration: access,
+  'project of Cloud SQL': ['cloudsql.instances.get', 'cloudsql.users.get', 'cloudsql.users.update'],
+} as const
 
 /** Who announces publishes to the topics of consumers, where there are any. */
 export const announcing = { 'consumer topics': ['pubsub.topics.publish'] } as const

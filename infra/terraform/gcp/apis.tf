@@ -5,7 +5,7 @@ data "google_project" "this" {
 
 # The APIs stay enabled when this module goes: others may use them.
 resource "google_project_service" "apis" {
-  for_each = toset([
+  for_each = toset(concat(length(var.cloud_sql_projects) == 0 ? [] : ["sqladmin.googleapis.com"], [
     "artifactregistry.googleapis.com",
     "cloudbuild.googleapis.com",
     "cloudfunctions.googleapis.com",
@@ -19,7 +19,7 @@ resource "google_project_service" "apis" {
     "run.googleapis.com",
     "secretmanager.googleapis.com",
     "storage.googleapis.com",
-  ])
+  ]))
 
   project            = var.project_id
   service            = each.value

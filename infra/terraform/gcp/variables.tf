@@ -67,6 +67,17 @@ variable "consumer_topics" {
   }
 }
 
+variable "cloud_sql_projects" {
+  type        = list(string)
+  default     = []
+  description = "Projects whose instances of Cloud SQL have users that the rotator cloud-sql rotates; the functions may then set the password of every user there"
+
+  validation {
+    condition     = alltrue([for one in var.cloud_sql_projects : can(regex("^([a-z0-9.-]+:)?[a-z][a-z0-9-]+$", one))])
+    error_message = "A project is its id."
+  }
+}
+
 variable "public_set" {
   type        = string
   default     = null
