@@ -1,3 +1,4 @@
+import { answerMutants } from './answer.js'
 import { durabilityMutants } from './durability.js'
 import { gcpMutants } from './gcp.js'
 import type { Mutant } from './mutant.js'
@@ -28,7 +29,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: runSteps,
-        from: 'differences = await test(work, action, asked, pending)',
+        from: 'differences = await test(work, action, asked, pending, done)',
         to: 'differences = []',
       },
     ],
@@ -235,4 +236,5 @@ export const mutants: readonly Mutant[] = [
   ...unfencedMutants,
   ...durabilityMutants,
   ...gcpMutants,
+  ...answerMutants,
 ]

@@ -119,12 +119,13 @@ async function rotateAsked(deps: Deps, { ref, emergency, reason }: Extract<Asked
 }
 
 async function statusAsked(deps: Deps, ref: string) {
-  const { state, next, announced, retiring, nextAt } = await statusOf(deps, ref)
+  const { state, proof, next, announced, retiring, nextAt } = await statusOf(deps, ref)
   return {
     ref: state.ref.shown,
     version: state.current?.id ?? null,
     publishedAt: state.publishedAt,
     code: state.journal?.code ?? null,
+    proof: proof ?? null,
     announced,
     nextAt: nextAt ?? null,
     next: next.do,

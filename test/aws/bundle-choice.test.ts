@@ -40,6 +40,13 @@ describe('KEYTURN_ROTATORS: what was chosen is in the bundle of a function, and 
     })
   }
 
+  it('a rotator that carries the SDK of another cloud is not taken', () => {
+    assert.throws(
+      () => run(folder, process.execPath, ['scripts/functions.mjs', 'aws'], { KEYTURN_ROTATORS: 'cloud-sql' }),
+      (cause: { stderr?: string }) => cause.stderr?.includes('functions/aws/rotate would carry what it must not') === true,
+    )
+  })
+
   it('a rotator for trials is not offered', () => {
     assert.throws(
       () => run(folder, process.execPath, ['scripts/functions.mjs', 'aws'], { KEYTURN_ROTATORS: 'memory-a' }),

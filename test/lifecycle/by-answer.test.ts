@@ -82,12 +82,22 @@ for (const profile of ['gcp', 'file', 'vault']) {
       assert.equal(accountOf(world), await passwordOf(world))
     })
 
-    it('goes back to the previous value by setting it, also where current cannot be read', async () => {
+    it('goes back to the previous value by setting it', async () => {
       const world = await open(profile)
       await run(world)
       world.env.time += laterMs * 8
       await world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))
       await run(world, { kind: 'rollback' })
+      assert.equal(await world.currentText(), world.firstValue)
+      assert.equal(accountOf(world), JSON.parse(world.firstValue).password)
+    })
+
+    it('goes back where current cannot be read, and sets what it goes back to', async () => {
+      const world = await open(profile)
+      if (world.store.writeForeign === undefined) return
+      world.target.accounts.set('app_a', 'nobody-knows-0123456789')
+      world.store.writeForeign(world.ref, new SecretText('{"engine":"memory-a","a placeholder":true}'))
+      await run(world, { kind: 'rollback', reason: 'a placeholder' })
       assert.equal(await world.currentText(), world.firstValue)
       assert.equal(accountOf(world), JSON.parse(world.firstValue).password)
     })
@@ -144,6 +154,60 @@ describe('what only a login could tell', () => {
     const { outcome } = await world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))
     assert.equal(outcome, 'announced')
     assert.ok(world.env.lines.some(({ code }) => code === 'not_proven'))
+  })
+})
+
+describe('a value that is left of a rotation, where no login can tell what the target has (gcp)', () => {
+  /** A rotation that has set its value and died, and then somebody stores another value past us. */
+  async function left(stored: (world: World) => Promise<string>): Promise<World> {
+    const world = await open('gcp')
+    const dry = world.newProcess()
+    await world.run(dry)
+    const again = await open('gcp')
+    const dying = again.newProcess([{ at: dry.effects.indexOf('target.set'), mode: 'after' }])
+    await assert.rejects(again.run(dying))
+    assert.ok(dying.dead)
+    again.store.writeForeign?.(again.ref, new SecretText(await stored(again)))
+    return again
+  }
+  const pendingOf = async (world: World): Promise<string> => {
+    const { pending } = await stateOf(world)
+    return (await world.store.read(world.ref, pending?.id ?? assert.fail('nothing is pending'))).reveal()
+  }
+
+  it('is not given up where somebody else published: stuck, until a person puts', async () => {
+    const world = await left(async (one) => valueWith(one, 'typed-by-hand-0123456789').reveal())
+    await assert.rejects(run(world, { kind: 'resume' }), fails('stuck', /no login can tell which one the target accepts.*keyturn put/))
+    assert.ok((await stateOf(world)).pending?.hasValue ?? (await stateOf(world)).loose.length > 0)
+    await run(world, { kind: 'put' }, valueWith(world, 'given-0123456789abcdef'))
+    await run(world, { kind: 'resume' })
+    const { pending, loose, journal } = await stateOf(world)
+    assert.deepEqual([pending?.hasValue ?? false, loose.length, journal?.code], [false, 0, undefined])
+    assert.deepEqual([accountOf(world), await passwordOf(world)], ['given-0123456789abcdef', 'given-0123456789abcdef'])
+  })
+
+  it('is given up where it is a copy of what is current', async () => {
+    const world = await left(pendingOf)
+    await run(world, { kind: 'resume' })
+    const { pending, loose, journal } = await stateOf(world)
+    assert.deepEqual([pending?.hasValue ?? false, loose.length, journal?.code], [false, 0, undefined])
+    assert.equal(accountOf(world), await passwordOf(world))
+  })
+
+  it('nobody is told where somebody wrote while a rotation published: stuck, until a person puts', async () => {
+    const first = await open('gcp')
+    const dry = first.newProcess()
+    await first.run(dry)
+    const world = await open('gcp')
+    const at = dry.effects.indexOf('publish')
+    assert.ok(at > 0, dry.effects.join(' '))
+    await world.run(world.newProcess([{ at, mode: 'act', act: () => world.writeByHand() }])).catch(() => undefined)
+    world.env.time += laterMs
+    const told = world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))
+    await assert.rejects(told, fails('stuck', /while a rotation published.*Nobody was told.*keyturn put/))
+    await run(world, { kind: 'put' }, valueWith(world, 'given-0123456789abcdef'))
+    assert.deepEqual([accountOf(world), await passwordOf(world)], ['given-0123456789abcdef', 'given-0123456789abcdef'])
+    assert.equal((await world.act(world.newProcess(), (deps) => announce(deps, world.ref.shown))).outcome, 'announced')
   })
 })
 
