@@ -137,6 +137,26 @@ describe('cloud-sql, where no network path leads to the database', () => {
     }
   })
 
+  it('an API that does not answer is a target out of reach: the rotation stays open, and goes on with the same password', async () => {
+    for (const fault of ['cut', 'error', 'drop'] as const) {
+      const point = await open(mysql)
+      world.double.fault = ({ method }) => (method === 'PUT' ? fault : undefined)
+      await refused(
+        run(point),
+        'target_unreachable',
+        /Cloud SQL (could not be asked for|did not do what was asked for) projects\/shop-prod/,
+      )
+      assert.ok((await point.store.describe(point.ref)).pending?.hasValue)
+      world.double.fault = () => undefined
+      await run(point, { kind: 'resume' })
+      assert.equal(new Set(world.double.operations.map(({ password }) => password)).size, 1)
+      assert.equal(point.has, await point.password())
+    }
+    const throttled = await open(mysql)
+    world.double.fault = () => 'quota'
+    await refused(run(throttled), 'throttled', /asks for fewer calls/)
+  })
+
   const denied = ['cloudsql.instances.get', 'cloudsql.users.get', 'cloudsql.users.update']
   for (const permission of denied)
     it(`says which permission is missing: ${permission}`, async () => {

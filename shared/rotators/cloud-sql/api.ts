@@ -101,10 +101,14 @@ export class AdminApi {
     throw unreadableError(this.#place)
   }
 
-  #call(asked: Asked, question: Question): Promise<Answer> {
-    return this.#client.call(asked, { call: question.permission }, (answer) =>
-      question.sendsPassword && isBusy(answer) ? undefined : answerError(answer, question),
-    )
+  async #call(asked: Asked, question: Question): Promise<Answer> {
+    try {
+      return await this.#client.call(asked, { call: question.permission }, (answer) =>
+        question.sendsPassword && isBusy(answer) ? undefined : answerError(answer, question),
+      )
+    } catch (cause) {
+      throw cause instanceof RotationError && cause.code === 'unavailable' ? unreachableError(cause) : cause
+    }
   }
 
   #url(path: string): URL {
@@ -112,8 +116,12 @@ export class AdminApi {
   }
 }
 
+/** What could not be asked is the target of a rotation, and not its store. */
+const unreachableError = ({ message, next, cause }: RotationError): RotationError =>
+  new RotationError('target_unreachable', message, { next, cause })
+
 const unreadableError = (place: Place): RotationError =>
-  new RotationError('unavailable', `Cloud SQL gave no readable answer for ${shownPlace(place)}.`, { next: 'It is asked again.' })
+  new RotationError('target_unreachable', `Cloud SQL gave no readable answer for ${shownPlace(place)}.`, { next: 'It is asked again.' })
 
 const membersOf = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === 'object' && value !== null ? { ...value } : {})
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
