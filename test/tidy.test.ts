@@ -294,6 +294,15 @@ describe('tidy', () => {
     )
   })
 
+  it('takes the hooks of a suite that may be skipped from the suite, so that they are skipped with it', () => {
+    const wrong = filesBelow('test').filter((file) =>
+      [...textOf(file).matchAll(/^( *)suite\(.*\(\{ ([\w, :]+) \}\) => \{$([\s\S]*?)^\1\}\)/gm)].some(([, , kit = '', body = '']) =>
+        [...body.matchAll(/\b(before|after|beforeEach|afterEach)\(/g)].some(([, hook = '']) => !kit.split(', ').includes(hook)),
+      ),
+    )
+    assert.deepEqual(wrong, [])
+  })
+
   it('registers every rotator and store that has an entry file', () => {
     const entries = (room: string) =>
       filesBelow(room).filter((file) => siblingOf(file) === file.replace(/\.ts$/, '') && !file.endsWith('/registry.ts'))

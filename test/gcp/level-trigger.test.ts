@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach } from 'node:test'
 import type { Task } from '../harness/cloud-tasks.js'
 import type { Deployed } from '../harness/gcp-deployed.js'
 import { GcpFleet } from '../harness/gcp-fleet.js'
@@ -19,7 +18,7 @@ const policy = {
   'keyturn-grace': '1h',
 }
 
-suite('what is due is derived from state, and not from a message', whyNoPubSub(), ({ it }) => {
+suite('what is due is derived from state, and not from a message', whyNoPubSub(), ({ it, before, after, beforeEach, afterEach }) => {
   let fleet: GcpFleet
   let hook: WebhookServer
   let sweeps: readonly Deployed[]
