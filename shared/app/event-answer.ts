@@ -3,8 +3,11 @@ import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
 import { answerError } from './function-log.js'
 
-/** What of a rotation is delivered again: the store's own failures. */
-const again: readonly (Code | 'internal')[] = ['unavailable', 'throttled', 'ambiguous', 'conflict', 'internal']
+/**
+ * What of a rotation is delivered again: the store's own failures, and `locked`. Whoever has the right to act may be ending a rotation that was asked for
+ * before this notice, and no look knows that another one was asked for.
+ */
+const again: readonly (Code | 'internal')[] = ['unavailable', 'throttled', 'ambiguous', 'conflict', 'locked', 'internal']
 
 /** What an event does, in the order in which it is done. */
 export interface EventSteps<Asked> {

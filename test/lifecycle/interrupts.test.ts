@@ -50,6 +50,29 @@ describe('a signal in the middle of a rotation', () => {
   }
 })
 
+describe('a signal while somebody else writes to the journal', () => {
+  for (const profile of ['file', 'k8s', 'gcp'] as const) {
+    it(`after any effect (${profile}): the lease is given back all the same`, async () => {
+      let interrupted = 0
+      for (let count = 1; ; count++) {
+        const world = await open('a', profile)
+        let effects = 0
+        world.watch = async () => {
+          if (++effects !== count) return
+          await world.lagBehind() // what the process reads to give the lease back is old by the time that it writes
+          await world.store.note(await world.store.describe(world.ref), { checkedAt: world.env.now() })
+          world.env.abort.abort()
+        }
+        const [first] = await Promise.allSettled([world.run(world.newProcess())])
+        if (effects < count) break
+        if (first?.status === 'rejected') interrupted++
+        assert.equal(await isLive(world), false, `the lease lives on after effect ${count}`)
+      }
+      assert.ok(interrupted >= 3)
+    })
+  }
+})
+
 describe('a signal in the middle of a retirement', () => {
   it('after the credential was armed: it stays armed, and another process retires it at once', async () => {
     const world = await open('b', 'k8s', { 'keyturn-consumers': 'none', 'keyturn-grace': '1h' })

@@ -2,6 +2,7 @@ import { codeOf, messageOf } from '../../core/errors.js'
 import type { Retiring, SecretStore } from '../../core/ports/store.js'
 import type { SecretRef } from '../../core/ports/words.js'
 import { guardStore } from '../guard/index.js'
+import { lookAgain } from './open.js'
 import type { Tools } from './setup.js'
 
 /** Acts under a claim. An orderly end gives the right to act back at once, an interrupt included. After a crash the lease has to run out. */
@@ -42,7 +43,8 @@ async function givenBack({ deps, guard }: Tools, ref: SecretRef, act: (store: Se
   // An interrupt stops every effect, and must not stop this one.
   const env = { ...guard.env, cancelled: new AbortController().signal }
   try {
-    await act(guardStore(deps.store, { ...guard, env }))
+    // What was noted beside the rotation since (an announcement, a credential that is retired) is not a reason to keep the right to act.
+    await lookAgain(ref.shown, () => act(guardStore(deps.store, { ...guard, env })))
   } catch (cause) {
     guard.env.log('lease_not_ended', { ref: ref.shown, code: codeOf(cause) ?? 'internal', why: messageOf(cause) })
   }
