@@ -39,11 +39,20 @@ const selfIssuedPairsEvery = values.whole ? 12 : 32
 
 type Counts = Record<'points' | 'lockouts' | 'lost' | 'untestedVisible' | 'lostEvents' | 'retiredInUse' | 'other', number>
 
+/** Says, when it is called, how many points a setting had and what they cost. */
+function progress(name: string, points: () => number): () => void {
+  const [before, since] = [points(), process.cpuUsage()]
+  return () => {
+    const { user, system } = process.cpuUsage(since)
+    console.error(`${name.padEnd(28)} ${String(points() - before).padStart(6)} points ${((user + system) / 1e6).toFixed(0).padStart(5)} s`)
+  }
+}
+
 async function onePart(part: number): Promise<{ counts: Counts; traces: readonly string[] }> {
   const [tally, after] = [emptyTally(), emptyAfterTally()]
   const mine = <T>(all: readonly T[]): readonly T[] => all.filter((_, index) => index % parts === part)
   for (const setting of mine(memorySettings())) {
-    const before = tally.points + after.points
+    const say = progress(setting.name, () => tally.points + after.points)
     await singleFaults(tally, setting)
     await crashPairs(tally, setting)
     if (!setting.refuseFirst) {
@@ -52,19 +61,23 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
       await afterPairs(after, setting, pairsEvery * every)
       await clockFaults(after, setting, pairsEvery * 2 * every)
     }
-    console.error(`${setting.name.padEnd(22)} ${String(tally.points + after.points - before).padStart(6)} points`)
+    say()
   }
   for (const setting of mine(realSettings())) {
+    const say = progress(setting.name, () => tally.points + after.points)
     await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
     await readFaults(tally, setting, readsEvery, crashedReadsEvery)
     await afterFaults(after, setting, realPointsEvery * (setting.slow ? wireFactor : 1))
+    say()
   }
   for (const setting of mine(byAnswerSettings())) {
     await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
     if (setting.memory) await crashPairs(tally, setting, pairsEvery)
   }
   const own: SelfIssuedTally = { points: 0, broken: [] }
+  const say = progress('self-issued', () => own.points)
   for (const tale of mine(tales)) await selfIssuedFaults(own, tale, 1, selfIssuedPairsEvery)
+  say()
   const { lockouts, lost, untestedVisible, other } = tally.broken
   const counts = {
     points: tally.points + after.points + own.points,
