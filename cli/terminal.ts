@@ -13,6 +13,8 @@ export interface Terminal {
   readonly cancelled: AbortSignal
   /** Replaces the system's clock. */
   readonly clock?: Pick<Env, 'now' | 'sleep'>
+  /** Replaces the folder that this program was installed in. */
+  readonly installation?: string
   /** Sets the exit code that the caller gets; 0 if it is never called. */
   exit(code: number): void
 }

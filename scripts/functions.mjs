@@ -115,19 +115,27 @@ function writeArchive({ cloud, name, framework: runner }, file) {
   writeFileSync(`dist/functions/${cloud}/${name}.zip`, zipSync(entries, options))
 }
 
+/** Which rotators are in the archives of a cloud, for whoever deploys them. */
+const writeRotators = (cloud, rotators) => writeFileSync(`dist/functions/${cloud}/rotators.json`, `${JSON.stringify(rotators)}\n`)
+
 const sizeOf = ({ cloud, name }, rotators, { file, bytes }) =>
   `${cloud}/${name}  ${rotators.join(',')}: ${bytes} bytes, packed ${gzipSync(readFileSync(file), { level: 9 }).length}`
 
 const { offered, cloudOf } = await readOffered()
 const chosen = chooseRotators(offered)
 const rotating = []
+const archived = []
 const clouds = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 for (const one of functions.filter(({ cloud }) => clouds.length === 0 || clouds.includes(cloud))) {
   const made = await bundle(one, 'dist/functions', chosen)
-  if (one.framework && process.argv.includes('--zip')) writeArchive(one, made.file)
+  if (one.framework && process.argv.includes('--zip')) {
+    writeArchive(one, made.file)
+    archived.push(one.cloud)
+  }
   if (made.rotates) rotating.push(one)
   console.log(sizeOf(one, chosen, made))
 }
+if (process.argv.includes('--zip')) for (const cloud of new Set(archived)) writeRotators(cloud, chosen)
 /** Sizes with each rotator alone, and with all of them, as far as its cloud may have them. */
 if (process.argv.includes('--sizes')) {
   const trial = mkdtempSync(join(tmpdir(), 'keyturn-sizes-'))

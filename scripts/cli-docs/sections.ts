@@ -11,7 +11,7 @@ const commands = [
   'init put adopt policy get list status plan rotate sweep verify seen retire rollback revoke reencrypted recover release receive permissions'
     .split(' ')
     .map((name) => [name]),
-  [['config', 'check'], ['schema'], ['doctor'], ['audit', 'verify'], ['completion']],
+  [['init', 'gcp'], ['config', 'check'], ['schema'], ['doctor'], ['audit', 'verify'], ['completion']],
 ].flat()
 
 /** What each rotator says about itself, and its page. */

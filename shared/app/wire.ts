@@ -1,6 +1,7 @@
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import type { DeployedFinding } from '../core/ports/deployed.js'
+import type { Deployment, DeploymentWish } from '../core/ports/deployment.js'
 import type { Env } from '../core/ports/env.js'
 import type { Permissions, PermissionsWish } from '../core/ports/permissions.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
@@ -37,6 +38,8 @@ export interface App {
   service(refText: string): Promise<{ readonly steps?: StepService; readonly starter?: RotationStarter }>
   /** What the platform of the secret has to grant. Nothing is opened and nobody is asked. bad_event where its store has nothing to grant. */
   permissions(wish: PermissionsWish): Promise<Permissions>
+  /** What deploys our functions for secrets of a store of this kind. bad_event where its platform has no such thing. */
+  deployment(kind: string, wish: DeploymentWish): Promise<Deployment>
   /** Who may call the functions that the environment names, where the platform of a store of this kind runs functions. bad_event. */
   deployed(kind: string): AsyncIterable<DeployedFinding>
 }
@@ -92,6 +95,8 @@ export function openApp(config: Config, env: Env, { onStep, writeError }: AppOpt
     isLocal: (kind) => isLocal(kind, config),
     service: async (refText) => serviceOf(await store(refText)),
     permissions: (wish) => permissionsOf(wish, config),
+    deployment: async (kind, wish) =>
+      deploymentOf(await store(`${kind}:any`), kind, { ...optional('configuration', config.configuration), ...wish }),
     deployed: (kind) => deployedOf(kind, config, env),
   }
 }
@@ -99,6 +104,14 @@ export function openApp(config: Config, env: Env, { onStep, writeError }: AppOpt
 async function* deployedOf(kind: string, { environment }: Config, env: Env): AsyncIterable<DeployedFinding> {
   const inspect = await storeRow(storeKind(kind)).deployed?.load()
   if (inspect !== undefined) yield* inspect(environment, env)
+}
+
+async function deploymentOf(opened: OpenedStore, kind: string, wish: DeploymentWish): Promise<Deployment> {
+  if (opened.prepareDeployment !== undefined) return opened.prepareDeployment(wish)
+  throw new RotationError('bad_event', `Nothing is deployed for the store "${kind}".`, {
+    field: 'ref',
+    next: 'Name secrets of another store.',
+  })
 }
 
 async function permissionsOf(wish: PermissionsWish, { environment, configuration }: Config): Promise<Permissions> {

@@ -1,5 +1,6 @@
 import { RotationError } from '../core/errors.js'
 import type { InspectDeployed } from '../core/ports/deployed.js'
+import type { Deployable } from '../core/ports/deployment.js'
 import type { Env } from '../core/ports/env.js'
 import type { PrintPermissions } from '../core/ports/permissions.js'
 import type { RotationStarter, StepService } from '../core/ports/service.js'
@@ -16,8 +17,8 @@ export interface StoreOptions {
   /** The master key of stores on this machine; asked for on first use. */
   readonly key: () => Promise<Buffer>
 }
-/** An opened store. A platform that drives rotations itself offers more. */
-export type OpenedStore = SecretStore & SecretStoreAdmin & Partial<StepService & RotationStarter>
+/** An opened store. A platform that drives rotations itself, or runs our functions, offers more. */
+export type OpenedStore = SecretStore & SecretStoreAdmin & Partial<StepService & RotationStarter & Deployable>
 /** How a store is opened. */
 export interface StoreRow {
   open(options: StoreOptions): Promise<OpenedStore>

@@ -18,8 +18,11 @@ import { WebhookServer } from '../harness/webhook-server.js'
 
 const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS'
 const person = 'user:ann@example.com'
-/** Not part of the life: the one makes the folder of the file store, the other is what a person needs before all others. */
-const outside = { init: 'it is for the file store', permissions: 'run before the life, for each of its secrets' }
+/** Not part of the life: `init` alone makes the folder of the file store, `permissions` is what a person needs before all others. */
+const outside = {
+  'init gcp': 'writes a folder of this machine (init.test.ts)',
+  permissions: 'run before the life, for each of its secrets',
+}
 
 describe('the table of commands', () => {
   it('has every command, and no other', () => {

@@ -29,7 +29,12 @@ export class Clock {
 /** Calls one command line in this process, with an environment, an input, a clock and an output of its own; what it reads is not a terminal. */
 export async function callCommand(
   words: readonly string[],
-  { env, clock, cancelled = new AbortController().signal }: Pick<Terminal, 'env' | 'clock'> & Partial<Pick<Terminal, 'cancelled'>>,
+  {
+    env,
+    clock,
+    installation,
+    cancelled = new AbortController().signal,
+  }: Pick<Terminal, 'env' | 'clock' | 'installation'> & Partial<Pick<Terminal, 'cancelled'>>,
   stdin: string | Buffer = '',
 ): Promise<Called> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
@@ -40,7 +45,8 @@ export async function callCommand(
   }
   try {
     const input = Readable.from(stdin.length === 0 ? [] : [Buffer.from(stdin)])
-    await runCommand(words, { env, stdin: input, stdout, stderr, cancelled, exit, ...optional('clock', clock) })
+    const replaced = { ...optional('clock', clock), ...optional('installation', installation) }
+    await runCommand(words, { env, stdin: input, stdout, stderr, cancelled, exit, ...replaced })
   } finally {
     for (const stream of [stdout, stderr]) stream.end()
   }

@@ -22,6 +22,8 @@ export class GcpCommandLine {
   readonly double: GcpSecretManagerDouble
   readonly clock: Clock
   env: Readonly<Record<string, string>>
+  /** Where the program is said to be installed. */
+  installation: string | undefined
   readonly #home: string
   readonly #open: typeof stores.gcp.open
 
@@ -47,7 +49,7 @@ export class GcpCommandLine {
 
   /** One command as a person types it. */
   run = (words: readonly string[], stdin: string | Buffer = ''): Promise<Called> =>
-    callCommand(words, { env: this.env, clock: this.clock }, stdin)
+    callCommand(words, { env: this.env, clock: this.clock, ...optional('installation', this.installation) }, stdin)
 
   async json(words: readonly string[], stdin: string | Buffer = ''): Promise<Reply> {
     const called = await this.run(['--json', ...words], stdin)

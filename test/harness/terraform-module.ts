@@ -23,6 +23,8 @@ export interface Module {
   readonly outputs: ReadonlyMap<string, Body>
   readonly locals: ReadonlyMap<string, unknown>
   readonly settings: Body
+  /** The modules that it calls, by name. */
+  readonly calls: ReadonlyMap<string, Body>
 }
 
 export const isBody = (value: unknown): value is Body => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -42,7 +44,12 @@ export const textOf = (body: Body, name: string): string => {
 export async function readModule(folder: string): Promise<Module> {
   const resources: Resource[] = []
   const data: Resource[] = []
-  const [variables, outputs, locals] = [new Map<string, Body>(), new Map<string, Body>(), new Map<string, unknown>()]
+  const [variables, outputs, calls, locals] = [
+    new Map<string, Body>(),
+    new Map<string, Body>(),
+    new Map<string, Body>(),
+    new Map<string, unknown>(),
+  ]
   let settings: Body = {}
   for (const file of readdirSync(folder).filter((one) => one.endsWith('.tf'))) {
     const parsed = bodyOf(await parse(file, readFileSync(join(folder, file), 'utf8')))
@@ -50,12 +57,13 @@ export async function readModule(folder: string): Promise<Module> {
     data.push(...typedIn(parsed.data))
     for (const [name, blocks] of Object.entries(bodyOf(parsed.variable))) once(variables, name, bodyOf(listOf(blocks)[0]))
     for (const [name, blocks] of Object.entries(bodyOf(parsed.output))) once(outputs, name, bodyOf(listOf(blocks)[0]))
+    for (const [name, blocks] of Object.entries(bodyOf(parsed.module))) once(calls, name, bodyOf(listOf(blocks)[0]))
     for (const block of listOf(parsed.locals)) for (const [name, value] of Object.entries(bodyOf(block))) once(locals, name, value)
     settings = { ...settings, ...blockOf(parsed, 'terraform') }
   }
   const heads = [...resources, ...data].map(addressOf)
   assert.deepEqual([...new Set(heads)], heads)
-  return { resources, data, variables, outputs, locals, settings }
+  return { resources, data, variables, outputs, locals, settings, calls }
 }
 function typedIn(kinds: unknown): readonly Resource[] {
   return Object.entries(bodyOf(kinds)).flatMap(([type, named]) =>

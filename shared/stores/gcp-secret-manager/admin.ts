@@ -1,6 +1,7 @@
 import { assertSettled } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
+import type { Deployable, Deployment, DeploymentWish } from '../../core/ports/deployment.js'
 import type { Env } from '../../core/ports/env.js'
 import type { SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
@@ -26,7 +27,7 @@ const labelWord = `--update-labels=${Object.entries(placeLabel)
   .join(',')}`
 
 /** The store with a person's rights: it makes and removes staging places, and writes policy. */
-export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretStoreAdmin {
+export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretStoreAdmin, Deployable {
   /** As `gcpOptions` says. */
   static openFrom = (environment: Readonly<Record<string, string | undefined>>, env: Env, open?: OpenClient): GcpSecretManagerAdmin =>
     new GcpSecretManagerAdmin({ ...gcpOptions(environment, env), ...optional('open', open) })
@@ -80,6 +81,19 @@ export class GcpSecretManagerAdmin extends GcpSecretManager implements SecretSto
       assertAnnotationsFit(ref.shown, change.annotations, Object.keys(patch))
       if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
       await this.#update(ref, secret, change)
+    })
+  }
+
+  /** A folder for Terraform. */
+  async prepareDeployment(wish: DeploymentWish): Promise<Deployment> {
+    const { prepareDeployment } = await import('./deployment.js') // only this command needs it
+    return prepareDeployment(wish, {
+      read: async (text) => {
+        const ref = await this.resolve(text)
+        const { policy } = await this.describe(ref)
+        return { shown: ref.shown, policy, destroysLater: (await this.api.get(this.at(ref))).destroysLater }
+      },
+      nameOf: (text) => this.nameOf(text),
     })
   }
 

@@ -1,6 +1,7 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { PermissionsWish, PrintPermissions } from '../../core/ports/permissions.js'
+import { assertMember } from './member.js'
 import { assertPlaceFits, isPlaceError, kind, oneLine, placeSuffix, readProject, readSecret, resourceOf, type SecretName } from './names.js'
 import { type Binding, bindingsOf, type Named } from './permissions/grants.js'
 import { carrierOf } from './permissions/names.js'
@@ -16,7 +17,7 @@ export const permissionsOf: PrintPermissions = (wish, environment) => {
   const project = environment.GOOGLE_CLOUD_PROJECT || undefined
   if (project !== undefined) readProject(project, 'GOOGLE_CLOUD_PROJECT')
   const { member, principals } = wish
-  if (member !== undefined && (!memberForm.test(member) || everybody.test(member))) throw memberError(member)
+  if (member !== undefined) assertMember(member, 'member')
   const { named, skipped } = namedIn(wish, project)
   const bindings = principals.flatMap((to) => bindingsOf(to, named))
   const notes = notesOf(bindings, named.secret, skipped)
@@ -72,12 +73,3 @@ const grantOf = (binding: Binding) => ({
   permissions: binding.role.permissions,
   why: binding.why,
 })
-
-/** One account, a group of them, or identities of another provider. Never everybody. */
-const memberForm = /^(?:(?:user|serviceAccount|group|domain):|principal(?:Set)?:\/\/)[^\s"`$\\]+$/
-const everybody = /^principalSet:\/\/goog\/public:/
-const memberError = (member: string): RotationError =>
-  new RotationError('bad_event', `"${oneLine(member)}" is not a principal of Google Cloud.`, {
-    field: 'member',
-    next: 'Write for example serviceAccount:NAME@PROJECT.iam.gserviceaccount.com, user:NAME@DOMAIN or principal://…. A secret is never granted to everybody.',
-  })

@@ -1,4 +1,5 @@
 import type { Principal } from '../../../core/ports/permissions.js'
+import { type Attribute, aligned, blockOf, text } from '../hcl.js'
 import { type Binding, conditionTitle, type Role } from './grants.js'
 import { customRoles, expressionOf, isCustom, isNumber, projectsOf } from './names.js'
 
@@ -19,18 +20,6 @@ const twiceNotes = [
   'For a second secret in the same module, omit what is there already, which has the same name: the variables, data google_project, the custom roles,',
   'members of the project without a condition, and what is granted on the secrets of --admin and KEYTURN_CONFIG.',
 ]
-
-/** A text of Terraform: `${` and `%{` would begin a template. */
-const text = (value: string): string =>
-  `"${value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('${', '$${').replaceAll('%{', '%%{')}"`
-
-type Attribute = readonly [name: string, value: string]
-/** Attributes with their equals signs in one column. */
-function aligned(attributes: readonly Attribute[], indent = '  '): readonly string[] {
-  const width = Math.max(...attributes.map(([name]) => name.length))
-  return attributes.map(([name, value]) => `${indent}${name.padEnd(width)} = ${value}`)
-}
-const blockOf = (head: string, lines: readonly string[]): readonly string[] => [`${head} {`, ...lines, '}', '']
 
 /** The last part of a resource's address. */
 const label = (...parts: readonly string[]): string => ['keyturn', ...parts].join('_').replace(/[^\w-]/g, '_')

@@ -1,0 +1,61 @@
+import { type Attribute, aligned, blockOf, text } from '../hcl.js'
+import type { Found, Place } from './found.js'
+
+/** The files that are made for these secrets, as `terraform fmt` writes them. What deploys them is copied beside. */
+export const filesOf = (place: Place, found: readonly Found[]): Readonly<Record<string, string>> => ({
+  'main.tf': [...head, ...moduleLines(place, found), ...outputs].join('\n'),
+  '.gitignore': ignored.join('\n'),
+})
+
+const head: readonly string[] = [
+  '# Written by keyturn init gcp, which reads it no more: change it as you like. Its state holds no value of a secret. Before a team applies it, add a',
+  '# backend for that state.',
+  ...blockOf('terraform', [
+    '  required_version = ">= 1.5"',
+    '',
+    '  required_providers {',
+    '    google = {',
+    ...aligned(
+      [
+        ['source', text('hashicorp/google')],
+        ['version', text('>= 7.0, < 8.0')],
+      ],
+      '      ',
+    ),
+    '    }',
+    '  }',
+  ]),
+]
+
+function moduleLines({ project, region, invoker, configuration }: Place, found: readonly Found[]): readonly string[] {
+  const locations = [...new Set(found.flatMap(({ name }) => name.location ?? []))].sort()
+  const attributes: readonly Attribute[] = [
+    ['source', text('./keyturn')],
+    ['project_id', text(project)],
+    ['region', text(region)],
+    ['archives', `"\${path.module}/functions"`],
+    ...(locations.length === 0 ? [] : [['locations', `[${locations.map(text).join(', ')}]`] as const]),
+    ...(configuration === undefined ? [] : [['configuration', text(configuration)] as const]),
+    ['invokers', invoker === undefined ? '[]' : `[${text(invoker)}]`],
+  ]
+  const secrets: readonly Attribute[] = found.map((one) => [keyOf(one), secretOf(one)])
+  return blockOf('module "keyturn"', [...aligned(attributes), '', '  secrets = {', ...aligned(secrets, '    '), '  }'])
+}
+
+/** A bare key may have every character of an id, but not begin with all of them. */
+const keyOf = ({ name }: Found): string => (/^[A-Za-z]/.test(name.secret) ? name.secret : text(name.secret))
+
+function secretOf({ name, destroysLater, administrator }: Found): string {
+  const words = [
+    ...(name.location === undefined ? [] : [`location = ${text(name.location)}`]),
+    ...(destroysLater ? ['destroys_later = true'] : []),
+    ...(administrator === undefined ? [] : [`administrator = ${text(administrator)}`]),
+  ]
+  return words.length === 0 ? '{}' : `{ ${words.join(', ')} }`
+}
+
+const outputs: readonly string[] = ['topic', 'invoke_url', 'functions', 'dead_letters'].flatMap((name) =>
+  blockOf(`output "${name}"`, [`  value = module.keyturn.${name}`]),
+)
+
+const ignored: readonly string[] = ['.terraform/', '*.tfstate', '*.tfstate.*', '']
