@@ -16,7 +16,8 @@ import { byAnswerSettings, memorySettings, realSettings } from '../test/crash/se
  *
  * `--whole` runs everything else, except for the pairs of self-issued credentials, of which it runs one in twelve, and for a store over a wire: it runs
  * all its single faults and single failing reads, one point after a publication in 80, and one read that fails after a crash in 128.
- * `--share N` runs one in N of what comes after a publication of the memory store.
+ * `--share N` runs one in N of what comes after a publication, of the memory store and of stores on this machine, and of the pairs of self-issued credentials;
+ * of their single faults one in two.
  */
 const { values } = parseArgs({
   options: {
@@ -35,7 +36,8 @@ const wireEvery = values.whole ? 1 : 20
 const wireFactor = 80
 const readsEvery = values.whole ? 1 : 160
 const crashedReadsEvery = values.whole ? 128 : 160
-const selfIssuedPairsEvery = values.whole ? 12 : 32
+const selfIssuedEvery = share > 1 ? 2 : 1
+const selfIssuedPairsEvery = (values.whole ? 12 : 32) * selfIssuedEvery * selfIssuedEvery
 
 type Counts = Record<'points' | 'lockouts' | 'lost' | 'untestedVisible' | 'lostEvents' | 'retiredInUse' | 'other', number>
 
@@ -67,7 +69,7 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
     const say = progress(setting.name, () => tally.points + after.points)
     await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
     await readFaults(tally, setting, readsEvery, crashedReadsEvery)
-    await afterFaults(after, setting, realPointsEvery * (setting.slow ? wireFactor : 1))
+    await afterFaults(after, setting, realPointsEvery * (setting.slow ? wireFactor : share))
     say()
   }
   for (const setting of mine(byAnswerSettings())) {
@@ -76,7 +78,7 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
   }
   const own: SelfIssuedTally = { points: 0, broken: [] }
   const say = progress('self-issued', () => own.points)
-  for (const tale of mine(tales)) await selfIssuedFaults(own, tale, 1, selfIssuedPairsEvery)
+  for (const tale of mine(tales)) await selfIssuedFaults(own, tale, selfIssuedEvery, selfIssuedPairsEvery)
   say()
   const { lockouts, lost, untestedVisible, other } = tally.broken
   const counts = {

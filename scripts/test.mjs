@@ -1,4 +1,5 @@
 // Runs every built test file and prints what was skipped and why. In CI a skip is a failure, because test/setup.sh has installed what tests need.
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +20,23 @@ const isWhole = (file, one) => file.endsWith(`test/${one.file}.test.js`)
 const belongs = (file) =>
   whole ? wholeTests.some((one) => isWhole(file, one)) : !wholeTests.some((one) => (one.only || follows) && isWhole(file, one))
 const named = (file) => wanted.length > 0 && wanted.some((part) => file.includes(part))
-const files = globSync('dist/test', '.test.js').filter((file) => (wanted.length === 0 ? belongs(file) : named(file)))
+/**
+ * KEYTURN_TEST_SHARE=N draws one file in N by its name and KEYTURN_TEST_SEED, and takes each file that may skip something: where little is installed, these
+ * are the ones that differ.
+ */
+const share = Number(process.env.KEYTURN_TEST_SHARE || 1)
+const isDrawn = (file) =>
+  createHash('sha256')
+    .update(`${process.env.KEYTURN_TEST_SEED ?? ''}/${file}`)
+    .digest()
+    .readUInt16BE(0) %
+    share ===
+  0
+const maySkip = (file) =>
+  /\b(why[A-Z]\w*|\w+Skip|pgbouncer)\b/.test(readFileSync(file.replace(/^dist\//, '').replace(/\.js$/, '.ts'), 'utf8'))
+const files = globSync('dist/test', '.test.js').filter((file) =>
+  wanted.length === 0 ? belongs(file) && (share === 1 || isDrawn(file) || maySkip(file)) : named(file),
+)
 const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test files need and is slow to make
 process.env.KEYTURN_TEST_CACHE = cache
 // While this file is there, `npx keyturn` leaves dist/ as it is (scripts/build.mjs).
@@ -48,6 +65,17 @@ const around = [] // the suites around the reported test, the outermost first
 stream.on('test:start', ({ name, nesting }) => {
   around[nesting] = name
 })
+/** Seconds of each file: its suites and tests run one after the other. */
+const secondsOf = new Map()
+for (const event of ['test:pass', 'test:fail'])
+  stream.on(event, ({ file, nesting, details }) => {
+    if (nesting === 0 && file !== undefined) secondsOf.set(file, (secondsOf.get(file) ?? 0) + details.duration_ms / 1000)
+  })
+function* slowest() {
+  const rows = [...secondsOf].sort(([, a], [, b]) => b - a).slice(0, 20)
+  for (const [file, seconds] of rows)
+    yield `${seconds.toFixed(0).padStart(5)} s  ${file.replace(/^.*?\bdist\//, '').replace(/\.js$/, '.ts')}`
+}
 stream.on('test:pass', ({ name, nesting, skip, details }) => {
   if (skip === undefined) return
   skips.push({ name, suite: around[nesting - 1], why: skip === true ? 'no reason given' : skip, isSuite: details.type === 'suite' })
@@ -85,6 +113,8 @@ report.on('end', () => {
   rmSync(cache, { recursive: true, force: true })
   for (const line of skipLines()) console.log(line)
   if (follows && !whole && wanted.length === 0) console.log(`left to npm run test:whole, which follows: ${wholeTests.length} files`)
+  if (share > 1) console.log(`one file in ${share} was drawn, beside those that may skip something: ${files.length} files`)
+  if (process.env.CI === 'true') for (const line of slowest()) console.log(line)
   const mayBe = process.env.KEYTURN_MAY_SKIP // what cannot be installed on this machine
   const wrong = skips.filter(({ why }) => !mayBe || !why.includes(mayBe))
   const skipFails = process.env.CI === 'true' && wrong.length > 0

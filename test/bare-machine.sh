@@ -20,7 +20,8 @@ mkdir "$place/bin" "$place/home" "$place/tmp"
 for program in "${shown[@]}"; do ln -s "$(command -v "$program")" "$place/bin/$program"; done
 git clone --quiet --no-hardlinks . "$place/keyturn" # a link would be one file with two owners
 
-# Nothing of CI's environment that a newcomer does not have, least of all the word that makes a skip a failure.
+# Nothing of CI's environment that a newcomer does not have, least of all the word that makes a skip a failure. The same tests have just run where everything is
+# installed; here the files that may skip something run, and a share of the others (KEYTURN_TEST_SHARE, which the caller sets).
 as=(env -u CI -u KEYTURN_MAY_SKIP -u KUBEBUILDER_ASSETS PATH="$place/bin" HOME="$place/home" TMPDIR="$place/tmp" npm_config_cache="$place/npm")
 if [ "$(id -u)" -eq 0 ]; then
   group=$(id -g nobody)
