@@ -46,6 +46,7 @@ const retiring = v.object({
   state: v.picklist(['waiting', 'undeclared', 'armed', 'disabled']),
   seenInUse: v.exactOptional(time),
   unusedSince: v.exactOptional(time),
+  askedAt: v.exactOptional(time),
   holder: v.exactOptional(v.string()),
   leaseUntil: v.exactOptional(time),
 })

@@ -4,6 +4,8 @@ import type { Consumer } from '../../shared/core/ports/notifier.js'
 import type { ConsumerPhase, Policy } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { noteSeen } from '../../shared/lifecycle/consumers/seen.js'
+import { sweep } from '../../shared/lifecycle/fleet/sweep.js'
 import { retirePass } from '../../shared/lifecycle/retirement/retire.js'
 import { noConfiguration } from '../../shared/lifecycle/secret/deps.js'
 import { profiles } from '../../shared/stores/memory/profiles.js'
@@ -73,5 +75,62 @@ describe('a pass before grace is over', () => {
     world.env.time += 5 * 60_000
     assert.equal((await retire(world))[0]?.why, 'every required consumer is drained; grace is not over')
     assert.equal(consumer.asked, asked + 1)
+  })
+})
+
+describe('a look at a credential that left', () => {
+  /** How many looks, five minutes apart, found that a pass over it is due. */
+  async function due(world: World, looks: number): Promise<number> {
+    let found = 0
+    for (let n = 0; n < looks; n++) {
+      world.env.time += 5 * 60_000
+      await world.act(world.newProcess(), async (deps) => {
+        for await (const { action } of sweep(deps)) if (action === 'retire') found++
+      })
+    }
+    return found
+  }
+  /** Of a secret that nobody is named for: its sessions are the evidence. */
+  async function openAlone(grace: string) {
+    const more = { 'keyturn-grace': grace, 'keyturn-consumers': 'none' }
+    const world = await World.open('b', (env, effects) => new MemoryStore(env, profiles.k8s, effects), `grace-${++opened}`, more)
+    await tellAll(world)
+    await run(world)
+    await tellAll(world)
+    return world
+  }
+
+  it('asks its target eight times in a grace and once a day after it, and not every five minutes', async () => {
+    const world = await openAlone('2d')
+    const inGrace = await due(world, 2 * 24 * 12)
+    assert.ok(inGrace >= 8 && inGrace <= 12, String(inGrace))
+    const after = await due(world, 4 * 24 * 12)
+    assert.ok(after >= 3 && after <= 9, String(after))
+  })
+
+  it('sees sessions that end in a grace, and retires when they have been gone for one', async () => {
+    const world = await openAlone('2d')
+    world.target.sessions.set('app_a', 3)
+    await due(world, 12 * 12)
+    world.target.sessions.delete('app_a')
+    await due(world, 2 * 24 * 12)
+    assert.ok(valid(world, 'app_a'), 'it has not been gone for a grace yet')
+    await due(world, 12 * 12)
+    assert.ok(!valid(world, 'app_a'))
+  })
+
+  it('asks at once when a consumer has moved, and when the grace ends', async () => {
+    const { world, consumer } = await open()
+    await tellAll(world)
+    await run(world)
+    await tellAll(world)
+    await retire(world)
+    await due(world, 2 * 12 + 1) // past the grace
+    const { asked } = consumer
+    consumer.phase = 'drained'
+    await world.act(world.newProcess(), (deps) => noteSeen(deps, world.ref.shown, { consumer: 'one', phase: 'drained' }))
+    assert.equal(await due(world, 1), 1)
+    assert.ok(consumer.asked > asked)
+    assert.ok(!valid(world, 'app_a'))
   })
 })

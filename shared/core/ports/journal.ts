@@ -83,6 +83,8 @@ export interface Retiring {
   /** When lasting sessions of it were last seen, and since when there are none: their end, not their absence, is evidence. */
   readonly seenInUse?: number
   readonly unusedSince?: number
+  /** When it was asked about last, in vain: for a while nobody asks again. A store that has no room for it leaves it out, and then each look asks. */
+  readonly askedAt?: number
   /** armed: who retires it, and until when nobody else may do so. */
   readonly holder?: string
   readonly leaseUntil?: number

@@ -3,6 +3,7 @@ import { prefix } from '../../core/policy/index.js'
 import type { FleetAction } from '../../core/ports/queue.js'
 import type { OpenRotation, SecretView } from '../../core/ports/store.js'
 import { isProgressing, refusedBefore } from '../consumers/moving.js'
+import { isWorthAsking } from '../decide/asking.js'
 import { isDue } from '../decide/publication.js'
 import { mustReckon } from '../decide/reckoned.js'
 import { frozenNow } from '../rotation/facts.js'
@@ -66,7 +67,7 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Fle
   const { window: _, ...anyTime } = settings
   const mayCheck = deps.journal && mayStart({ deps }, state) && frozenNow(anyTime, configuration, now) === undefined
   const isDaily = isCheckDue(state, now) && (mayCheck || isHourOf(state.ref, now))
-  const due = always.filter((action) => action !== 'retire' || mayEnd(state, setup, isDaily))
+  const due = always.filter((action) => action !== 'retire' || mayEnd(state, setup, isDaily, now))
   if (!mayStart({ deps }, state)) return due
   if (companions.length > 0 && deps.journal && !isDue(state)) due.push('companions')
   if (due.includes('resume')) return due
@@ -77,12 +78,16 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Fle
 
 /**
  * Whether a pass over the credentials that left may end one. Where nobody is named and the target cannot say who uses them, nothing would ever open the gate:
- * their entries stay until the next rotation, and are looked at once a day.
+ * their entries stay until the next rotation, and are looked at once a day. So are keys that the value keeps: a person says when they may go.
  */
-function mayEnd(state: SecretView, { rotator, consumers, unknownConsumers }: Setup, isDaily: boolean): boolean {
+function mayEnd(state: SecretView, setup: Setup, isDaily: boolean, now: number): boolean {
+  const { rotator, consumers, unknownConsumers } = setup
+  const entries = state.journal?.retiring ?? []
+  if (entries.some((entry) => entry.state === 'armed' || entry.state === 'disabled') || isDaily) return true
+  if (rotator?.older !== undefined) return false
   const isAsked = consumers.length > 0 || unknownConsumers.length > 0 || rotator?.sessions !== undefined || rotator?.issuer !== undefined
-  const isBegun = (state.journal?.retiring ?? []).some((entry) => entry.state !== 'undeclared')
-  return isAsked || isBegun || isDaily
+  const isBegun = entries.some((entry) => entry.state !== 'undeclared')
+  return (isAsked || isBegun) && entries.some((entry) => isWorthAsking(state, setup, entry, now))
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Context } from '../../core/ports/rotator.js'
 import type { Retiring, SecretState, VersionInfo } from '../../core/ports/store.js'
 import type { CredentialId, SecretRef } from '../../core/ports/words.js'
 import { seenBy } from '../consumers/deliver.js'
+import { isWorthAsking } from '../decide/asking.js'
 import { endOf } from '../decide/reckoned.js'
 import { confirmCurrent, confirmUnknown } from '../secret/confirm.js'
 import { lookContext } from '../secret/context.js'
@@ -227,14 +228,16 @@ async function removeEntry(tools: Tools, state: SecretState, { id, version, hold
 }
 
 /** Notes what was found out: without it the next look would begin again. */
-async function keep({ tools, state }: Looked, entry: Retiring, verdict: Verdict): Promise<Retired> {
-  const { entry: found, told, why } = verdict
+async function keep({ tools, state, setup }: Looked, entry: Retiring, verdict: Verdict): Promise<Retired> {
+  const { told, why } = verdict
   const { journal } = state
+  const now = tools.deps.env.now()
+  const found = isWorthAsking(state, setup, entry, now) ? { ...verdict.entry, askedAt: now } : verdict.entry
   const retiring = (journal?.retiring ?? []).map((one) => (one.id === entry.id ? found : one))
   const changed = JSON.stringify(found) !== JSON.stringify(entry)
   const moved = told.some(({ consumer, seen }) => journal?.seen?.[consumer.key]?.phase !== seen.phase)
   const seen = told.length > 0 ? { seen: seenBy(told, journal?.seen) } : {}
   if (changed || moved) await tools.store.note(state, { retiring, ...seen })
-  const again = found.notBefore > tools.deps.env.now() ? found.notBefore : undefined
+  const again = found.notBefore > now ? found.notBefore : undefined
   return { id: entry.id, state: found.state, why, ...optional('again', again) }
 }
