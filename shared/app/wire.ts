@@ -12,7 +12,7 @@ import type { SecretText } from '../core/secret-text.js'
 import { createGuard, createRedactor, type Guard, guardAdmin, guardStore } from '../lifecycle/guard/index.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { loadNotifier } from '../notifiers/registry.js'
-import { loadRotator } from '../rotators/registry.js'
+import { deployedMore, loadRotator } from '../rotators/registry.js'
 import { type OpenedStore, storeRow } from '../stores/registry.js'
 import { adminReader } from './admin.js'
 import { auditSink, type WriteText } from './audit-file.js'
@@ -39,7 +39,7 @@ export interface App {
   /** What the platform of the secret has to grant. Nothing is opened and nobody is asked. bad_event where its store has nothing to grant. */
   permissions(wish: PermissionsWish): Promise<Permissions>
   /** What deploys our functions for secrets of a store of this kind. bad_event where its platform has no such thing. */
-  deployment(kind: string, wish: DeploymentWish): Promise<Deployment>
+  deployment(kind: string, wish: Omit<DeploymentWish, 'moreFor'>): Promise<Deployment>
   /** Who may call the functions that the environment names, where the platform of a store of this kind runs functions. bad_event. */
   deployed(kind: string): AsyncIterable<DeployedFinding>
 }
@@ -96,7 +96,11 @@ export function openApp(config: Config, env: Env, { onStep, writeError }: AppOpt
     service: async (refText) => serviceOf(await store(refText)),
     permissions: (wish) => permissionsOf(wish, config),
     deployment: async (kind, wish) =>
-      deploymentOf(await store(`${kind}:any`), kind, { ...optional('configuration', config.configuration), ...wish }),
+      deploymentOf(await store(`${kind}:any`), kind, {
+        ...optional('configuration', config.configuration),
+        ...wish,
+        moreFor: deployedMore,
+      }),
     deployed: (kind) => deployedOf(kind, config, env),
   }
 }

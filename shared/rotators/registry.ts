@@ -1,7 +1,9 @@
 import { RotationError } from '../core/errors.js'
 import { nearest } from '../core/policy/words.js'
+import type { DeployedMore } from '../core/ports/deployment.js'
 import type { Hosts } from '../core/ports/hosts.js'
 import type { AnyRotator } from '../core/ports/rotator.js'
+import type { Policy } from '../core/ports/words.js'
 
 /** The kinds that scripts/functions.mjs put into a bundle, separated by commas; defined nowhere else. */
 declare const KEYTURN_BUNDLED_ROTATORS: string
@@ -16,6 +18,8 @@ export type RotatorRow = {
   readonly cloud?: 'aws' | 'gcp'
   /** What its platform knows about hosts of databases. Every rotator of a database uses it. */
   readonly hosts?: Hosts
+  /** What it adds to a deployment on its cloud. bad_policy. */
+  readonly deploys?: (policy: Policy) => Promise<DeployedMore>
 } & (
   | {
       /** Its page in docs/, without the ending. */
@@ -48,6 +52,7 @@ const rows = {
     engines: ['cloud-sql'],
     page: 'cloud-sql',
     cloud: 'gcp',
+    deploys: async (policy) => (await import('./cloud-sql/deploys.js')).deploys(policy),
   },
   random: { load: () => import('./random.js').then(({ create }) => create()), engines: ['random'], page: 'random' },
   'secret-list': { load: () => import('./secret-list.js').then(({ create }) => create()), engines: ['secret-list'], page: 'secret-list' },
@@ -71,6 +76,12 @@ export const offeredKinds = rotatorKinds.filter((kind) => !rotators[kind].trial)
 /** The platform that knows administrators whose secrets are in this store; undefined where none is in this bundle. */
 export const hostsFor = (store: string): Hosts | undefined =>
   rotatorKinds.map((kind) => rotators[kind].hosts).find((hosts) => hosts?.stores.includes(store))
+
+/** What the rotator that a policy names adds to a deployment; undefined where it adds nothing, or the policy names none. bad_policy. */
+export async function deployedMore(policy: Policy): Promise<DeployedMore | undefined> {
+  const kind = policy['keyturn-rotator'] ?? ''
+  return isKind(kind) ? rotators[kind].deploys?.(policy) : undefined
+}
 
 const isKind = (kind: string): kind is RotatorKind => rotatorKinds.some((known) => known === kind)
 

@@ -115,9 +115,11 @@ describe('keyturn init gcp', () => {
   })
 
   it('is on docs/gcp.md as it is, command for command', async () => {
-    const [, typed = '', printed = ''] = /```sh\nnpm run package:gcp\n(keyturn init gcp .*?)\n```.*?```sh\n(.*?)\n```/s.exec(page) ?? []
+    const [, typed = '', printed = ''] =
+      /```sh\nKEYTURN_ROTATORS=postgres,cloud-sql npm run package:gcp\n(keyturn init gcp .*?)\n```.*?```sh\n(.*?)\n```/s.exec(page) ?? []
     line.double.names.projects.set('shop', '345678901234')
     make('db', {}, {}, 'projects/shop')
+    built('postgres', 'cloud-sql')
     const { stdout, code } = await line.run([...words(typed), '--json', '--folder', folder])
     assert.equal(code, 0, stdout)
     const { commands } = JSON.parse(stdout) as { readonly commands: readonly string[] }
@@ -159,6 +161,7 @@ describe('keyturn init gcp, of bad input', () => {
     { what: 'two locations of one id', words: ['gcp:key', `gcp:${europe}/secrets/key`], code: 'bad_event', field: 'ref' },
     { what: 'a policy for a secret that has one', words: ['gcp:key', '--set', 'every=30d'], code: 'bad_event', field: 'set' },
     { what: 'a project by its number', words: ['gcp:projects/123456789012/secrets/key'], code: 'bad_event', field: 'ref' },
+    { what: 'an instance that is not named', words: ['gcp:new', '--rotator', 'cloud-sql'], code: 'bad_policy', field: 'keyturn-instance' },
     { what: 'an administrator elsewhere', words: ['gcp:elsewhere'], code: 'bad_config', field: 'keyturn-admin' },
     {
       what: 'a rotator that the functions lack',
@@ -181,6 +184,7 @@ describe('keyturn init gcp, of bad input', () => {
     it(`${what}: ${code}, and nothing is written`, async () => {
       make('key', { 'keyturn-rotator': 'random' })
       make('key', {}, {}, europe)
+      make('new')
       make('elsewhere', { 'keyturn-rotator': 'postgres', 'keyturn-admin': 'file:pg-admin' })
       if (what.startsWith('no secret')) line.double.reset()
       arrange?.()

@@ -1,5 +1,13 @@
 import type { Policy } from './words.js'
 
+/** What a kind of credential adds to a deployment. */
+export interface DeployedMore {
+  /** Lists that the deployment takes by name, such as projects in which something is granted. */
+  readonly variables: Readonly<Record<string, readonly string[]>>
+  /** Interfaces of the platform that must be enabled before a secret is adopted. */
+  readonly services: readonly string[]
+}
+
 /** What a deployment is asked for. */
 export interface DeploymentWish {
   /** The secrets that it rotates, all of one store; at least one. */
@@ -14,6 +22,8 @@ export interface DeploymentWish {
   readonly policy: Policy
   /** The configuration secret. */
   readonly configuration?: string
+  /** What the rotator of such a policy adds; undefined: nothing. bad_policy. */
+  moreFor(policy: Policy): Promise<DeployedMore | undefined>
 }
 
 /** A secret that is deployed for, with the policy that it has, or is to be adopted with. */

@@ -1,7 +1,6 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Deployment, DeploymentWish } from '../../core/ports/deployment.js'
-import type { Policy } from '../../core/ports/words.js'
 import { commandsOf } from './deployment/commands.js'
 import { filesOf } from './deployment/files.js'
 import type { Found, Place } from './deployment/found.js'
@@ -22,7 +21,7 @@ export async function prepareDeployment(wish: DeploymentWish, look: Look): Promi
   if (readLocations(region, 'region').length !== 1) throw regionError(region)
   if (invoker !== undefined) assertMember(invoker, 'invoker')
   const found: Found[] = []
-  for (const ref of wish.refs) found.push(await foundOf(ref, policy, look))
+  for (const ref of wish.refs) found.push(await foundOf(ref, wish, look))
   assertEachOnce(found)
   if (Object.keys(policy).length > 0 && found.every(({ adopted }) => adopted)) throw adoptedError(found)
   const place: Place = {
@@ -44,7 +43,7 @@ export async function prepareDeployment(wish: DeploymentWish, look: Look): Promi
   }
 }
 
-async function foundOf(text: string, wanted: Policy, look: Look): Promise<Found> {
+async function foundOf(text: string, { policy: wanted, moreFor }: DeploymentWish, look: Look): Promise<Found> {
   const { policy: own, ...read } = await look.read(text)
   const adopted = Object.keys(own).length > 0
   const policy = adopted ? own : wanted
@@ -54,6 +53,7 @@ async function foundOf(text: string, wanted: Policy, look: Look): Promise<Found>
     name: readSecret(read.shown),
     policy,
     adopted,
+    ...optional('more', await moreFor(policy)),
     ...optional('administrator', administrator && (await ownResource(administrator, 'keyturn-admin', look))),
   }
 }

@@ -3,13 +3,16 @@ import type { Policy } from '../../../core/ports/words.js'
 import { quoted } from '../permissions/shell.js'
 import type { Found, Place } from './found.js'
 
+/** What the module reads the project by before it enables the rest, and what `keyturn adopt` calls. */
+const services = ['cloudresourcemanager.googleapis.com', 'serviceusage.googleapis.com', 'secretmanager.googleapis.com']
+
 /** From a folder that was just written to a rotated secret. What a person must answer (`terraform apply`) stays a question. */
 export function commandsOf({ project, region, folder, invoker }: Place, found: readonly Found[], policy: Policy): readonly string[] {
   const [first] = found
   const terraform = `terraform -chdir=${quoted(folder)}`
   const agent = (service: string): string => `gcloud beta services identity create --service=${service} --project=${project}`
   return [
-    `gcloud services enable cloudresourcemanager.googleapis.com serviceusage.googleapis.com secretmanager.googleapis.com --project=${project}`,
+    `gcloud services enable ${[...services, ...new Set(found.flatMap(({ more }) => more?.services ?? []))].join(' ')} --project=${project}`,
     agent('secretmanager.googleapis.com'),
     agent('pubsub.googleapis.com'),
     ...found.flatMap((one) => (one.adopted ? [] : [adoptCommand(one, policy)])),

@@ -34,13 +34,21 @@ function moduleLines({ project, region, invoker, configuration }: Place, found: 
     ['project_id', text(project)],
     ['region', text(region)],
     ['archives', `"\${path.module}/functions"`],
-    ...(locations.length === 0 ? [] : [['locations', `[${locations.map(text).join(', ')}]`] as const]),
+    ...(locations.length === 0 ? [] : [['locations', listOf(locations)] as const]),
     ...(configuration === undefined ? [] : [['configuration', text(configuration)] as const]),
-    ['invokers', invoker === undefined ? '[]' : `[${text(invoker)}]`],
+    ...listsOf(found),
+    ['invokers', listOf(invoker === undefined ? [] : [invoker])],
   ]
   const secrets: readonly Attribute[] = found.map((one) => [keyOf(one), secretOf(one)])
   return blockOf('module "keyturn"', [...aligned(attributes), '', '  secrets = {', ...aligned(secrets, '    '), '  }'])
 }
+
+/** What rotators add, each list once and in order. */
+function listsOf(found: readonly Found[]): readonly Attribute[] {
+  const names = [...new Set(found.flatMap(({ more }) => Object.keys(more?.variables ?? {})))].sort()
+  return names.map((name) => [name, listOf([...new Set(found.flatMap(({ more }) => more?.variables[name] ?? []))].sort())])
+}
+const listOf = (texts: readonly string[]): string => `[${texts.map(text).join(', ')}]`
 
 /** A bare key may have every character of an id, but not begin with all of them. */
 const keyOf = ({ name }: Found): string => (/^[A-Za-z]/.test(name.secret) ? name.secret : text(name.secret))

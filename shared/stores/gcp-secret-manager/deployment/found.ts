@@ -1,4 +1,4 @@
-import type { DeployedSecret } from '../../../core/ports/deployment.js'
+import type { DeployedMore, DeployedSecret } from '../../../core/ports/deployment.js'
 import type { SecretName } from '../names.js'
 
 /** A secret of a deployment, as it was found. */
@@ -7,6 +7,8 @@ export interface Found extends DeployedSecret {
   readonly destroysLater: boolean
   /** The administrator's secret, by its full name. */
   readonly administrator?: string
+  /** What its rotator adds. */
+  readonly more?: DeployedMore
 }
 
 /** What holds for the whole deployment. */
