@@ -69,6 +69,8 @@ export class PubSub {
   }
   /** The process ends when its standard input is closed. */
   async close(): Promise<void> {
+    const { exitCode, signalCode } = this.#child
+    if (exitCode !== null || signalCode !== null) return
     const ended = once(this.#child, 'exit')
     this.#child.stdin?.end()
     await ended

@@ -50,14 +50,20 @@ export class Lab {
   }
   static async open(which: 'real' | 'fake', version: 'v1' | 'v1beta1' = 'v1'): Promise<Lab> {
     const lab = new Lab(await (which === 'real' ? KubeServer : KubeFake).start(users), version)
-    if (which === 'real') await installOperatorKinds(lab.api, version)
     if (lab.fake) lab.fake.operatorVersions = [version]
-    await new Kubelet(lab.api, 'default', 0).makeNode()
+    try {
+      if (which === 'real') await installOperatorKinds(lab.api, version)
+      await new Kubelet(lab.api, 'default', 0).makeNode()
+    } catch (cause) {
+      await lab.close()
+      throw cause
+    }
     return lab
   }
   close = (): Promise<void> => this.#server.stop()
 
-  async room(endMs = 300): Promise<Room> {
+  /** `key`: the secret that the ExternalSecret of the room reads. */
+  async room(endMs = 300, key = 'db'): Promise<Room> {
     const namespace = `shop-${++this.#namespaces}`
     await this.#server.makeNamespace(namespace)
     const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`
@@ -65,7 +71,7 @@ export class Lab {
     await this.api.must('POST', `${rbac}/roles`, { metadata: { name }, rules })
     const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name }
     await this.api.must('POST', `${rbac}/rolebindings`, { metadata: { name }, roleRef, subjects: [{ kind: 'User', name: 'keyturn' }] })
-    const room = new Room(this, namespace, endMs)
+    const room = new Room(this, namespace, endMs, key)
     await room.open()
     return room
   }
@@ -82,9 +88,11 @@ export class Room {
   /** What the operator's provider holds, where that is not `value`. */
   provider: (() => Promise<string>) | undefined
   #changes = 0
+  readonly #key: string
 
-  constructor(lab: Lab, namespace: string, endMs: number) {
+  constructor(lab: Lab, namespace: string, endMs: number, key: string) {
     this.lab = lab
+    this.#key = key
     this.namespace = namespace
     this.operator = new Operator(lab.api, namespace, async () => ({ now: (await this.provider?.()) ?? this.value, before: this.before }))
     this.operator.version = lab.version
@@ -104,7 +112,7 @@ export class Room {
   readonly externalSecrets = (): string => `/apis/external-secrets.io/${this.lab.version}/namespaces/${this.namespace}/externalsecrets`
   async makeExternalSecret(spec: object = {}, name = 'db', metadata: object = {}): Promise<void> {
     const store = { secretStoreRef: { name: 'vault', kind: 'SecretStore' }, refreshInterval: '1h' }
-    const whole = { ...store, target: { name: 'db' }, dataFrom: [{ extract: { key: 'db' } }], ...spec }
+    const whole = { ...store, target: { name: 'db' }, dataFrom: [{ extract: { key: this.#key } }], ...spec }
     const kind = { apiVersion: `external-secrets.io/${this.lab.version}`, kind: 'ExternalSecret' }
     await this.lab.api.must('POST', this.externalSecrets(), { ...kind, metadata: { name, ...metadata }, spec: whole })
   }

@@ -41,23 +41,62 @@ const controllers = [
   'validatingadmissionpolicy-status-controller',
 ]
 
+const isOver = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
+/** The programs of one server. Where one ends, all do: the API server goes on for a minute without the others. They end with this process, unless that is killed. */
+class Programs {
+  /** How the first of them ended: `etcd: 1`, `etcd: SIGKILL`; undefined while all run. */
+  ended: string | undefined
+  readonly #all: ChildProcess[] = []
+  readonly #signal = (): void => {
+    for (const one of [...this.#all].reverse()) one.kill('SIGKILL')
+  }
+  constructor() {
+    process.once('exit', this.#signal)
+  }
+  start(name: string, ...flags: string[]): void {
+    const child = spawn(join(assets, name), flags, { stdio: 'ignore', env: { PATH: process.env.PATH ?? '' } })
+    child.once('exit', (code, signal) => {
+      this.ended ??= `${name}: ${signal ?? code}`
+      this.#signal()
+    })
+    this.#all.push(child)
+  }
+  async kill(): Promise<void> {
+    const ends = this.#all.filter((one) => !isOver(one)).map((one) => once(one, 'exit'))
+    this.#signal()
+    await Promise.all(ends)
+    process.off('exit', this.#signal)
+  }
+}
+
 /** A real API server, etcd and controller manager on loopback; no kubelet and no scheduler. */
 export class KubeServer {
   readonly api: KubeApi
   readonly ca: string
   readonly folder: string
-  readonly #children: readonly ChildProcess[]
+  readonly #programs: Programs
 
-  private constructor(api: KubeApi, ca: string, folder: string, children: readonly ChildProcess[]) {
+  private constructor(api: KubeApi, ca: string, folder: string, programs: Programs) {
     this.api = api
     this.ca = ca
     this.folder = folder
-    this.#children = children
+    this.#programs = programs
   }
 
   /** `users`: token → user, beside the administrator. */
   static async start(users: Readonly<Record<string, string>> = {}): Promise<KubeServer> {
     const folder = await mkdtemp(join(tmpdir(), 'keyturn-kube-'))
+    const programs = new Programs()
+    try {
+      return await KubeServer.#startIn(folder, programs, users)
+    } catch (cause) {
+      await programs.kill()
+      await rm(folder, { recursive: true, force: true })
+      throw cause
+    }
+  }
+  static async #startIn(folder: string, programs: Programs, users: Readonly<Record<string, string>>): Promise<KubeServer> {
     const file = (name: string) => join(folder, name)
     const [client = 0, peer = 0, secure = 0, manager = 0] = await freePorts(4)
     const authority = new Authority()
@@ -76,10 +115,7 @@ export class KubeServer {
     await writeFile(file('tokens.csv'), `${tokens.join('\n')}\n`)
     const url = `https://127.0.0.1:${secure}`
     await writeFile(file('manager.conf'), JSON.stringify(kubeconfig(url, authority.ca, admin)))
-    const children: ChildProcess[] = []
-    const start = (name: string, ...flags: string[]): void =>
-      void children.push(spawn(join(assets, name), flags, { stdio: 'ignore', env: { PATH: process.env.PATH ?? '' } }))
-    start(
+    programs.start(
       'etcd',
       '--data-dir',
       file('etcd'),
@@ -90,7 +126,7 @@ export class KubeServer {
       `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
       `--initial-cluster=default=http://127.0.0.1:${peer}`,
     )
-    start(
+    programs.start(
       'kube-apiserver',
       `--etcd-servers=http://127.0.0.1:${client}`,
       '--bind-address=127.0.0.1',
@@ -111,9 +147,9 @@ export class KubeServer {
       '--audit-log-mode=blocking',
     )
     const api = new KubeApi(url, authority.ca, admin)
-    await until('the API server', async () => (await api.call('GET', '/readyz')).status === 200, children)
+    await until('the API server', async () => (await api.call('GET', '/readyz')).status === 200, programs)
     if (!managerSkip) {
-      start(
+      programs.start(
         'kube-controller-manager',
         `--kubeconfig=${file('manager.conf')}`,
         '--authentication-kubeconfig=',
@@ -126,10 +162,10 @@ export class KubeServer {
       await until(
         'the controllers',
         async () => (await api.get('/api/v1/namespaces/default/serviceaccounts/default')) !== undefined,
-        children,
+        programs,
       )
     }
-    return new KubeServer(api, authority.ca, folder, children)
+    return new KubeServer(api, authority.ca, folder, programs)
   }
 
   async makeNamespace(name: string): Promise<void> {
@@ -138,7 +174,7 @@ export class KubeServer {
       await until(
         `namespace ${name}`,
         async () => (await this.api.get(`/api/v1/namespaces/${name}/serviceaccounts/default`)) !== undefined,
-        this.#children,
+        this.#programs,
       )
   }
 
@@ -163,12 +199,7 @@ export class KubeServer {
   }
 
   async stop(): Promise<void> {
-    for (const child of [...this.#children].reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      const ended = once(child, 'exit')
-      child.kill('SIGKILL')
-      await ended
-    }
+    await this.#programs.kill()
     await rm(this.folder, { recursive: true, force: true })
   }
 }
@@ -188,9 +219,9 @@ const kubeconfig = (server: string, ca: string, token: string) => ({
   'current-context': 'test',
 })
 
-export async function until(what: string, test: () => Promise<boolean>, children: readonly ChildProcess[] = []): Promise<void> {
+export async function until(what: string, test: () => Promise<boolean>, programs?: Programs): Promise<void> {
   for (let tries = 0; !(await test().catch(() => false)); tries++) {
-    if (children.some((child) => child.exitCode !== null)) throw new Error(`${what} did not start`)
+    if (programs?.ended !== undefined) throw new Error(`${what} did not start (${programs.ended})`)
     if (tries > 600) throw new Error(`${what}: not in time`)
     await delay(50)
   }
