@@ -19,10 +19,12 @@ import { makeFolders } from '../shared/stores/file/home.js'
 import { deriveKeys } from '../shared/stores/file/keys.js'
 import { FileStore } from '../shared/stores/file.js'
 import { type Kind, Lab, type Room } from '../test/harness/kube/lab.js'
-import { managerSkip } from '../test/harness/kube/server.js'
 import { logsIn } from '../test/harness/postgres-client.js'
-import { PostgresServer, removeCopies } from '../test/harness/postgres-server.js'
+import type { PostgresServer } from '../test/harness/postgres-server.js'
 import { adminPassword, arrangeRoles, firstPassword } from '../test/harness/postgres-world.js'
+import { runToEnd } from './closing.js'
+import { applicationsOf, type Login } from './e2e-cluster/applications.js'
+import { isEnough, which, whyFake } from './e2e-cluster/which.js'
 
 /**
  * `npm run e2e:cluster -- --json` plays one rotation, from the poke to the end of the old login, with PostgreSQL, the file store and an API server, a
@@ -31,53 +33,8 @@ import { adminPassword, arrangeRoles, firstPassword } from '../test/harness/post
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 const tell = (text: string): void => void (values.json || console.log(text))
 const kinds: readonly Kind[] = ['Deployment', 'StatefulSet', 'DaemonSet']
-const which = managerSkip ? 'fake' : 'real'
 const endMs = 2000
 const sweepsMax = 400
-
-interface Login {
-  readonly username: string
-  readonly password: string
-}
-/** One pod's application, from its start to its end. */
-class Application {
-  logins = 0
-  failures = 0
-  endedAt: number | undefined
-  readonly login: Login
-  readonly #server: PostgresServer
-  readonly #running: Promise<void>
-  constructor(server: PostgresServer, login: Login) {
-    this.#server = server
-    this.login = login
-    this.#running = this.#run()
-  }
-  async #run(): Promise<void> {
-    while (this.endedAt === undefined) {
-      if (await logsIn(this.#server, this.login.username, this.login.password)) this.logins++
-      else this.failures++
-      await delay(50)
-    }
-  }
-  end(): Promise<void> {
-    this.endedAt ??= Date.now()
-    return this.#running
-  }
-}
-
-async function applicationsOf(room: Room, server: PostgresServer): Promise<Map<string, Application>> {
-  const running = new Map<string, Application>()
-  const secret = `/api/v1/namespaces/${room.namespace}/secrets/db`
-  room.kubelet.onStart = async ({ metadata }) => {
-    const uid = metadata.uid ?? '' // a StatefulSet's pods come back under the same name
-    if (running.has(uid)) return
-    const { data } = (await room.lab.api.must('GET', secret)) as { data: Record<string, string> }
-    const read = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString('utf8')
-    running.set(uid, new Application(server, { username: read('username'), password: read('password') }))
-  }
-  room.kubelet.onEnd = async ({ metadata }) => running.get(metadata.uid ?? '')?.end()
-  return running
-}
 
 /** When the old login was refused, to somebody who tries it every few milliseconds. */
 async function refusedAt(server: PostgresServer, { username, password }: Login, stopped: () => boolean): Promise<number | undefined> {
@@ -150,7 +107,7 @@ async function play(server: PostgresServer, room: Room, home: string) {
   const ref = await store.create('db', new SecretText(room.value), { ...policy, ...told })
   room.provider = () => currentText(store, ref) // the operator reads the file store itself, as its webhook provider would
   const deps = depsOf(store, consumers, server)
-  const applications = await applicationsOf(room, server)
+  const applications = applicationsOf(room, server)
   await delay(300) // the operator has written the first value
   for (const kind of kinds) await room.makeWorkload(kind, {}, kind.toLowerCase())
   while (applications.size < 5) await delay(20)
@@ -181,13 +138,14 @@ async function play(server: PostgresServer, room: Room, home: string) {
   }
 }
 
-const home = await mkdtemp(join(tmpdir(), 'keyturn-e2e-'))
-const server = await PostgresServer.start()
-const lab = await Lab.open(which)
-try {
+await runToEnd(async (closing) => {
+  const removed = (path: string): Promise<void> => rm(path, { recursive: true, force: true })
+  const home = await closing.openWith(removed, () => mkdtemp(join(tmpdir(), 'keyturn-e2e-')))
+  const server = await closing.openPostgres()
+  const lab = await closing.open(() => Lab.open(which))
   await makeFolders(home)
   await arrangeRoles(server)
-  const room = await lab.room(endMs)
+  const room = await closing.openLoops(() => lab.room(endMs))
   const result = await play(server, room, home)
   await room.close()
   console.log(
@@ -197,12 +155,6 @@ try {
           .map(([key, value]) => `${key} ${value}`)
           .join(' · '),
   )
-  if (which === 'fake' && !values.json) console.log(`The API server is a stand-in: ${managerSkip}`)
-  const asWanted = which === 'real' || process.env.CI === undefined || process.env.KEYTURN_MAY_SKIP !== undefined
-  process.exitCode = asWanted && result.loginFailures === 0 && result.retiredAfterDrain && result.pods === 10 ? 0 : 1
-} finally {
-  await lab.close()
-  await server.stop()
-  await removeCopies()
-  await rm(home, { recursive: true, force: true })
-}
+  if (which === 'fake' && !values.json) console.log(`The API server is a stand-in: ${whyFake}`)
+  process.exitCode = isEnough && result.loginFailures === 0 && result.retiredAfterDrain && result.pods === 10 ? 0 : 1
+})
