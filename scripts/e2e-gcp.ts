@@ -1,37 +1,46 @@
 import { parseArgs } from 'node:util'
 import { leaksIn } from '../test/harness/cli-canary.js'
-import { logsIn } from '../test/harness/postgres-client.js'
-import { PostgresServer, removeCopies } from '../test/harness/postgres-server.js'
-import { adminPassword, arrangeRoles, firstPassword } from '../test/harness/postgres-world.js'
+import { Lab } from '../test/harness/kube/lab.js'
+import type { PostgresServer } from '../test/harness/postgres-server.js'
+import { adminPassword, arrangeRoles } from '../test/harness/postgres-world.js'
 import { whyNoPubSub } from '../test/harness/pubsub.js'
 import { key, WebhookServer } from '../test/harness/webhook-server.js'
+import { type Closing, runToEnd } from './closing.js'
+import { isEnough, which, whyFake } from './e2e-cluster/which.js'
 import { Application } from './e2e-gcp/application.js'
+import { Cluster } from './e2e-gcp/cluster.js'
+import { Outgoing } from './e2e-gcp/outgoing.js'
 import { Readers } from './e2e-gcp/readers.js'
 import { Tokens } from './e2e-gcp/tokens.js'
-import { hourMs, minuteMs, World } from './e2e-gcp/world.js'
+import { hourMs, minuteMs, secretIds, World } from './e2e-gcp/world.js'
 
 /**
  * `npm run e2e:gcp -- --json` plays a day and a night of a project: every function is a process of Google's framework with its packaged bundle, Pub/Sub is Google's
  * own, PostgreSQL is real, Secret Manager and Cloud Tasks are doubles, and time passes by the minute of the scheduler. A database login goes from its due date
- * to the end of the old login, an API key and a signing key are rotated beside it. Exit 1 if a promise was broken.
+ * to the end of the old login, an API key and a signing key are rotated beside it. Before that, in real time, the pods of a cluster follow another login; the API
+ * server is a real one if there is one. Exit 1 if a promise was broken.
  */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, hours: { type: 'string', default: '32' } } })
 const tell = (text: string): void => void (values.json || console.log(text))
 /** The scheduler's interval; while nothing has been published for hours, nothing is lost by looking less often. */
 const [stepMs, idleMs, busyMs] = [5 * minuteMs, 30 * minuteMs, 3 * hourMs]
+/** How long a pod goes on after it was told to end. */
+const podEndMs = 1000
 
-async function play(server: PostgresServer) {
-  const hook = await WebhookServer.open()
-  const world = await World.open(server, hook.port, new URL('../cli/main.js', import.meta.url))
-  try {
-    return await days(world, server, hook)
-  } finally {
-    await world.close()
-    hook.close()
-  }
+async function play(closing: Closing) {
+  const server = await closing.openPostgres()
+  await arrangeRoles(server)
+  const lab = await closing.open(() => Lab.open(which))
+  const room = await closing.openLoops(() => lab.room(podEndMs, 'pods'))
+  const cluster = await closing.openLoops(() => Cluster.open(room, server))
+  const hook = await closing.open(() => WebhookServer.open())
+  const program = new URL('../cli/main.js', import.meta.url)
+  const { assertGoing } = closing
+  const world = await closing.open(() => World.open({ server, webhookPort: hook.port, pods: cluster, program, assertGoing }))
+  return days(world, server, hook, cluster)
 }
 
-async function days(world: World, server: PostgresServer, hook: WebhookServer) {
+async function days(world: World, server: PostgresServer, hook: WebhookServer, cluster: Cluster) {
   const application = new Application(world, server, hook)
   const readers = new Readers(world, server)
   const tokens = new Tokens(world)
@@ -42,34 +51,32 @@ async function days(world: World, server: PostgresServer, hook: WebhookServer) {
   }
   application.start()
   readers.start()
-  let refusedAt: number | undefined
-  let graceOver: number | undefined
+  const [db, pods] = [new Outgoing(world, server, 'db', 'app_a'), new Outgoing(world, server, 'pods', 'pods_a')]
+  const { secondsToDrain, pokeToSyncedMs, leftAt } = await cluster.follow(world)
+  tell(`${cluster.applications.size} pods, the old ones gone after ${secondsToDrain} s`)
   const endAt = world.now() + Number(values.hours) * hourMs
   while (world.now() < endAt) {
     await world.pass(world.now() < newestOf(world) + busyMs ? stepMs : idleMs)
     await tokens.look()
-    if (refusedAt === undefined && !(await logsIn(server, 'app_a', firstPassword))) refusedAt = world.now()
-    const published = world.fleet.secret('db').versions[1]?.createdAt
-    if (published !== undefined) graceOver ??= published + hourMs
+    for (const one of [db, pods]) await one.look()
   }
-  await application.end()
+  await Promise.all([application.end(), cluster.close()])
   await readers.end()
-  const left = application.left.get('app_a')
-  const statuses = await Promise.all(['db', 'api-key', 'signing'].map((id) => world.ask({ action: 'status', ref: `gcp:${id}` })))
+  const statuses = await Promise.all(secretIds.map((id) => world.ask({ action: 'status', ref: `gcp:${id}` })))
   for (const { ref, version, next, retiring } of statuses)
     tell(`${ref}: version ${version}, ${next}, ${(retiring as unknown[]).length} retiring`)
-  const leaks = await leaksOf(world, hook, readers)
+  const leaks = await leaksOf(world, hook, readers, cluster)
   for (const leak of leaks) tell(leak)
   const counts = Object.entries(apiCalls(world, hook)).sort(([a], [b]) => (a < b ? -1 : 1))
+  const users = [application, ...cluster.applications.values()]
   return {
     versionsPublished: Object.fromEntries([...readers.seen].map(([id, texts]) => [id, texts.size - 1])),
     untestedVisible: readers.untestedVisible,
     reads: readers.reads,
     failedReads: readers.failed,
-    logins: application.logins,
-    loginFailures: application.failures,
-    retiredAfterDrain:
-      refusedAt !== undefined && left !== undefined && graceOver !== undefined && refusedAt >= left && refusedAt >= graceOver,
+    logins: users.reduce((sum, { logins }) => sum + logins, 0),
+    loginFailures: users.reduce((sum, { failures }) => sum + failures, 0),
+    retiredAfterDrain: db.endedAfter(application.left.get(db.username)) && pods.endedAfter(leftAt),
     unsettled: statuses.filter(({ code, announced }) => code !== null || announced !== true).length,
     events: Object.fromEntries([...application.events].map(([id, ids]) => [id, new Set(ids).size])),
     eventsRepeated: [...application.events.values()].reduce((sum, ids) => sum + ids.length - new Set(ids).size, 0),
@@ -78,13 +85,16 @@ async function days(world: World, server: PostgresServer, hook: WebhookServer) {
     foreignRefused: tokens.foreignRefused() ?? null,
     signingKeys: tokens.kids.size,
     leaks: leaks.length,
+    secondsToDrain,
+    pokeToSyncedMs,
+    pods: cluster.applications.size,
+    server: which,
     apiCalls: Object.fromEntries(counts),
   }
 }
 
 /** When something was published last, of all secrets. */
-const newestOf = ({ fleet }: World): number =>
-  Math.max(...['db', 'api-key', 'signing'].map((id) => fleet.secret(id).versions.at(-1)?.createdAt ?? 0))
+const newestOf = ({ fleet }: World): number => Math.max(...secretIds.map((id) => fleet.secret(id).versions.at(-1)?.createdAt ?? 0))
 
 /** What was called, by kind. */
 function apiCalls({ fleet }: World, { got }: WebhookServer): Record<string, number> {
@@ -93,10 +103,17 @@ function apiCalls({ fleet }: World, { got }: WebhookServer): Record<string, numb
   return counts
 }
 
-/** Every value that was ever visible, and the keys of the administrator and the webhook, in everything that left a function. */
-async function leaksOf(world: World, { got }: WebhookServer, readers: Readers): Promise<readonly string[]> {
+/** How a token that a real API server issues begins. */
+const tokenHead = Buffer.from('{"alg":"RS256","kid":').toString('base64url')
+/** Every value that was ever visible, the keys of the administrator and the webhook, and tokens for the cluster, in everything that left a function. */
+async function leaksOf(world: World, { got }: WebhookServer, readers: Readers, cluster: Cluster): Promise<readonly string[]> {
   const { double, project } = world.fleet
-  const secrets: Record<string, string> = { administrator: adminPassword, 'webhook key': key }
+  const secrets: Record<string, string> = {
+    administrator: adminPassword,
+    'webhook key': key,
+    'access token': cluster.accessToken,
+    'a token of the cluster': tokenHead,
+  }
   for (const [id, texts] of readers.seen)
     for (const [index, text] of [...texts].entries())
       for (const [field, secret] of secretsIn(text)) secrets[`${id} ${index} ${field}`] = secret
@@ -107,9 +124,8 @@ async function leaksOf(world: World, { got }: WebhookServer, readers: Readers): 
     answers: world.answers.join('\n'),
     webhooks: got.map(({ headers, body }) => JSON.stringify(headers) + body).join('\n'),
     messages: JSON.stringify(double.messages) + double.messages.map(({ data }) => Buffer.from(data ?? '', 'base64').toString()).join('\n'),
-    journals: ['db', 'api-key', 'signing']
-      .map((id) => [...world.fleet.secret(`${id}--pending`).annotations.values()].join('\n'))
-      .join('\n'),
+    cluster: await cluster.written(),
+    journals: secretIds.map((id) => [...world.fleet.secret(`${id}--pending`).annotations.values()].join('\n')).join('\n'),
     'the command line': world.keyturn.said,
   }
   return leaksIn(places, secrets)
@@ -134,20 +150,18 @@ function secretsIn(text: string): readonly (readonly [string, string])[] {
 
 const why = whyNoPubSub()
 if (why !== false) throw new Error(why)
-const server = await PostgresServer.start()
-try {
-  await arrangeRoles(server)
-  const result = await play(server)
+await runToEnd(async (closing) => {
+  const result = await play(closing)
   const { versionsPublished: versions, untestedVisible, failedReads, loginFailures, retiredAfterDrain, unsettled } = result
   const isKept =
-    [versions.db, versions['api-key']].every((count) => count === 1) &&
+    isEnough &&
+    result.pods === 4 &&
+    [versions.db, versions['api-key'], versions.pods].every((count) => count === 1) &&
     (versions.signing ?? 0) >= 1 &&
     [untestedVisible, failedReads, loginFailures, unsettled, result.tokensRefused, result.leaks].every((count) => count === 0) &&
     (result.foreignRefused ?? 0) === 0 &&
     retiredAfterDrain
   console.log(values.json ? JSON.stringify(result) : result)
+  if (whyFake) tell(`The API server is a stand-in: ${whyFake}`)
   process.exitCode = isKept ? 0 : 1
-} finally {
-  await server.stop()
-  await removeCopies()
-}
+})

@@ -1,17 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { logsIn } from '../../test/harness/postgres-client.js'
 import type { PostgresServer } from '../../test/harness/postgres-server.js'
-import type { World } from './world.js'
+import { type SecretId, secretIds, type World } from './world.js'
 
-const secrets = ['db', 'api-key', 'signing'] as const
-
-/** Who reads the secrets without pause, by `latest` and by the alias. Each value of the database that they see is tried at once: it must log in. */
+/** Who reads the secrets without pause, by `latest` and by the alias. Each login of the database that they see is tried at once: it must log in. */
 export class Readers {
   reads = 0
   failed = 0
   untestedVisible = 0
   /** Every text that was ever visible, by secret. */
-  readonly seen = new Map<string, Set<string>>(secrets.map((id) => [id, new Set()]))
+  readonly seen = new Map<string, Set<string>>(secretIds.map((id) => [id, new Set()]))
   readonly #world: World
   readonly #server: PostgresServer
   readonly #trials: Promise<void>[] = []
@@ -32,7 +30,7 @@ export class Readers {
 
   /** Everybody reads once. Also called at each message of the service, in the moment in which something has changed. */
   look(): void {
-    for (const id of secrets) {
+    for (const id of secretIds) {
       this.#read(id, 'latest')
       if (this.#world.fleet.secret(id).aliases.has('current')) this.#read(id, 'current')
     }
@@ -43,14 +41,14 @@ export class Readers {
       await delay(5)
     }
   }
-  #read(id: (typeof secrets)[number], version: string): void {
+  #read(id: SecretId, version: string): void {
     this.reads++
     try {
       const text = this.#world.read(id, version)
       const known = this.seen.get(id)
       if (known?.has(text)) return
       known?.add(text)
-      if (id === 'db') this.#trials.push(this.#try(text))
+      if (id === 'db' || id === 'pods') this.#trials.push(this.#try(text))
     } catch {
       this.failed++
     }

@@ -11,13 +11,52 @@ export const hourMs = 60 * minuteMs
 export const dayMs = 24 * hourMs
 const functions = ['rotate', 'sweep', 'work', 'invoke', 'jwks'] as const
 
-/** The secrets of this story, as a person adopts them. */
+/** The secrets of this story. */
+export const secretIds = ['db', 'api-key', 'signing', 'pods'] as const
+export type SecretId = (typeof secretIds)[number]
+
+/** As a person adopts them. */
 const policies = {
   db: ['--rotator', 'postgres', 'strategy=alternate', 'pair=app_a app_b', 'admin=gcp:pg-admin', 'consumers=web', 'every=30d', 'grace=1h'],
   'api-key': ['--rotator', 'random', 'form=token', 'spelling=change', 'consumers=web', 'every=30d', 'grace=1h'],
+  pods: [
+    '--rotator',
+    'postgres',
+    'strategy=alternate',
+    'pair=pods_a pods_b',
+    'admin=gcp:pg-admin',
+    'consumers=pods',
+    'every=30d',
+    'grace=1h',
+  ],
   signing: ['--rotator', 'jwt', 'algorithm=ES256', 'companions=jwks', 'verifiers=ticker=4h max-age=5m refetch=30s', 'every=1d'],
-} as const
+} as const satisfies Readonly<Record<SecretId, readonly string[]>>
+/** How old the first values are: `db` and `api-key` are due in an hour, and `pods` is due now, whatever is added to its period. */
+const agesMs: Readonly<Record<string, number>> = { db: 30 * dayMs - hourMs, 'api-key': 30 * dayMs - hourMs, pods: 31 * dayMs }
 export const firstKey = 'the-first-api-key-0123456789abcdef'
+
+/** Pods of a cluster that read a secret of the project. */
+export interface Pods {
+  /** What the secret `pods` holds first. */
+  readonly first: string
+  /** The access token of the functions' account. */
+  readonly accessToken: string
+  /** How the functions reach the cluster. */
+  readonly access: object
+  /** The consumer of the secret, but for its cluster. */
+  readonly consumer: object
+}
+
+/** What a world is made of. */
+interface Story {
+  readonly server: PostgresServer
+  readonly webhookPort: number
+  readonly pods: Pods
+  /** The command line. */
+  readonly program: URL
+  /** Asked between steps; what it throws ends the opening. */
+  readonly assertGoing: () => void
+}
 
 /** A project in which every function is a process, and time is what this says. Nobody calls a function but Pub/Sub, Cloud Scheduler and Cloud Tasks. */
 export class World {
@@ -33,10 +72,12 @@ export class World {
     this.#forwarder = forwarder
   }
 
-  /** Adopts the secrets of a project that has them, and starts the functions. `program` is the command line. */
-  static async open(server: PostgresServer, webhookPort: number, program: URL): Promise<World> {
+  /** Adopts the secrets of a project that has them, and starts the functions. */
+  static async open(story: Story): Promise<World> {
     const fleet = await GcpFleet.open('postgres,random,jwt')
-    const keyturn = await Keyturn.open(program)
+    const { metadata, tasks } = fleet.project
+    metadata.token = tasks.wantsToken = story.pods.accessToken
+    const keyturn = await Keyturn.open(story.program)
     keyturn.processes = true
     keyturn.env = { ...fleet.project.env, KEYTURN_CONFIG: 'gcp:config' }
     const world: { opened?: World } = {}
@@ -44,8 +85,17 @@ export class World {
     const forwarder = await fleet.forwarder('push', to, { filter: eventsFilter })
     const opened = new World(fleet, keyturn, forwarder)
     world.opened = opened
-    await opened.#adopt(server, webhookPort)
-    for (const name of functions) opened.functions.set(name, await fleet.start(name, variables(name)))
+    try {
+      await opened.#adopt(story)
+      for (const name of functions) {
+        story.assertGoing()
+        opened.functions.set(name, await fleet.start(name, variables(name)))
+      }
+    } catch (cause) {
+      await opened.close()
+      throw cause
+    }
+    fleet.project.workIsAt(opened.function('work').url)
     return opened
   }
   async close(): Promise<void> {
@@ -53,30 +103,37 @@ export class World {
     await this.fleet.close()
   }
 
-  async #adopt(server: PostgresServer, webhookPort: number): Promise<void> {
+  async #adopt({ server, webhookPort, pods, assertGoing }: Story): Promise<void> {
     const { fleet, keyturn } = this
+    const run = (words: readonly string[], stdin = ''): Promise<unknown> => {
+      assertGoing()
+      return keyturn.ok(words, { stdin })
+    }
     const url = `http://127.0.0.1:${webhookPort}/`
     const web = { kind: 'webhook', required: true, url, plaintext: true, allow: ['127.0.0.0/8'], keys: [key] }
     const jwks = { content: 'public-set', of: 'gcp:signing', at: 'gcp:signing-public' }
     const texts = {
       'pg-admin': loginAt(server, 'keyturn_admin', adminPassword),
-      config: JSON.stringify({ consumers: { web }, companions: { jwks } }),
+      config: JSON.stringify({
+        clusters: { shop: pods.access },
+        consumers: { web, pods: { ...pods.consumer, cluster: 'shop' } },
+        companions: { jwks },
+      }),
       'signing-public': '{}',
       db: loginAt(server, 'app_a', firstPassword),
       'api-key': firstKey,
+      pods: pods.first,
       signing: '{}',
     }
     for (const [id, text] of Object.entries(texts)) {
-      await keyturn.ok(['put', `gcp:${id}`], { stdin: text })
-      // The first values are as old as it takes to be due in an hour.
-      if (id === 'db' || id === 'api-key')
-        for (const version of fleet.secret(id).versions) Object.assign(version, { createdAt: Date.now() - 30 * dayMs + hourMs })
+      await run(['put', `gcp:${id}`], text)
+      for (const version of fleet.secret(id).versions) Object.assign(version, { createdAt: Date.now() - (agesMs[id] ?? 0) })
     }
     for (const [id, words] of Object.entries(policies)) {
       fleet.secret(id).topics = [eventsTopic]
-      await keyturn.ok(['adopt', `gcp:${id}`, ...words])
+      await run(['adopt', `gcp:${id}`, ...words])
     }
-    await keyturn.ok(['rotate', 'gcp:signing']) // fills it
+    await run(['rotate', 'gcp:signing']) // fills it
     fleet.double.onMessage = fleet.pubsub.take
     fleet.double.calls.length = 0
   }
@@ -93,14 +150,19 @@ export class World {
     const { project, double } = this.fleet
     project.aheadMs += ms
     await Promise.all([...this.functions.values()].map((one) => one.setAhead(project.aheadMs)))
-    project.workIsAt(this.function('work').url)
     double.tick()
     await this.#deliver()
+    await this.look()
+    for (let turn = 0; turn < 5; turn++) if ((await this.turn()) === 0) return
+  }
+  /** The scheduler calls. */
+  async look(): Promise<void> {
     this.answers.push(JSON.stringify(await this.function('sweep').post('')))
-    for (let turn = 0; turn < 5; turn++) {
-      await this.#deliver()
-      if ((await project.tasks.dispatch()).length === 0) return
-    }
+  }
+  /** The service's notices and what the queue has now are delivered. Resolves to how many tasks that were. */
+  async turn(): Promise<number> {
+    await this.#deliver()
+    return (await this.fleet.project.tasks.dispatch()).length
   }
   async #deliver(): Promise<void> {
     await this.fleet.pubsub.settled()
@@ -125,5 +187,6 @@ export class World {
 const variables = (name: FunctionName): Readonly<Record<string, string>> =>
   name === 'jwks' ? { KEYTURN_JWKS: 'gcp:signing-public' } : { KEYTURN_CONFIG: 'gcp:config' }
 
-const loginAt = (server: PostgresServer, username: string, password: string): string =>
+/** The value of a secret of PostgreSQL. */
+export const loginAt = (server: PostgresServer, username: string, password: string): string =>
   JSON.stringify({ engine: 'postgres', host: '127.0.0.1', port: server.port, username, password, dbname: 'postgres', sslmode: 'disable' })
