@@ -84,15 +84,20 @@ export class KubeServer {
     this.#programs = programs
   }
 
-  /** `users`: token → user, beside the administrator. */
-  static async start(users: Readonly<Record<string, string>> = {}): Promise<KubeServer> {
+  /**
+   * `users`: token → user, beside the administrator. A program that ends while it starts has lost its port to somebody else, since nobody can keep one for it:
+   * then all start again on others.
+   */
+  static async start(users: Readonly<Record<string, string>> = {}, attempts = 3): Promise<KubeServer> {
     const folder = await mkdtemp(join(tmpdir(), 'keyturn-kube-'))
     const programs = new Programs()
     try {
       return await KubeServer.#startIn(folder, programs, users)
     } catch (cause) {
+      const hasEnded = programs.ended !== undefined
       await programs.kill()
       await rm(folder, { recursive: true, force: true })
+      if (hasEnded && attempts > 1) return KubeServer.start(users, attempts - 1)
       throw cause
     }
   }
