@@ -7,6 +7,7 @@ import { whyNoPubSub } from '../test/harness/pubsub.js'
 import { key, WebhookServer } from '../test/harness/webhook-server.js'
 import { type Closing, runToEnd } from './closing.js'
 import { isEnough, which, whyFake } from './e2e-cluster/which.js'
+import { countedLines, makeTrouble } from './e2e-gcp/alarms.js'
 import { Application } from './e2e-gcp/application.js'
 import { Cluster } from './e2e-gcp/cluster.js'
 import { Outgoing } from './e2e-gcp/outgoing.js'
@@ -18,7 +19,8 @@ import { hourMs, minuteMs, secretIds, World } from './e2e-gcp/world.js'
  * `npm run e2e:gcp -- --json` plays a day and a night of a project: every function is a process of Google's framework with its packaged bundle, Pub/Sub is Google's
  * own, PostgreSQL is real, Secret Manager and Cloud Tasks are doubles, and time passes by the minute of the scheduler. A database login goes from its due date
  * to the end of the old login, an API key and a signing key are rotated beside it. Before that, in real time, the pods of a cluster follow another login; the API
- * server is a real one if there is one. Exit 1 if a promise was broken.
+ * server is a real one if there is one. After it comes what somebody has to hear of: each metric of the Terraform module finds its lines then, and none before.
+ * Exit 1 if a promise was broken.
  */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false }, hours: { type: 'string', default: '32' } } })
 const tell = (text: string): void => void (values.json || console.log(text))
@@ -65,9 +67,12 @@ async function days(world: World, server: PostgresServer, hook: WebhookServer, c
   const statuses = await Promise.all(secretIds.map((id) => world.ask({ action: 'status', ref: `gcp:${id}` })))
   for (const { ref, version, next, retiring } of statuses)
     tell(`${ref}: version ${version}, ${next}, ${(retiring as unknown[]).length} retiring`)
+  const before = await countedLines(world)
+  const counts = Object.entries(apiCalls(world, hook)).sort(([a], [b]) => (a < b ? -1 : 1))
+  await makeTrouble(world)
+  const alarms = await countedLines(world)
   const leaks = await leaksOf(world, hook, readers, cluster)
   for (const leak of leaks) tell(leak)
-  const counts = Object.entries(apiCalls(world, hook)).sort(([a], [b]) => (a < b ? -1 : 1))
   const users = [application, ...cluster.applications.values()]
   return {
     versionsPublished: Object.fromEntries([...readers.seen].map(([id, texts]) => [id, texts.size - 1])),
@@ -89,6 +94,8 @@ async function days(world: World, server: PostgresServer, hook: WebhookServer, c
     pokeToSyncedMs,
     pods: cluster.applications.size,
     server: which,
+    alarmsBefore: before,
+    alarms,
     apiCalls: Object.fromEntries(counts),
   }
 }
@@ -160,7 +167,9 @@ await runToEnd(async (closing) => {
     (versions.signing ?? 0) >= 1 &&
     [untestedVisible, failedReads, loginFailures, unsettled, result.tokensRefused, result.leaks].every((count) => count === 0) &&
     (result.foreignRefused ?? 0) === 0 &&
-    retiredAfterDrain
+    retiredAfterDrain &&
+    Object.entries(result.alarmsBefore).every(([metric, count]) => count > 0 === (metric === 'looked')) &&
+    Object.values(result.alarms).every((count) => count > 0)
   console.log(values.json ? JSON.stringify(result) : result)
   if (whyFake) tell(`The API server is a stand-in: ${whyFake}`)
   process.exitCode = isKept ? 0 : 1
