@@ -81,6 +81,18 @@ export const answerMutants: readonly Mutant[] = [
     tests: rotator,
   },
   {
+    name: 'an operation that fails inside the service counts as a refusal of the password where its text has such words',
+    edits: [{ file: 'shared/rotators/cloud-sql/api.ts', from: '!isTransient(code) && ', to: '' }],
+    tests: rotator,
+  },
+  {
+    name: 'every text with the word password counts as a refusal of it',
+    edits: [
+      { file: 'shared/rotators/cloud-sql/errors.ts', from: '/password/i.test(text) && words.test(text)', to: '/password/i.test(text)' },
+    ],
+    tests: rotator,
+  },
+  {
     name: 'a secret that Secret Manager rotates itself is rotated',
     edits: [{ file: 'shared/stores/gcp-secret-manager/managed.ts', from: 'if (!isManaged) return', to: 'if (isManaged) return' }],
     tests: ['gcp/managed.test.ts'],

@@ -122,10 +122,25 @@ describe('cloud-sql, where no network path leads to the database', () => {
     await run(point)
     assert.equal(new Set(world.double.operations.map(({ password }) => password)).size, 1)
     assert.deepEqual([changed(), point.has], [3, await point.password()])
-    const never = await open(postgres)
-    world.double.refuses = () => 'broken'
-    await refused(run(never), 'target_unreachable', /did not set the password of app \(INTERNAL_ERROR\).*operations list/)
-    assert.equal((await never.store.describe(never.ref)).journal?.code, undefined)
+    for (const [how, code] of [
+      ['broken', 'INTERNAL_ERROR'],
+      ['unnamed', 'no code'],
+      ['stopped', 'ABORTED'],
+    ] as const) {
+      const never = await open(postgres)
+      world.double.refuses = () => how
+      await refused(run(never), 'target_unreachable', new RegExp(`did not set the password of app \\(${code}\\).*operations list`))
+      const { journal, pending } = await never.store.describe(never.ref)
+      assert.deepEqual([journal?.code, pending?.hasValue], [undefined, true])
+      assert.equal(new Set(world.double.operations.map(({ password }) => password)).size, 1)
+    }
+  })
+
+  it('a call that is not understood is a wrong value or policy, although the answer has the word password', async () => {
+    const point = await open(postgres)
+    world.double.refuses = () => 'unread'
+    await refused(run(point), 'bad_value', /does not take what was sent.*keyturn-account-host/)
+    assert.equal((await point.store.describe(point.ref)).journal?.code, undefined)
   })
 
   it('an instance that is stopped, or not ready, is waited for', async () => {

@@ -28,6 +28,8 @@ interface SqlOperation {
 }
 /** cut: not done, and no answer. drop: done, and no answer. Else how it answers. */
 export type SqlFault = 'cut' | 'drop' | 'throttle' | 'quota' | 'error' | 'busy' | 'busy 403'
+/** at once, later: by a rule. unread: what was sent is not understood. broken, unnamed, stopped: the operation fails, with words about a rule, without a code, or without words. */
+export type SqlRefusal = 'at once' | 'later' | 'unread' | 'broken' | 'unnamed' | 'stopped'
 export interface SqlCall {
   readonly method: string
   readonly path: string
@@ -47,8 +49,8 @@ export class CloudSqlDouble {
   fault: (call: SqlCall, n: number) => SqlFault | undefined = () => undefined
   /** Permissions that the caller lacks. */
   readonly mayNot = new Set<string>()
-  /** What the rule of the instance says to a password: at once, or as the end of the operation. */
-  refuses: (password: string) => 'at once' | 'later' | 'broken' | undefined = () => undefined
+  /** What becomes of a password: the rule of the instance refuses it (at once, or as the end of the operation), or something else fails. */
+  refuses: (password: string) => SqlRefusal | undefined = () => undefined
   now: () => number = Date.now
   pendingMs = 1500
   runningMs = 3000
@@ -129,13 +131,11 @@ export class CloudSqlDouble {
     if (instance.state !== 'RUNNABLE') return refusal(400, 'invalidState', 'The instance is not running.')
     const how = this.refuses(password)
     if (how === 'at once') return refusal(400, 'invalid', `Invalid request: Password ${password} does not meet the policy.`)
-    const fails =
-      how === 'later'
-        ? { code: 'INVALID_PASSWORD', message: `password "${password}" does not meet complexity requirements` }
-        : { code: 'INTERNAL_ERROR', message: 'An internal error occurred.' }
+    if (how === 'unread') return refusal(400, 'invalid', `Invalid value for the field password: ${password}.`)
+    const fails = how && failureOf(how, password)
     const name = `operation-${this.operations.length + 1}`
     const { project } = instance
-    this.operations.push({ name, project, instance, user, password, sentAt: this.now(), ...(how === undefined ? {} : { fails }) })
+    this.operations.push({ name, project, instance, user, password, sentAt: this.now(), ...(fails ? { fails } : {}) })
     return this.#operation(project, name)
   }
 
@@ -169,6 +169,15 @@ const refusal = (code: number, reason: string, message: string): Reply => [
 ]
 const busy = (code: number): Reply =>
   refusal(code, 'operationInProgress', 'Operation failed because another operation was already in progress.')
+
+/** As which an operation ends that fails. */
+function failureOf(how: SqlRefusal, password: string): { readonly code: string; readonly message: string } {
+  if (how === 'broken')
+    return { code: 'INTERNAL_ERROR', message: `Failed to check the password policy of the user for "${password}", please retry.` }
+  if (how === 'unnamed') return { code: '', message: `The length and the characters of the password "${password}" could not be checked.` }
+  if (how === 'stopped') return { code: 'ABORTED', message: `Failed to update the password of the user to "${password}".` }
+  return { code: 'INVALID_PASSWORD', message: `password "${password}" does not meet complexity requirements` }
+}
 
 /** Where the answer does not depend on what was asked. */
 function refusedBy(fault: SqlFault | undefined): Reply | undefined {

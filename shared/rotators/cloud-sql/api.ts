@@ -6,7 +6,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import { Credentials } from '../../google/credentials.js'
 import { RestClient } from '../../google/rest.js'
 import type { Answer, Asked } from '../../google/send.js'
-import { answerError, isBusy, type Question } from './errors.js'
+import { answerError, isBusy, isOfRule, isTransient, type Question } from './errors.js'
 import { type Place, shownPlace } from './policy.js'
 
 /** What the Admin API says of an instance. */
@@ -28,8 +28,8 @@ export interface User {
 export interface Operation {
   readonly name: string
   readonly isDone: boolean
-  /** The code with which it ended, where it failed. */
-  readonly failed?: { readonly code: string; readonly isOfPassword: boolean }
+  /** The code with which it ended, where it failed. isRefusal: a rule of the instance refuses the password, so that the same one fails again. */
+  readonly failed?: { readonly code: string; readonly isRefusal: boolean }
 }
 
 const base = 'https://sqladmin.googleapis.com/v1'
@@ -89,9 +89,9 @@ export class AdminApi {
     if (name === '' || status === '') throw unreadableError(this.#place)
     const [first] = listOf(membersOf(found.error).errors).map(membersOf)
     if (first === undefined) return { name, isDone: status === 'DONE' }
-    const [code, message] = [textOf(first.code), textOf(first.message)]
-    const isOfPassword = /password/i.test(`${code} ${message}`) // the text is read and not passed on: it may quote what was sent
-    return { name, isDone: status === 'DONE', failed: { code: /^\w{1,60}$/.test(code) ? code : 'no code', isOfPassword } }
+    const code = /^\w{1,60}$/.test(textOf(first.code)) ? textOf(first.code) : undefined
+    const isRefusal = code !== undefined && !isTransient(code) && isOfRule(textOf(first.message)) // the text is not passed on: it may quote what was sent
+    return { name, isDone: status === 'DONE', failed: { code: code ?? 'no code', isRefusal } }
   }
 
   async #read(url: URL, question: Omit<Question, 'place'>): Promise<Readonly<Record<string, unknown>>> {

@@ -62,9 +62,9 @@ async function isThere(inner: Rotator<DatabaseLogin>, context: Context<DatabaseL
 }
 
 /** What the service says in words is not passed on: it may quote what was sent. */
-function failedError({ code, isOfPassword }: NonNullable<Operation['failed']>, { login, place }: CloudSqlValue): RotationError {
+function failedError({ code, isRefusal }: NonNullable<Operation['failed']>, { login, place }: CloudSqlValue): RotationError {
   const shown = shownPlace(place)
-  if (isOfPassword) return refusedPasswordError(login.user, shown, code)
+  if (isRefusal) return refusedPasswordError(login.user, shown, code)
   return new RotationError('target_unreachable', `${shown} did not set the password of ${login.user} (${code}).`, {
     next: 'It is set again. Where that fails again, look at gcloud sql operations list.',
   })

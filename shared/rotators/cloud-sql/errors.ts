@@ -24,6 +24,15 @@ export function isBusy({ status, body }: Answer): boolean {
   return (status === 403 || status === 409) && (reason === 'operationInProgress' || /another operation was already in progress/i.test(text))
 }
 
+/** Whether the code of a failed operation says nothing of what was sent, whatever its text says: the same may succeed the next time. */
+export const isTransient = (code: string): boolean => /internal|unknown|unavailable/i.test(code)
+
+/** Words of such a rule. */
+const words =
+  /polic(?:y|ies)|complex|\brequires?\b|requirements?\b|length|\bat (?:least|most)\b|\btoo (?:short|long|weak|simple|common)\b|\breuse|\bhistory\b|characters?\b|\bmust (?:not )?contain/i
+/** Whether a text is about a rule that a password has to meet. The word password alone is in the text of many failures. */
+export const isOfRule = (text: string): boolean => /password/i.test(text) && words.test(text)
+
 /** Makes the error of an answer; undefined for one of success. The service's own text is read and never passed on: it may quote what was sent. */
 export function answerError(answer: Answer, question: Question): RotationError | undefined {
   const { status, body } = answer
@@ -35,7 +44,7 @@ export function answerError(answer: Answer, question: Question): RotationError |
   if (throttles.test(reason))
     return new RotationError('throttled', `Cloud SQL asks for fewer calls to ${shown} (${said}).`, { next: 'It is sent again later.' })
   if (status === 404) return user === undefined ? noInstanceError(shown) : noUserError(user, shown)
-  if (status === 400 && question.sendsPassword && /password/i.test(text)) return refusedPasswordError(user ?? '', shown, said)
+  if (status === 400 && question.sendsPassword && isOfRule(text)) return refusedPasswordError(user ?? '', shown, said)
   if (status === 400)
     return new RotationError('bad_value', `Cloud SQL does not take what was sent to ${shown} (${said}).`, {
       next: 'Check keyturn-instance, keyturn-account-host and the user name in the value.',
