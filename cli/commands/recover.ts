@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { RotationError } from '../../shared/core/errors.js'
 import { optional } from '../../shared/core/optional.js'
 import type { VersionId } from '../../shared/core/ports/words.js'
+import { remedyByAnswer } from '../../shared/core/remedies.js'
 import { type Recovery, recover as recoverSecret } from '../../shared/lifecycle/rotation/recover.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
 import { namedBy } from '../../shared/lifecycle/secret/open.js'
@@ -79,15 +80,12 @@ function reportByHand(output: Output, found: Recovery, options: RecoverOptions):
   for (const line of triedLines(found)) output.note(line)
   const { shown } = found.ref
   const next = commandToContinue(found, options)
-  const toDo = found.proof === 'answer' ? byPut(shown) : byHand(shown)
+  const toDo = found.proof === 'answer' ? remedyByAnswer.replace('<ref>', shown) : byHand(shown)
   const error = new RotationError('stuck', `${shown}: ${sentenceOf(found.action.why)}${next ? ` ${leftText(found)}.` : ''}`, {
     next: next ? `Continue with ${next}. ${toDo}` : toDo,
   })
   output.failure(error, foundJson(found))
 }
-
-const byPut = (shown: string): string =>
-  `Run keyturn put ${shown}: it sets the value that you give at the target, and publishes it once the target says that it is in effect. Until then nothing is set.`
 
 const byHand = (shown: string): string =>
   `If you know the password that the target accepts: keyturn recover ${shown} --yes marks the secret as stuck, and then keyturn put ${shown} tries that password by one login before anything is written. Else set a stored one at the target (keyturn get ${shown} --output-file FILE shows the current one), then run keyturn recover ${shown} again.`

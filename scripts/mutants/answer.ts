@@ -49,6 +49,17 @@ export const answerMutants: readonly Mutant[] = [
     tests: lifecycle,
   },
   {
+    name: 'a stuck secret whose values no login can try is said to be tried by recover',
+    edits: [
+      {
+        file: 'shared/lifecycle/rotation/facts.ts',
+        from: "...(rotator && proofOf(rotator, policy) === 'answer' ? { byAnswer: true as const } : {}),",
+        to: '',
+      },
+    ],
+    tests: lifecycle,
+  },
+  {
     name: 'an operation that failed counts as done',
     edits: [{ file: 'shared/rotators/cloud-sql/apply.ts', from: 'if (running?.failed !== undefined)', to: 'if (running === null)' }],
     tests: rotator,

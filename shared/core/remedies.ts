@@ -39,5 +39,9 @@ export const remedies: Readonly<Record<Code, string>> = {
   internal: 'This is a bug: keep the message and report it.',
 }
 
+/** That of stuck where no login can try a value. */
+export const remedyByAnswer =
+  'Run keyturn put <ref>: it sets the value that you give at the target, and publishes it once the target says that it is in effect. Until then nothing is set.'
+
 /** The next step of a code, with the name of the secret in it. */
 export const nextFor = (code: Code, shown: string): string => remedies[code].replaceAll('<ref>', shown)

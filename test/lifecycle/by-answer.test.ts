@@ -4,6 +4,7 @@ import { codeOf, RotationError } from '../../shared/core/errors.js'
 import type { RotationRequest } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { announce } from '../../shared/lifecycle/consumers/announce.js'
+import { decide } from '../../shared/lifecycle/decide/decide.js'
 import { act } from '../../shared/lifecycle/fleet/act.js'
 import { statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { recover, untriedAction } from '../../shared/lifecycle/rotation/recover.js'
@@ -49,7 +50,13 @@ for (const profile of ['gcp', 'file', 'vault']) {
       await assert.rejects(run(world), fails('stuck', /refuses this password by its policy.*No login can tell.*keyturn put/))
       const { pending, journal } = await stateOf(world)
       assert.ok(pending?.hasValue && journal?.code === 'stuck')
-      await assert.rejects(run(world), fails('stuck', /./))
+      for (const kind of ['rotate', 'rollback', 'resume'] as const) {
+        const refusal = await run(world, { kind }).catch((cause: unknown) => cause as RotationError)
+        assert.ok(fails('stuck', /no login can tell which value the target has.*keyturn put .*: it sets the value that you give/)(refusal))
+        assert.doesNotMatch(`${(refusal as RotationError).message} ${(refusal as RotationError).next}`, /accepted neither|recover|tries/)
+      }
+      const { next } = await statusOf(world.deps('status'), world.ref.shown)
+      assert.ok(next.do === 'refuse' && next.next?.includes(`keyturn put ${world.ref.shown}: it sets`), JSON.stringify(next))
       const found = await recover(world.deps('recover'), world.store, world.ref.shown, true)
       assert.deepEqual([found.proof, found.action.do, found.done], ['answer', 'by hand', false])
       assert.ok(
@@ -136,6 +143,17 @@ for (const profile of ['gcp', 'file', 'vault']) {
 }
 
 describe('what only a login could tell', () => {
+  it('is not promised where the staging place is gone', () => {
+    const state = { policy: {}, publishedAt: 0, loose: [], current: { id: '1', hasValue: true }, placeLost: true } as never
+    const facts = { now: 0, slots: 1, graceMs: 0, mints: false, journal: true, consumers: false, rollback: 'reapply' } as const
+    const nextOf = (more: object) => {
+      const action = decide(state, { kind: 'rotate', ref: 'file:db', at: 0 }, { ...facts, ...more })
+      return action.do === 'refuse' ? action.next : undefined
+    }
+    assert.match(nextOf({}) ?? '', /tries every stored value once/)
+    assert.match(nextOf({ byAnswer: true }) ?? '', /--yes makes it again, and sets the current value again/)
+  })
+
   it('is decided by a person where a secret is stuck, and by the rule where what was published is gone', async () => {
     const world = await open('gcp')
     const state = await stateOf(world)

@@ -20,6 +20,8 @@ export interface Facts {
   readonly rollback: ReturnType<RotatorTraits['rollback']>
   /** A rotator can say by one login whether the target accepts a value. */
   readonly proves?: true
+  /** No login can try a value: only the answer to setting it shows that it works. */
+  readonly byAnswer?: true
   /** Nobody outside knows the credential. */
   readonly selfIssued?: true
   /** The secret has parts. No note says which parts a rotation is for, so one that has no value yet is begun again. */

@@ -1,4 +1,5 @@
 import { optional } from '../../core/optional.js'
+import { remedyByAnswer } from '../../core/remedies.js'
 import type { Look, Row } from './action.js'
 import { refuse, tokenOf } from './rows/common.js'
 import { idle, idleRows } from './rows/idle.js'
@@ -6,6 +7,9 @@ import { openRows } from './rows/open.js'
 import { serviceRows } from './rows/service.js'
 
 const stuck = 'in an earlier rotation the target accepted neither the current nor the pending credential, or refused three values'
+/** The same where no login can try a value. */
+const stuckByAnswer =
+  'in an earlier rotation the target refused a value, or somebody wrote past Keyturn, and no login can tell which value the target has now'
 
 const isStuck = ({ state }: Look): boolean => state.journal?.code === 'stuck'
 
@@ -30,11 +34,11 @@ export const rows: readonly Row[] = [
     state: 'the staging place is gone, and the journal with it',
     request: 'all',
     when: (l) => l.state.placeLost === true,
-    answer: () =>
+    answer: ({ facts }) =>
       refuse(
         'stuck',
         'its staging place is gone, and the journal with it',
-        'keyturn recover <ref> --yes makes it again, and tries every stored value once.',
+        `keyturn recover <ref> --yes makes it again, and ${facts.byAnswer ? 'sets the current value again' : 'tries every stored value once'}.`,
       ),
   },
   {
@@ -62,7 +66,7 @@ export const rows: readonly Row[] = [
     state: 'stuck',
     request: 'all others',
     when: isStuck,
-    answer: () => refuse('stuck', stuck),
+    answer: ({ facts }) => (facts.byAnswer ? refuse('stuck', stuckByAnswer, remedyByAnswer) : refuse('stuck', stuck)),
   },
   ...serviceRows,
   ...openRows,

@@ -3,6 +3,7 @@ import { inWindow, type Settings } from '../../core/policy/index.js'
 import type { AnyRotator } from '../../core/ports/rotator.js'
 import type { SecretView } from '../../core/ports/store.js'
 import type { Policy } from '../../core/ports/words.js'
+import { proofOf } from '../../core/proof.js'
 import { codeOfFound, holdingCode, reasonOf } from '../consumers/preflight.js'
 import type { Facts, Refused } from '../decide/action.js'
 import { wasEmergency } from '../decide/publication.js'
@@ -26,6 +27,7 @@ export function factsOf(
   return {
     now: env.now(),
     ...(rotator ? { proves: true as const } : {}),
+    ...(rotator && proofOf(rotator, policy) === 'answer' ? { byAnswer: true as const } : {}),
     slots: slotsOf(rotator, policy, state),
     ...(rotator?.traits.outside === false ? { selfIssued: true as const } : {}),
     ...(rotator?.about.kind === partsKind ? { parts: true as const } : {}),
