@@ -12,6 +12,7 @@ import {
   readModule,
   referencesIn,
   type Schema,
+  textOf,
 } from '../harness/terraform-module.js'
 
 const folder = 'infra/terraform/gcp'
@@ -113,6 +114,24 @@ describe('infra/terraform/gcp, as it is written', () => {
       .filter((part) => part.includes('resource "google_project_iam_member"'))
     assert.equal(onProject.length, 5)
     for (const part of onProject) assert.match(part, /^# On the project/m)
+  })
+
+  it('names a role by the project of the functions where it is made in another one, which two deployments may name', () => {
+    const roles = module.resources.filter(({ type }) => type === 'google_project_iam_custom_role')
+    const elsewhere = roles.filter(({ body }) => body.project !== '${var.project_id}')
+    assert.deepEqual(
+      elsewhere.map(({ name }) => name),
+      ['cloud_sql'],
+    )
+    const idIn = (project: string): string => {
+      const inserted = /^\$\{var\.role_prefix\}(\w+)\$\{replace\(var\.project_id, "\/(\[\^[^\]]+\])\/", "_"\)\}$/
+      const written = textOf(elsewhere[0]?.body ?? {}, 'role_id')
+      const [, middle = '', others = ''] = inserted.exec(written) ?? assert.fail(written)
+      return `${textOf(module.variables.get('role_prefix') ?? {}, 'default')}${middle}${project.replace(new RegExp(others, 'g'), '_')}`
+    }
+    const ids = ['shop-functions', 'shop-functions-two', 'example.com:shop-functions'].map(idIn)
+    assert.equal(new Set(ids).size, ids.length)
+    for (const id of [...ids, idIn('p'.repeat(30))]) assert.match(id, /^[A-Za-z0-9_.]{3,64}$/)
   })
 
   it('has small files, and names the provider that its names were checked against', () => {

@@ -1,8 +1,9 @@
-# For secrets of the rotator cloud-sql: who rotates sets passwords through the Admin API of these projects. A role is one of the project of the instances.
+# For secrets of the rotator cloud-sql: who rotates sets passwords through the Admin API of these projects. A role is one of the project of the instances, and
+# its id holds the project of the functions: another deployment may name the same instances.
 resource "google_project_iam_custom_role" "cloud_sql" {
   for_each = toset(var.cloud_sql_projects)
   project  = each.value
-  role_id  = "${var.role_prefix}CloudSql"
+  role_id  = "${var.role_prefix}CloudSql_${replace(var.project_id, "/[^A-Za-z0-9_.]/", "_")}"
   title    = "Keyturn: set passwords of users of Cloud SQL"
   permissions = [
     "cloudsql.instances.get",
