@@ -1,6 +1,14 @@
 import { GoogleAuth } from 'google-auth-library'
 import { RotationError, systemCodeOf } from '../core/errors.js'
+import { optional } from '../core/optional.js'
 import { SecretText } from '../core/secret-text.js'
+
+/** What a call is sent with. */
+export interface Access {
+  readonly token: SecretText
+  /** On whose quota the calls go, where the credentials name a project for that: those of a person mostly have to. */
+  readonly userProject?: string
+}
 
 const cloudPlatform = ['https://www.googleapis.com/auth/cloud-platform']
 
@@ -17,14 +25,20 @@ export class Credentials {
     this.#scopes = scopes
   }
 
-  /** denied where there are none or they were refused; unavailable where no answer came, also when the signal fires. */
+  /** The token alone; as `access`. */
   async token(signal: AbortSignal): Promise<SecretText> {
+    return (await this.access(signal)).token
+  }
+
+  /** denied where there are none or they were refused; unavailable where no answer came, also when the signal fires. */
+  async access(signal: AbortSignal): Promise<Access> {
     const projectId = this.#resource.split('/')[1] ?? 'none' // the library would look for one, although a token needs none
     this.#auth ??= new GoogleAuth({ scopes: [...this.#scopes], projectId })
     try {
-      const token = await before(signal, this.#auth.getAccessToken())
-      if (!token) throw new Error('There is no token in the answer.')
-      return new SecretText(token)
+      const headers = await before(signal, this.#auth.getRequestHeaders())
+      const [, token] = /^\S+ (.+)$/.exec(headers.get('authorization') ?? '') ?? []
+      if (token === undefined) throw new Error('There is no token in the answer.')
+      return { token: new SecretText(token), ...optional('userProject', headers.get('x-goog-user-project') ?? undefined) }
     } catch (cause) {
       this.forget()
       throw isRefused(cause) ? this.#deniedError() : this.#unansweredError(signal.aborted ? 'no answer in time' : systemCodeOf(cause))

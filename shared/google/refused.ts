@@ -1,6 +1,6 @@
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
-import { errorIn } from './said.js'
+import { disabledIn, errorIn, lacksUserProject } from './said.js'
 import type { Answer } from './send.js'
 
 /** What an error of a call has to say: whom was asked, about what, and what a person does about it. */
@@ -31,12 +31,21 @@ export interface About {
 export function refusedError({ status, body }: Answer, about: About): RotationError | undefined {
   if (status >= 200 && status < 300) return undefined
   const { service, resource, kind, permission } = about
-  const { name, text } = errorIn(body)
+  const { name } = errorIn(body)
   const said = saidOf(status, name)
   const error = (code: RotationError['code'], message: string, next: string): RotationError =>
     new RotationError(code, message, { next, ...optional('field', about.field) })
-  if (status === 403 && isDisabled(text))
-    return error('bad_config', `The ${service} API is not enabled for ${resource} (${said}).`, enable(about))
+  if (status === 403 && lacksUserProject(body))
+    return error('bad_config', `The ${service} API needs credentials that name a project for their calls (${said}).`, setUserProject(about))
+  const disabled = status === 403 ? disabledIn(body) : undefined
+  if (disabled !== undefined) {
+    const where = disabled.project ?? 'of the credentials'
+    return error(
+      'bad_config',
+      `The ${service} API is not enabled in the project ${where}, for ${resource} (${said}).`,
+      enable(about, disabled),
+    )
+  }
   if (status === 401 || status === 403)
     return error('denied', `${permission} is denied on ${resource}, or the ${kind} does not exist (${said}).`, about.grant)
   if (status === 404) return error('bad_config', `There is no ${kind} ${resource}.`, about.make)
@@ -50,6 +59,7 @@ export function refusedError({ status, body }: Answer, about: About): RotationEr
 /** The status of an answer as errors show it. */
 export const saidOf = (status: number, name: string): string => `${status}${name === '' ? '' : ` ${name}`}`
 
-const isDisabled = (text: string): boolean => /has not been used in project .* or it is disabled/.test(text)
-const enable = ({ api, resource }: About): string =>
-  `Run gcloud services enable ${api} --project ${resource.split('/')[1] ?? ''}, and try again after some minutes.`
+const enable = ({ api }: About, { project = 'PROJECT' }: { readonly project?: string }): string =>
+  `Run gcloud services enable ${api} --project ${project}, and try again after some minutes.`
+const setUserProject = ({ api }: About): string =>
+  `Run gcloud auth application-default set-quota-project PROJECT, with a project in which ${api} is enabled.`

@@ -48,7 +48,7 @@ export class RestClient {
     const { timeoutMs = 10_000 } = this.#options
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      const answer = await sendOnce(asked, await this.#credentials.token(signal), signal)
+      const answer = await sendOnce(asked, await this.#credentials.access(signal), signal)
       if (answer.status === 401) this.#credentials.forget()
       return refused(answer) ?? answer
     } catch (cause) {

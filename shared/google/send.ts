@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { SecretText } from '../core/secret-text.js'
+import type { Access } from './credentials.js'
 
 /** What the service answered, with any status. */
 export interface Answer {
@@ -19,9 +19,10 @@ export interface Asked {
 }
 
 /** Sends it once, and follows no redirect. Rejects with the system's error where no answer comes, or when the signal fires. */
-export function sendOnce({ url, body, method: named }: Asked, token: SecretText, signal: AbortSignal): Promise<Answer> {
+export function sendOnce({ url, body, method: named }: Asked, { token, userProject }: Access, signal: AbortSignal): Promise<Answer> {
   const content = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-  const headers = { authorization: `Bearer ${token.reveal()}`, 'user-agent': 'keyturn', ...content }
+  const quota = userProject === undefined ? {} : { 'x-goog-user-project': userProject }
+  const headers = { authorization: `Bearer ${token.reveal()}`, 'user-agent': 'keyturn', ...quota, ...content }
   const method = named ?? (body === undefined ? 'GET' : 'POST')
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'http:' ? httpRequest : httpsRequest

@@ -61,7 +61,7 @@ describe('a dead letter', () => {
         'PERMISSION_DENIED',
         `The API has not been used in project 1 before or it is disabled. ${canary}`,
         'bad_config',
-        /services enable pubsub/,
+        /services enable pubsub\.googleapis\.com --project 1,/,
       ],
     ] as const
     for (const [status, name, text, code, next] of cases) {

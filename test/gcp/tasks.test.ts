@@ -245,7 +245,7 @@ describe('a refusal', () => {
     const text = 'Cloud Tasks API has not been used in project 1 before or it is disabled. Enable it by visiting …'
     const error = await refused(() => Object.assign(double, { fault: () => says(403, 'PERMISSION_DENIED', text) }))
     assert.deepEqual([error.code, error.field], ['bad_config', 'KEYTURN_QUEUE'])
-    assert.match(error.next, /gcloud services enable cloudtasks\.googleapis\.com --project p,/)
+    assert.match(error.next, /gcloud services enable cloudtasks\.googleapis\.com --project 1,/)
   })
   it('of what was sent is a wrong setting', async () => {
     const error = await failing(open({ account: 'nobody' }).send(workOf()))

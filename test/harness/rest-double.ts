@@ -6,6 +6,8 @@ export interface RestCall {
   readonly method: string
   readonly path: string
   readonly authorization: string | undefined
+  /** On whose quota it goes (x-goog-user-project). */
+  readonly userProject: string | undefined
   readonly body: string
 }
 /** cut: the connection ends without an answer. */
@@ -21,7 +23,8 @@ export class RestDouble {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk as Buffer)
       const { method = '', url: path = '', headers } = request
-      const call = { method, path, authorization: headers.authorization, body: Buffer.concat(chunks).toString() }
+      const { authorization, 'x-goog-user-project': userProject } = headers
+      const call = { method, path, authorization, userProject: userProject?.toString(), body: Buffer.concat(chunks).toString() }
       this.calls.push(call)
       const answer = this.answer(call, this.calls.length)
       if (answer === 'cut') return void request.socket.destroy()
