@@ -70,6 +70,17 @@ export const answerMutants: readonly Mutant[] = [
     tests: rotator,
   },
   {
+    name: 'a value that names no engine logs in before anybody asks what the instance runs',
+    edits: [
+      {
+        file: 'shared/rotators/cloud-sql/apply.ts',
+        from: 'pending.engine === undefined ? await lookAt(api, pending) : undefined',
+        to: 'undefined',
+      },
+    ],
+    tests: ['gcp/cloud-sql-values.test.ts'],
+  },
+  {
     name: 'a user that is not there is made by setting its password',
     edits: [
       {

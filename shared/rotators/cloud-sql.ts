@@ -6,7 +6,7 @@ import type { Context, LoginSeen, Rotator, Sessions } from '../core/ports/rotato
 import { SecretText } from '../core/secret-text.js'
 import { AdminApi } from './cloud-sql/api.js'
 import { apply } from './cloud-sql/apply.js'
-import { failMysqlLogin, lookAt } from './cloud-sql/instance.js'
+import { failMysqlLogin, lookAt, lookAtInstance } from './cloud-sql/instance.js'
 import { accountHostKey, instanceKey, provenBy, provenByKey } from './cloud-sql/policy.js'
 import { type CloudSqlValue, dialectOf, parseCloudSql } from './cloud-sql/value.js'
 import { checkLogins } from './sql/check.js'
@@ -89,10 +89,14 @@ function check(inner: Rotator<DatabaseLogin>, context: Context<CloudSqlValue>, p
     failValue('password', 'holds characters outside printable ASCII, which clients prepare differently', 'Use printable ASCII only.')
 }
 
-/** Where no password can be tried, the Admin API says whether the login is there. */
+/** Where no password can be tried, the Admin API says whether the login is there; where the value names no engine, a login follows only if the instance has one for it. */
 async function look(inner: Rotator<DatabaseLogin>, context: Context<CloudSqlValue>, value: CloudSqlValue): Promise<LoginSeen> {
-  if (value.provenBy === 'login') return seeLogin(inner, within(context), value.login)
-  await lookAt(new AdminApi(context.env, value.place), value)
+  const api = new AdminApi(context.env, value.place)
+  if (value.provenBy === 'login') {
+    if (value.engine === undefined) await lookAtInstance(api, value)
+    return seeLogin(inner, within(context), value.login)
+  }
+  await lookAt(api, value)
   return { passwordAccepted: null, logsIn: null }
 }
 

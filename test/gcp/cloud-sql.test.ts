@@ -262,61 +262,6 @@ describe('cloud-sql, where no network path leads to the database', () => {
   })
 })
 
-describe('what a secret of cloud-sql may look like', () => {
-  const policy = { 'keyturn-instance': 'shop-prod:main', 'keyturn-proven-by': 'answer' }
-  const parse = async (text: string, more: Policy = {}) => {
-    const rotator = await loadRotator('cloud-sql')
-    const value = rotator.parse(new SecretText(text), { ...policy, ...more }) as {
-      login: { user: string; host: string }
-      engine?: string
-      place: object
-    }
-    const next = new SecretText('Next-0123456789')
-    const rendered = rotator.render(new SecretText(text), { ...value, login: { ...value.login, password: next } }).reveal()
-    return { user: value.login.user, host: value.login.host, engine: value.engine, place: value.place, rendered }
-  }
-  const place = { project: 'shop-prod', instance: 'main' }
-
-  it('JSON without a host, a URL of either engine, and a bare password', async () => {
-    const plain = await parse('{"username":"app","password":"Old-0123456789"}')
-    assert.deepEqual(plain, {
-      user: 'app',
-      host: '',
-      engine: undefined,
-      place,
-      rendered: '{"username":"app","password":"Next-0123456789"}',
-    })
-    const url = await parse('mysql://app:Old-0123456789@10.0.0.5/shop')
-    assert.deepEqual([url.engine, url.rendered], ['mysql', 'mysql://app:Next-0123456789@10.0.0.5/shop'])
-    const inField = await parse('{"DATABASE_URL":"mysql://app:Old-0123456789@10.0.0.5/shop"}')
-    assert.deepEqual([inField.engine, inField.user], ['mysql', 'app'])
-    assert.equal((await parse('postgres://app:Old-0123456789@10.0.0.5/shop')).engine, 'postgres')
-    const bare = await parse('Old-0123456789', { 'keyturn-at': 'app@10.0.0.5:3306/shop' })
-    assert.deepEqual([bare.user, bare.rendered], ['app', 'Next-0123456789'])
-  })
-
-  it('names its instance in the policy, with or without its region', async () => {
-    const of = async (name: string) => (await parse('{"username":"app","password":"x-0123456789"}', { 'keyturn-instance': name })).place
-    assert.deepEqual(await of('shop-prod:europe-west3:main'), place)
-    assert.deepEqual(await of('example.com:shop-prod:europe-west3:main'), { ...place, project: 'example.com:shop-prod' })
-    assert.deepEqual(await of('example.com:shop-prod:main'), { ...place, project: 'example.com:shop-prod' })
-    const rotator = await loadRotator('cloud-sql')
-    const key = rotator.about.policy.find(({ name }) => name === 'instance')
-    for (const name of ['main', 'shop-prod', 'shop-prod:', 'Shop:main', 'shop-prod/main', 'a:b:c:d:e']) assert.ok(key?.check(name), name)
-    await refused(
-      parse('{"username":"app","password":"x-0123456789"}', { 'keyturn-instance': '' }),
-      'bad_policy',
-      /keyturn-instance does not name/,
-    )
-  })
-
-  it('MySQL without an answer as its proof is refused before anything is asked', async () => {
-    const point = await open({ name: 'MySQL', version: 'MYSQL_8_0', policy: {} }, { engine: 'mysql' })
-    await refused(run(point), 'bad_policy', /keyturn-proven-by is login, and no login to MySQL/)
-    assert.equal(world.double.calls.length, 0)
-  })
-})
-
 describe('cloud-sql, where a network path leads to the database', { skip: noServer }, () => {
   let server: PostgresServer
   before(async () => {
@@ -359,6 +304,9 @@ describe('cloud-sql, where a network path leads to the database', { skip: noServ
   it('a stored password that does not log in changes nothing at the instance', async () => {
     const point = await open(byLogin(), { password: 'another-0123456789' })
     await refused(run(point), 'target_denied', /neither the stored nor the new password of app; nothing was sent/)
+    assert.deepEqual([world.double.sent, world.double.calls.length], [0, 2])
+    const named = await open(byLogin(), { password: 'another-0123456789', engine: 'postgres' })
+    await refused(run(named), 'target_denied', /nothing was sent/)
     assert.equal(world.double.calls.length, 0)
   })
 

@@ -22,10 +22,11 @@ export async function apply(
   look: () => Context<DatabaseLogin>,
   pending: CloudSqlValue,
 ): Promise<Progress> {
-  if (pending.provenBy === 'login' && (await isThere(inner, look(), pending.login))) return { done: true }
   const { env, deadline } = context
   const api = new AdminApi(env, pending.place)
-  const instance = await lookAt(api, pending)
+  const seen = pending.engine === undefined ? await lookAt(api, pending) : undefined // only the instance can say that a login would speak to another engine
+  if (pending.provenBy === 'login' && (await isThere(inner, look(), pending.login))) return { done: true }
+  const instance = seen ?? (await lookAt(api, pending))
   const later = (why: 'held' | 'not_propagated'): Progress => ({ done: false, again: env.now() + againMs, why })
   if (!isReady(instance)) return later('held')
   const { user, password } = pending.login

@@ -9,10 +9,16 @@ import type { CloudSqlValue } from './value.js'
 export const accountHostFor = ({ version }: Instance, { accountHost }: CloudSqlValue): string | undefined =>
   version.startsWith('MYSQL') ? (accountHost ?? '%') : undefined
 
-/** Looks at the instance and at the login, and changes nothing. Throws where the password of this login is not ours to set there. */
-export async function lookAt(api: AdminApi, value: CloudSqlValue): Promise<Instance> {
+/** Looks at the instance alone. Throws where it is not one whose passwords this rotator sets, or not one of the value. */
+export async function lookAtInstance(api: AdminApi, value: CloudSqlValue): Promise<Instance> {
   const instance = await api.instance()
   assertOurs(instance, value)
+  return instance
+}
+
+/** Looks at the instance and at the login, and changes nothing. Throws where the password of this login is not ours to set there. */
+export async function lookAt(api: AdminApi, value: CloudSqlValue): Promise<Instance> {
+  const instance = await lookAtInstance(api, value)
   const user = await api.user(value.login.user, accountHostFor(instance, value))
   assertHasPassword(user, value)
   return instance
