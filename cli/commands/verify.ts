@@ -24,7 +24,13 @@ export const verify = (): Command =>
     )
 
 /** What a login showed, as `verify` and `adopt` say it: a password that is accepted is not yet a login. */
-export const lookedJson = ({ ref, rotator, passwordAccepted, logsIn }: Looked) => ({ ref: ref.shown, rotator, passwordAccepted, logsIn })
+export const lookedJson = ({ ref, rotator, proof, passwordAccepted, logsIn }: Looked) => ({
+  ref: ref.shown,
+  rotator,
+  proof,
+  passwordAccepted,
+  logsIn,
+})
 
 /** When the target itself ends the login that was seen. */
 export const endJson = ({ end }: Looked) => ({ expiresAt: end === undefined ? null : showTime(end.at) })

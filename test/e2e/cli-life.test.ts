@@ -13,8 +13,8 @@ const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci do
 
 /** docs/cli.md: the fields of each answer, beside ok. */
 const fieldsOf: Readonly<Record<string, readonly string[]>> = {
-  verify: ['ref', 'rotator', 'passwordAccepted', 'logsIn', 'expiresAt'],
-  adopt: ['ref', 'rotator', 'passwordAccepted', 'logsIn', 'expiresAt', 'rewrites', 'shared', 'stale', 'outlook', 'made'],
+  verify: ['ref', 'rotator', 'proof', 'passwordAccepted', 'logsIn', 'expiresAt'],
+  adopt: ['ref', 'rotator', 'proof', 'passwordAccepted', 'logsIn', 'expiresAt', 'rewrites', 'shared', 'stale', 'outlook', 'made'],
   get: ['ref', 'version', 'previous', 'pending', 'publishedAt', 'policy'],
   status:
     'ref rotator type proof strategy version previous publishedAt aheadMs nextAt drift pending open token leaseUntil code graceMs announced consumers retiring move rewrites shared stale outlook next'.split(

@@ -211,7 +211,7 @@ export class Keyturn {
 }
 
 /** What docs/cli.md says that a failure has beside `error`: of verify and adopt, of doctor, of sweep. */
-const besideError = ['ref', 'rotator', 'passwordAccepted', 'logsIn', 'findings', 'actions', 'failed']
+const besideError = ['ref', 'rotator', 'proof', 'passwordAccepted', 'logsIn', 'findings', 'actions', 'failed']
 
 function answerOf({ code, signal, stdout, stderr }: Said): Answer {
   const told = `${stdout}\n${stderr}`
