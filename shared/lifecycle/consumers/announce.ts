@@ -5,6 +5,7 @@ import type { Change, Consumer } from '../../core/ports/notifier.js'
 import type { Retiring, SecretState, Seen } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import { placeLostError } from '../../core/unfenced/errors.js'
+import { askedAnew } from '../decide/asking.js'
 import { changeOf, isDue, sequenceNote } from '../decide/publication.js'
 import { mustReckon } from '../decide/reckoned.js'
 import { confirmUnknown } from '../secret/confirm.js'
@@ -158,7 +159,8 @@ async function noteAnnounced(
   const isDone = leftBehind || told.every((one) => wasTold(one.seen))
   if (current === undefined || !isDone) {
     const isNoted = told.some((one) => hasMoved(tools, one, state))
-    if (isNoted) await tools.store.note(state, { ...seen, ...optional('sequence', current && sequenceNote(state, current)) })
+    if (isNoted)
+      await tools.store.note(state, { ...askedAnew(state), ...seen, ...optional('sequence', current && sequenceNote(state, current)) })
     return { outcome: 'waiting', isNoted }
   }
   const retiring = await retiringAfter(tools, setup, state, current.id)
@@ -177,7 +179,7 @@ async function noteMoves(
   const gone = Object.keys(before).some((key) => !isNamed(key))
   if (!gone && !told.some((one) => hasMoved(tools, one, state))) return false
   const kept = Object.entries(seenBy(told, before)).filter(([key]) => isNamed(key))
-  await tools.store.note(state, { seen: Object.fromEntries(kept) })
+  await tools.store.note(state, { ...askedAnew(state), seen: Object.fromEntries(kept) })
   return true
 }
 

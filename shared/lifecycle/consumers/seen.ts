@@ -2,6 +2,7 @@ import { RotationError } from '../../core/errors.js'
 import type { Consumer } from '../../core/ports/notifier.js'
 import type { SecretState, VersionInfo } from '../../core/ports/store.js'
 import type { ConsumerPhase, SecretRef, VersionId } from '../../core/ports/words.js'
+import { askedAnew } from '../decide/asking.js'
 import { changeOf } from '../decide/publication.js'
 import type { Deps } from '../secret/deps.js'
 import { withSecret } from '../secret/open.js'
@@ -42,7 +43,7 @@ export async function noteSeen(deps: Deps, refText: string, receipt: Receipt): P
     // A receipt that is sent again, or was overtaken, changes nothing.
     if (known?.received && known.version === current.id && known.at > at) return done
     const seen = { version: current.id, phase: receipt.phase, at, received: true as const }
-    await tools.store.note(state, { seen: { ...journal?.seen, [consumer]: seen } })
+    await tools.store.note(state, { ...askedAnew(state), seen: { ...journal?.seen, [consumer]: seen } })
     return done
   })
   if (noted instanceof RotationError) throw noted // not a lost race: another look would say the same

@@ -9,6 +9,7 @@ import { mustReckon } from '../decide/reckoned.js'
 import { frozenNow } from '../rotation/facts.js'
 import type { Deps } from '../secret/deps.js'
 import { opened } from '../secret/open.js'
+import { isByConsumers } from '../secret/outgoing.js'
 import { isCheckDue, isHourOf, isStartDue } from '../secret/schedule.js'
 import { mayStart, type Setup, type Tools } from '../secret/setup.js'
 import { type Standing, standingOf, stoppedBy } from './standing.js'
@@ -83,11 +84,12 @@ export function dueOf(deps: Deps, state: SecretView, setup: Setup): readonly Fle
 function mayEnd(state: SecretView, setup: Setup, isDaily: boolean, now: number): boolean {
   const { rotator, consumers, unknownConsumers } = setup
   const entries = state.journal?.retiring ?? []
-  if (entries.some((entry) => entry.state === 'armed' || entry.state === 'disabled') || isDaily) return true
-  if (rotator?.older !== undefined) return false
+  if (entries.some((entry) => entry.state === 'armed' || entry.state === 'disabled')) return true
   const isAsked = consumers.length > 0 || unknownConsumers.length > 0 || rotator?.sessions !== undefined || rotator?.issuer !== undefined
   const isBegun = entries.some((entry) => entry.state !== 'undeclared')
-  return (isAsked || isBegun) && entries.some((entry) => isWorthAsking(state, setup, entry, now))
+  if (rotator?.older !== undefined || !(isAsked || isBegun)) return isDaily
+  const spans = { ...setup.settings, byConsumers: isByConsumers(setup) }
+  return entries.some((entry) => isWorthAsking(state, spans, entry, now))
 }
 
 /**

@@ -12,7 +12,7 @@ import { lookContext } from '../secret/context.js'
 import type { Deps } from '../secret/deps.js'
 import { endArming } from '../secret/lease.js'
 import { isLostRace, lookAgain, type Opened, opened } from '../secret/open.js'
-import { identitiesOf, retainedIds } from '../secret/outgoing.js'
+import { identitiesOf, isByConsumers, retainedIds } from '../secret/outgoing.js'
 import { assertConsumers, createTools, type Tools } from '../secret/setup.js'
 import { busyWith } from './busy.js'
 import { askGate, type Looked, type Verdict } from './gate.js'
@@ -232,7 +232,9 @@ async function keep({ tools, state, setup }: Looked, entry: Retiring, verdict: V
   const { told, why } = verdict
   const { journal } = state
   const now = tools.deps.env.now()
-  const found = isWorthAsking(state, setup, entry, now) ? { ...verdict.entry, askedAt: now } : verdict.entry
+  const found = isWorthAsking(state, { ...setup.settings, byConsumers: isByConsumers(setup) }, entry, now)
+    ? { ...verdict.entry, askedAt: now }
+    : verdict.entry
   const retiring = (journal?.retiring ?? []).map((one) => (one.id === entry.id ? found : one))
   const changed = JSON.stringify(found) !== JSON.stringify(entry)
   const moved = told.some(({ consumer, seen }) => journal?.seen?.[consumer.key]?.phase !== seen.phase)

@@ -71,13 +71,17 @@ export async function entriesDue(
   return [...kept, ...fresh]
 }
 
+/** Whether a consumer has to follow before a credential that left may end. A companion that is written does not prove that its readers have read it. */
+export const isByConsumers = ({ consumers }: Pick<Setup, 'consumers'>): boolean =>
+  consumers.some(({ required, kind }) => required && kind !== companionKind)
+
 async function addedEntries(
   tools: Tools,
   setup: Known,
   state: SecretState,
   currentIds: readonly CredentialId[],
 ): Promise<readonly Retiring[]> {
-  const required = setup.consumers.some(({ required: asked, kind }) => asked && kind !== companionKind)
+  const required = isByConsumers(setup)
   const since = leftAt(state, tools.deps.env.now())
   const entry = { since, notBefore: since + setup.settings.graceMs, state: required ? 'waiting' : 'undeclared' } as const
   const added: Retiring[] = []
