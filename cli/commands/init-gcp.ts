@@ -28,13 +28,13 @@ export const initGcp = (): Command =>
     .option('--set <policy...>', 'of a secret that is not managed yet: key=value, such as every=30d grace=2h')
     .addHelpText(
       'after',
-      '\nThe functions must be built before: npm run package:gcp.\n\nExample:\n  keyturn init gcp gcp:projects/shop/secrets/db --region europe-west3 --set every=30d grace=2h',
+      '\nBuild the functions first: npm run package:gcp.\n\nExample:\n  keyturn init gcp gcp:projects/shop/secrets/db --region europe-west3 --set every=30d grace=2h',
     )
     .action(
       action(async ({ app, output, terminal }, named: readonly string[], options: InitOptions) => {
         const { region, folder, invoker, rotator, set = [] } = options
         const refs = named.length > 0 ? named : await managed(app)
-        const policy = { ...optional('keyturn-rotator', rotator), ...withoutNull(keyValues(set)) }
+        const policy = policyOf(set, rotator)
         const deployment = await app.deployment('gcp', { refs, region, folder, policy, ...optional('invoker', invoker) })
         const files = await writeDeployment(deployment, folder, terminal.installation ?? installation(), app.env)
         const { commands, secrets } = deployment
@@ -62,6 +62,10 @@ async function managed(app: App): Promise<readonly string[]> {
   })
 }
 
-/** A secret that has no policy yet has none to remove a key from. */
-const withoutNull = (patch: Readonly<Record<string, string | null>>): Policy =>
-  Object.fromEntries(Object.entries(patch).filter((entry): entry is [string, string] => entry[1] !== null))
+/** A secret that has no policy yet has none to remove a key from. bad_event for two rotators. */
+function policyOf(words: readonly string[], rotator: string | undefined): Policy {
+  const set = Object.entries(keyValues(words)).filter((entry): entry is [string, string] => entry[1] !== null)
+  const policy = { ...optional('keyturn-rotator', rotator), ...Object.fromEntries(set) }
+  if (rotator === undefined || policy['keyturn-rotator'] === rotator) return policy
+  throw new RotationError('bad_event', '--rotator and --set name two rotators.', { field: 'rotator', next: 'Name one of them.' })
+}

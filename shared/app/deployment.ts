@@ -1,5 +1,5 @@
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { diskCodeOf, onDisk } from '../core/disk-error.js'
 import { RotationError } from '../core/errors.js'
 import type { Built, Copied, DeployedSecret, Deployment } from '../core/ports/deployment.js'
@@ -17,15 +17,15 @@ export async function writeDeployment(
   { random }: Env,
 ): Promise<readonly string[]> {
   const { files, copied, built, secrets } = deployment
-  await assertFree(folder)
+  const place = await placeOf(folder)
   await assertRotators(secrets, built, installation)
   const copies = (await Promise.all(copied.map((one) => copiesOf(one, built, installation)))).flat()
-  const draft = `${folder}.${Buffer.from(random(4)).toString('hex')}.new`
+  const draft = `${place}.${Buffer.from(random(4)).toString('hex')}.new`
   try {
     await onDisk({ path: folder, tried: 'made', field: 'folder' }, async () => {
       for (const [path, text] of Object.entries(files)) await fill(join(draft, path), (to) => writeFile(to, text))
       for (const { from, to } of copies) await fill(join(draft, to), (path) => copyFile(from, path))
-      await rename(draft, folder) // over an empty folder, and over nothing else
+      await rename(draft, place) // over an empty folder, and over nothing else
     })
   } catch (cause) {
     throw ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(diskCodeOf(cause) ?? '') ? takenError(folder) : cause
@@ -50,8 +50,17 @@ async function namesIn(path: string, field?: string): Promise<readonly string[] 
   }
 }
 
-async function assertFree(folder: string): Promise<void> {
-  if (((await namesIn(folder, 'folder')) ?? []).length > 0) throw takenError(folder)
+/** The path without links, dots and a slash at its end. exists, where something is in it; bad_event, where a shell stands in it. */
+async function placeOf(folder: string): Promise<string> {
+  const names = await namesIn(folder, 'folder')
+  if (names === undefined) return resolve(folder)
+  if (names.length > 0) throw takenError(folder)
+  const place = await realpath(folder)
+  if (place !== (await realpath('.'))) return place
+  throw new RotationError('bad_event', `${folder} is the folder of this shell, which cannot be replaced; nothing was written.`, {
+    field: 'folder',
+    next: 'Name a folder in it with --folder.',
+  })
 }
 const takenError = (folder: string): RotationError =>
   new RotationError('exists', `${folder} has something in it; nothing was written.`, {
@@ -74,7 +83,7 @@ async function assertRotators(secrets: readonly DeployedSecret[], built: Built, 
   throw notBuiltError(`The functions of this installation were built without ${missing.join(' and ')}.`, built, [...there, ...missing])
 }
 
-/** The rotators that a policy names. A secret that names none yet is asked when it is adopted. */
+/** The rotators that a policy names. Of a secret that names none only its value says it, which nobody has read. */
 function kindsOf({ policy }: DeployedSecret): readonly string[] {
   const { 'keyturn-rotator': kind, 'keyturn-parts': parts } = policy
   if (parts !== undefined) return parseParts(parts).map(([, one]) => one)

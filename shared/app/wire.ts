@@ -12,12 +12,13 @@ import type { SecretText } from '../core/secret-text.js'
 import { createGuard, createRedactor, type Guard, guardAdmin, guardStore } from '../lifecycle/guard/index.js'
 import type { Deps } from '../lifecycle/secret/deps.js'
 import { loadNotifier } from '../notifiers/registry.js'
-import { deployedMore, loadRotator } from '../rotators/registry.js'
+import { loadRotator } from '../rotators/registry.js'
 import { type OpenedStore, storeRow } from '../stores/registry.js'
 import { adminReader } from './admin.js'
 import { auditSink, type WriteText } from './audit-file.js'
 import type { Config } from './config.js'
 import { ConfigurationSource, withoutConfiguration } from './configuration.js'
+import { checkWished, moreOf } from './deployed-policy.js'
 import { inferPolicy } from './infer.js'
 import { masterKey } from './master-key.js'
 import { namedIn } from './named-in.js'
@@ -95,12 +96,7 @@ export function openApp(config: Config, env: Env, { onStep, writeError }: AppOpt
     isLocal: (kind) => isLocal(kind, config),
     service: async (refText) => serviceOf(await store(refText)),
     permissions: (wish) => permissionsOf(wish, config),
-    deployment: async (kind, wish) =>
-      deploymentOf(await store(`${kind}:any`), kind, {
-        ...optional('configuration', config.configuration),
-        ...wish,
-        moreFor: deployedMore,
-      }),
+    deployment: async (kind, wish) => deploymentOf(await store(`${kind}:any`), kind, wish, config),
     deployed: (kind) => deployedOf(kind, config, env),
   }
 }
@@ -110,12 +106,19 @@ async function* deployedOf(kind: string, { environment }: Config, env: Env): Asy
   if (inspect !== undefined) yield* inspect(environment, env)
 }
 
-async function deploymentOf(opened: OpenedStore, kind: string, wish: DeploymentWish): Promise<Deployment> {
-  if (opened.prepareDeployment !== undefined) return opened.prepareDeployment(wish)
-  throw new RotationError('bad_event', `Nothing is deployed for the store "${kind}".`, {
-    field: 'ref',
-    next: 'Name secrets of another store.',
-  })
+async function deploymentOf(
+  opened: OpenedStore,
+  kind: string,
+  wish: Omit<DeploymentWish, 'moreFor'>,
+  { configuration, shortGrace }: Config,
+): Promise<Deployment> {
+  if (opened.prepareDeployment === undefined)
+    throw new RotationError('bad_event', `Nothing is deployed for the store "${kind}".`, {
+      field: 'ref',
+      next: 'Name secrets of another store.',
+    })
+  await checkWished(wish.policy, { keys: opened.traits.policy ?? [], shortGrace })
+  return opened.prepareDeployment({ ...optional('configuration', configuration), ...wish, moreFor: moreOf })
 }
 
 async function permissionsOf(wish: PermissionsWish, { environment, configuration }: Config): Promise<Permissions> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
@@ -133,8 +133,36 @@ describe('keyturn init gcp', () => {
     make('key', { 'keyturn-rotator': 'random' })
     const commands = commandsOf((await init('gcp:key', '--invoker', 'group:operations@example.com')).body)
     assert.ok(!commands.some((command) => command.startsWith('keyturn adopt') || command.startsWith('keyturn rotate')))
-    const asked = commands.find((command) => command.startsWith('curl')) ?? assert.fail('nothing is asked')
+    const asked = commands.find((command) => command.includes('| curl ')) ?? assert.fail('nothing is asked')
     assert.ok(asked.includes(`--data '{"action":"rotate","ref":"gcp:projects/p/secrets/key"}'`), asked)
+  })
+
+  it('asks for what each part needs', async () => {
+    built('random', 'cloud-sql')
+    make('app', {
+      'keyturn-rotator': 'parts',
+      'keyturn-parts': 'key=random login=cloud-sql',
+      'keyturn-login-instance': 'shop-prod:europe-west3:main',
+    })
+    const { body, stdout } = await init('gcp:app')
+    assert.ok(commandsOf(body)[0]?.includes(' sqladmin.googleapis.com '), stdout)
+    assert.deepEqual((await readModule(folder)).calls.get('keyturn')?.cloud_sql_projects, ['shop-prod'])
+  })
+
+  it('takes a folder by any path that leads to it, and leaves nothing beside it', async () => {
+    make('for', { 'keyturn-rotator': 'random' })
+    mkdirSync(folder)
+    const link = `${folder}-link`
+    symlinkSync(folder, link)
+    for (const path of [`${folder}/`, `${folder}/../keyturn-gcp//`, link]) {
+      const { code, stdout } = await line.json(['init', 'gcp', 'gcp:for', ...region, '--folder', path])
+      assert.equal(code, 0, stdout)
+      assert.deepEqual(readdirSync(folder).sort(), ['.gitignore', 'functions', 'keyturn', 'main.tf'])
+      assert.deepEqual(readdirSync(join(folder, '..')).sort(), ['keyturn-gcp', 'keyturn-gcp-link'])
+      assert.deepEqual((await readModule(folder)).calls.get('keyturn')?.secrets, { for: {} })
+      rmSync(folder, { recursive: true })
+      mkdirSync(folder)
+    }
   })
 
   it('takes every managed secret where none is named', async () => {
@@ -162,6 +190,15 @@ describe('keyturn init gcp, of bad input', () => {
     { what: 'a policy for a secret that has one', words: ['gcp:key', '--set', 'every=30d'], code: 'bad_event', field: 'set' },
     { what: 'a project by its number', words: ['gcp:projects/123456789012/secrets/key'], code: 'bad_event', field: 'ref' },
     { what: 'an instance that is not named', words: ['gcp:new', '--rotator', 'cloud-sql'], code: 'bad_policy', field: 'keyturn-instance' },
+    { what: 'a regional administrator', words: ['gcp:regional'], code: 'bad_config', field: 'keyturn-admin' },
+    {
+      what: 'a policy key that nobody knows',
+      words: ['gcp:new', '--rotator', 'random', '--set', 'nokey=1'],
+      code: 'bad_policy',
+      field: 'keyturn-nokey',
+    },
+    { what: 'a value over two lines', words: ['gcp:new', '--set', 'owner=a\nb'], code: 'bad_policy', field: 'keyturn-owner' },
+    { what: 'two rotators', words: ['gcp:new', '--rotator', 'random', '--set', 'rotator=jwt'], code: 'bad_event', field: 'rotator' },
     { what: 'an administrator elsewhere', words: ['gcp:elsewhere'], code: 'bad_config', field: 'keyturn-admin' },
     {
       what: 'a rotator that the functions lack',
@@ -185,6 +222,7 @@ describe('keyturn init gcp, of bad input', () => {
       make('key', { 'keyturn-rotator': 'random' })
       make('key', {}, {}, europe)
       make('new')
+      make('regional', { 'keyturn-rotator': 'postgres', 'keyturn-admin': `gcp:${europe}/secrets/adm` })
       make('elsewhere', { 'keyturn-rotator': 'postgres', 'keyturn-admin': 'file:pg-admin' })
       if (what.startsWith('no secret')) line.double.reset()
       arrange?.()

@@ -5,7 +5,7 @@ import { commandsOf } from './deployment/commands.js'
 import { filesOf } from './deployment/files.js'
 import type { Found, Place } from './deployment/found.js'
 import { assertMember } from './member.js'
-import { kind, readLocations, readSecret, resourceOf, type SecretName } from './names.js'
+import { kind, readSecret, resourceOf, type SecretName } from './names.js'
 import { isNumber } from './permissions/names.js'
 
 /** What is asked of the store. */
@@ -18,7 +18,7 @@ export interface Look {
 /** The module of this version, the archives of its functions, and a main.tf for these secrets. As `Deployable` says. */
 export async function prepareDeployment(wish: DeploymentWish, look: Look): Promise<Deployment> {
   const { region, invoker, folder, configuration, policy } = wish
-  if (readLocations(region, 'region').length !== 1) throw regionError(region)
+  if (!/^[a-z][a-z0-9-]*$/.test(region)) throw regionError(region)
   if (invoker !== undefined) assertMember(invoker, 'invoker')
   const found: Found[] = []
   for (const ref of wish.refs) found.push(await foundOf(ref, wish, look))
@@ -90,7 +90,14 @@ function assertEachOnce(found: readonly Found[]): void {
 
 /** The full name of a secret of this store. bad_config for one of another store, which the functions cannot open. */
 async function ownResource(text: string, field: string, { nameOf }: Look): Promise<string> {
-  if (text.startsWith(`${kind}:`)) return resourceOf(await nameOf(text))
+  if (text.startsWith(`${kind}:`)) {
+    const name = await nameOf(text)
+    if (name.location === undefined) return resourceOf(name)
+    throw new RotationError('bad_config', `${field} names a regional secret, which the module of Terraform grants nothing on.`, {
+      field,
+      next: 'Name a global one, or write the grants beside the module yourself: keyturn permissions prints them.',
+    })
+  }
   throw new RotationError('bad_config', `${field} names ${text.split(':')[0]}:…, and the functions open only secrets of Google Cloud.`, {
     field,
     next: `Put it into Secret Manager, and name it there: ${kind}:projects/PROJECT/secrets/NAME.`,
@@ -98,9 +105,13 @@ async function ownResource(text: string, field: string, { nameOf }: Look): Promi
 }
 
 const adoptedError = (found: readonly Found[]): RotationError =>
-  new RotationError('bad_event', `${found.map(({ shown }) => shown).join(' and ')} had a policy before: --rotator and --set say nothing.`, {
-    field: 'set',
-    next: 'Leave them out, and change a policy with keyturn policy.',
-  })
+  new RotationError(
+    'bad_event',
+    `${found.map(({ shown }) => shown).join(' and ')} had a policy before: --rotator and --set have no effect on it.`,
+    {
+      field: 'set',
+      next: 'Leave them out, and change a policy with keyturn policy.',
+    },
+  )
 const regionError = (text: string): RotationError =>
   new RotationError('bad_event', `"${text}" is not one region.`, { field: 'region', next: 'Write for example --region europe-west3.' })

@@ -33,6 +33,7 @@ function adoptCommand({ shown }: Found, policy: Policy): string {
 function rotateCommand({ shown }: Found, terraform: string, invoker: string | undefined): string {
   if (invoker === undefined) return `keyturn rotate ${shown}`
   const body = quoted(JSON.stringify({ action: 'rotate', ref: shown }))
-  const headers = `--header "Authorization: Bearer $(gcloud auth print-identity-token)" --header 'Content-Type: application/json'`
-  return `curl --fail-with-body ${headers} --data ${body} "$(${terraform} output -raw invoke_url)"`
+  // By a pipe: what stands on a command line can be read by every process of the machine.
+  const token = "gcloud auth print-identity-token | sed 's/^/Authorization: Bearer /'"
+  return `${token} | curl --fail-with-body --header @- --header 'Content-Type: application/json' --data ${body} "$(${terraform} output -raw invoke_url)"`
 }

@@ -39,7 +39,7 @@ function moduleLines({ project, region, invoker, configuration }: Place, found: 
     ...listsOf(found),
     ['invokers', listOf(invoker === undefined ? [] : [invoker])],
   ]
-  const secrets: readonly Attribute[] = found.map((one) => [keyOf(one), secretOf(one)])
+  const secrets: readonly Attribute[] = found.map((one) => [text(one.name.secret), secretOf(one)])
   return blockOf('module "keyturn"', [...aligned(attributes), '', '  secrets = {', ...aligned(secrets, '    '), '  }'])
 }
 
@@ -49,9 +49,6 @@ function listsOf(found: readonly Found[]): readonly Attribute[] {
   return names.map((name) => [name, listOf([...new Set(found.flatMap(({ more }) => more?.variables[name] ?? []))].sort())])
 }
 const listOf = (texts: readonly string[]): string => `[${texts.map(text).join(', ')}]`
-
-/** A bare key may have every character of an id, but not begin with all of them. */
-const keyOf = ({ name }: Found): string => (/^[A-Za-z]/.test(name.secret) ? name.secret : text(name.secret))
 
 function secretOf({ name, destroysLater, administrator }: Found): string {
   const words = [
