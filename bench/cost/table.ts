@@ -7,8 +7,8 @@ export interface Rates {
   readonly look: Counts
   readonly day: Counts
   readonly rotation: Counts
-  /** The most versions that were enabled at once, of one secret and its staging place. */
-  readonly versions: number
+  /** Versions that are not destroyed, of one secret and its staging place: before the rotation, and how many more after it. */
+  readonly versions: { readonly before: number; readonly more: number }
 }
 /** How a month goes. */
 export const month = { looks: 8640, days: 30, rotations: 1 } as const
@@ -25,7 +25,7 @@ export function ratesOf(idle: Lived, due: Lived, days: number): Rates {
     look,
     day: Object.fromEntries(rest),
     rotation: without(due.counts, idle.counts),
-    versions: due.versionsMost,
+    versions: { before: idle.versions, more: due.versions - idle.versions },
   }
 }
 
@@ -38,7 +38,7 @@ export function monthOf(secrets: number, { look, day, rotation, versions }: Rate
     const perSecret = (day[kind] ?? 0) * month.days + (rotation[kind] ?? 0) * month.rotations
     return [kind, month.looks * perLook + secrets * perSecret] as const
   })
-  return { ...Object.fromEntries(counts), 'enabled versions': secrets * versions }
+  return { ...Object.fromEntries(counts), 'active versions after a year': secrets * (versions.before + 12 * versions.more) }
 }
 
 const shown = (count: number | undefined): string => (count === undefined ? '' : count.toLocaleString('en-US'))
@@ -48,7 +48,7 @@ export function tables(rates: Rates): readonly string[] {
   const months = fleets.map((secrets) => monthOf(secrets, rates))
   const kinds = Object.keys(months[0] ?? {}).sort((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1))
   const each = kinds
-    .filter((kind) => kind !== 'enabled versions')
+    .filter((kind) => kind !== 'active versions after a year')
     .map((kind) => `| ${kind} | ${shown(rates.look[kind])} | ${shown(rates.day[kind])} | ${shown(rates.rotation[kind])} |`)
   const all = kinds.map((kind) => `| ${kind} | ${months.map((counts) => shown(counts[kind])).join(' | ')} |`)
   return [

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { it } from 'node:test'
-import { live } from '../../bench/cost/month.js'
-import { monthOf, ratesOf, tables } from '../../bench/cost/table.js'
+import { measureRates } from '../../bench/cost/rates.js'
+import { monthOf, tables } from '../../bench/cost/table.js'
 
 const page = readFileSync('docs/cost.md', 'utf8')
 const tableOf = (name: string): string | undefined => new RegExp(`<!-- ${name}: [^>]*-->\\n\\n([^]*?)\\n\\n<!-- end`).exec(page)?.[1]
 
 it('docs/cost.md has the calls that the functions make', async () => {
-  const days = 36
-  const rates = ratesOf(await live('365d', days), await live('30d', days), days)
+  const rates = await measureRates()
   const [each, all] = tables(rates)
   assert.equal(tableOf('rates'), each)
   assert.equal(tableOf('months'), all)
