@@ -50,7 +50,7 @@ async function namesIn(path: string, field?: string): Promise<readonly string[] 
   }
 }
 
-/** The path without links, dots and a slash at its end. exists, where something is in it; bad_event, where a shell stands in it. */
+/** The path without links, dots and a slash at its end. exists where something is in it; bad_event for the folder of the shell. */
 async function placeOf(folder: string): Promise<string> {
   const names = await namesIn(folder, 'folder')
   if (names === undefined) return resolve(folder)

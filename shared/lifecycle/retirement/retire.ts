@@ -232,9 +232,10 @@ async function keep({ tools, state, setup }: Looked, entry: Retiring, verdict: V
   const { told, why } = verdict
   const { journal } = state
   const now = tools.deps.env.now()
-  const found = isWorthAsking(state, { ...setup.settings, byConsumers: isByConsumers(setup) }, entry, now)
-    ? { ...verdict.entry, askedAt: now }
-    : verdict.entry
+  const spans = { ...setup.settings, byConsumers: isByConsumers(setup) }
+  // A store whose journal has one writer for each key has no room for it either.
+  const isNoted = tools.store.traits.journalCas && isWorthAsking(state, spans, entry, now)
+  const found = isNoted ? { ...verdict.entry, askedAt: now } : verdict.entry
   const retiring = (journal?.retiring ?? []).map((one) => (one.id === entry.id ? found : one))
   const changed = JSON.stringify(found) !== JSON.stringify(entry)
   const moved = told.some(({ consumer, seen }) => journal?.seen?.[consumer.key]?.phase !== seen.phase)
