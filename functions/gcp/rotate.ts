@@ -23,7 +23,7 @@ export function createHandler(given?: Given): CloudEventFunction<unknown> {
         bury: (cause) => instance.bury(cause, carriedOf(event)),
         rotate: async (asked) => {
           if (asked.action !== 'rotate') return
-          await rotate(asked.deps, { kind: 'rotate', ref: asked.ref, at: asked.at, reason: 'a notice of the platform' })
+          await rotate(asked.deps, { kind: 'rotate', ref: asked.ref, at: asked.at, since: true, reason: 'a notice of the platform' })
         },
         send: async ({ deps, queue, ...asked }) => {
           const ref = await deps.store.resolve(asked.ref)

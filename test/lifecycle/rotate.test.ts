@@ -220,3 +220,36 @@ describe('put', () => {
     assert.ok(world.accepts(await world.currentText()))
   })
 })
+
+describe('a notice of the platform', () => {
+  for (const profile of ['gcp', 'azure'] as const) {
+    /** A secret whose rotation died after it had added its version, and before it could note that; and when it began. */
+    async function openDead(): Promise<{ world: World; at: number }> {
+      const dry = await open(profile, 'a')
+      const process = dry.newProcess()
+      await dry.run(process)
+      const publish = process.effects.indexOf('publish')
+      assert.ok(publish > 0)
+      const world = await open(profile, 'a')
+      const at = world.env.time
+      await assert.rejects(world.run(world.newProcess([{ at: publish, mode: 'after' }])))
+      world.env.time += 20 * 60_000 // its lease has ended
+      return { world, at }
+    }
+
+    it(`that came after the version was added: the rotation is finished, and another one follows (${profile})`, async () => {
+      const { world } = await openDead()
+      const { version } = await world.run(world.newProcess(), { kind: 'rotate', at: world.env.time, since: true })
+      assert.equal(await world.published(), 2)
+      assert.equal(version, (await world.store.describe(world.ref)).current?.id)
+      assert.ok(world.accepts(await world.currentText()))
+    })
+
+    it(`that came before: the rotation that it finishes answers it (${profile})`, async () => {
+      const { world, at } = await openDead()
+      await world.run(world.newProcess(), { kind: 'rotate', at, since: true })
+      assert.equal(await world.published(), 1)
+      assert.ok(world.accepts(await world.currentText()))
+    })
+  }
+})

@@ -47,6 +47,8 @@ export interface RotationRequest {
   readonly part?: string
   /** Started by the schedule: if parts have schedules of their own, those that are due change. */
   readonly due?: true
+  /** Of a platform's notice, whose `at` is by the clock of the store: what was published before it does not answer it, not even where it is finished only now. */
+  readonly since?: true
   /** rollback: allowed even if a rollback published current; this one then publishes what that rollback replaced. */
   readonly again?: true
 }

@@ -35,6 +35,7 @@ export function finishedFirstError({ ref, version }: RotationResult): RotationEr
 export function answersRequest(request: RotationRequest, result: RotationResult): boolean {
   // Nobody knows which parts an open rotation was for: the part that was asked for is begun after it.
   if (request.part !== undefined && !result.steps.includes('create')) return false
+  if (request.since && (result.publishedAt ?? request.at) < request.at) return false
   if (request.token !== undefined && request.kind !== 'rollback') return result.token === request.token
   return result.kind === request.kind || request.kind === 'resume'
 }

@@ -67,6 +67,7 @@ export async function runSteps(
     kind: action.kind,
     token: work.claim.token,
     version: info.id,
+    publishedAt: info.createdAt,
     ...optional('previous', previous),
     steps: done,
     differences,

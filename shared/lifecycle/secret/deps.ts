@@ -103,6 +103,8 @@ export interface RotationResult {
   readonly kind: RotationRequest['kind']
   readonly token?: Token
   readonly version?: VersionId
+  /** When the version was made, which may be before this rotation was finished. */
+  readonly publishedAt?: number
   readonly previous?: VersionId
   readonly steps: readonly Step[]
   readonly differences: readonly Difference[]
