@@ -17,7 +17,7 @@ import { byAnswerSettings, memorySettings, realSettings } from '../test/crash/se
  * `--whole` runs everything else, except for the pairs of self-issued credentials, of which it runs one in twelve, and for a store over a wire: it runs
  * all its single faults and single failing reads, one point after a publication in 80, and one read that fails after a crash in 128.
  * `--share N` runs one in N of what comes after a publication, of the memory store and of stores on this machine, and of the pairs of self-issued credentials;
- * of their single faults one in two.
+ * of their single faults one in two, and of the pairs of crashes where the target refuses the first value one in four.
  */
 const { values } = parseArgs({
   options: {
@@ -37,6 +37,7 @@ const wireFactor = 80
 const readsEvery = values.whole ? 1 : 160
 const crashedReadsEvery = values.whole ? 128 : 160
 const selfIssuedEvery = share > 1 ? 2 : 1
+const refusedPairsEvery = share > 1 ? 4 : 1
 const selfIssuedPairsEvery = (values.whole ? 12 : 32) * selfIssuedEvery * selfIssuedEvery
 
 type Counts = Record<'points' | 'lockouts' | 'lost' | 'untestedVisible' | 'lostEvents' | 'retiredInUse' | 'other', number>
@@ -56,7 +57,7 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
   for (const setting of mine(memorySettings())) {
     const say = progress(setting.name, () => tally.points + after.points)
     await singleFaults(tally, setting)
-    await crashPairs(tally, setting)
+    await crashPairs(tally, setting, setting.refuseFirst ? refusedPairsEvery : 1)
     if (!setting.refuseFirst) {
       const every = share * (setting.disturb === undefined ? 1 : 3)
       await afterFaults(after, setting, every)
