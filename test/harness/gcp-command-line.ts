@@ -47,9 +47,11 @@ export class GcpCommandLine {
       })
   }
 
-  /** One command as a person types it. */
-  run = (words: readonly string[], stdin: string | Buffer = ''): Promise<Called> =>
-    callCommand(words, { env: this.env, clock: this.clock, ...optional('installation', this.installation) }, stdin)
+  /** One command as a person types it, a moment after what was done before: a version of the same millisecond would count as one that came after the request. */
+  async run(words: readonly string[], stdin: string | Buffer = ''): Promise<Called> {
+    this.clock.setAhead(5)
+    return callCommand(words, { env: this.env, clock: this.clock, ...optional('installation', this.installation) }, stdin)
+  }
 
   async json(words: readonly string[], stdin: string | Buffer = ''): Promise<Reply> {
     const called = await this.run(['--json', ...words], stdin)
