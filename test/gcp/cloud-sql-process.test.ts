@@ -51,7 +51,7 @@ describe('a function of Google Cloud that was built with cloud-sql', () => {
   }
 
   it('has the rotator that logs in, too, and no other one', async () => {
-    const code = await readFile(join(packages.folder, 'dist/functions/gcp/work/index.js'), 'utf8')
+    const code = await readFile(join(packages.task('work'), 'index.js'), 'utf8')
     assert.match(code, /through its Admin API/)
     assert.match(code, /SCRAM-SHA-256/)
     assert.doesNotMatch(code, /self-issued keys|signing keys of tokens/)
