@@ -28,8 +28,8 @@ import { type RedirectedTls, Wire } from './key-vault/wire.js'
 import { Authority } from './pg-certificates.js'
 
 /**
- * lost: done, but the connection ends before the answer · cut: the connection ends before it is done · unavailable (503), throttle (429, with Retry-After),
- * internal (500), conflict (409): refused, not done · stale: a list shows what was before the last write of each secret.
+ * lost: done, but the connection ends before the answer · cut: the connection ends before it is done · unavailable (503), throttle (429, with
+ * Retry-After), internal (500), conflict (409): refused, not done · stale: a list shows what was before the last write of each secret.
  */
 export type Fault =
   | 'lost'
@@ -85,23 +85,25 @@ const isStagingByName = (secret: string): boolean => secret.endsWith('-pending')
 const lists: readonly OperationName[] = ['GetSecrets', 'GetSecretVersions', 'GetDeletedSecrets']
 
 /**
- * The secrets of Azure Key Vault, to the unmodified client: several vaults in one HTTPS server on loopback, or in the test's own process without sockets. Versions,
- * states, tags, lists, soft deletion, refusals and events are as the service documents them; error texts that were seen in the field say so in `model.ts`, and
- * the others are the double's own. No server of others can judge it: none can be had from a registry.
+ * The secrets of Azure Key Vault, to the unmodified client: several vaults in one HTTPS server on loopback, or in the test's own process without
+ * sockets. Versions, states, tags, lists, soft deletion, refusals and events are as the service documents them; error texts that were seen in the
+ * field say so in `model.ts`, and the others are the double's own. No server of others can judge it: none can be had from a registry.
  *
- * Left out: keys, certificates and what they add to secrets, backup and restore, access policies (only the texts of role-based access are given, for what `deny`
- * and `mayNot` say), continuous access evaluation, the service's limits of calls in ten seconds, the seconds in which a secret is being deleted or recovered,
- * and replication (a list is behind where a fault says so). Its clock is the one that it is given: `tick()` fires what has become due.
- * Not documented, and so not to be depended on: that an empty value is taken, that a version which is disabled fires its expiry, and what null does in a PATCH.
+ * Left out: keys, certificates and what they add to secrets, backup and restore, access policies (a refusal has the text of role-based access), continuous
+ * access evaluation, the service's limits of calls in ten seconds, the seconds in which a secret is being deleted or recovered, and replication (a
+ * list is behind where a fault says so). Its clock is the one that it is given: `tick()` fires what has become due. Not documented, and so not to be
+ * depended on: that an empty value is taken, that a PATCH without a version changes the newest, that null in a PATCH changes nothing, and that a
+ * disabled version fires its expiry.
  *
- * What the unmodified client takes to come here (4.11.2): no variable names a vault's address, and it refuses plain HTTP. `clientOptions` are options of its
- * constructor: `tlsOptions` go into its agent as they are, so that a port and a `lookup` beside the authority lead every `https://NAME.vault.azure.net` to loopback,
- * over real TLS for that name, with the verification of the challenge on. A name that is no vault does not resolve there. `loopbackUrl` has another host and so
- * needs `disableChallengeResourceVerification: true`. `inProcessOptions` replace its transport: the same requests and answers, without sockets.
- * The first call of each client comes twice, first without a token and a body: that is counted in `challenges` and is not a call. A 401 that follows a token makes
- * it send the same token once more. Its own retries are three, on 408, 429, 500 and above, and on a connection that ended: *also of a PUT, which then has two
- * versions*. It waits for Retry-After, else 1, 2 and 4 s of real time: `retryOptions: { maxRetries: 0 }`, or `retryAfterSeconds = 0` and `retryDelayInMs: 1`.
- * A list that is refused keeps the status and the outer code, and loses text and inner code. A time after 2038-01-19 is written as a negative number.
+ * What the unmodified client takes to come here (4.11.2): no variable names a vault's address, and it refuses plain HTTP. `clientOptions` are options
+ * of its constructor: `tlsOptions` go into its agent as they are, so that a port and a `lookup` beside the authority lead every
+ * `https://NAME.vault.azure.net` to loopback, over real TLS for that name, with the verification of the challenge on. A name that is no vault does
+ * not resolve there. `loopbackUrl` has another host and so needs `disableChallengeResourceVerification: true`. `inProcessOptions` replace its
+ * transport: the same requests and answers, without sockets. The first call of each client comes twice, first without a token and a body: that is
+ * counted in `challenges` and is not a call. A 401 that follows a token makes it send the same token once more. Its own retries are three, on 408,
+ * 429, 500 and above, and on a connection that ended: *also of a PUT, which then has two versions*. It waits for Retry-After, else 1, 2 and 4 s of
+ * real time: `retryOptions: { maxRetries: 0 }`, or `retryAfterSeconds = 0` and `retryDelayInMs: 1`. A list that is refused keeps the status and the
+ * outer code, and loses text and inner code. A time after 2038-01-19 is written as a negative number.
  */
 export class KeyVaultDouble implements Service {
   readonly vaults = new Map<string, Vault>()

@@ -9,8 +9,8 @@ export interface Page<T> {
   readonly nextLink: string | null
 }
 /**
- * One page. `$skiptoken` says where the next one begins, so that what is created meanwhile moves nothing. The link names the port, as the service's does.
- * A page may have fewer items than were asked for.
+ * One page. `$skiptoken` says where the next one begins, so that what is created meanwhile moves nothing. The link names the port, as the service's
+ * does. A page may have fewer items than were asked for.
  */
 export function pageOf<T>(items: readonly (readonly [id: string, item: T])[], url: URL, sizeMax: number): Page<T> {
   const wanted = url.searchParams.get('maxresults')

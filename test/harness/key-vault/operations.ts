@@ -16,8 +16,8 @@ export type Ask = (request: HttpRequest) => Promise<HttpAnswer | 'cut'>
 const row = (method: string, path: RegExp, action: string) => ({ method, path, action: `Microsoft.KeyVault/vaults/secrets/${action}` })
 
 /**
- * Every call that the double serves, by its name in the REST reference, with the data action that it needs. The action of GetDeletedSecret is an assumption;
- * what the others need is documented or was seen in the field.
+ * Every call that the double serves, by its name in the REST reference, with the data action that it needs. The action of GetDeletedSecret is an
+ * assumption; what the others need is documented or was seen in the field.
  */
 export const operations = {
   SetSecret: row('PUT', /^\/secrets\/([^/]+)\/?$/, 'setSecret/action'),
