@@ -101,9 +101,9 @@ const lists: readonly OperationName[] = ['GetSecrets', 'GetSecretVersions', 'Get
  * not resolve there. `loopbackUrl` has another host and so needs `disableChallengeResourceVerification: true`. `inProcessOptions` replace its
  * transport: the same requests and answers, without sockets. The first call of each client comes twice, first without a token and a body: that is
  * counted in `challenges` and is not a call. A 401 that follows a token makes it send the same token once more. Its own retries are three, on 408,
- * 429, 500 and above, and on a connection that ended: *also of a PUT, which then has two versions*. It waits for Retry-After, else 1, 2 and 4 s of
- * real time: `retryOptions: { maxRetries: 0 }`, or `retryAfterSeconds = 0` and `retryDelayInMs: 1`. A list that is refused keeps the status and the
- * outer code, and loses text and inner code. A time after 2038-01-19 is written as a negative number.
+ * 429, 500 and above, and on a connection that ended or could not be made: *also of a PUT, which then has two versions*. It waits for Retry-After,
+ * else 1, 2 and 4 s of real time: `retryOptions: { maxRetries: 0 }`, or `retryAfterSeconds = 0` and `retryDelayInMs: 1`. A list that is refused keeps
+ * the status and the outer code, and loses text and inner code. A time after 2038-01-19 is written as a negative number.
  */
 export class KeyVaultDouble implements Service {
   readonly vaults = new Map<string, Vault>()
