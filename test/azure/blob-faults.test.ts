@@ -17,8 +17,8 @@ async function refusalOf(act: Promise<unknown>): Promise<RestError> {
 }
 
 suite('faults of calls to Azurite', azuriteSkip, ({ after, before, beforeEach, it }) => {
-  const faults = new BlobFaults()
   let azurite: Azurite
+  let faults: BlobFaults
   let etag: string | undefined
   const blobOf = (options: StoragePipelineOptions = {}): BlockBlobClient =>
     azurite
@@ -27,9 +27,10 @@ suite('faults of calls to Azurite', azuriteSkip, ({ after, before, beforeEach, i
       .getBlockBlobClient('vault/sécret')
   before(async () => {
     azurite = await Azurite.start()
+    faults = new BlobFaults(azurite)
   })
   after(async () => {
-    faults.close()
+    faults?.close()
     await azurite?.stop()
   })
   beforeEach(async () => {
@@ -61,6 +62,12 @@ suite('faults of calls to Azurite', azuriteSkip, ({ after, before, beforeEach, i
     }
   })
 
+  it('a lost answer to a read is lost as well, and the next call is answered', async () => {
+    once('lost')
+    assert.equal((await refusalOf(blobOf().download())).code, 'ECONNRESET')
+    assert.equal((await blobOf().downloadToBuffer()).toString(), 'one')
+  })
+
   it('that error is the one of the client’s own way to send', async () => {
     const server = createServer((socket) => socket.once('data', () => socket.destroy())).listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
@@ -76,7 +83,8 @@ suite('faults of calls to Azurite', azuriteSkip, ({ after, before, beforeEach, i
     for (const [fault, said, body] of [
       ['unavailable', '503 ServerBusy', 'one'],
       ['internal', '500 InternalError', 'one'],
-      ['throttle', '429 TooManyRequests', 'one'],
+      ['throttle', '503 ServerBusy', 'one'],
+      [{ status: 429, code: 'TooManyRequests' }, '429 TooManyRequests', 'one'],
       [{ status: 409, code: 'LeaseAlreadyPresent' }, '409 LeaseAlreadyPresent', 'one'],
       ['late', '500 OperationTimedOut', 'two'],
     ] as const) {
@@ -103,16 +111,18 @@ suite('faults of calls to Azurite', azuriteSkip, ({ after, before, beforeEach, i
     assert.equal((await refusalOf(create)).code, 'BlobAlreadyExists')
   })
 
-  it('it repeats 500 and 503, and not 429', async () => {
+  it('it repeats 500 and 503, and no other status', async () => {
     for (const [fault, tries] of [
       ['unavailable', 2],
       ['internal', 2],
-      ['throttle', 1],
+      [{ status: 429, code: 'TooManyRequests' }, 1],
+      [{ status: 408, code: 'RequestTimeout' }, 1],
     ] as const) {
       once(fault)
-      await write({ retryOptions: { retryDelayInMs: 1 } }).catch(() => undefined)
-      assert.equal(faults.count('write'), tries, fault)
-      etag = undefined
+      const repeating = blobOf({ retryOptions: {} }).getProperties()
+      if (tries === 1) await refusalOf(repeating)
+      else await repeating
+      assert.equal(faults.count('look'), tries)
       faults.reset()
     }
   })
@@ -165,7 +175,7 @@ suite('faults of calls to Azurite', azuriteSkip, ({ after, before, beforeEach, i
     const container = azurite.client(faults.options).getContainerClient('journals')
     for await (const { name } of container.listBlobsFlat()) assert.fail(name)
     await container.exists()
-    const at = { container: 'journals', blob: 'vault/sécret', lease: undefined, ifMatch: undefined }
+    const at = { container: 'journals', blob: 'vault/sécret', lease: undefined, ifMatch: undefined, token: undefined }
     assert.deepEqual(faults.calls, [
       { ...at, operation: 'acquire', method: 'PUT', lease: id },
       { ...at, operation: 'renew', method: 'PUT', lease: id },
@@ -181,5 +191,28 @@ suite('faults of calls to Azurite', azuriteSkip, ({ after, before, beforeEach, i
       { ...at, operation: 'container', method: 'GET', blob: '' },
     ])
     assert.equal(faults.count('acquire', 'renew'), 2)
+  })
+
+  it('a client of an account of Azure reaches the emulator with its token, also years later, and not without one', async () => {
+    const url = 'https://keyturn.blob.core.windows.net'
+    const scopes: unknown[] = []
+    const getToken = async (scope: string | string[]) => {
+      scopes.push(scope)
+      return { token: 'a-token', expiresOnTimestamp: Date.now() + 3_600_000 }
+    }
+    const blob = new BlobServiceClient(url, { getToken }, faults.options).getContainerClient('journals').getBlockBlobClient('vault/sécret')
+    await azurite.moveClock(3 * 365 * 86_400_000)
+    const lease = blob.getBlobLeaseClient(randomUUID())
+    await lease.acquireLease(15)
+    await blob.upload('two', 3, { conditions: { leaseId: lease.leaseId, ...(etag && { ifMatch: etag }) } })
+    assert.equal(await stored(), 'two')
+    const at = { method: 'PUT', container: 'journals', blob: 'vault/sécret', lease: lease.leaseId, token: 'a-token' }
+    assert.deepEqual(faults.calls, [
+      { ...at, operation: 'acquire', ifMatch: undefined },
+      { ...at, operation: 'write', ifMatch: etag },
+    ])
+    assert.deepEqual(scopes, [['https://storage.azure.com/.default']])
+    const nobody = new BlobServiceClient(url, undefined, faults.options).getContainerClient('journals')
+    assert.equal((await refusalOf(nobody.getProperties())).statusCode, 403)
   })
 })

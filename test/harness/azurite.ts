@@ -4,7 +4,13 @@ import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { BlobServiceClient, type StoragePipelineOptions, StorageSharedKeyCredential } from '@azure/storage-blob'
+import {
+  AccountSASPermissions,
+  BlobServiceClient,
+  generateAccountSASQueryParameters,
+  type StoragePipelineOptions,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
 import { repository } from './repository.js'
 
 const program = join(repository, 'test/servers/node_modules/azurite/dist/src/blob/main.js')
@@ -15,6 +21,7 @@ export const azuriteSkip = existsSync(program) ? false : 'Azurite is not install
 /** The account of every emulator of Azure Storage. Both are published, and the same everywhere. */
 export const azuriteAccount = 'devstoreaccount1'
 export const azuriteKey = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
+const credential = new StorageSharedKeyCredential(azuriteAccount, azuriteKey)
 
 const words = [
   '--inMemoryPersistence', // no file, wherever it is started
@@ -65,9 +72,18 @@ export class Azurite {
   }
   /** The vendor's client with the account's key. It makes each call once, unless `options` say otherwise. */
   client(options: StoragePipelineOptions = {}): BlobServiceClient {
-    const credential = new StorageSharedKeyCredential(azuriteAccount, azuriteKey)
     return new BlobServiceClient(this.endpoint, credential, { retryOptions: { maxTries: 1 }, ...options })
   }
+  /** All rights in its account, as the query of a URL: what stands for a token, which it takes only over TLS. */
+  readonly signature = generateAccountSASQueryParameters(
+    {
+      permissions: AccountSASPermissions.parse('rwdlacu'),
+      resourceTypes: 'sco',
+      services: 'b',
+      expiresOn: new Date(Date.UTC(2999, 0, 1)), // whatever its clock is moved to
+    },
+    credential,
+  ).toString()
 
   /** What its clock shows. */
   get now(): number {

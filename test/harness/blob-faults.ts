@@ -1,6 +1,7 @@
 import { Agent, type IncomingMessage, request as open } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type HttpOperationResponse, type IHttpClient, RestError, type StoragePipelineOptions, type WebResource } from '@azure/storage-blob'
+import type { Azurite } from './azurite.js'
 
 /**
  * lost: done, but the connection ends before the answer · cut: the connection ends before it is done · unavailable, internal, throttle: refused as the service
@@ -46,10 +47,15 @@ export interface BlobCall {
   /** The lease that it is done under, or that it is about: where one is acquired, the one that is proposed. */
   readonly lease: string | undefined
   readonly ifMatch: string | undefined
+  /** The token of Microsoft Entra ID that it was sent with. */
+  readonly token: string | undefined
 }
 
+type Emulator = Pick<Azurite, 'endpoint' | 'signature'>
+type Headers = Readonly<Record<string, string>>
+
 const leaseActions = ['acquire', 'renew', 'change', 'release', 'break'] as const
-/** Its words for a refusal; the code is what programs go by. */
+/** The words of the service. It throttles by ServerBusy, too. */
 const refusals = {
   unavailable: {
     status: 503,
@@ -57,19 +63,24 @@ const refusals = {
     message: 'The server is currently unable to receive requests. Please retry your request.',
   },
   internal: { status: 500, code: 'InternalError', message: 'The server encountered an internal error. Please retry the request.' },
-  throttle: { status: 429, code: 'TooManyRequests', message: 'Operations per second is over the account limit.' },
+  throttle: { status: 503, code: 'ServerBusy', message: 'Operations per second is over the account limit.' },
   late: { status: 500, code: 'OperationTimedOut', message: 'The operation could not be completed within the permitted time.' },
 }
 
 /**
- * What stands between the vendor's client of blobs and an emulator without TLS, whose address has the account as the first part of its path: it counts
- * calls and makes them fail. What passes is sent as the client sends it by itself. A repetition by the client is a call of its own.
+ * What stands between the vendor's client of blobs and an emulator without TLS: it counts calls and makes them fail. What passes is sent as the client sends
+ * it by itself. A repetition by the client is a call of its own. A client that is made for an account of Azure (`https://….blob.core.windows.net`), whichever,
+ * reaches the emulator as well: where it sends a token, which the emulator does not take without TLS, the emulator's own signature stands for it.
  */
 export class BlobFaults implements IHttpClient {
   readonly calls: BlobCall[] = []
   /** Asked before each call is sent; `n` counts from 1. */
   fault: (call: BlobCall, n: number) => BlobFault | undefined = () => undefined
   readonly #agent = new Agent({ keepAlive: true })
+  readonly #emulator: Emulator
+  constructor(emulator: Emulator) {
+    this.#emulator = emulator
+  }
 
   /** What a client is made with: it makes each call once. */
   get options(): StoragePipelineOptions {
@@ -87,10 +98,10 @@ export class BlobFaults implements IHttpClient {
 
   /** For the client alone. */
   async sendRequest(request: WebResource): Promise<HttpOperationResponse> {
-    const call = callOf(request)
+    const call = blobCallOf(request)
     this.calls.push(call)
     const fault = this.fault(call, this.calls.length)
-    return untilAborted(request, this.#answer(request, fault))
+    return untilAborted(request, () => this.#answer(request, fault))
   }
   async #answer(request: WebResource, fault: BlobFault | undefined): Promise<HttpOperationResponse> {
     if (fault === 'cut') throw hungUp()
@@ -100,7 +111,8 @@ export class BlobFaults implements IHttpClient {
       if ('slowMs' in fault) await delay(fault.slowMs)
       if ('delayed' in fault) await fault.delayed
     }
-    const answer = await send(request, this.#agent)
+    const answer = await send(request, this.#emulator, this.#agent)
+    if (fault === 'lost' || fault === 'late') answer.readableStreamBody?.resume() // else nothing else goes over its connection
     if (fault === 'lost') throw hungUp()
     if (fault === 'late') return refusal(request, refusals.late)
     if (typeof fault === 'object' && 'held' in fault) await fault.held
@@ -108,14 +120,17 @@ export class BlobFaults implements IHttpClient {
   }
 }
 
-function callOf({ method, url, headers }: WebResource): BlobCall {
-  const { pathname, searchParams } = new URL(url)
-  const [, , container = '', ...rest] = pathname.split('/')
+/** What a call is, from what is sent. */
+export function blobCallOf({ method, url, headers }: WebResource): BlobCall {
+  const { hostname, pathname, searchParams } = new URL(url)
+  // An emulator has the account in its path, Azure in the name of its host.
+  const [container = '', ...rest] = pathname.split('/').slice(hostname === '127.0.0.1' ? 2 : 1)
   const blob = decodeURIComponent(rest.join('/'))
   const lease = headers.get('x-ms-lease-id') ?? headers.get('x-ms-proposed-lease-id')
   const operation = operationOf(method, blob, searchParams, (name) => headers.get(name))
-  return { operation, method, container, blob, lease, ifMatch: headers.get('if-match') }
+  return { operation, method, container, blob, lease, ifMatch: headers.get('if-match'), token: tokenOf(headers) }
 }
+const tokenOf = (headers: WebResource['headers']): string | undefined => /^Bearer (.+)$/.exec(headers.get('authorization') ?? '')?.[1]
 function operationOf(method: string, blob: string, query: URLSearchParams, header: (name: string) => string | undefined): BlobOperation {
   if (query.get('comp') === 'list') return 'list'
   if (blob === '') return 'container'
@@ -146,14 +161,22 @@ function refusal(
   return { ...answer(request, status, headers), ...(request.method === 'HEAD' ? {} : { bodyAsText }) }
 }
 
-async function send(request: WebResource, agent: Agent): Promise<HttpOperationResponse> {
-  const { url, method, headers, body, streamResponseStatusCodes: streams } = request
+/** Where a call goes, and with which headers. */
+function routed({ url, headers }: WebResource, { endpoint, signature }: Emulator): { readonly to: string; readonly headers: Headers } {
+  if (!url.startsWith('https:')) return { to: url, headers: headers.rawHeaders() }
+  const to = new URL(url)
+  const sent = headers.clone()
+  if (tokenOf(headers) !== undefined && sent.remove('authorization')) to.search += `${to.search === '' ? '?' : '&'}${signature}`
+  return { to: `${endpoint}${to.pathname}${to.search}`, headers: sent.rawHeaders() }
+}
+async function send(request: WebResource, emulator: Emulator, agent: Agent): Promise<HttpOperationResponse> {
+  const { method, body, streamResponseStatusCodes: streams } = request
   if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
     throw new TypeError('Only text and bytes are sent here.')
+  const { to, headers } = routed(request, emulator)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const failed = ({ message, code }: NodeJS.ErrnoException): void => reject(new RestError(message, code === undefined ? {} : { code }))
-    const outgoing = open(url, { agent, method, headers: headers.toJson({ preserveCase: true }) }, resolve).once('error', failed)
-    outgoing.end(body)
+    open(to, { agent, method, headers }, resolve).once('error', failed).end(body)
   })
   const status = response.statusCode ?? 0
   const named = Object.entries(response.headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []))
@@ -165,12 +188,14 @@ async function send(request: WebResource, agent: Agent): Promise<HttpOperationRe
 }
 
 /** Whoever waits for a fault gives up when it is told to; what is sent is done all the same. */
-function untilAborted({ abortSignal }: WebResource, answered: Promise<HttpOperationResponse>): Promise<HttpOperationResponse> {
-  if (abortSignal === undefined) return answered
+function untilAborted({ abortSignal }: WebResource, send: () => Promise<HttpOperationResponse>): Promise<HttpOperationResponse> {
+  if (abortSignal === undefined) return send()
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(Object.assign(new Error('The operation was aborted.'), { name: 'AbortError' }))
     if (abortSignal.aborted) return abort()
     abortSignal.addEventListener('abort', abort)
-    answered.then(resolve, reject).finally(() => abortSignal.removeEventListener('abort', abort))
+    send()
+      .then(resolve, reject)
+      .finally(() => abortSignal.removeEventListener('abort', abort))
   })
 }
