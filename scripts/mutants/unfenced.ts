@@ -3,9 +3,13 @@ import type { Mutant } from './mutant.js'
 const line = 'shared/core/unfenced/line.ts'
 const view = 'shared/core/unfenced/view.ts'
 const writes = 'shared/core/unfenced/writes.ts'
+const notes = 'shared/core/unfenced/notes.ts'
+const order = 'shared/core/unfenced/unordered.ts'
 const contested = 'shared/lifecycle/consumers/contested.ts'
 const rules = ['core/unfenced.test.ts']
 const traces = ['lifecycle/traces-unfenced.test.ts', 'lifecycle/traces-publish.test.ts']
+const orderRules = ['core/unordered.test.ts']
+const unordered = ['lifecycle/traces-unordered.test.ts']
 const place = ['lifecycle/traces-place.test.ts']
 
 /** One rule of stores whose writes have no condition, in one file. */
@@ -64,7 +68,12 @@ export const unfencedMutants: readonly Mutant[] = [
     'const elsewhere = await calls.point(ours)',
     traces,
   ),
-  one('do not publish what was just tested', writes, "(journal === 'lost' ? tested : undefined)", 'undefined', place),
+  one('do not publish what was just tested', writes, '(isNamed ? tested : undefined)', 'undefined', place),
+  one('forget what was there before the write', notes, "intent: true, ...optional('before', before)", 'intent: true', unordered),
+  one('believe the seconds', order, 'if (isOld(id)) return 0', '', orderRules),
+  one('the newest is where its second says', order, 'return id === newest ? 3 : 2', 'return 2', orderRules),
+  one('write without the lease', writes, 'await calls.fence?.()', '', unordered),
+  one('a journal that is gone stops everything', writes, 'calls.lostError?.() ?? placeLostError', 'placeLostError', unordered),
   one('tell what nothing explains without a login', contested, '(state.unfenced === true && !isExplained(state))', 'false', traces),
   one('leave a late copy current', contested, 'if (isOurs && (await', 'if (isOurs && ref.key.length === 0 && (await', traces),
   one('stuck for what somebody has replaced since', contested, 'now.current?.id !== current.id || now.rev !== state.rev', 'false', traces),

@@ -50,6 +50,7 @@ export function claimedRotation(question: ClaimQuestion, wish: ClaimWish): OpenR
     refusals: mine?.refusals ?? wish.refusals ?? 0,
     ...optional('staged', wish.continueWith ?? mine?.staged),
     ...optional('intent', mine?.intent),
+    ...optional('before', mine?.before),
     ...optional('minting', wish.minting ?? mine?.minting),
     ...optional('reason', wish.reason ?? mine?.reason),
   }

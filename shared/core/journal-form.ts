@@ -28,6 +28,7 @@ const rotation = v.object({
   staged: v.exactOptional(id),
   minting: v.exactOptional(v.literal(true)),
   intent: v.exactOptional(v.literal(true)),
+  before: v.exactOptional(v.array(id)),
   published: v.exactOptional(id),
   overtaken: v.exactOptional(v.literal(true)),
   holder: v.string(),

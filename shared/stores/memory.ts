@@ -23,13 +23,14 @@ import type { SecretText } from '../core/secret-text.js'
 import { placeLostError } from '../core/unfenced/errors.js'
 import { withNote } from '../core/unfenced/pointer.js'
 import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfenced/writes.js'
-import { type Cell, fencedState, newCell, publicInfo, revOf } from './memory/cell.js'
-import { begin, type Disturbance, disturb, publicationsOf, serviceClaim, strip, writePast } from './memory/others.js'
+import { type Cell, fencedState, newCell, revOf } from './memory/cell.js'
+import { begin, type Disturbance, disturb, publicationsOf, restorePlace, serviceClaim, strip, writePast } from './memory/others.js'
 import { conflictError, type Effects, type Parts, writeJournal } from './memory/parts.js'
+import { lease } from './memory/platform.js'
 import { type Profile, profiles } from './memory/profiles.js'
 import { publishFenced } from './memory/publish.js'
 import { discardValue, stageValue } from './memory/stage.js'
-import { callsOf, disposeUnfenced, unfencedState } from './memory/unfenced.js'
+import { callsOf, disposeUnfenced, historyOf, unfencedState } from './memory/unfenced.js'
 
 const kind = storeKind('memory')
 const straight: Effects = async (_name, write) => write()
@@ -77,7 +78,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     const now = this.#env.now()
     if (this.#profile.serviceDriven) return serviceClaim(cell, wish, now)
     const rotation = await this.#effects('claim', () => {
-      if (cell.placeLost) throw placeLostError(state.ref)
+      if (cell.placeLost && !this.#profile.apart) throw placeLostError(state.ref)
       if (state.rev !== revOf(cell, this.#profile)) throw conflictError(state.ref)
       if (!this.#isUnfenced && cell.current !== (state.current?.id ?? null)) throw conflictError(state.ref)
       const question = {
@@ -89,6 +90,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
       }
       const rotation = claimedRotation(question, wish)
       writeJournal(cell, { ...(cell.journal ?? { retiring: [] }), rotation })
+      lease(cell, rotation)
       return rotation
     })
     // Nobody else publishes while the claim lasts. Where an absent journal has no revision, what happened before it shows now.
@@ -116,7 +118,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
   async note(state: SecretState, patch: NotePatch): Promise<void> {
     const cell = this.#cell(state.ref)
     await this.#effects('note', () => {
-      if (cell.placeLost) throw placeLostError(state.ref)
+      if (cell.placeLost && !this.#profile.apart) throw placeLostError(state.ref)
       if (this.traits.journalCas && state.rev !== revOf(cell, this.#profile)) throw conflictError(state.ref)
       writeJournal(cell, withNote(cell.journal, patch))
     })
@@ -167,7 +169,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
       ({ token, value }) => this.#profile.serviceDriven && value !== undefined && token !== cell.label && !published.has(token),
     )
     for (const { id, createdAt, hasValue } of unmarked) yield { id, createdAt, hasValue }
-    yield* [...cell.versions.values()].reverse().map(publicInfo)
+    yield* await historyOf(cell, this.#profile)
   }
 
   /** The platform's own look: this one shows everything at once. */
@@ -191,7 +193,8 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
 
   async restorePlace(ref: SecretRef): Promise<void> {
     const cell = this.#cell(ref)
-    if (cell.placeLost) await this.#effects('restorePlace', () => void delete cell.placeLost)
+    if (!cell.placeLost) return
+    await this.#effects('restorePlace', () => restorePlace(cell))
   }
 
   /** For tests: what a foreign `terraform apply` does to tags, annotations or a state object; with `staged` it deletes the whole staging place. */

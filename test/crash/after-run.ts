@@ -1,3 +1,4 @@
+import type { Disturbance } from '../../shared/stores/memory/others.js'
 import type { MemoryStore } from '../../shared/stores/memory.js'
 import type { Habit } from '../harness/consumers.js'
 import type { Fault, FaultMode } from '../harness/faults.js'
@@ -29,7 +30,13 @@ export const afterTroubles = [
   'lists lag',
   'the place goes',
   'the place goes, crashed',
+  // Of those that keep the journal apart from what is staged, under a lease:
+  'both places go',
+  'both places go, crashed',
+  'the lease is broken',
+  'a write overlaps',
 ] as const
+const apart = afterTroubles.slice(afterTroubles.indexOf('both places go'))
 const anywhere = afterTroubles.slice(0, afterTroubles.indexOf('a person writes, crashed'))
 export type AfterTrouble = (typeof afterTroubles)[number]
 
@@ -88,8 +95,8 @@ function faultOf(story: Story, { at, trouble, setting }: Omit<AfterPlan, 'plot' 
 
 /** What only happens where writes have no condition. */
 function unfencedFault(story: Story, setting: Setting, at: number, trouble: AfterTrouble): Fault | undefined {
-  const disturb = (event: 'staged twice' | 'lag' | 'place lost') => async (): Promise<void> => {
-    if (event === 'place lost') story.journalLost = true
+  const disturb = (event: Disturbance) => async (): Promise<void> => {
+    if (event === 'all lost' || (event === 'place lost' && !setting.apart)) story.journalLost = true
     setting.disturb?.(story.world, event)
   }
   const comes = (after: number) => async (): Promise<void> => {
@@ -106,6 +113,10 @@ function unfencedFault(story: Story, setting: Setting, at: number, trouble: Afte
     'lists lag': { mode: 'act', act: disturb('lag') },
     'the place goes': { mode: 'act', act: disturb('place lost') },
     'the place goes, crashed': { mode: 'after', act: disturb('place lost') },
+    'both places go': { mode: 'act', act: disturb('all lost') },
+    'both places go, crashed': { mode: 'after', act: disturb('all lost') },
+    'the lease is broken': { mode: 'act', act: disturb('lease broken') },
+    'a write overlaps': { mode: 'act', act: disturb('overlap') },
   }
   const fault = faults[trouble]
   return fault && { at, ...fault }
@@ -130,9 +141,11 @@ export async function runAfter(plan: AfterPlan): Promise<AfterBroken> {
   return story.broken
 }
 
+const goes = (trouble: AfterTrouble): boolean => trouble.startsWith('the place goes') || trouble.startsWith('both places go')
+
 /** What the runbook says. Where nobody has the value that was set, a person makes the target accept the stored one. */
 async function personActs(story: Story, { trouble }: AfterPlan): Promise<void> {
-  const isGone = trouble.startsWith('the place goes')
+  const isGone = goes(trouble)
   await story.perform(recoverNow, { overtakes: await isContested(story) })
   if (isGone && story.world.rotator === 'a' && (await isStuck(story))) {
     await story.setAtTarget()
@@ -157,7 +170,7 @@ async function sweepUntilQuiet(story: Story): Promise<void> {
  */
 const needsPerson = async (story: Story, trouble: AfterTrouble): Promise<boolean> =>
   trouble === 'stripped' ||
-  trouble.startsWith('the place goes') ||
+  goes(trouble) ||
   trouble === 'an older add comes late' ||
   (trouble.startsWith('a person writes') && (story.world.rotator === 'a' || (await isContested(story))))
 
@@ -202,6 +215,7 @@ export async function runAfterInto(tally: AfterTally, plan: AfterPlan): Promise<
 }
 
 function possible(setting: Setting, trouble: AfterTrouble): boolean {
+  if (apart.includes(trouble)) return setting.apart === true
   if (!anywhere.includes(trouble)) return setting.disturb !== undefined
   if (trouble.startsWith('wiped')) return setting.wipe !== undefined
   if (trouble === 'a person writes') return setting.memory || setting.disturb !== undefined

@@ -25,9 +25,18 @@ const unfencedTroubles = [
   'lists lag, crashed',
   'the place goes',
   'the place goes, crashed',
+  // Of those that keep the journal apart from what is staged, under a lease:
+  'both places go',
+  'both places go, crashed',
+  'the lease is broken',
+  'the lease is broken, crashed',
+  'a write overlaps',
 ] as const
 type UnfencedTrouble = (typeof unfencedTroubles)[number]
 export const isUnfenced = (trouble: Trouble): boolean => unfencedTroubles.some((one) => one === trouble)
+/** Whether it needs a journal that is apart from what is staged, and a lease. */
+export const isApart = (trouble: Trouble): boolean =>
+  unfencedTroubles.slice(unfencedTroubles.indexOf('both places go')).some((one) => one === trouble)
 
 /** What happens at one effect. */
 export type Trouble = FaultMode | 'second holder' | 'taken over' | 'wiped' | 'wiped and crashed' | 'crashed and lagging' | UnfencedTrouble
@@ -45,7 +54,8 @@ export const troubles: readonly Trouble[] = [
 ]
 
 /** After somebody else's act, what works may be known to nobody but the target: then a person recovers. */
-const mayNeedPerson = (trouble: Trouble): boolean => trouble.startsWith('a person writes') || trouble.startsWith('the place goes')
+const mayNeedPerson = (trouble: Trouble): boolean =>
+  ['a person writes', 'the place goes', 'both places go'].some((start) => trouble.startsWith(start))
 
 export interface Setting {
   readonly name: string
@@ -64,6 +74,8 @@ export interface Setting {
   readonly readers?: (world: World) => Readers
   /** Nothing on a version says whose it is. */
   readonly bare?: true
+  /** The journal and what is staged are in two places: either may go alone, and what was staged can be had back. */
+  readonly apart?: true
   /** Each of its calls goes over a wire. */
   readonly slow?: true
   /** Of the worlds that are open at the same time, which: each has a target and a seed of its own. */
@@ -181,6 +193,11 @@ function faultOf(world: World, setting: Setting, { at, trouble }: Plan, token: T
     'lists lag, crashed': { mode: 'after', act: disturb('lag') },
     'the place goes': { mode: 'act', act: disturb('place lost') },
     'the place goes, crashed': { mode: 'after', act: disturb('place lost') },
+    'both places go': { mode: 'act', act: disturb('all lost') },
+    'both places go, crashed': { mode: 'after', act: disturb('all lost') },
+    'the lease is broken': { mode: 'act', act: disturb('lease broken') },
+    'the lease is broken, crashed': { mode: 'after', act: disturb('lease broken') },
+    'a write overlaps': { mode: 'act', act: disturb('overlap') },
   }
   return trouble in faults ? { at, ...faults[trouble as UnfencedTrouble] } : { at, mode: trouble as FaultMode }
 }
@@ -191,12 +208,12 @@ function faultOf(world: World, setting: Setting, { at, trouble }: Plan, token: T
  * is dead.
  */
 function mayBeStuck(
-  { rotator }: Setting,
+  { rotator, apart }: Setting,
   { at, trouble }: Plan,
   { effects, sets, publishes }: HappyPath,
   what: 'contested' | 'lost',
 ): boolean {
-  if (what === 'lost') return rotator === 'a' && trouble === 'the place goes, crashed' && sets <= at && at < publishes
+  if (what === 'lost') return rotator === 'a' && !apart && trouble === 'the place goes, crashed' && sets <= at && at < publishes
   if (rotator === 'a' && effects[at] === 'target.set') return true
   return at <= publishes && publishes - at <= 1 && effects.slice(at, publishes).every(isReading)
 }

@@ -3,6 +3,7 @@ import {
   eachPoint,
   type HappyPath,
   happyPath,
+  isApart,
   isUnfenced,
   type Plan,
   resumes,
@@ -39,7 +40,7 @@ export async function runInto(tally: Tally, setting: Setting, plan: Plan, path: 
 
 /** A service serialises the steps of one secret (R2): two at once with a value that one of them gives up do not happen there. */
 function possible(setting: Setting, trouble: Trouble): boolean {
-  if (isUnfenced(trouble)) return setting.disturb !== undefined
+  if (isUnfenced(trouble)) return setting.disturb !== undefined && (setting.apart === true || !isApart(trouble))
   if (trouble.startsWith('wiped')) return setting.wipe !== undefined
   const two = trouble === 'second holder' || trouble === 'taken over'
   return !(two && setting.serviceDriven && (setting.refuseFirst ?? 0) > 0)

@@ -21,6 +21,7 @@ export const settingOf = (watched: Watched, rotator: MemoryClass, refuseFirst = 
   ...(watched.openReads ? { openReads: watched.openReads } : {}),
   ...(watched.readers ? { readers: watched.readers } : {}),
   ...(watched.bare ? { bare: watched.bare } : {}),
+  ...(watched.apart ? { apart: watched.apart } : {}),
   ...(watched.slow ? { slow: watched.slow } : {}),
   ...(watched.close ? { close: watched.close } : {}),
 })

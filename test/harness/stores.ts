@@ -83,6 +83,8 @@ export interface Watched {
   readonly slow?: true
   /** Nothing on a version says whose it is: where the journal is lost, nobody knows which token published it. */
   readonly bare?: true
+  /** The journal and what is staged are in two places: either may go alone, and what was staged can be had back. */
+  readonly apart?: true
   close?(): Promise<void>
 }
 
@@ -98,6 +100,7 @@ const memory = (profile: ProfileName): NamedStore => ({
     wipe: (world) => (world.store as MemoryStore).wipeJournal(world.ref),
     ...(profiles[profile].publish === 'checked' ? { disturb } : {}),
     ...('bare' in profiles[profile] ? { bare: true } : {}),
+    ...('apart' in profiles[profile] ? { apart: true } : {}),
   },
   engine: !profiles[profile].serviceDriven,
   forgets: true,

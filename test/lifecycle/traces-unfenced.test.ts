@@ -180,14 +180,15 @@ for (const profile of both) {
       assert.equal((await it.state()).pending?.token, tokenOf('one'), 'until it is noted, its value is pending')
       await it.world.writeByHand()
       it.world.env.time += laterMs
-      const dying = it.world.newProcess([{ at: 1, mode: 'after' }])
+      const before = profile === 'gcp' ? ['claim'] : ['claim', 'publish.lease']
+      const dying = it.world.newProcess([{ at: before.length, mode: 'after' }])
       await assert.rejects(it.world.run(dying, { kind: 'resume' }))
-      assert.deepEqual(dying.effects, ['claim', 'publish.journal'])
+      assert.deepEqual(dying.effects, [...before, 'publish.journal'])
       const { journal, current } = await it.state()
       assert.deepEqual([journal?.rotation?.published, journal?.unproven], [ours, current?.id])
     })
 
-    it('a clean rotation writes eight times, and twice on what consumers read: an add and an alias', async () => {
+    it('a clean rotation makes eight changes, and what consumers read is added once, with an alias or within a lease', async () => {
       const it = await open(profile, 'a')
       const process = it.world.newProcess()
       await it.world.run(process)
@@ -195,13 +196,14 @@ for (const profile of both) {
       const staging = ['claim', 'stage.value', 'stage.name', 'publish.intent', 'publish.journal', 'publish.drop']
       assert.deepEqual(
         written.filter((name) => !staging.includes(name)),
-        ['publish', 'publish.alias'],
+        profile === 'gcp' ? ['publish', 'publish.alias'] : ['publish.lease', 'publish'],
       )
       assert.equal(written.length, 8)
-      assert.equal(it.store.aliasOf(it.world.ref), (await it.state()).current?.id)
+      assert.equal(it.store.aliasOf(it.world.ref), profile === 'gcp' ? (await it.state()).current?.id : undefined)
     })
 
-    it('the alias follows after a crash, and does not move to what somebody else has overtaken', async () => {
+    it('an alias follows after a crash, and does not move to what somebody else has overtaken', async () => {
+      if (!('aliases' in profiles[profile])) return
       const it = await open(profile, 'b')
       await troubled(it, profile, 'b', 'publish', 'after')
       it.world.env.time += laterMs
@@ -222,7 +224,10 @@ for (const profile of both) {
       }
       const process = it.world.newProcess([{ at: 6, mode: 'act', act }])
       assert.equal((await it.world.run(process, { token: tokenOf('one') })).outcome, 'published')
-      assert.deepEqual(process.effects.slice(6, 9), ['publish.intent', 'claim', 'publish'])
+      const adds = profile === 'gcp' ? ['publish'] : ['publish.lease', 'publish']
+      const effects = process.effects.slice(6)
+      assert.deepEqual(effects.slice(effects.indexOf('claim'), effects.indexOf('claim') + 1 + adds.length), ['claim', ...adds])
+      assert.ok(!effects.slice(0, effects.indexOf('claim')).includes('publish'))
     })
 
     it('a put of the very value that is current is a publication of its own', async () => {
@@ -276,8 +281,7 @@ for (const profile of both) {
       await troubled(it, profile, 'a', 'target.set', 'act', act)
       const { journal, loose } = await it.state()
       assert.deepEqual([await it.world.published(), journal?.condemned, loose], [1, undefined, []])
-      // Where a listing of what is staged shows no values, the copy is taken for a value of its own, and offered once more.
-      assert.equal((await it.world.currentText()) === refused, profile === 'azure')
+      assert.notEqual(await it.world.currentText(), refused)
     })
 
     it('the staged copy that a crash left is never loose, also when its version goes', async () => {

@@ -12,6 +12,8 @@ export interface OpenRotation {
   readonly minting?: true
   /** Checked publish: noted before the write. From here on only finish may run. */
   readonly intent?: true
+  /** With an intent, where versions have no order: what was listed while base was still the newest. Whatever is there later and not among them was written since. */
+  readonly before?: readonly VersionId[]
   readonly published?: VersionId
   /** Another version was announced after it was published: it explains no more how that one came to be current. */
   readonly overtaken?: true

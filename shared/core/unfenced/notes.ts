@@ -20,11 +20,11 @@ export const named =
   (journal) =>
     changed(journal, claim, (rotation) => ({ ...rotation, staged }))
 
-/** From here on only finish may run. */
+/** From here on only finish may run. `before`: what is there now, where versions have no order. */
 export const intended =
-  (claim: Claim): Change =>
+  (claim: Claim, before: readonly VersionId[] | undefined): Change =>
   (journal) =>
-    changed(journal, claim, (rotation) => ({ ...rotation, intent: true }))
+    changed(journal, claim, (rotation) => ({ ...rotation, intent: true, ...optional('before', before) }))
 
 /** Closes the rotation because somebody else wrote first. What they wrote is unproven, and the staged value is a leftover. */
 export const closed =
@@ -38,8 +38,9 @@ export const closed =
 export const condemned =
   (claim: Claim, version: VersionId, isRefused: boolean, copies: readonly VersionId[]): Change =>
   (journal) => {
-    const after = changed(journal, claim, ({ staged, intent, ...rotation }) => {
-      const keep = staged === version ? {} : { ...optional('staged', staged), ...optional('intent', intent) }
+    const after = changed(journal, claim, ({ staged, intent, before, ...rotation }) => {
+      const intended = { ...optional('intent', intent), ...optional('before', before) }
+      const keep = staged === version ? {} : { ...optional('staged', staged), ...intended }
       return { ...rotation, ...keep, refusals: rotation.refusals + (isRefused && staged === version ? 1 : 0) }
     })
     return { ...after, condemned: [...(after.condemned ?? []), version, ...copies] }
@@ -55,7 +56,7 @@ export const published =
   (journal) => {
     const rotation = journal?.rotation
     if (!journal || rotation?.token !== claim.token || rotation.published !== undefined) return undefined
-    const { staged: _, intent: __, minting: ___, ...rest } = rotation
+    const { staged: _, intent: __, before: ___, minting: ____, ...rest } = rotation
     const { code, condemned: before = [], ...kept } = journal
     const left = before.filter((id) => !removed.includes(id))
     const contested = unproven === undefined ? {} : { unproven, ...optional('code', code) }

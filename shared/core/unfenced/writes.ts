@@ -17,6 +17,8 @@ export interface UnfencedCalls {
   line(): Promise<Line>
   /** lost: the staging place, which has the journal, is gone. */
   journal(): Promise<Journal | null | 'lost'>
+  /** The error of a write whose journal is gone, where the next claim makes it again. Absent: it is gone with the staging place, and a person has to. */
+  lostError?(): RotationError
   /** The journal as this process read or wrote it last, without a call. Nothing but a conditional write may rest on it. Absent: it keeps none. */
   lastJournal?(): Journal | null | undefined
   /** What is staged under the claim's token, as a listing shows it. */
@@ -31,6 +33,13 @@ export interface UnfencedCalls {
   keep(value: SecretText, claim: Claim): Promise<VersionId>
   /** What this process has kept last under the claim: a note that failed is made again for the same copy. Absent: it does not remember. */
   lastKept?(claim: Claim): VersionId | undefined
+  /**
+   * Where versions have no order: the ids of all that is there, listed before a look that still shows base as the newest. undefined where base is not the
+   * newest any more. It counts for the lines of this object, too, where the journal cannot keep it.
+   */
+  before?(): Promise<readonly VersionId[] | undefined>
+  /** Right before the last look and the add: makes sure, by a call, that nobody has taken the claim's lease away. Absent for a platform that has none. conflict. */
+  fence?(): Promise<void>
   /** Adds a version for consumers. The platform may do it twice, or later. */
   add(value: SecretText, claim: Claim): Promise<void>
   /**
@@ -43,8 +52,10 @@ export interface UnfencedCalls {
 }
 
 async function noteOrStop(calls: UnfencedCalls, what: string, change: Change): Promise<void> {
-  if (!(await calls.note(what, change))) throw placeLostError(calls.ref)
+  if (!(await calls.note(what, change))) throw lostError(calls)
 }
+
+const lostError = (calls: UnfencedCalls): RotationError => calls.lostError?.() ?? placeLostError(calls.ref)
 
 /** The journal as this process left it, where the claim is in it; undefined where it has to be read. What it decides is written on condition of it. */
 function ownJournal(calls: UnfencedCalls, { token, holder, attempt }: Claim): Journal | undefined {
@@ -55,7 +66,7 @@ function ownJournal(calls: UnfencedCalls, { token, holder, attempt }: Claim): Jo
 
 async function journalOf(calls: UnfencedCalls): Promise<Journal | null> {
   const journal = await calls.journal()
-  if (journal === 'lost') throw placeLostError(calls.ref)
+  if (journal === 'lost') throw lostError(calls)
   return journal
 }
 
@@ -112,10 +123,14 @@ export async function publishUnfenced(calls: UnfencedCalls, claim: Claim, versio
   const before = journal === 'lost' ? undefined : journal?.rotation
   if (before?.token === claim.token && before.published !== undefined) return endOf(calls, version, before.published)
   if (journal !== 'lost') assertClaim(claim, journal ?? null)
-  const value = kept ?? (await calls.valueOf(version)) ?? (journal === 'lost' ? tested : undefined)
-  if (value === undefined) throw journal === 'lost' ? placeLostError(calls.ref) : valueGoneError()
-  const isNoted = before?.intent === true || journal === 'lost' || (await calls.note('publish.intent', intended(claim)))
-  if (!isNoted && tested === undefined) throw placeLostError(calls.ref)
+  const isNamed = journal === 'lost' || before?.staged === version
+  const value = kept ?? (await calls.valueOf(version)) ?? (isNamed ? tested : undefined)
+  if (value === undefined) throw journal === 'lost' ? lostError(calls) : valueGoneError()
+  if (before?.intent !== true) {
+    const listed = await calls.before?.()
+    const isNoted = journal !== 'lost' && (await calls.note('publish.intent', intended(claim, listed)))
+    if (!isNoted && tested === undefined) throw lostError(calls)
+  }
   const found = await added(calls, claim, value)
   return noted(calls, claim, version, found)
 }
@@ -138,6 +153,7 @@ async function added(calls: UnfencedCalls, claim: Claim, value: SecretText): Pro
     const line = await calls.line()
     return { line, ...(await followersOf(line, baseOf(line, claim), mark)) }
   }
+  await calls.fence?.() // before the look, so that nothing but a look is between that and the add
   let found = await walk()
   if (found.ours === undefined) {
     if (found.others) await closeFor(calls, claim, found.line)

@@ -7,7 +7,20 @@ import type { SecretText } from '../../core/secret-text.js'
 import type { Profile } from './profiles.js'
 
 /** A published version; `by`: the token that made it, which the store itself may not know. */
-export type Kept = VersionInfo & { readonly value: SecretText; readonly number: number; readonly by?: Token }
+export type Kept = VersionInfo & {
+  readonly value: SecretText
+  readonly number: number
+  readonly by?: Token
+  /** Where ids have no order: what its writer says was current. */
+  readonly base?: VersionId | null
+}
+
+/** A write for consumers that was sent. */
+export interface Sent {
+  readonly value: SecretText
+  readonly by: Token
+  readonly base: VersionId | null
+}
 
 /** One secret in the memory store. */
 export interface Cell {
@@ -27,10 +40,16 @@ export interface Cell {
   label?: Token
   /** The staging place is gone. */
   placeLost?: true
+  /** What was in it, where it can be had back. */
+  readonly deleted: Map<VersionId, Staged & { readonly value?: SecretText }>
+  /** Whose lease the platform keeps. */
+  lease?: string
+  /** The next write of a value meets one of somebody else, and is refused. */
+  overlaps?: true
   /** What listings show from now on, whatever is written: they lag. */
   lag?: { readonly versions: readonly Kept[]; readonly staged: readonly VersionId[] }
   /** What was sent, the last one last: it may still arrive, once more or late. */
-  readonly sent: { readonly value: SecretText; readonly by: Token }[]
+  readonly sent: Sent[]
   /** What names the current version for who reads by a name. */
   alias?: VersionId
   policy: Policy
@@ -42,6 +61,7 @@ export function newCell(ref: SecretRef, profile: Profile, env: Env, value: Secre
     ref,
     versions: new Map(),
     staged: new Map(),
+    deleted: new Map(),
     current: null,
     previous: null,
     publishedAt: 0,
@@ -55,16 +75,28 @@ export function newCell(ref: SecretRef, profile: Profile, env: Env, value: Secre
   return cell
 }
 
-/** Writes one more version, which is what consumers read from then on. `id`: the staged version itself becomes current. */
-export function addVersion(cell: Cell, profile: Profile, env: Env, value: SecretText, by?: Token, id?: VersionId): VersionInfo {
+/** Who writes a version, if a rotation does, and under which id where the staged version itself becomes current. */
+export type Writer = { readonly by?: Token; readonly base?: VersionId | null; readonly id?: VersionId }
+
+/** Writes one more version, which is what consumers read from then on. */
+export function addVersion(cell: Cell, profile: Profile, env: Env, value: SecretText, { by, base, id }: Writer = {}): VersionInfo {
   const number = ++cell.numbers
-  const own = profile.bare ? (`${number}` as VersionId) : newVersionId(env.now(), env.random(6))
-  const info = { id: id ?? own, createdAt: env.now(), hasValue: true, ...(profile.bare ? {} : optional('ours', by)) }
-  cell.versions.set(info.id, { ...info, value, number, ...optional('by', by) })
+  const info = {
+    id: id ?? newId(profile, env, number),
+    createdAt: env.now(),
+    hasValue: true,
+    ...(profile.bare ? {} : optional('ours', by)),
+  }
+  cell.versions.set(info.id, { ...info, value, number, ...optional('by', by), ...(profile.unordered ? optional('base', base) : {}) })
   cell.previous = cell.current
   cell.current = info.id
   cell.publishedAt = env.now()
   return info
+}
+
+function newId({ bare, unordered }: Profile, env: Env, number: number): VersionId {
+  if (bare) return `${number}` as VersionId
+  return unordered ? (Buffer.from(env.random(16)).toString('hex') as VersionId) : newVersionId(env.now(), env.random(6))
 }
 
 /** The revision, which changes with every write to the journal. With `blindAbsence` one absent journal looks like any other. */
@@ -72,7 +104,7 @@ export const revOf = (cell: Cell, profile: Profile): string =>
   cell.journal === null && profile.blindAbsence ? 'absent' : `${cell.journal === null ? 'absent' : 'rev'}-${cell.journalRev}`
 
 /** What anybody may see of a version. */
-export const publicInfo = ({ value: _, number: __, by: ___, ...info }: Kept): VersionInfo => info
+export const publicInfo = ({ value: _, number: __, by: ___, base: ____, ...info }: Kept): VersionInfo => info
 const stagedInfo = ({ value: _, ...info }: Staged & { readonly value?: SecretText }): Staged => info
 
 /** Shows a secret without its values, as a store whose publications have a condition would. */

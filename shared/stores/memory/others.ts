@@ -33,24 +33,38 @@ export const writePast = (cell: Cell, profile: Profile, value: SecretText, env: 
 
 /**
  * staged twice: the value that was kept last is kept once more · late add: the platform carries out the add that was sent last, late or once more · older add: the one that was sent before that · lag: listings show from now on what there is now · place lost:
- * somebody deletes the staging place, and the journal with it.
+ * somebody deletes the staging place, and the journal with it where that is in it · all lost: both, where they are apart · lease broken: somebody ends the
+ * platform's lease · overlap: the next write of a value is refused, because one of somebody else is under way.
  */
-export type Disturbance = 'staged twice' | 'late add' | 'older add' | 'lag' | 'place lost'
+export type Disturbance = 'staged twice' | 'late add' | 'older add' | 'lag' | 'place lost' | 'all lost' | 'lease broken' | 'overlap'
 
 /** Lets it happen. */
 export function disturb(cell: Cell, profile: Profile, env: Env, event: Disturbance): void {
   const sent = event === 'late add' ? cell.sent.at(-1) : event === 'older add' ? cell.sent.at(-2) : undefined
-  if (sent) addVersion(cell, profile, env, sent.value, sent.by)
+  if (sent) addVersion(cell, profile, env, sent.value, sent)
   if (event === 'lag') cell.lag = { versions: [...cell.versions.values()], staged: [...cell.staged.keys()] }
   const last = [...cell.staged.values()].at(-1)
   if (event === 'staged twice' && last) {
     const id = newVersionId(env.now(), env.random(6))
     cell.staged.set(id, { ...last, id })
   }
-  if (event !== 'place lost') return
+  if (event === 'lease broken') delete cell.lease
+  if (event === 'overlap') cell.overlaps = true
+  if (event === 'place lost' || event === 'all lost') losePlace(cell, profile, event)
+}
+
+function losePlace(cell: Cell, { apart }: Profile, event: 'place lost' | 'all lost'): void {
+  if (apart) for (const [id, one] of cell.staged) cell.deleted.set(id, one)
   cell.staged.clear()
   cell.placeLost = true
-  writeJournal(cell, null)
+  if (!apart || event === 'all lost') writeJournal(cell, null)
+}
+
+/** Makes a staging place again, with what was in it where that can be had back. */
+export function restorePlace(cell: Cell): void {
+  delete cell.placeLost
+  for (const [id, one] of cell.deleted) cell.staged.set(id, one)
+  cell.deleted.clear()
 }
 
 /** How often the engine published: an add that the platform carried out twice is one publication. */

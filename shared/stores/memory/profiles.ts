@@ -9,6 +9,14 @@ export interface Profile {
   readonly publish: 'fenced' | 'checked'
   /** A published version is its payload alone, with a number: nothing on it says whose it is. False: it carries its token. */
   readonly bare?: true
+  /** A name that the platform keeps points to the current version. */
+  readonly aliases?: true
+  /** Ids have no order, a listing comes in any, and times are of whole seconds. */
+  readonly unordered?: true
+  /** The journal and the staged values are in two places. Each may be lost alone; what was staged can be had back. */
+  readonly apart?: true
+  /** A lease of the platform's own is a condition of what a claimed call writes to the journal, and is renewed before the write for consumers. */
+  readonly leased?: true
   /** The journal is an object of its own. It is updated after publishing, and a crash may come in between. */
   readonly bookkeeping: 'same-write' | 'own-write'
   /** Whether a published value gets a new version; false: the staged version becomes current. */
@@ -40,8 +48,17 @@ export const profiles = {
     publishesCopy: false,
     valueBytesMax: 65_536,
   },
-  gcp: { ...base, name: 'gcp', bare: true, notifies: true, valueBytesMax: 65_536 },
-  azure: { ...base, name: 'azure', notifies: true, blindAbsence: true, valueBytesMax: 25_000 },
+  gcp: { ...base, name: 'gcp', bare: true, aliases: true, notifies: true, valueBytesMax: 65_536 },
+  azure: {
+    ...base,
+    name: 'azure',
+    unordered: true,
+    apart: true,
+    leased: true,
+    notifies: true,
+    blindAbsence: true,
+    valueBytesMax: 25_000,
+  },
   vault: { ...base, name: 'vault', publish: 'fenced', valueBytesMax: 524_288 },
   k8s: { ...base, name: 'k8s', stageWrites: 1, publish: 'fenced', valueBytesMax: 1_000_000 },
   file: {

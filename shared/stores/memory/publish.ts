@@ -39,7 +39,7 @@ async function bookkeep(parts: Publishing): Promise<void> {
 function makeCurrent({ cell, profile, claim, version, env }: Publishing): VersionInfo {
   const staged = cell.staged.get(version)
   if (staged?.value === undefined) throw new RotationError('conflict', 'The staged value is gone.', { next: 'The state is read again.' })
-  return addVersion(cell, profile, env, staged.value, claim.token, profile.publishesCopy ? undefined : version)
+  return addVersion(cell, profile, env, staged.value, { by: claim.token, ...(profile.publishesCopy ? {} : { id: version }) })
 }
 
 function close({ cell, profile, claim, version }: Publishing): void {

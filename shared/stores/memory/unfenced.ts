@@ -1,24 +1,30 @@
 import { createHash } from 'node:crypto'
 import { newVersionId } from '../../core/ids.js'
 import { optional } from '../../core/optional.js'
-import type { Claim, SecretState, Staged } from '../../core/ports/store.js'
+import type { Claim, SecretState, Staged, VersionInfo } from '../../core/ports/store.js'
 import type { Token, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
+import { placeLostError } from '../../core/unfenced/errors.js'
 import { type Line, runOf } from '../../core/unfenced/line.js'
+import type { Intent } from '../../core/unfenced/unordered.js'
 import { type StagedCopy, viewOf } from '../../core/unfenced/view.js'
 import type { UnfencedCalls } from '../../core/unfenced/writes.js'
 import { addVersion, type Cell, publicInfo, seenOf } from './cell.js'
 import { conflictError, type Effects, type Parts, writeJournal } from './parts.js'
+import { assertAlone, assertLeased } from './platform.js'
 import type { Profile } from './profiles.js'
+import { beforeOf, type More, shuffledLine } from './shuffled.js'
 
 /** What two copies of one write have in common. */
 function markOf({ bare }: Profile, value: SecretText, token: Token | undefined, id: VersionId | undefined): string {
-  if (bare) return createHash('sha256').update(value.reveal()).digest('hex')
-  return token ?? `of nobody: ${id}`
+  if (bare) return digestOf(value)
+  return token === undefined ? `of nobody: ${id}` : `${token} ${digestOf(value)}`
 }
+const digestOf = (value: SecretText): string => createHash('sha256').update(value.reveal()).digest('hex')
 
 /** The versions by number: what is listed may lag, and what is asked by number does not. */
-function lineOf(cell: Cell, profile: Profile): Line {
+export function lineOf(cell: Cell, profile: Profile, more: More = {}): Line {
+  if (profile.unordered) return shuffledLine(cell, more, ({ value, ours, id }) => markOf(profile, value, ours, id))
   const at = (number: number) => [...cell.versions.values()].find((one) => one.number === number)
   const listed = cell.lag?.versions ?? [...cell.versions.values()]
   return {
@@ -37,6 +43,13 @@ function lineOf(cell: Cell, profile: Profile): Line {
   }
 }
 
+/** Published versions, newest first. */
+export async function historyOf(cell: Cell, profile: Profile): Promise<readonly VersionInfo[]> {
+  if (!profile.unordered) return [...cell.versions.values()].reverse().map(publicInfo)
+  const line = lineOf(cell, profile)
+  return Promise.all([...line.listed].reverse().map(line.infoOf))
+}
+
 /** What is listed in the staging place and what the journal names, each read by its id: gone is absent. */
 function stagedOf(cell: Cell, profile: Profile): readonly StagedCopy[] {
   const listed = cell.lag?.staged ?? [...cell.staged.keys()]
@@ -52,7 +65,7 @@ const copyOf = ({ id, token, base, kind, createdAt, hasValue }: Staged, value: S
   ...{ id, token, base, createdAt, hasValue },
   ...optional('kind', kind),
   mark: markOf(profile, value, token, id),
-  ...(profile.bare ? { payload: markOf(profile, value, token, id) } : {}),
+  payload: digestOf(value),
 })
 
 /** Shows a secret without its values, as a store whose writes have no condition would. */
@@ -64,43 +77,65 @@ export async function unfencedState(cell: Cell, profile: Profile): Promise<Secre
 }
 
 /** The calls of one claimed method. Each effect is one call to the platform. */
-export function callsOf({ cell, profile, env, effects }: Parts): UnfencedCalls {
+export function callsOf({ cell, profile, env, effects, claim }: Parts): UnfencedCalls {
+  const more: { ids: readonly (VersionId | null)[]; intent?: Intent | undefined } = { ids: [claim.base] }
+  const lostJournal = profile.apart ? { lostError: () => conflictError(cell.ref) } : {}
+  const listed = async () => {
+    more.intent = beforeOf(cell, claim)
+    return more.intent?.before
+  }
+  const leased = { fence: () => effects('publish.lease', () => assertLeased(cell, claim)) }
   return {
     ref: cell.ref,
     now: () => env.now(),
-    line: async () => lineOf(cell, profile),
-    journal: async () => (cell.placeLost ? 'lost' : cell.journal),
+    line: async () => lineOf(cell, profile, more),
+    journal: async () => (isJournalLost(cell, profile) ? 'lost' : cell.journal),
+    ...lostJournal,
+    ...(profile.unordered ? { before: listed } : {}),
+    ...(profile.leased ? leased : {}),
     stagedOf: async ({ token }: Claim) => stagedOf(cell, profile).filter((one) => one.token === token),
     valueOf: async (version) => cell.staged.get(version)?.value,
     markOf: (value, { token }) => markOf(profile, value, token, undefined),
     note: (what, change) =>
       effects(what, () => {
-        if (cell.placeLost) return false
+        if (isJournalLost(cell, profile)) return false
+        if (profile.leased) assertLeased(cell, claim)
         const after = change(cell.journal)
         if (after !== undefined) writeJournal(cell, after)
         return true
       }),
     keep: (value, { token, base, kind }) =>
       effects('stage.value', () => {
+        assertAlone(cell)
         const id = newVersionId(env.now(), env.random(6))
+        if (cell.placeLost && profile.apart) throw placeLostError(cell.ref)
         if (!cell.placeLost) cell.staged.set(id, { id, token, base, kind, createdAt: env.now(), hasValue: true, value })
         return id
       }),
-    add: async (value, { token }) => {
-      cell.sent.push({ value, by: token })
-      await effects('publish', () => void addVersion(cell, profile, env, value, token))
+    add: async (value, { token, base }) => {
+      const sent = { value, by: token, base }
+      cell.sent.push(sent)
+      await effects('publish', () => {
+        assertAlone(cell)
+        addVersion(cell, profile, env, value, sent)
+      })
     },
-    point: async (number) => {
-      const id = [...cell.versions.values()].find((one) => one.number === number)?.id
-      const move = () => {
-        if (id !== undefined) cell.alias = id
-      }
-      if (cell.alias !== id) await effects('publish.alias', move)
-    },
+    point: async (number) => (profile.aliases ? moveAlias(cell, number, effects) : undefined),
     drop: async (version, what) => {
       if (cell.staged.has(version)) await effects(what, () => void cell.staged.delete(version))
     },
   }
+}
+
+/** Where the journal has an object of its own, there is one from the first claim on. */
+const isJournalLost = (cell: Cell, { apart }: Profile): boolean => (apart ? cell.journal === null : cell.placeLost === true)
+
+async function moveAlias(cell: Cell, number: number, effects: Effects): Promise<undefined> {
+  const id = [...cell.versions.values()].find((one) => one.number === number)?.id
+  const move = () => {
+    if (id !== undefined) cell.alias = id
+  }
+  if (cell.alias !== id) await effects('publish.alias', move)
 }
 
 /** Makes a version unreadable, with its copies and what is still staged of it. conflict for what consumers read, and for what is pending. */

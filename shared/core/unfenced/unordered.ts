@@ -1,0 +1,103 @@
+import type { Journal, VersionInfo } from '../ports/store.js'
+import type { VersionId } from '../ports/words.js'
+import type { Found, Line } from './line.js'
+
+/** A published version in a store whose ids have no order. */
+export interface Unordered extends VersionInfo {
+  /** When the platform says that it was made: whole seconds, as epoch milliseconds, so that several versions may share one. */
+  readonly madeAt: number
+  /** What was current before it, as its own writer says. */
+  readonly base?: VersionId | null
+}
+
+/** What was listed while base was still the newest. */
+export interface Intent {
+  readonly base: VersionId | null
+  readonly before: readonly VersionId[]
+}
+
+/** The intent of a journal, if it says what was there before. */
+export function intentOf(journal: Journal | null): Intent | undefined {
+  const { intent, base, before } = journal?.rotation ?? {}
+  return intent === true && base !== undefined && before !== undefined ? { base, before } : undefined
+}
+
+/** What is known of the versions of one secret at one moment. */
+export interface UnorderedVersions {
+  /** In any order. A version that the listing does not show yet may be among them. */
+  readonly versions: readonly Unordered[]
+  /** What the platform answers to a read without a version; undefined where that fails. It is never old. */
+  readonly newest?: VersionId
+  /** While an intent stands: what was there before the write. */
+  readonly intent?: Intent
+  /** What tells copies of one write from others; undefined for a version that cannot be read. It may cost a call. */
+  markOf(version: Unordered): Promise<string | undefined>
+}
+
+/**
+ * Gives the versions the numbers that they would have, for the rules of a store whose versions have them. What was listed when the intent was noted comes
+ * before all else, whatever the times say: whoever is not among them wrote later. Of the others the platform's seconds decide, then what a
+ * version says of its base. The newest is the last one.
+ */
+export function unorderedLine(known: UnorderedVersions): Line {
+  const order = inOrder(known)
+  const numbers = new Map(order.map(({ id }, index) => [id, index + 1]))
+  const looked = new Map<number, Promise<Found>>()
+  const look = async (number: number): Promise<Found> => {
+    const version = order[number - 1]
+    if (version === undefined) return 'none'
+    const mark = await known.markOf(version)
+    return mark === undefined ? 'gone' : { mark }
+  }
+  return {
+    listed: order.flatMap(({ hasValue }, index) => (hasValue ? [index + 1] : [])),
+    look: (number) => {
+      const known = looked.get(number) ?? look(number)
+      looked.set(number, known)
+      return known
+    },
+    numberOf: (id) => numbers.get(id),
+    infoOf: async (number) => infoOf(order[number - 1]),
+  }
+}
+
+function infoOf(version: Unordered | undefined): VersionInfo {
+  if (version === undefined) throw new RangeError('A number outside of the line.')
+  const { madeAt: _, base: __, ...info } = version
+  return info
+}
+
+/** The ids that the journal names. The line needs each of them, even where the listing does not show it. */
+export function notedIds(journal: Journal | null): readonly VersionId[] {
+  const rotation = journal?.rotation
+  const noted = [rotation?.base, rotation?.published, journal?.announced]
+  return [...new Set(noted.filter((id) => id !== undefined && id !== null))]
+}
+
+function inOrder({ versions, newest, intent }: UnorderedVersions): readonly Unordered[] {
+  const before = new Set(intent?.before)
+  // Nothing follows what is still the newest, whatever a listing did not show before.
+  const isOld = (id: VersionId): boolean => before.has(id) || (intent !== undefined && newest === intent.base)
+  const rank = ({ id }: Unordered): number => {
+    if (id === intent?.base) return 1
+    if (isOld(id)) return 0
+    return id === newest ? 3 : 2
+  }
+  return chained(versions).sort((a, b) => rank(a) - rank(b))
+}
+
+/** By time; within a second each version directly follows what it says is its base. */
+function chained(versions: readonly Unordered[]): Unordered[] {
+  const byTime = [...versions].sort((a, b) => a.madeAt - b.madeAt || (a.id < b.id ? -1 : 1))
+  const placed = new Set<Unordered>()
+  const follow = (version: Unordered): readonly Unordered[] => {
+    if (placed.has(version)) return []
+    placed.add(version)
+    const after = byTime.filter(({ base, madeAt }) => base === version.id && madeAt === version.madeAt)
+    return [version, ...after.flatMap(follow)]
+  }
+  const isThere = ({ base, madeAt }: Unordered): boolean => byTime.some((one) => one.id === base && one.madeAt === madeAt)
+  const roots = byTime.filter((version) => !isThere(version))
+  // What names itself in a circle has no root: somebody else wrote that.
+  return [...[...roots, ...byTime].flatMap(follow)].sort((a, b) => a.madeAt - b.madeAt)
+}
