@@ -49,6 +49,10 @@ export const stores = {
     permissions: { load: async () => (await import('./gcp-secret-manager/permissions.js')).permissionsOf },
     deployed: { load: async () => (await import('../google/deployed.js')).inspectDeployed },
   },
+  azure: {
+    open: async ({ env, environment }) => (await import('./azure-key-vault/admin.js')).AzureKeyVaultAdmin.openFrom(environment, env),
+    permissions: { instead: 'See docs/azure.md.' },
+  },
   memory: {
     open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env),
     trial: true,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { Claim, ClaimWish, Retiring } from '../../shared/core/ports/store.js'
 import type { CredentialId, SecretRef, Token, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { NamedStore, StoreHarness } from '../harness/stores.js'
+import { suite } from '../harness/suite.js'
 
 const second = new SecretText('second value')
 const token = 'token-0123456789-0123456789-abcdef' as Token
@@ -13,7 +13,7 @@ const code = (expected: string) => (cause: unknown) => (cause as { code?: string
 
 /** Claims, notes and fences of the stores that our own engine drives. */
 export function engineStoreContract(named: NamedStore): void {
-  describe(`engine store ${named.name}`, () => {
+  suite(`engine store ${named.name}`, named.skip ?? false, ({ after, afterEach, beforeEach, it }) => {
     let world: StoreHarness
     let ref: SecretRef
     beforeEach(async () => {
@@ -21,6 +21,7 @@ export function engineStoreContract(named: NamedStore): void {
       ref = await world.store.create('db', new SecretText('first value'), {})
     })
     afterEach(() => world.close())
+    after(() => named.end?.())
     const claim = async (holder: string, rest: Partial<ClaimWish> = {}): Promise<Claim> =>
       world.store.claim(await world.store.describe(ref), { token, kind: 'rotate', holder, leaseMs, ...rest })
 

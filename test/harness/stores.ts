@@ -14,6 +14,8 @@ import { type ProfileName, profiles } from '../../shared/stores/memory/profiles.
 import { MemoryStore } from '../../shared/stores/memory.js'
 import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js'
 import { openAws } from './aws.js'
+import { AzureServices, azureHarness } from './azure.js'
+import { azuriteSkip } from './azurite.js'
 import { effectStore } from './effect-store.js'
 import { FakeEnv } from './fake-env.js'
 import { gcpHarness } from './gcp.js'
@@ -148,6 +150,20 @@ function moto(): NamedStore {
   }
 }
 
+/** Vaults are a double, and blobs are on the vendor's emulator. */
+function azure(): NamedStore {
+  const services = new AzureServices()
+  return {
+    name: 'azure (double, Azurite)',
+    engine: true,
+    forgets: true,
+    tellsPublication: true,
+    skip: azuriteSkip,
+    open: () => azureHarness(services),
+    end: () => services.stop(),
+  }
+}
+
 const [firstProfile, ...otherProfiles] = Object.keys(profiles) as [ProfileName, ...ProfileName[]]
 
 /** The real one; its journal and values are one file, so that nobody can wipe one without the other. */
@@ -207,6 +223,7 @@ export const storeHarnesses: Readonly<Record<OpenableStore, readonly [NamedStore
       open: () => gcpHarness(),
     },
   ],
+  azure: [azure()],
   aws: [
     {
       name: 'aws (double)',

@@ -1,0 +1,114 @@
+import { messageOf, RotationError } from '../../core/errors.js'
+import { storageField } from './environment.js'
+import { type Call, CallError, classify, sayError } from './errors.js'
+
+/** What an error is about. */
+export interface About {
+  /** The secret or the vault, as people write it. */
+  readonly shown: string
+  /** The host that was called. */
+  readonly host: string
+}
+
+/** What a right is called that a call needs, for a vault with Azure's roles and for one with access policies. */
+const rights: Readonly<Partial<Record<Call, readonly [action: string, policy: string]>>> = {
+  getSecret: ['secrets/getSecret/action', 'Get'],
+  getVersion: ['secrets/getSecret/action', 'Get'],
+  listVersions: ['secrets/readMetadata/action', 'List'],
+  listSecrets: ['secrets/readMetadata/action', 'List'],
+  setSecret: ['secrets/setSecret/action', 'Set'],
+  updateVersion: ['secrets/update/action', 'Set'],
+  getDeletedSecret: ['secrets/readMetadata/action', 'Get'],
+  recoverSecret: ['secrets/recover/action', 'Recover'],
+}
+const blobCalls: readonly Call[] = [
+  'readBlob',
+  'writeBlob',
+  'deleteBlob',
+  'listBlobs',
+  'createContainer',
+  'acquireLease',
+  'changeLease',
+  'renewLease',
+  'releaseLease',
+]
+
+/**
+ * Makes the error for what a person can fix: credentials, the network, a firewall, a role, a vault or an account that is not there. undefined for every other
+ * error, and where a call may have had its effect.
+ */
+export function setupError(cause: unknown, about: About): RotationError | undefined {
+  if (!(cause instanceof CallError)) return undefined
+  const { status, word, inner } = cause.answer
+  const code = classify(cause)
+  if (code === 'denied' && status === undefined) return noCredentialsError(cause, about)
+  if (word === 'ENOTFOUND') return noHostError(cause, about)
+  if (word === 'ContainerNotFound') return noContainerError(cause, about)
+  if (status === 401) return refusedError(cause, about)
+  if (inner === 'SecretDisabled') return undefined
+  if (status === 403) return isFirewall(inner, word) ? firewallError(cause, about) : deniedError(cause, about)
+  return code === 'unavailable' ? unreachedError(cause, about) : undefined
+}
+const isFirewall = (inner: string | undefined, word: string | undefined): boolean =>
+  ['ForbiddenByFirewall', 'ForbiddenByConnection'].includes(inner ?? '') || word === 'AuthorizationFailure'
+
+const noCredentialsError = (cause: CallError, { shown }: About): RotationError =>
+  new RotationError('denied', `No credentials of Azure were found, or they were refused: ${shown} cannot be reached.`, {
+    cause,
+    next: 'Run az login, set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential of it, or run where a managed identity is.',
+  })
+
+function noHostError(cause: CallError, { shown, host }: About): RotationError {
+  const isBlob = blobCalls.includes(cause.call)
+  const what = isBlob ? `storage account has the address ${host}` : `vault has the address ${host}`
+  return new RotationError('bad_config', `${shown}: no ${what}, or DNS does not work here.`, {
+    cause,
+    field: isBlob ? storageField : 'ref',
+    next: isBlob ? `Check ${storageField}.` : 'Check the name of the vault: az keyvault list shows those of a subscription.',
+  })
+}
+
+const noContainerError = (cause: CallError, { shown }: About): RotationError =>
+  new RotationError('bad_config', `The storage account has no container for the journal of ${shown}.`, {
+    cause,
+    field: 'KEYTURN_AZURE_CONTAINER',
+    next: `Run keyturn adopt ${shown} with the rights of a person, which makes it, or check ${storageField}.`,
+  })
+
+/** Only its text tells a wrong tenant. */
+function refusedError(cause: CallError, { shown }: About): RotationError {
+  const isTenant = /\bAKV10032\b|invalid issuer/i.test(messageOf(cause.cause))
+  const why = isTenant ? 'they are of another tenant than the vault' : sayError(cause)
+  return new RotationError('denied', `${shown}: the service does not accept these credentials (${why}).`, {
+    cause,
+    next: isTenant
+      ? "Log in to the vault's own tenant: az login --tenant TENANT, or set AZURE_TENANT_ID to it."
+      : 'Log in again, and check the clock of this machine.',
+  })
+}
+
+const firewallError = (cause: CallError, { shown, host }: About): RotationError =>
+  new RotationError('denied', `${shown}: the firewall of ${host} does not let this address in.`, {
+    cause,
+    next: 'Run where its network rules allow it, or allow this network, subnet or private endpoint there.',
+  })
+
+function deniedError(cause: CallError, { shown, host }: About): RotationError {
+  const [action, policy] = rights[cause.call] ?? []
+  const prints = `keyturn permissions ${shown} prints what is needed`
+  if (action === undefined)
+    return new RotationError('denied', `${cause.call} is denied on ${host}, for the journal of ${shown}.`, {
+      cause,
+      next: `Grant Storage Blob Data Contributor on the container: ${prints}. A new role takes some minutes.`,
+    })
+  return new RotationError('denied', `${action} is denied on ${shown}.`, {
+    cause,
+    next: `Grant a role with it, or ${policy} in a vault with access policies: ${prints}. A new role takes some minutes.`,
+  })
+}
+
+const unreachedError = (cause: CallError, { shown, host }: About): RotationError =>
+  new RotationError('unavailable', `${shown}: ${host} could not be reached (${sayError(cause)}).`, {
+    cause,
+    next: 'Check the network, DNS and the proxy, then run the same command again.',
+  })

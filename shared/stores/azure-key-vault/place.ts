@@ -1,0 +1,130 @@
+import { RotationError } from '../../core/errors.js'
+import type { Journal } from '../../core/ports/store.js'
+import type { VersionId } from '../../core/ports/words.js'
+import { SecretText } from '../../core/secret-text.js'
+import type { StagedCopy } from '../../core/unfenced/view.js'
+import { isAbsent, isDisabled } from './errors.js'
+import { digestOf, markOf, readableOf } from './line.js'
+import { isVersion, keyOf, placeSuffix, type SecretName, shownOf } from './names.js'
+import { headerOf, isPlace, placeOf, placeTags } from './tags.js'
+import type { Valued, Vaults, Version } from './vault.js'
+
+/** The staging place of a secret is a secret of its own, in a vault of its own where one is set. */
+export const placeName = ({ host, secret }: SecretName, stagingHost: string | undefined): SecretName => ({
+  host: stagingHost ?? host,
+  secret: `${secret}${placeSuffix}`,
+})
+
+/** The id of a staged version says that it is staged. */
+const stagedPrefix = 'pending-'
+export const stagedId = (version: VersionId): VersionId => `${stagedPrefix}${version}` as VersionId
+/** What the service calls a staged version; undefined for an id that is not of one. */
+export const stagedVersion = (id: VersionId): VersionId | undefined => {
+  const version = id.slice(stagedPrefix.length)
+  return id.startsWith(stagedPrefix) && isVersion(version) ? (version as VersionId) : undefined
+}
+
+/** A place, and whose it is. */
+export interface Place {
+  readonly name: SecretName
+  /** The key of its secret. */
+  readonly of: string
+}
+
+/**
+ * What is staged: what is listed, and what the journal names, each read by its id. What is gone is absent. exists where the place is another secret's, or
+ * nobody's.
+ */
+export async function stagedOf(
+  vaults: Vaults,
+  place: Place,
+  listed: readonly Version[],
+  journal: Journal | null,
+): Promise<readonly StagedCopy[]> {
+  for (const version of listed) assertOurs(place, version)
+  const named = journal?.rotation?.staged
+  const ids = new Set(listed.flatMap(({ id, isEnabled, tags }) => (isEnabled && headerOf(tags) !== undefined ? [id] : [])))
+  const unlisted = named === undefined ? undefined : stagedVersion(named)
+  if (unlisted !== undefined) ids.add(unlisted)
+  const found = await Promise.all([...ids].map((id) => readableOf(vaults, place.name, id)))
+  return found.flatMap((version) => (version === undefined ? [] : copyOf(version))).sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+function copyOf({ id, madeAt, tags, value }: Valued): readonly StagedCopy[] {
+  const header = headerOf(tags)
+  if (header === undefined) return []
+  return [{ ...header, id: stagedId(id), createdAt: madeAt, hasValue: true, mark: markOf(header.token, value), payload: digestOf(value) }]
+}
+
+/** Two secrets of one name in two vaults would have one place in a third. */
+function assertOurs({ name, of }: Place, { tags }: Version): void {
+  const other = placeOf(tags)
+  if (isPlace(tags) && other === of) return
+  const why = other === undefined ? 'is not marked as a staging place' : `is the staging place of ${other}`
+  throw new RotationError('exists', `${shownOf(name)} is there, and ${why}.`, {
+    field: 'ref',
+    next: 'Use another name for the managed secret, or another staging vault; delete and purge what is there if nobody needs it.',
+  })
+}
+
+/** Whether the place is there at all: a listing may be behind. */
+export async function isThere(vaults: Vaults, name: SecretName): Promise<boolean> {
+  try {
+    await vaults.newest(name)
+    return true
+  } catch (cause) {
+    if (isDisabled(cause)) return true
+    if (isAbsent(cause)) return false
+    throw cause
+  }
+}
+
+const recoverMsMax = 120_000
+const recoverPauseMs = 2000
+
+/** Makes the place where it is not there, with a version that nobody can read; a deleted one is had back, with what was in it. exists. */
+export async function ensurePlace(vaults: Vaults, place: Place, env: { now(): number; sleep(ms: number): Promise<void> }): Promise<void> {
+  const { name, of } = place
+  const listed = await vaults.versions(name)
+  for (const version of listed) assertOurs(place, version)
+  if (listed.length > 0 || (await isThere(vaults, name))) return
+  if (await isDeleted(vaults, name)) {
+    await vaults.recover(name)
+    const until = env.now() + recoverMsMax
+    while (!(await isThere(vaults, name))) {
+      if (env.now() >= until) throw notBackError(name)
+      await env.sleep(recoverPauseMs)
+    }
+    return
+  }
+  await vaults.set(name, new SecretText('a staging place'), { tags: placeTags(of), enabled: false })
+}
+async function isDeleted(vaults: Vaults, name: SecretName): Promise<boolean> {
+  try {
+    await vaults.deleted(name)
+    return true
+  } catch (cause) {
+    if (isAbsent(cause)) return false
+    throw cause
+  }
+}
+const notBackError = (name: SecretName): RotationError =>
+  new RotationError('unavailable', `${shownOf(name)} was deleted, and asked back, and is not there yet.`, {
+    next: 'Run the same command again in some minutes.',
+  })
+
+/** Makes a staged value unreadable. It can be enabled again: it may be the only copy of something. No-op where it is gone. */
+export async function dropStaged(vaults: Vaults, place: SecretName, version: VersionId): Promise<void> {
+  const id = stagedVersion(version)
+  if (id === undefined) return
+  try {
+    await vaults.update(place, id, { enabled: false })
+  } catch (cause) {
+    if (!isAbsent(cause)) throw cause
+  }
+}
+
+/** Of a place: its key. */
+export const placeFor = (name: SecretName, stagingHost: string | undefined): Place => ({
+  name: placeName(name, stagingHost),
+  of: keyOf(name),
+})
