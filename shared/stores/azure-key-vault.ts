@@ -133,15 +133,15 @@ export class AzureKeyVault implements SecretStore {
     await this.#write(state, held, journal, old)
     // Where there was no journal, nothing tells what happened since the look.
     if (held === undefined && (await newestOf(this.vaults, nameOf(ref.key)))?.id !== current?.id) throw overtakenError(ref)
-    await this.#lease(ref, rotation, old, wish.leaseMs > 0)
+    await this.#lease(ref, rotation, old, wish.leaseMs)
     const { token, kind, holder, attempt, base, leaseUntil } = rotation
     return { ref, token, kind, holder, attempt, base, leaseUntil, drivenBy: 'engine' }
   }
   /** Takes the service's own lease for a claim that is written, or gives it back. conflict. */
-  async #lease(ref: SecretRef, rotation: OpenRotation, old: OpenRotation | undefined, takes: boolean): Promise<void> {
+  async #lease(ref: SecretRef, rotation: OpenRotation, old: OpenRotation | undefined, leaseMs: number): Promise<void> {
     const [name, id] = [nameOf(ref.key), leaseIdOf(rotation)]
-    if (!takes) return this.documents.release(name, id)
-    if (await this.documents.acquire(name, id)) return
+    if (leaseMs <= 0) return this.documents.release(name, id)
+    if (await this.documents.acquire(name, id, leaseMs)) return
     if (old !== undefined && (await this.documents.change(name, leaseIdOf(old), id))) return
     throw leaseLostError(ref)
   }

@@ -39,8 +39,12 @@ const form = v.object({
 const metadataCharactersMax = 7000
 const metadataKey = 'keyturn'
 const countMax = 8
-/** How long the service's lease lasts, in seconds: the longest that ends by itself. */
-const leaseSeconds = 60
+/** How long a lease of the service may be, in seconds, if it is to end by itself. */
+const leaseSeconds = { min: 15, max: 60 } as const
+/** By how much it ends before the claim, in milliseconds, so that whoever may take that over is not locked out. */
+const leaseMsBefore = 5000
+const secondsOf = (leaseMs: number): number =>
+  Math.min(Math.max(Math.floor((leaseMs - leaseMsBefore) / 1000), leaseSeconds.min), leaseSeconds.max)
 
 /** Non-ASCII characters cannot be in a header. */
 const asciiOf = (text: string): string => text.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -91,17 +95,17 @@ export class Documents {
     }
   }
 
-  /** Takes the service's lease, for a minute; again under the same id it begins anew. False where another one is alive. */
-  async acquire(name: SecretName, leaseId: string): Promise<boolean> {
+  /** Takes the service's lease for so long, a minute at most; again under the same id it begins again. False where another one is alive. */
+  async acquire(name: SecretName, leaseId: string, leaseMs: number): Promise<boolean> {
     return unlessHeld(
-      this.#call('acquireLease', name, (blob, options) => blob.getBlobLeaseClient(leaseId).acquireLease(leaseSeconds, options)),
+      this.#call('acquireLease', name, (blob, options) => blob.getBlobLeaseClient(leaseId).acquireLease(secondsOf(leaseMs), options)),
     )
   }
   /** Hands a lease on from one id to another. False where that one has ended. */
   async change(name: SecretName, from: string, to: string): Promise<boolean> {
     return unlessHeld(this.#call('changeLease', name, (blob, options) => blob.getBlobLeaseClient(from).changeLease(to, options)))
   }
-  /** Begins the minute again. False where the lease was broken, or is somebody else's. */
+  /** Begins its time again. False where the lease was broken, or is somebody else's. */
   async renew(name: SecretName, leaseId: string): Promise<boolean> {
     return unlessHeld(this.#call('renewLease', name, (blob, options) => blob.getBlobLeaseClient(leaseId).renewLease(options)))
   }
