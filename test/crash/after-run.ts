@@ -77,7 +77,7 @@ function faultOf(story: Story, { at, trouble, setting }: Omit<AfterPlan, 'plot' 
   const { world } = story
   const wipe = async (): Promise<void> => {
     story.journalLost = true
-    setting.wipe?.(world)
+    await setting.wipe?.(world)
   }
   const other = async (later: number): Promise<void> => {
     world.env.time += later
@@ -97,7 +97,7 @@ function faultOf(story: Story, { at, trouble, setting }: Omit<AfterPlan, 'plot' 
 function unfencedFault(story: Story, setting: Setting, at: number, trouble: AfterTrouble): Fault | undefined {
   const disturb = (event: Disturbance) => async (): Promise<void> => {
     if (event === 'all lost' || (event === 'place lost' && !setting.apart)) story.journalLost = true
-    setting.disturb?.(story.world, event)
+    await setting.disturb?.(story.world, event)
   }
   const comes = (after: number) => async (): Promise<void> => {
     story.later.push({ after, act: () => story.addLate('late add') })

@@ -166,7 +166,7 @@ export class Story {
    */
   async addLate(event: 'late add' | 'older add'): Promise<void> {
     const last = this.publications.at(-1)
-    this.setting.disturb?.(this.world, event)
+    await this.setting.disturb?.(this.world, event)
     const { current } = await this.world.store.describe(this.world.ref)
     if (current === undefined || current.id === last?.version) return
     this.#late.add(current.id)

@@ -65,9 +65,9 @@ export interface Setting {
   /** It is the memory store, whose marks a test can take away. */
   readonly memory: boolean
   /** Loses its journal on request, as a foreign tool would; absent where the journal is in the same object as the value. */
-  readonly wipe?: (world: World) => void
+  readonly wipe?: (world: World) => void | Promise<void>
   /** What only a store without a condition does; absent for the others. */
-  readonly disturb?: (world: World, event: Disturbance) => void
+  readonly disturb?: (world: World, event: Disturbance) => void | Promise<void>
   /** The same, where each call is an effect, those that read, too. */
   readonly openReads?: OpenStore
   /** Who reads the secret with the platform's own means. */
@@ -150,8 +150,8 @@ export async function runPlan(setting: Setting, plan: Plan, path: HappyPath): Pr
   watchPromises(world, broken, !mayNeedPerson(plan.trouble), setting.readers?.(world))
   const first = world.newProcess([faultOf(world, setting, plan, token)])
   await attempt(world, setting, first, { token })
-  if (plan.trouble === 'wiped and crashed') setting.wipe?.(world)
-  if (plan.trouble === 'crashed, its add comes next') setting.disturb?.(world, 'late add')
+  if (plan.trouble === 'wiped and crashed') await setting.wipe?.(world)
+  if (plan.trouble === 'crashed, its add comes next') await setting.disturb?.(world, 'late add')
   await settle(world, setting, plan, token, broken)
   if (mayNeedPerson(plan.trouble)) await personActs(world, setting, plan, path, token, broken)
   await checkSettled(world, broken)
@@ -181,7 +181,7 @@ function faultOf(world: World, setting: Setting, { at, trouble }: Plan, token: T
   if (trouble === 'wiped') return { at, mode: 'act', act: async () => setting.wipe?.(world) }
   if (trouble === 'crashed and lagging') return { at, mode: 'after', act: () => world.lagBehind() }
   if (trouble === 'wiped and crashed') return { at, mode: 'after' }
-  const disturb = (event: Disturbance) => async () => setting.disturb?.(world, event)
+  const disturb = (event: Disturbance) => async () => await setting.disturb?.(world, event)
   const faults: Readonly<Record<UnfencedTrouble, Omit<Fault, 'at'>>> = {
     'a person writes': { mode: 'act', act: () => world.writeByHand() },
     'a person writes, crashed': { mode: 'after', act: () => world.writeByHand() },

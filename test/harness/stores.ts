@@ -15,6 +15,7 @@ import { MemoryStore } from '../../shared/stores/memory.js'
 import type { OpenableStore, OpenedStore } from '../../shared/stores/registry.js'
 import { openAws } from './aws.js'
 import { AzureServices, azureHarness } from './azure.js'
+import { watchedAzure } from './azure-watched.js'
 import { azuriteSkip } from './azurite.js'
 import { effectStore } from './effect-store.js'
 import { FakeEnv } from './fake-env.js'
@@ -74,9 +75,9 @@ export interface Watched {
   readonly memory: boolean
   open: OpenStore
   /** Loses its journal, as a foreign tool would; absent where the journal is in the same object as the value. */
-  wipe?(world: World): void
+  wipe?(world: World): void | Promise<void>
   /** What only a store without a condition does; absent for the others. */
-  disturb?(world: World, event: Disturbance): void
+  disturb?(world: World, event: Disturbance): void | Promise<void>
   /** The same store where each call is an effect, those that read, too. */
   readonly openReads?: OpenStore
   /** Who reads the secret with the platform's own means; absent where all read it as the engine does. */
@@ -159,6 +160,7 @@ function azure(): NamedStore {
     forgets: true,
     tellsPublication: true,
     skip: azuriteSkip,
+    ...(azuriteSkip ? {} : { watched: watchedAzure() }),
     open: () => azureHarness(services),
     end: () => services.stop(),
   }

@@ -66,14 +66,24 @@ function assertOurs({ name, of }: Place, { tags }: Version): void {
   })
 }
 
-/** Whether the place is there at all: a listing may be behind. */
+/** Whether the secret is there at all: a listing may be behind. A deleted one that is disabled as well is answered like one that is there. */
 export async function isThere(vaults: Vaults, name: SecretName): Promise<boolean> {
   try {
     await vaults.newest(name)
     return true
   } catch (cause) {
-    if (isDisabled(cause)) return true
     if (isAbsent(cause)) return false
+    if (isDisabled(cause)) return !(await isDeleted(vaults, name))
+    throw cause
+  }
+}
+async function isDeleted(vaults: Vaults, name: SecretName): Promise<boolean> {
+  try {
+    await vaults.deleted(name)
+    return true
+  } catch (cause) {
+    if (isAbsent(cause)) return false
+    if (isDisabled(cause)) return true
     throw cause
   }
 }
@@ -97,15 +107,6 @@ export async function ensurePlace(vaults: Vaults, place: Place, env: { now(): nu
     return
   }
   await vaults.set(name, new SecretText('a staging place'), { tags: placeTags(of), enabled: false })
-}
-async function isDeleted(vaults: Vaults, name: SecretName): Promise<boolean> {
-  try {
-    await vaults.deleted(name)
-    return true
-  } catch (cause) {
-    if (isAbsent(cause)) return false
-    throw cause
-  }
 }
 const notBackError = (name: SecretName): RotationError =>
   new RotationError('unavailable', `${shownOf(name)} was deleted, and asked back, and is not there yet.`, {
