@@ -81,7 +81,7 @@ export interface Watched {
   /** The same store where each call is an effect, those that read, too. */
   readonly openReads?: OpenStore
   /** Who reads the secret with the platform's own means; absent where all read it as the engine does. */
-  readers?(world: World): Readers
+  readers?(world: Pick<World, 'store' | 'ref'>): Readers
   /** Each of its calls goes over a wire: where a part of the matrix is drawn, less of it. */
   readonly slow?: true
   /** Nothing on a version says whose it is: where the journal is lost, nobody knows which token published it. */
