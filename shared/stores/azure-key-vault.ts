@@ -80,7 +80,7 @@ export class AzureKeyVault implements SecretStore {
   /** One that cannot be read is there all the same. */
   async resolve(text: string): Promise<SecretRef> {
     const name = this.nameOf(text)
-    const newest = await this.found(shownOf(name), () => newestOf(this.vaults, name))
+    const newest = await this.found(shownOf(name), () => newestOf(this.vaults, name, 'first'))
     if (newest !== undefined && isPlace(newest.tags)) throw isPlaceError(shownOf(name))
     return refOf(name)
   }
@@ -94,7 +94,7 @@ export class AzureKeyVault implements SecretStore {
     const name = nameOf(ref.key)
     const staged = stagedVersion(version)
     const [where, id] = staged === undefined ? [name, version] : [this.placeOf(name).name, staged]
-    const found = isVersion(id) ? await readableOf(this.vaults, where, id) : undefined
+    const found = isVersion(id) ? (this.vaults.justSeen(where, id) ?? (await readableOf(this.vaults, where, id))) : undefined
     if (found !== undefined) return found.value
     throw new RotationError('not_found', `${ref.shown} has no version ${version} that can be read.`, {
       next: `See keyturn get ${ref.shown}; a disabled version can be enabled again.`,

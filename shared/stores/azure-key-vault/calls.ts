@@ -92,7 +92,7 @@ const isOver = (journal: Journal | undefined): boolean =>
 
 async function keepStaged({ vaults, ref, name, place }: Work, value: SecretText, claim: Claim): Promise<VersionId> {
   // What could not be published afterwards is not set at the target.
-  const newest = await newestOf(vaults, name)
+  const newest = vaults.lastNewest(name) ?? (await newestOf(vaults, name))
   if (newest !== undefined) assertTagsFit(ref.shown, newest.tags)
   try {
     return stagedId((await vaults.set(place.name, value, { tags: stagedTags(claim, place.of) }, claim.leaseUntil)).id)

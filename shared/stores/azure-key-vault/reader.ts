@@ -31,7 +31,7 @@ export interface Reader {
 export async function describe({ vaults, documents }: Reader, ref: SecretRef, place: Place): Promise<SecretState> {
   const name = nameOf(ref.key)
   const [newest, listed, held, places] = await Promise.all([
-    newestOf(vaults, name),
+    newestOf(vaults, name, 'once'),
     vaults.versions(name),
     documents.read(name),
     vaults.versions(place.name),

@@ -8,6 +8,7 @@ import { type Clients, callMsMax } from './client.js'
 import { type Call, calling } from './errors.js'
 import { setupError } from './explain.js'
 import { type SecretName, shownOf, shownVault } from './names.js'
+import { Seen } from './seen.js'
 import type { Tags } from './tags.js'
 
 /** A version without its value. */
@@ -52,15 +53,24 @@ const dateOf = (at: number | undefined): { expiresOn?: Date } => optional('expir
 export class Vaults {
   readonly #clients: Clients
   readonly #env: Pick<Env, 'now'>
+  readonly #seen = new Seen()
   constructor(clients: Clients, env: Pick<Env, 'now'>) {
     this.#clients = clients
     this.#env = env
   }
 
-  /** The newest version, whatever its state: a disabled one is refused. It is never old. */
-  async newest(name: SecretName): Promise<Valued> {
-    return valuedOf(await this.#call('getSecret', name, (client, options) => client.getSecret(name.secret, options)))
+  /** The newest version, whatever its state: a disabled one is refused. It is never old. `first`: for a `newestOnce` that follows within a second. */
+  async newest(name: SecretName, how?: 'first'): Promise<Valued> {
+    this.#seen.forget(name)
+    const found = await this.#call('getSecret', name, (client, options) => client.getSecret(name.secret, options))
+    return this.#seen.keep(name, valuedOf(found), this.#env.now(), how === 'first')
   }
+  /** The same, or what the first one answered a moment ago, once. */
+  newestOnce = async (name: SecretName): Promise<Valued> => this.#seen.takeNew(name, this.#env.now()) ?? this.newest(name)
+  /** What `newest` answered last in this process, however long ago. */
+  lastNewest = (name: SecretName): Valued | undefined => this.#seen.last(name)
+  /** A version that was the newest a moment ago. */
+  justSeen = (name: SecretName, version: VersionId): Valued | undefined => this.#seen.value(name, version, this.#env.now())
   /** By its id. A disabled one is refused. */
   async version(name: SecretName, version: VersionId): Promise<Valued> {
     return valuedOf(await this.#call('getVersion', name, (client, options) => client.getSecret(name.secret, { ...options, version })))
@@ -95,6 +105,7 @@ export class Vaults {
     { expiresAt, contentType, ...rest }: NewVersion,
     until = Number.POSITIVE_INFINITY,
   ): Promise<Version> {
+    this.#seen.forget(name)
     const timeMs = Math.min(callMsMax, until - this.#env.now())
     if (timeMs <= 0) throw new RotationError('conflict', 'The lease is over: nothing was written.', { next: 'The state is read again.' })
     const given = { ...rest, ...dateOf(expiresAt), ...optional('contentType', contentType) }
@@ -108,6 +119,7 @@ export class Vaults {
   }
   /** Changes what a version says beside its value. */
   async update(name: SecretName, version: VersionId, { expiresAt, ...patch }: Patch): Promise<Version> {
+    this.#seen.forget(name)
     const given = { ...patch, ...dateOf(expiresAt) }
     return versionOf(
       await this.#call('updateVersion', name, (client, options) =>
