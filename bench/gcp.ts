@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
-import { Authority } from '../test/harness/pg-certificates.js'
-import { binariesOf, PostgresServer, removeCopies } from '../test/harness/postgres-server.js'
-import { arrangeRoles } from '../test/harness/postgres-world.js'
 import { measureBundles } from './gcp/bundle.js'
-import { type Measured, measureRotations, overLimits } from './gcp/rotations.js'
+import { most } from './gcp/limits.js'
+import { GcpBench } from './gcp/world.js'
+import { measureRotations, overMost } from './store/rotations.js'
+import { withTarget } from './store/target.js'
 
 /**
  * `npm run bench:gcp -- --json`: a rotation over the double of Secret Manager, with a real PostgreSQL behind it where there is one, beside the same calls
@@ -11,22 +11,9 @@ import { type Measured, measureRotations, overLimits } from './gcp/rotations.js'
  */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 
-async function overPostgres(): Promise<readonly Measured[]> {
-  const authority = new Authority()
-  const server = await PostgresServer.start({ tls: authority.issue(['IP:127.0.0.1']) })
-  try {
-    await arrangeRoles(server)
-    return await measureRotations({ server, ca: authority.ca })
-  } finally {
-    await server.stop()
-    await removeCopies()
-  }
-}
-
-const target = binariesOf(18) === undefined ? 'memory' : 'postgres'
-const rotations = target === 'postgres' ? await overPostgres() : await measureRotations(undefined)
+const { target, found: rotations } = await withTarget((target) => measureRotations(GcpBench.open, target))
 const bundles = await measureBundles()
-const over = rotations.flatMap(overLimits)
+const over = rotations.flatMap(overMost(most))
 if (values.json) console.log(JSON.stringify({ target, rotations, bundles, over }))
 else {
   console.table(Object.fromEntries(rotations.map(({ strategy, byName: _, ...rest }) => [strategy, rest])))

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { build } from 'esbuild'
+import { most } from '../../bench/gcp/limits.js'
 import { Replay, record } from '../../bench/gcp/replay.js'
-import { counted, most, overLimits, prepareMemory, strategies } from '../../bench/gcp/rotations.js'
 import { GcpBench } from '../../bench/gcp/world.js'
+import { counted, overMost, prepareMemory, strategies } from '../../bench/store/rotations.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
+
+const overLimits = overMost(most)
 
 describe('npm run bench:gcp', () => {
   it('says what is over the limits, and nothing of what is not', () => {

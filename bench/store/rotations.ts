@@ -1,26 +1,15 @@
 import type { Policy, SecretRef } from '../../shared/core/ports/words.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
-import type { GcpSecretManagerDouble } from '../../test/harness/gcp-secret-manager.js'
 import { createRole } from '../../test/harness/pg-suite.js'
 import { asSuper } from '../../test/harness/postgres-client.js'
 import type { PostgresServer } from '../../test/harness/postgres-server.js'
 import { adminPassword, firstPassword } from '../../test/harness/postgres-world.js'
 import { floor, type StrategyName } from '../postgres/rotations.js'
-import { Replay, record } from './replay.js'
-import { GcpBench } from './world.js'
+import type { CallsMade, Counts, StoreBench } from './world.js'
 
-/** What one rotation asks of the service for the secret and its staging place: the most of any that was counted. */
-export interface Counts {
-  readonly calls: number
-  readonly writes: number
-  /** Writes on the secret that consumers read. */
-  readonly consumerWrites: number
-}
-export interface Measured extends Counts {
+/** What a rotation costs: the most of any that was counted. */
+export interface Measured extends CallsMade {
   readonly strategy: Strategy
-  /** Reads of the administrator's secret, which is another one and may be in another store. They are not among `calls`. */
-  readonly adminCalls: number
-  readonly byName: Readonly<Record<string, number>>
   /** A rotation, without the waits for the service's pace. */
   readonly ms: number
   /** The same calls of the service, and the same logins and statement, made bare. */
@@ -32,14 +21,13 @@ export interface Measured extends Counts {
 type Strategy = 'replace' | 'alternate'
 export const strategies: readonly Strategy[] = ['replace', 'alternate']
 
-/** What a rotation may cost, whatever the strategy. */
-export const most: Counts = { calls: 18, writes: 8, consumerWrites: 2 }
-
 /** What is over the limits, as sentences; empty where nothing is. */
-export const overLimits = ({ strategy, ...counts }: Counts & { readonly strategy: Strategy }): readonly string[] =>
-  (['calls', 'writes', 'consumerWrites'] as const)
-    .filter((kind) => counts[kind] > most[kind])
-    .map((kind) => `${strategy}: ${counts[kind]} ${kind}; the limit is ${most[kind]}.`)
+export const overMost =
+  (most: Counts) =>
+  ({ strategy, ...counts }: Counts & { readonly strategy: Strategy }): readonly string[] =>
+    (['calls', 'writes', 'consumerWrites'] as const)
+      .filter((kind) => counts[kind] > most[kind])
+      .map((kind) => `${strategy}: ${counts[kind]} ${kind}; the limit is ${most[kind]}.`)
 
 /** The system whose password is changed: a PostgreSQL over verified TLS. Absent: one in memory. */
 export interface Target {
@@ -55,14 +43,14 @@ interface Prepared {
 
 const bareOf = { replace: 'replace by itself', alternate: 'alternate' } as const satisfies Record<Strategy, StrategyName>
 
-async function prepare(bench: GcpBench, strategy: Strategy, target: Target | undefined): Promise<Prepared> {
+async function prepare(bench: StoreBench, strategy: Strategy, target: Target | undefined): Promise<Prepared> {
   if (target === undefined) return prepareMemory(bench, strategy)
   const { server, ca } = target
   for (const name of [strategy, `${strategy}_clone`, `bare_${strategy}_a`, `bare_${strategy}_b`])
     await createRole(server, name, firstPassword)
   if (strategy === 'alternate') await asSuper(server, 'grant alternate to alternate_clone')
   const place = { engine: 'postgres', host: '127.0.0.1', port: server.port, dbname: 'postgres', sslmode: 'verify-full', ca }
-  const pair = { 'keyturn-strategy': 'alternate', 'keyturn-admin': 'gcp:admin' }
+  const pair = { 'keyturn-strategy': 'alternate', 'keyturn-admin': `${bench.prefix}admin` }
   if (strategy === 'alternate') await bench.create('admin', { ...place, username: 'keyturn_admin', password: adminPassword }, {})
   const policy: Policy = { 'keyturn-rotator': 'postgres', ...(strategy === 'alternate' ? pair : {}) }
   const ref = await bench.create(strategy, { ...place, username: strategy, password: firstPassword }, policy)
@@ -71,7 +59,7 @@ async function prepare(bench: GcpBench, strategy: Strategy, target: Target | und
 }
 
 /** A secret of a target in memory, whose part takes no time. */
-export async function prepareMemory(bench: GcpBench, strategy: Strategy): Promise<Prepared> {
+export async function prepareMemory(bench: StoreBench, strategy: Strategy): Promise<Prepared> {
   const target = new MemoryTarget()
   target.accounts.set('app_a', firstPassword).set('app_b', '')
   setMemoryTarget(`bench-${strategy}`, target)
@@ -81,29 +69,21 @@ export async function prepareMemory(bench: GcpBench, strategy: Strategy): Promis
   return { ref, rotateTarget: async () => {} }
 }
 
-type Counted = Counts & Pick<Measured, 'adminCalls' | 'byName' | 'paceMs'>
+type Counted = CallsMade & Pick<Measured, 'paceMs'>
 
 /** Counts over so many rotations, after a first one that finds no aliases and no older versions. */
-export async function counted(bench: GcpBench, ref: SecretRef, turns: number): Promise<Counted> {
+export async function counted(bench: StoreBench, ref: SecretRef, turns: number): Promise<Counted> {
   const { clock } = bench
   await bench.rotate(ref)
   const found: Counted[] = []
   for (let turn = 0; turn < turns; turn++) {
     await bench.settle(ref)
     const waitedMs = clock.waitedMs
-    found.push({ ...(await countsOf(bench.double, ref, () => bench.rotate(ref))), paceMs: clock.waitedMs - waitedMs })
+    found.push({ ...(await bench.count(ref, () => bench.rotate(ref))), paceMs: clock.waitedMs - waitedMs })
   }
   const highest = (of: keyof Counts): number => Math.max(...found.map((one) => one[of]))
   const largest = found.reduce((one, other) => (other.calls > one.calls ? other : one))
   return { ...largest, calls: highest('calls'), writes: highest('writes'), consumerWrites: highest('consumerWrites') }
-}
-
-async function countsOf(double: GcpSecretManagerDouble, { key }: SecretRef, act: () => Promise<void>): Promise<Omit<Counted, 'paceMs'>> {
-  double.calls.length = 0
-  await act()
-  const byName = Object.fromEntries(double.calls.map(({ name }) => [name, double.count(name)]))
-  const adminCalls = double.calls.filter(({ secret }) => !secret?.startsWith(key)).length
-  return { calls: double.count() - adminCalls, writes: double.writes(), consumerWrites: double.writes('consumer'), adminCalls, byName }
 }
 
 const median = (all: readonly number[]): number => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
@@ -115,15 +95,13 @@ async function timed(act: () => Promise<void>): Promise<number> {
 }
 
 /** Rotations of one strategy and the same calls made bare, in turns, so that whatever the machine does meets both. */
-async function compare(bench: GcpBench, strategy: Strategy, target: Target | undefined, turns: number): Promise<Measured> {
+async function compare(bench: StoreBench, strategy: Strategy, target: Target | undefined, turns: number): Promise<Measured> {
   const { ref, rotateTarget } = await prepare(bench, strategy, target)
   const counts = await counted(bench, ref, 5)
   await bench.settle(ref)
-  const calls = await record(bench.double, () => bench.rotate(ref))
-  await bench.create(`bare-${strategy}`, { password: firstPassword }, { 'keyturn-rotator': 'memory-a' })
-  const replay = new Replay(bench, calls, { from: strategy, to: `bare-${strategy}` })
+  const again = await bench.bare(strategy, () => bench.rotate(ref))
   const bare = async (): Promise<void> => {
-    await replay.run()
+    await again()
     await rotateTarget()
   }
   await bare()
@@ -137,11 +115,15 @@ async function compare(bench: GcpBench, strategy: Strategy, target: Target | und
   return { strategy, ...counts, ms: round(ms), msBare: round(msBare), ratio: round(ms / msBare) }
 }
 
-/** Measures every strategy, each over a double of its own. */
-export async function measureRotations(target: Target | undefined, turns = 30): Promise<readonly Measured[]> {
+/** Measures every strategy, each over services of its own. */
+export async function measureRotations(
+  open: () => Promise<StoreBench>,
+  target: Target | undefined,
+  turns = 30,
+): Promise<readonly Measured[]> {
   const found: Measured[] = []
   for (const strategy of strategies) {
-    const bench = await GcpBench.open()
+    const bench = await open()
     try {
       found.push(await compare(bench, strategy, target, turns))
     } finally {
