@@ -1,6 +1,6 @@
 import { prefix } from '../../../core/policy/index.js'
 import type { Policy } from '../../../core/ports/words.js'
-import { quoted } from '../permissions/shell.js'
+import { quoted } from '../../../core/shell-words.js'
 import type { Found, Place } from './found.js'
 
 /** What the module reads the project by before it enables the rest, and what `keyturn adopt` calls. */

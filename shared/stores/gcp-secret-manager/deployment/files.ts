@@ -1,4 +1,4 @@
-import { type Attribute, aligned, blockOf, text } from '../hcl.js'
+import { type Attribute, aligned, blockOf, text } from '../../../core/hcl.js'
 import type { Found, Place } from './found.js'
 
 /** The files that are made for these secrets, as `terraform fmt` writes them. What deploys them is copied beside. */

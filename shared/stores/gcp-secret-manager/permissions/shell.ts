@@ -1,10 +1,8 @@
 import type { Principal } from '../../../core/ports/permissions.js'
+import { commandOf, quoted } from '../../../core/shell-words.js'
 import { gcloudWhere } from '../names.js'
 import { type Binding, conditionTitle } from './grants.js'
 import { customRoles, expressionOf, isCustom, isNumber, projectsOf } from './names.js'
-
-/** One word for a shell: in single quotes where it has anything that a shell could read. */
-export const quoted = (text: string): string => (/^[\w./:@=,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
 
 /** Commands of gcloud. A variable that is not set ends its command with an error. */
 export function shellLines(bindings: readonly Binding[], member: string | undefined, notes: readonly string[]): readonly string[] {
@@ -90,6 +88,3 @@ function conditionWord(only: Binding['only'], { number }: Project): string {
   if (only === undefined) return 'None'
   return `"expression=${expressionOf(only, number)},title=${conditionTitle}"`
 }
-
-const commandOf = (start: string, words: readonly string[]): readonly string[] =>
-  [start, ...words.map((word) => `  ${word}`)].map((line, index) => (index === words.length ? line : `${line} \\`))

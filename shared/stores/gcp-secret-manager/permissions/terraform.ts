@@ -1,5 +1,5 @@
+import { type Attribute, aligned, blockOf, text } from '../../../core/hcl.js'
 import type { Principal } from '../../../core/ports/permissions.js'
-import { type Attribute, aligned, blockOf, text } from '../hcl.js'
 import { type Binding, conditionTitle, type Role } from './grants.js'
 import { customRoles, expressionOf, isCustom, isNumber, projectsOf } from './names.js'
 
