@@ -1,7 +1,6 @@
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
-import type { AzureOptions } from '../azure-key-vault.js'
 import { readVaults } from './names.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -17,16 +16,28 @@ const containerDefault = 'keyturn'
 
 /** Where the journals are: an account that the identity of the process may use, or one with its key. */
 export type Storage = { readonly url: string } | { readonly connectionString: string }
+/** What the environment says of the services. */
+export interface AzureSettings {
+  /** The hosts of the vaults that a listing shows. */
+  readonly vaults: readonly string[]
+  readonly stagingHost?: string
+  readonly storage?: Storage
+  readonly container: string
+}
 
 /**
  * Reads KEYTURN_AZURE_VAULTS, KEYTURN_AZURE_STAGING_VAULT, KEYTURN_AZURE_STORAGE and KEYTURN_AZURE_CONTAINER. A function app has a storage account: its own settings hold where
  * ours say nothing. bad_config for what is malformed, with the variable.
  */
-export function azureOptions(environment: Environment, env: Env): AzureOptions {
+export const azureOptions = (environment: Environment, env: Env): AzureSettings & { readonly env: Env } => ({
+  env,
+  ...azureSettings(environment),
+})
+/** The same without a clock: nothing is opened with it. */
+export function azureSettings(environment: Environment): AzureSettings {
   const [staging, ...more] = readVaults(environment[stagingField] ?? '', stagingField)
   if (more.length > 0) throw configError(stagingField, 'names more than one vault', 'Name one: all staging places are in it.')
   return {
-    env,
     vaults: readVaults(environment[vaultsField] ?? '', vaultsField),
     ...optional('stagingHost', staging),
     ...optional('storage', storageOf(environment)),
