@@ -1,6 +1,7 @@
 import { messageOf, RotationError } from '../../core/errors.js'
 import { storageField } from './environment.js'
 import { type Call, CallError, classify, sayError } from './errors.js'
+import { placeSuffix } from './names.js'
 
 /** What an error is about. */
 export interface About {
@@ -11,7 +12,7 @@ export interface About {
 }
 
 /** What a right is called that a call needs, for a vault with Azure's roles and for one with access policies. */
-const rights: Readonly<Partial<Record<Call, readonly [action: string, policy: string]>>> = {
+const rights: Readonly<Record<Exclude<Call, BlobCall>, readonly [action: string, policy: string]>> = {
   getSecret: ['secrets/getSecret/action', 'Get'],
   getVersion: ['secrets/getSecret/action', 'Get'],
   listVersions: ['secrets/readMetadata/action', 'List'],
@@ -21,17 +22,20 @@ const rights: Readonly<Partial<Record<Call, readonly [action: string, policy: st
   getDeletedSecret: ['secrets/readMetadata/action', 'Get'],
   recoverSecret: ['secrets/recover/action', 'Recover'],
 }
-const blobCalls: readonly Call[] = [
-  'readBlob',
-  'writeBlob',
-  'deleteBlob',
-  'listBlobs',
-  'createContainer',
-  'acquireLease',
-  'changeLease',
-  'renewLease',
-  'releaseLease',
-]
+/** What a right is called that a call needs in the storage account. */
+const blobRights = {
+  readBlob: 'blobs/read',
+  writeBlob: 'blobs/write',
+  deleteBlob: 'blobs/delete',
+  listBlobs: 'blobs/read',
+  createContainer: 'containers/write',
+  acquireLease: 'blobs/write',
+  changeLease: 'blobs/write',
+  renewLease: 'blobs/write',
+  releaseLease: 'blobs/write',
+} as const satisfies Partial<Record<Call, string>>
+type BlobCall = keyof typeof blobRights
+const isBlobCall = (call: Call): call is BlobCall => Object.hasOwn(blobRights, call)
 
 /**
  * Makes the error for what a person can fix: credentials, the network, a firewall, a role, a vault or an account that is not there. undefined for every other
@@ -59,7 +63,7 @@ const noCredentialsError = (cause: CallError, { shown }: About): RotationError =
   })
 
 function noHostError(cause: CallError, { shown, host }: About): RotationError {
-  const isBlob = blobCalls.includes(cause.call)
+  const isBlob = isBlobCall(cause.call)
   const what = isBlob ? `storage account has the address ${host}` : `vault has the address ${host}`
   return new RotationError('bad_config', `${shown}: no ${what}, or DNS does not work here.`, {
     cause,
@@ -94,17 +98,27 @@ const firewallError = (cause: CallError, { shown, host }: About): RotationError 
   })
 
 function deniedError(cause: CallError, { shown, host }: About): RotationError {
-  const [action, policy] = rights[cause.call] ?? []
-  const prints = `keyturn permissions ${shown} prints what is needed`
-  if (action === undefined)
-    return new RotationError('denied', `${cause.call} is denied on ${host}, for the journal of ${shown}.`, {
+  const { call } = cause
+  const prints = `${printsFor(shown)} what is needed. A new role takes some minutes.`
+  if (isBlobCall(call)) {
+    return new RotationError('denied', `${blobRights[call]} is denied on ${host}, for ${aboutJournals(shown)}.`, {
       cause,
-      next: `Grant Storage Blob Data Contributor on the container: ${prints}. A new role takes some minutes.`,
+      next: `Grant a role with it, such as Storage Blob Data Contributor, on the container: ${prints}`,
     })
+  }
+  const [action, policy] = rights[call]
   return new RotationError('denied', `${action} is denied on ${shown}.`, {
     cause,
-    next: `Grant a role with it, or ${policy} in a vault with access policies: ${prints}. A new role takes some minutes.`,
+    next: `Grant a role with it, or ${policy} in a vault with access policies: ${prints}`,
   })
+}
+/** A listing is of a vault: no secret has a name then. */
+const aboutJournals = (shown: string): string => (shown.endsWith('/') ? `the journals of ${shown.slice(0, -1)}` : `the journal of ${shown}`)
+/** The permissions are those of a managed secret: a staging place has none of its own, and does not say in which vault its secret is. */
+function printsFor(shown: string): string {
+  if (shown.endsWith(placeSuffix)) return `keyturn permissions with the secret of that staging place prints`
+  const isVault = !/\/./.test(shown)
+  return isVault ? `keyturn permissions with one of its secrets prints` : `keyturn permissions ${shown} prints`
 }
 
 const unreachedError = (cause: CallError, { shown, host }: About): RotationError =>
