@@ -24,7 +24,10 @@ export const permissions = (): Command =>
     .description('print the permissions that a secret needs, as commands or for Terraform; the platform is not asked')
     .argument('<ref>', 'the secret, such as gcp:projects/shop/secrets/db')
     .addOption(new Option('--for <principal>', 'only those of one principal').choices(principals))
-    .option('--member <principal>', 'with --for: who it is, such as serviceAccount:NAME@PROJECT.iam.gserviceaccount.com')
+    .option(
+      '--member <principal>',
+      'with --for: who it is, such as serviceAccount:NAME@PROJECT.iam.gserviceaccount.com; an object id on Azure',
+    )
     .addOption(new Option('--format <format>', 'shell: commands of the platform’s own program').choices(permissionFormats).default('shell'))
     .option('--admin <ref>', "the administrator's secret that the policy names")
     .option('--destroys-later', 'the secret delays the destruction of its versions')

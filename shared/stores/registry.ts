@@ -51,7 +51,7 @@ export const stores = {
   },
   azure: {
     open: async ({ env, environment }) => (await import('./azure-key-vault/admin.js')).AzureKeyVaultAdmin.openFrom(environment, env),
-    permissions: { instead: 'See docs/azure.md.' },
+    permissions: { load: async () => (await import('./azure-key-vault/permissions.js')).permissionsOf },
   },
   memory: {
     open: async ({ env }) => new (await import('./memory.js')).MemoryStore(env),

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
 import type { GcpSecretManagerDouble } from './gcp-secret-manager.js'
+import { callsIn } from './shell-calls.js'
 
 /** Permissions of one member on one resource, as the platform would have them after the commands. */
 export interface Held {
@@ -14,39 +11,23 @@ export interface Held {
   readonly permissions: readonly string[]
 }
 
-/** What gcloud is called with, and what it answers of a project. It writes each word with a NUL behind it, and an empty one behind each call. */
-const stub = `#!/bin/sh
-printf '%s\\0' "$@" >> "$GCLOUD_CALLS"
-printf '\\0' >> "$GCLOUD_CALLS"
+/** What gcloud answers of a project. */
+const answersFor = (projects: ReadonlyMap<string, string>): string => `
+known() { cat <<'END'
+${[...projects].map(([id, number]) => `${id} ${number}\n`).join('')}END
+}
 case "$1 $2 $4" in
-  "projects describe --format=value(projectNumber)") grep "^$3 " "$GCLOUD_PROJECTS" | cut -d ' ' -f 2 ;;
-  "projects describe --format=value(projectId)") grep " $3\\$" "$GCLOUD_PROJECTS" | cut -d ' ' -f 1 ;;
+  "projects describe --format=value(projectNumber)") known | grep "^$3 " | cut -d ' ' -f 2 ;;
+  "projects describe --format=value(projectId)") known | grep " $3$" | cut -d ' ' -f 1 ;;
 esac
 `
 
 /** Runs the text in a real shell with a gcloud that only notes what it is called with. */
-export function callsOfGcloud(
+export const callsOfGcloud = (
   text: string,
   { projects }: GcpSecretManagerDouble['names'],
   variables: Readonly<Record<string, string>> = {},
-): readonly (readonly string[])[] {
-  const folder = mkdtempSync(join(tmpdir(), 'keyturn-gcloud-'))
-  const [program, calls, known] = [join(folder, 'gcloud'), join(folder, 'calls'), join(folder, 'projects')]
-  try {
-    writeFileSync(program, stub)
-    chmodSync(program, 0o700)
-    writeFileSync(calls, '')
-    writeFileSync(known, [...projects].map(([id, number]) => `${id} ${number}\n`).join(''))
-    const env = { PATH: [folder, process.env.PATH].join(delimiter), GCLOUD_CALLS: calls, GCLOUD_PROJECTS: known, ...variables }
-    execFileSync('/bin/sh', ['-eu'], { input: text, env, stdio: ['pipe', 'ignore', 'pipe'], cwd: folder })
-    const words = readFileSync(calls, 'utf8')
-      .split('\0\0')
-      .filter((call) => call !== '')
-    return words.map((call) => call.split('\0'))
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
+): readonly (readonly string[])[] => callsIn(text, { name: 'gcloud', answers: answersFor(projects) }, { variables })
 
 const optionOf = (words: readonly string[], name: string): string | undefined =>
   words.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3)
