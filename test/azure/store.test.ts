@@ -63,6 +63,37 @@ suite('a secret in Azure Key Vault', azuriteSkip, ({ after, it }) => {
     assert.equal(await rotated(world), 'published')
   })
 
+  it('somebody adds tags after the value was set: it is published all the same, and with no room at all the way back is said', async () => {
+    /** The service keeps tags for each version; a person changes those of the newest. */
+    const retag = (world: World, count: number): void => {
+      const { versions, ...rest } = doubleOf(world).vault().secrets.get('db') ?? assert.fail('it is gone')
+      const [first, ...others] = versions
+      const tagged = [...others.slice(0, -1), ...others.slice(-1).map((one) => ({ ...one, tags: tagsOf(count) }))]
+      doubleOf(world)
+        .vault()
+        .secrets.set('db', { ...rest, versions: [first, ...tagged] })
+    }
+    for (const [count, outcome] of [
+      [13, 'published'],
+      [14, 'too_large'],
+    ] as const) {
+      const [world, dry] = [await adopted(10), await adopted(10)]
+      const process = dry.newProcess()
+      await dry.run(process)
+      const at = process.effects.indexOf('target.set')
+      assert.equal(await rotated(world, [{ at, mode: 'act', act: async () => retag(world, count) }]), outcome)
+      const ours = Object.keys(newest(world).tags ?? {}).filter((key) => key.startsWith('keyturn-'))
+      assert.deepEqual(ours.sort(), outcome === 'published' ? ['keyturn-base', 'keyturn-token'] : [])
+      if (outcome === 'too_large') {
+        retag(world, 2)
+        world.env.time += laterMs
+        await world.run(world.newProcess(), { kind: 'resume' })
+      }
+      assert.ok(world.accepts(await world.currentText()))
+      assert.equal(await world.published(), 1)
+    }
+  })
+
   it('stays managed where somebody writes a version without tags: the master copy of the policy is with the journal', async () => {
     const world = await open({ 'keyturn-grace': '2h' })
     const { policy: before } = await world.store.describe(world.ref)

@@ -60,12 +60,13 @@ export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmi
     await this.found(ref.shown, async () => {
       const newest = await newestOf(this.vaults, name)
       if (newest === undefined) throw disabledError(ref)
-      if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
-      const held = await this.documents.read(name)
-      const entries = Object.entries({ ...policyOf(held, newest), ...patch })
-      const policy = Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null))
       assertTagsFit(ref.shown, newest.tags)
+      const before = await this.documents.read(name)
+      const entries = Object.entries({ ...policyOf(before, newest), ...patch })
+      const policy = Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null))
       const tags = withPolicy(newest.tags, policy)
+      if (Object.values(patch).some((value) => value !== null)) await this.#ensurePlace(name)
+      const held = before ?? (await this.documents.read(name))
       const notice = this.#noticeOf(newest, held?.document, policy)
       const { notice: _, ...rest } = { journal: null, ...held?.document }
       await this.#write(name, held, { ...rest, policy, ...optional('notice', notice) })

@@ -5,7 +5,7 @@ import type { SecretText } from '../../core/secret-text.js'
 import { overtakenError, placeLostError } from '../../core/unfenced/errors.js'
 import { type Intent, intentOf, notedIds } from '../../core/unfenced/unordered.js'
 import type { UnfencedCalls } from '../../core/unfenced/writes.js'
-import type { Held } from './documents.js'
+import { type Held, leaseMsMin } from './documents.js'
 import { classify, isDeleted } from './errors.js'
 import { leaseIdOf, leaseLostError, writeHolding } from './leases.js'
 import { lineOf, markOf, newestOf, readableOf } from './line.js'
@@ -77,9 +77,7 @@ export function callsOf(work: Work): UnfencedCalls {
       return version
     },
     lastKept: (of) => unnamed.get(of),
-    fence: async () => {
-      if (!(await documents.renew(name, leaseId))) throw leaseLostError(ref)
-    },
+    fence: () => publication.fence(),
     add: (value, of) => publication.add(value, of),
     point: async () => undefined,
     drop: async (version) => dropStaged(vaults, place.name, version),
@@ -107,6 +105,7 @@ class Publication {
   /** What is current, as it was read last while it was still the newest. */
   #base: Valued | undefined
   #intent: Intent | undefined
+  #fencedUntil = 0
   constructor(work: Work) {
     this.#work = work
   }
@@ -121,6 +120,14 @@ class Publication {
     const intent = intentOf(journal) ?? this.#intent
     const ids = isBase ? [] : [claim.base, ...notedIds(journal)]
     return lineOf(vaults, name, { listed: isBase ? [] : await vaults.versions(name), newest, ids, intent })
+  }
+
+  /** The service counts the lease from when it renews it, which is not before this process asked. */
+  async fence(): Promise<void> {
+    const { documents, ref, name, claim, env } = this.#work
+    const now = env.now()
+    if (!(await documents.renew(name, leaseIdOf(claim)))) throw leaseLostError(ref)
+    this.#fencedUntil = now + leaseMsMin
   }
 
   async before(): Promise<readonly VersionId[] | undefined> {
@@ -141,10 +148,13 @@ class Publication {
     const policy = policyOf(documents.last(name) ?? (await documents.read(name)), base)
     const now = env.now()
     const tags: Tags = base?.tags ?? {}
-    assertTagsFit(ref.shown, tags)
-    const version = { tags: publishedTags(tags, claim, now, policy), contentType: base?.contentType, expiresAt: expiryOf(policy, now, now) }
+    const version = {
+      tags: publishedTags(ref.shown, tags, claim, now, policy),
+      contentType: base?.contentType,
+      expiresAt: expiryOf(policy, now, now),
+    }
     try {
-      await vaults.set(name, value, version, claim.leaseUntil)
+      await vaults.set(name, value, version, Math.min(claim.leaseUntil, this.#fencedUntil))
     } catch (cause) {
       if (classify(cause) !== 'ambiguous') throw cause
     }

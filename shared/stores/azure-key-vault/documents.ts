@@ -39,8 +39,12 @@ const form = v.object({
 const metadataCharactersMax = 7000
 const metadataKey = 'keyturn'
 const countMax = 8
+/** How long a whole listing may take, in milliseconds: 5000 blobs are one call. */
+const listMsMax = 300_000
 /** How long a lease of the service may be, in seconds, if it is to end by itself. */
 const leaseSeconds = { min: 15, max: 60 } as const
+/** The shortest that a lease is, in milliseconds. */
+export const leaseMsMin = leaseSeconds.min * 1000
 /** By how much it ends before the claim, in milliseconds, so that whoever may take that over is not locked out. */
 const leaseMsBefore = 5000
 const secondsOf = (leaseMs: number): number =>
@@ -124,7 +128,9 @@ export class Documents {
     if (!this.#clients.hasStorage) return
     const about = { host, secret: '' }
     const container = this.#clients.containerFor(shownOf(about))
-    const pages = container.listBlobsFlat({ prefix: `${host}/`, includeMetadata: true }).byPage()
+    const pages = container
+      .listBlobsFlat({ prefix: `${host}/`, includeMetadata: true, abortSignal: AbortSignal.timeout(listMsMax) })
+      .byPage()
     for (;;) {
       const next = await explained(about, new URL(container.url).host, calling('listBlobs', pages.next())).catch((cause: unknown) => {
         if (isWord(cause, 'ContainerNotFound')) return undefined

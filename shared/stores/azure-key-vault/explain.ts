@@ -91,6 +91,12 @@ function refusedError(cause: CallError, { shown }: About): RotationError {
   })
 }
 
+/** Throws an error again if it is about a firewall. */
+export function rethrowFirewall(cause: unknown): void {
+  const call = cause instanceof RotationError ? cause.cause : cause
+  if (call instanceof CallError && isFirewall(call.answer.inner, call.answer.word)) throw cause
+}
+
 const firewallError = (cause: CallError, { shown, host }: About): RotationError =>
   new RotationError('denied', `${shown}: the firewall of ${host} does not let this address in.`, {
     cause,

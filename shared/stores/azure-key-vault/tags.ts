@@ -50,14 +50,24 @@ export function publishedOf(tags: Tags): Published {
     ...optional('at', /^\d{13}$/.test(at ?? '') ? Number(at) : undefined),
   }
 }
-/** The tags of a version that a rotation publishes. */
-export const publishedTags = (foreign: Tags, { token, base }: Claim, at: number, policy: Policy): Tags => ({
-  ...foreignOf(foreign),
-  [ours.token]: token,
-  ...optional(ours.base, base ?? undefined),
-  [ours.at]: String(at),
-  ...policyTags(policy),
-})
+/**
+ * The tags of a version that a rotation publishes. Somebody may have added tags since there was room for all of ours: then those that only save time stay away, because
+ * the value is set at the target by now. too_large where not even token and base have room.
+ */
+export function publishedTags(shown: string, tags: Tags, { token, base }: Claim, at: number, policy: Policy): Tags {
+  const foreign = foreignOf(tags)
+  const room = tagsMax - Object.keys(foreign).length
+  const needed: Tags = { [ours.token]: token, ...optional(ours.base, base ?? undefined) }
+  if (room < Object.keys(needed).length) throw lateError(shown, Object.keys(needed).length - room)
+  const groups: readonly Tags[] = [{ [ours.at]: String(at) }, policyTags(policy)]
+  const fits = (mine: Tags, more: Tags): Tags => (Object.keys({ ...mine, ...more }).length <= room ? { ...mine, ...more } : mine)
+  return { ...foreign, ...groups.reduce(fits, needed) }
+}
+const lateError = (shown: string, count: number): RotationError =>
+  new RotationError('too_large', `The newest version of ${shown} got more tags than leave room for ours, after the new value was set.`, {
+    field: 'tags',
+    next: `Remove ${count} of them; keyturn rotate ${shown} --resume then publishes that value. What consumers read may be refused until then.`,
+  })
 
 /** The tags of a version with another policy, and everything else as it is. */
 export function withPolicy(tags: Tags, policy: Policy): Tags {

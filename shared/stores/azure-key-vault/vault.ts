@@ -5,8 +5,8 @@ import type { Env } from '../../core/ports/env.js'
 import type { VersionId } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import { type Clients, callMsMax } from './client.js'
-import { type Call, calling } from './errors.js'
-import { setupError } from './explain.js'
+import { type Call, calling, classify } from './errors.js'
+import { rethrowFirewall, setupError } from './explain.js'
 import { type SecretName, shownOf, shownVault } from './names.js'
 import { Seen } from './seen.js'
 import type { Tags } from './tags.js'
@@ -47,6 +47,9 @@ export interface Patch {
   readonly expiresAt?: number
 }
 
+/** Of each page. */
+const listOptions = { requestOptions: { timeout: callMsMax } } as const
+
 const dateOf = (at: number | undefined): { expiresOn?: Date } => optional('expiresOn', at === undefined ? undefined : new Date(at))
 
 /** The calls of vaults that we make, with names of our own. Errors are CallErrors, or say what a person can do about them. */
@@ -78,18 +81,18 @@ export class Vaults {
   /** All versions, in any order; none for a secret that was never there. 25 of them are one call. */
   async versions(name: SecretName): Promise<readonly Version[]> {
     const found: Version[] = []
-    const pages = this.#clients.secretsOf(name.host).listPropertiesOfSecretVersions(name.secret).byPage()
+    const pages = this.#clients.secretsOf(name.host).listPropertiesOfSecretVersions(name.secret, listOptions).byPage()
     for (;;) {
-      const { done, value } = await this.#call('listVersions', name, () => pages.next())
+      const { done, value } = await this.#listed('listVersions', name, () => pages.next())
       if (done) return found
       found.push(...value.map(versionOf))
     }
   }
   /** The secrets of a vault, a page at a time. */
   async *secrets(host: string): AsyncIterable<readonly ListedSecret[]> {
-    const pages = this.#clients.secretsOf(host).listPropertiesOfSecrets().byPage()
+    const pages = this.#clients.secretsOf(host).listPropertiesOfSecrets(listOptions).byPage()
     for (;;) {
-      const { done, value } = await this.#call('listSecrets', { host, secret: '' }, () => pages.next())
+      const { done, value } = await this.#listed('listSecrets', { host, secret: '' }, () => pages.next())
       if (done) return
       yield value.map(listedOf)
     }
@@ -134,6 +137,16 @@ export class Vaults {
   /** Asks for a deleted secret back. It takes a while until it can be read. */
   async recover(name: SecretName): Promise<void> {
     await this.#call('recoverSecret', name, (client, options) => client.beginRecoverDeletedSecret(name.secret, options))
+  }
+
+  /** The client loses why a listing was refused. A read of one secret is refused by the same firewall, and says it. */
+  async #listed<T>(call: Call, name: SecretName, next: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#call(call, name, next)
+    } catch (cause) {
+      if (classify(cause) === 'denied') await this.newest({ ...name, secret: name.secret || 'keyturn' }).catch(rethrowFirewall)
+      throw cause
+    }
   }
 
   async #call<T>(call: Call, name: SecretName, make: (client: Client, options: Options) => Promise<T>, timeMs = callMsMax): Promise<T> {
