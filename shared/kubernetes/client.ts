@@ -6,6 +6,7 @@ import { parsedJson } from '../core/json.js'
 import { optional } from '../core/optional.js'
 import type { Env } from '../core/ports/env.js'
 import type { Code } from '../core/ports/errors.js'
+import { retryAfterMs } from '../core/retry-after.js'
 import { SecretText } from '../core/secret-text.js'
 import { accessOf } from './access.js'
 import { causeOf, Late } from './causes.js'
@@ -170,11 +171,10 @@ export class Client {
       waitMs,
     })
   }
-  /** RFC 9110 10.2.3: seconds or a date, limited to an hour. */
+  /** Limited to an hour. */
   #waitOf(given: string | undefined): number | undefined {
-    if (given === undefined) return undefined
-    const ms = /^\d{1,6}$/.test(given) ? Number(given) * 1000 : Date.parse(given) - this.#clock.env.now()
-    return Number.isNaN(ms) ? undefined : Math.min(waitMsMax, Math.max(1000, ms))
+    const ms = retryAfterMs(given, this.#clock.env.now())
+    return ms === undefined ? undefined : Math.min(waitMsMax, Math.max(1000, ms))
   }
   #error(code: Code, path: string, why: string, next: string, cause?: unknown): RotationError {
     return new RotationError(code, `${path} in cluster ${this.cluster} ${why}.`, { next, field: `clusters.${this.cluster}`, cause })

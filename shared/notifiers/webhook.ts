@@ -3,6 +3,7 @@ import { settingsOf } from '../core/consumer-settings.js'
 import { RotationError } from '../core/errors.js'
 import type { Change, CheckCallback, ConsumerState, Notifier, NotifierContext } from '../core/ports/notifier.js'
 import { readReceipt } from '../core/receipt.js'
+import { retryAfterMs } from '../core/retry-after.js'
 import { SecretText } from '../core/secret-text.js'
 import { signMessage, whyNotSigned } from '../core/signature.js'
 import { type Answer, post } from './webhook/post.js'
@@ -64,13 +65,6 @@ function stateOfReceipt(answer: Answer, change: Change, wanted: WebhookSettings,
 function againAt({ headers }: Answer, change: Change, now: number): number {
   const asked = retryAfterMs(headers['retry-after'], now) ?? now - change.sequence
   return now + Math.min(againMsMax, Math.max(againMsMin, asked))
-}
-
-function retryAfterMs(given: string | undefined, now: number): number | undefined {
-  if (given === undefined) return undefined
-  if (/^\d{1,6}$/.test(given)) return Number(given) * 1000
-  const date = Date.parse(given)
-  return Number.isNaN(date) ? undefined : date - now
 }
 
 /** The signature covers the time: a message that is sent again is as old as it was. */

@@ -26,7 +26,7 @@ import { Clients, type Opener, openWith } from './azure-key-vault/client.js'
 import { dispose } from './azure-key-vault/dispose.js'
 import { Documents, type Held } from './azure-key-vault/documents.js'
 import { noStorageError, type Storage, vaultsField } from './azure-key-vault/environment.js'
-import { classify, isAbsent, isDisabled } from './azure-key-vault/errors.js'
+import { askedWaitMs, classify, isAbsent, isDisabled } from './azure-key-vault/errors.js'
 import { leaseIdOf, leaseLostError, writeBeside } from './azure-key-vault/leases.js'
 import { newestOf, readableOf } from './azure-key-vault/line.js'
 import { listed } from './azure-key-vault/listing.js'
@@ -187,6 +187,9 @@ export class AzureKeyVault implements SecretStore {
 
   classify(cause: unknown): Code {
     return classify(cause)
+  }
+  askedWaitMs(cause: unknown): number | undefined {
+    return askedWaitMs(cause, this.env.now())
   }
 
   #calls(claim: Claim): UnfencedCalls {

@@ -126,6 +126,20 @@ suite('every error of the services has a code, and tells no value', azuriteSkip,
       }
   })
 
+  it('says how long the service asks to wait', async () => {
+    for (const name of ['GetSecret', 'GetSecretVersions', 'SetSecret'] as const) {
+      const one = await open()
+      one.double.fault = (call) => (call.name === name ? { status: 429, code: 'Throttled', retryAfterSeconds: 7 } : undefined)
+      const { store, ref } = one
+      const call: Promise<unknown> = name === 'SetSecret' ? store.create('other', new SecretText('x'), {}) : store.describe(ref)
+      const asked = await call.then(
+        () => assert.fail('it is refused'),
+        (cause: unknown) => [store.classify(cause), store.askedWaitMs(cause)],
+      )
+      assert.deepEqual(asked, ['throttled', 7000], name)
+    }
+  })
+
   it('a write that hangs ends with the lease, and is ambiguous', async () => {
     const services = await open()
     const { double } = services

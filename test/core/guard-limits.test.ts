@@ -65,6 +65,21 @@ describe('repetition', () => {
     }
   })
 
+  it('waits as long as the platform asks, and not at all where that is too long for one invocation', async () => {
+    for (const [askedMs, calls] of [
+      [7000, 4],
+      [30_000, 4],
+      [30_001, 1],
+    ] as const) {
+      const one = bench()
+      await assert.rejects(guarded(one.guard, call({ classify: () => 'throttled', askedWaitMs: () => askedMs }), failing(one, 99)))
+      assert.deepEqual([callsOf(one), one.waits], [calls, Array.from({ length: calls - 1 }, () => askedMs)])
+    }
+    const one = bench()
+    await assert.rejects(guarded(one.guard, call({ classify: () => 'throttled', askedWaitMs: () => undefined }), failing(one, 99)))
+    assert.equal(callsOf(one), 4)
+  })
+
   it('ends with the first success', async () => {
     for (const times of [0, 1, 2, 3]) {
       const one = bench()

@@ -197,6 +197,8 @@ export interface SecretStore {
   dispose(ref: SecretRef, version: VersionId): Promise<void>
   /** The code of an error, by the driver's own judgement; wrappers never guess. */
   classify(cause: unknown): Code
+  /** How long the platform asks to wait before the next call, in milliseconds, where its error says it. Absent for one that never does. */
+  askedWaitMs?(cause: unknown): number | undefined
 }
 
 /** What needs a person's rights. Only the CLI uses it, so that deployed functions are granted less and bundle less. */

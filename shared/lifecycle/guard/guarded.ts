@@ -29,11 +29,15 @@ export interface GuardedCall {
   /** When the right to act ends. */
   readonly deadline?: number
   classify(cause: unknown): Code
+  /** How long the platform asks to wait before the next call, in milliseconds. */
+  askedWaitMs?(cause: unknown): number | undefined
 }
 
 const attemptsMax = 4
 const waitMsBase = 200
 const waitMsMax = 5000
+/** No longer, whatever a platform asks: the next attempt then comes with another invocation. */
+const askedMsMax = 30_000
 
 /** The only way in which the lifecycle reaches a port: limits, audit, retry, redaction, in this order. */
 export async function guarded<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>): Promise<T> {
@@ -74,8 +78,9 @@ async function retried<T>(guard: Guard, call: GuardedCall, act: () => Promise<T>
     } catch (cause) {
       const error = wrappedError(guard, call, cause)
       const jitter = 0.5 + (guard.env.random(1)[0] ?? 0) / 512
-      const waitMs = Math.round(Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * jitter)
-      const isFinal = codes[error.code] !== 'retry' || call.once || attempt >= attemptsMax
+      const askedMs = call.askedWaitMs?.(cause) ?? 0
+      const waitMs = Math.max(askedMs, Math.round(Math.min(waitMsMax, waitMsBase * 2 ** (attempt - 1)) * jitter))
+      const isFinal = codes[error.code] !== 'retry' || call.once || attempt >= attemptsMax || askedMs > askedMsMax
       if (isFinal || !mayRepeat(guard, call, waitMs)) throw error
       guard.env.log('retry', { call: call.name, ref: call.ref, code: error.code, attempt })
       await guard.env.sleep(waitMs)

@@ -8,7 +8,8 @@ import { guardedListing } from './listing.js'
 /** The same store behind limits, audit, retry and redaction. */
 export function guardStore(store: SecretStore, guard: Guard): SecretStore {
   const classify = (cause: unknown) => store.classify(cause)
-  const look = (name: string, ref: string): GuardedCall => ({ name: `store.${name}`, ref, effect: false, classify })
+  const askedWaitMs = (cause: unknown) => store.askedWaitMs?.(cause)
+  const look = (name: string, ref: string): GuardedCall => ({ name: `store.${name}`, ref, effect: false, classify, askedWaitMs })
   const change = (name: string, ref: string, rest: Partial<GuardedCall> = {}): GuardedCall => ({
     ...look(name, ref),
     effect: true,
@@ -58,6 +59,7 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
     tags: tags && ((ref) => guarded(guard, look('tags', ref.shown), () => tags.call(store, ref))),
     dispose: (ref, version) => guarded(guard, change('dispose', ref.shown, { version }), () => store.dispose(ref, version)),
     classify,
+    askedWaitMs,
   })
 }
 

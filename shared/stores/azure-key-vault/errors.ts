@@ -1,5 +1,6 @@
 import { RotationError, systemCodeOf } from '../../core/errors.js'
 import type { Code } from '../../core/ports/errors.js'
+import { retryAfterMs } from '../../core/retry-after.js'
 
 /**
  * What a call does, if it is repeated. `again`: it may be sent again; its condition or its nature sees to it. `once`: it would have its effect twice, so that
@@ -34,6 +35,8 @@ export interface Answer {
   readonly word: string | undefined
   /** A closer one that a vault adds: `SecretDisabled`. */
   readonly inner: string | undefined
+  /** Its Retry-After, as it was sent. */
+  readonly retryAfter: string | undefined
 }
 
 /** An error of a client, with the call that got it: what no answer means depends on the call. */
@@ -62,7 +65,18 @@ export function answerOf(cause: unknown): Answer {
   const inner = propertyOf(propertyOf(error, 'innerError') ?? propertyOf(error, 'innererror'), 'code')
   const status = propertyOf(cause, 'statusCode')
   const words = [propertyOf(cause, 'code'), propertyOf(propertyOf(cause, 'details'), 'errorCode')]
-  return { status: typeof status === 'number' ? status : undefined, word: words.find(isText), inner: isText(inner) ? inner : undefined }
+  return {
+    status: typeof status === 'number' ? status : undefined,
+    word: words.find(isText),
+    inner: isText(inner) ? inner : undefined,
+    retryAfter: headerOf(propertyOf(propertyOf(cause, 'response'), 'headers'), 'retry-after'),
+  }
+}
+/** The clients give headers as an object with a method. */
+function headerOf(headers: unknown, name: string): string | undefined {
+  if (typeof headers !== 'object' || headers === null || !('get' in headers) || typeof headers.get !== 'function') return undefined
+  const value: unknown = headers.get(name)
+  return isText(value) ? value : undefined
 }
 const isText = (value: unknown): value is string => typeof value === 'string'
 const propertyOf = (value: unknown, name: string): unknown =>
@@ -126,6 +140,10 @@ const noAnswer = [
 ]
 const isUnanswered = (cause: unknown, word: string | undefined): boolean =>
   noAnswer.includes(word ?? systemCodeOf(cause) ?? '') || (cause instanceof Error && ['AbortError', 'TimeoutError'].includes(cause.name))
+
+/** How long a service asks to wait, in milliseconds. */
+export const askedWaitMs = (cause: unknown, now: number): number | undefined =>
+  retryAfterMs(cause instanceof CallError ? cause.answer.retryAfter : undefined, now)
 
 const answerIn = (cause: unknown): Answer | undefined => (cause instanceof CallError ? cause.answer : undefined)
 /** Whether the service says that there is no such thing. */
