@@ -19,7 +19,7 @@ import { historyOf, policyOf, revOf } from './reader.js'
 import { everyMsOf, expiryOf } from './schedule.js'
 import { assertTagsFit, policyTags, released, withPolicy } from './tags.js'
 import { assertValue } from './value.js'
-import type { Valued } from './vault.js'
+import type { Valued } from './version.js'
 
 /** The store with a person's rights: it makes and removes staging places and journals, and writes policy. */
 export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmin {

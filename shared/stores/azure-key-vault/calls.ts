@@ -14,7 +14,7 @@ import { dropStaged, type Place, stagedId, stagedOf, stagedVersion } from './pla
 import { policyOf, type Reader } from './reader.js'
 import { expiryOf } from './schedule.js'
 import { assertTagsFit, publishedTags, stagedTags, type Tags } from './tags.js'
-import type { Valued } from './vault.js'
+import type { Valued } from './version.js'
 
 /** What one claimed method works on. */
 export interface Work extends Reader {

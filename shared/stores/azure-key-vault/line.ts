@@ -8,7 +8,8 @@ import { type Intent, type Unordered, unorderedLine } from '../../core/unfenced/
 import { isAbsent, isDisabled } from './errors.js'
 import type { SecretName } from './names.js'
 import { publishedOf } from './tags.js'
-import type { Valued, Vaults, Version } from './vault.js'
+import type { Vaults } from './vault.js'
+import type { Valued, Version } from './version.js'
 
 /** A digest that tells copies of one write from others: somebody may write a value of their own under our tags. It stays in the process. */
 export const markOf = (token: Token, value: SecretText): string => `${token} ${digestOf(value)}`

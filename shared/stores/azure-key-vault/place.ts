@@ -7,7 +7,8 @@ import { isAbsent, isDisabled } from './errors.js'
 import { digestOf, markOf, readableOf } from './line.js'
 import { isVersion, keyOf, placeSuffix, type SecretName, shownOf } from './names.js'
 import { headerOf, isPlace, placeOf, placeTags } from './tags.js'
-import type { Valued, Vaults, Version } from './vault.js'
+import type { Vaults } from './vault.js'
+import type { Valued, Version } from './version.js'
 
 /** The staging place of a secret is a secret of its own, in a vault of its own where one is set. */
 export const placeName = ({ host, secret }: SecretName, stagingHost: string | undefined): SecretName => ({

@@ -10,7 +10,8 @@ import { nameOf, resourceOf, type SecretName } from './names.js'
 import { isThere, type Place, stagedOf } from './place.js'
 import { noticesOf } from './schedule.js'
 import { taggedPolicy } from './tags.js'
-import type { Valued, Vaults, Version } from './vault.js'
+import type { Vaults } from './vault.js'
+import type { Valued, Version } from './version.js'
 
 /** What a secret says of itself: the master copy beside the journal, and where that is lost, the copy in the tags of the newest version. */
 export function policyOf(held: Held | undefined, newest: Pick<Version, 'tags'> | undefined): Policy {

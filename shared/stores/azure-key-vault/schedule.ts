@@ -2,7 +2,7 @@ import { optional } from '../../core/optional.js'
 import { parseDuration } from '../../core/policy/index.js'
 import type { Native, Policy } from '../../core/ports/words.js'
 import type { Document } from './documents.js'
-import type { Version } from './vault.js'
+import type { Version } from './version.js'
 
 const everyKey = 'keyturn-every'
 /** The service tells of a version that it expires so long before. It cannot be set for secrets. */

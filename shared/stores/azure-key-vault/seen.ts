@@ -1,6 +1,6 @@
 import type { VersionId } from '../../core/ports/words.js'
 import { keyOf, type SecretName } from './names.js'
-import type { Valued } from './vault.js'
+import type { Valued } from './version.js'
 
 const countMax = 8
 const newMsMax = 1000

@@ -10,22 +10,8 @@ import { rethrowFirewall, setupError } from './explain.js'
 import { type SecretName, shownOf, shownVault } from './names.js'
 import { Seen } from './seen.js'
 import type { Tags } from './tags.js'
+import type { Valued, Version } from './version.js'
 
-/** A version without its value. */
-export interface Version {
-  readonly id: VersionId
-  /** Whole seconds, as epoch milliseconds. */
-  readonly madeAt: number
-  readonly isEnabled: boolean
-  readonly tags: Tags
-  readonly contentType?: string
-  /** Epoch milliseconds. The service only notifies. */
-  readonly expiresAt?: number
-}
-/** A version with its value. */
-export interface Valued extends Version {
-  readonly value: SecretText
-}
 /** A secret of a listing, with what its newest version says. */
 export interface ListedSecret {
   readonly secret: string
