@@ -1,3 +1,4 @@
+import type { TokenCredential } from '@azure/identity'
 import { SecretClient } from '@azure/keyvault-secrets'
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob'
 import type { SecretRef, VersionId } from '../../shared/core/ports/words.js'
@@ -18,9 +19,9 @@ export const vaultHost = 'app.vault.azure.net'
 /** The emulator's clock, which ends its leases, follows that of a test. */
 export class ClockedBlobs extends BlobFaults {
   readonly #azurite: Azurite
-  readonly #env: FakeEnv
+  readonly #env: Pick<FakeEnv, 'time'>
   #setTo: number | undefined
-  constructor(azurite: Azurite, env: FakeEnv) {
+  constructor(azurite: Azurite, env: Pick<FakeEnv, 'time'>) {
     super(azurite)
     this.#azurite = azurite
     this.#env = env
@@ -41,8 +42,8 @@ export interface Services {
 }
 
 /** The vendor's clients, unmodified: of vaults without sockets, and of blobs on Azurite. */
-export const openerOf = ({ double, blobs, azurite }: Services): Opener => ({
-  secrets: (host) => new SecretClient(`https://${host}`, tokenOf(), { ...secretOptions, ...double.inProcessOptions }),
+export const openerOf = ({ double, blobs, azurite }: Services, credential: TokenCredential = tokenOf()): Opener => ({
+  secrets: (host) => new SecretClient(`https://${host}`, credential, { ...secretOptions, ...double.inProcessOptions }),
   container: (_storage, name) => {
     const key = new StorageSharedKeyCredential(azuriteAccount, azuriteKey)
     return new BlobServiceClient(azurite.endpoint, key, { ...blobOptions, ...blobs.options }).getContainerClient(name)
