@@ -1,3 +1,4 @@
+import { BlobServiceClient } from '@azure/storage-blob'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
@@ -52,7 +53,8 @@ function storageOf(environment: Environment): Storage | undefined {
       .map((name) => [name, environment[name]] as const)
       .find(([, value]) => value !== undefined && value !== '') ?? []
   if (field === undefined || text === undefined) return undefined
-  if (/(?:^|;)(?:AccountKey|SharedAccessSignature|UseDevelopmentStorage)=/i.test(text)) return { connectionString: text }
+  if (/(?:^|;)(?:AccountKey|SharedAccessSignature|UseDevelopmentStorage)=/i.test(text))
+    return { connectionString: connectionString(text, field) }
   if (/^[a-z0-9]{3,24}$/.test(text)) return { url: `https://${text}.blob.core.windows.net` }
   if (/^https:\/\/[^/?#@\s]+\/?$/.test(text)) return { url: text.replace(/\/$/, '') }
   // It may hold the key of the account: the text is not repeated.
@@ -61,6 +63,16 @@ function storageOf(environment: Environment): Storage | undefined {
     'is neither the name of a storage account nor the address of its blobs',
     'Write the name, or https://ACCOUNT.blob.core.windows.net.',
   )
+}
+
+/** Checked by the vendor's client, whose error may quote the text. */
+function connectionString(text: string, field: string): string {
+  try {
+    BlobServiceClient.fromConnectionString(text)
+    return text
+  } catch {
+    throw configError(field, 'is not a whole connection string', 'Copy it again from the storage account, or write only its name.')
+  }
 }
 
 function containerOf(name: string): string {

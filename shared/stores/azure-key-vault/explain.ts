@@ -1,5 +1,5 @@
 import { messageOf, RotationError } from '../../core/errors.js'
-import { storageField } from './environment.js'
+import { storageField, vaultsField } from './environment.js'
 import { type Call, CallError, classify, sayError } from './errors.js'
 import { placeSuffix } from './names.js'
 
@@ -67,7 +67,7 @@ function noHostError(cause: CallError, { shown, host }: About): RotationError {
   const what = isBlob ? `storage account has the address ${host}` : `vault has the address ${host}`
   return new RotationError('bad_config', `${shown}: no ${what}, or DNS does not work here.`, {
     cause,
-    field: isBlob ? storageField : 'ref',
+    field: isBlob ? storageField : cause.call === 'listSecrets' ? vaultsField : 'ref',
     next: isBlob ? `Check ${storageField}.` : 'Check the name of the vault: az keyvault list shows those of a subscription.',
   })
 }
@@ -76,7 +76,7 @@ const noContainerError = (cause: CallError, { shown }: About): RotationError =>
   new RotationError('bad_config', `The storage account has no container for the journal of ${shown}.`, {
     cause,
     field: 'KEYTURN_AZURE_CONTAINER',
-    next: `Run keyturn adopt ${shown} with the rights of a person, which makes it, or check ${storageField}.`,
+    next: `Run keyturn adopt ${shown} with the rights of a person, which makes it, or check ${storageField} and KEYTURN_AZURE_CONTAINER.`,
   })
 
 /** Only its text tells a wrong tenant. */
@@ -87,7 +87,7 @@ function refusedError(cause: CallError, { shown }: About): RotationError {
     cause,
     next: isTenant
       ? "Log in to the vault's own tenant: az login --tenant TENANT, or set AZURE_TENANT_ID to it."
-      : 'Log in again, and check the clock of this machine.',
+      : "Log in again, to the vault's own tenant, and check the clock of this machine.",
   })
 }
 

@@ -41,15 +41,20 @@ function failVault(vault: string, field: string): never {
   })
 }
 
+/** The service's own name of a secret, or of one of its versions. */
+const addressForm = /^https:\/\/([^/]+)\/secrets\/([^/]+)(?:\/[0-9a-fA-F]{32})?\/?$/
+
 /**
  * Reads what a person or an event writes: `azure:VAULT/NAME`, `azure:NAME` in the only vault of the process, or the service's own `https://HOST/secrets/NAME`, with
  * a version or without. bad_event for any other text, and for a ref with a version.
  */
 export function readName(text: string, vaults: readonly string[]): SecretName {
-  const address = /^https:\/\/([^/]+)\/secrets\/([^/]+)(?:\/[0-9a-fA-F]{32})?\/?$/.exec(text)
+  const address = addressForm.exec(text)
   if (address) return checked(text, address[1] ?? '', address[2] ?? '')
   const { store, name } = splitRef(text, kind)
   if (store !== kind) throw nameError(text)
+  const whole = addressForm.exec(name) ?? /^([^/]+)\/([^/]+)\/[0-9a-fA-F]{32}$/.exec(name)
+  if (whole) throw wholeError(text, checked(text, whole[1] ?? '', whole[2] ?? ''))
   const parts = name.split('/')
   if (parts.length === 2) return checked(text, parts[0] ?? '', parts[1] ?? '')
   const [vault] = vaults
@@ -73,6 +78,11 @@ const partError = (text: string, why: string): RotationError =>
   new RotationError('bad_event', `"${oneLine(text)}" does not name a secret of Azure Key Vault: ${oneLine(why)}.`, {
     field: 'ref',
     next: write,
+  })
+const wholeError = (text: string, name: SecretName): RotationError =>
+  new RotationError('bad_event', `"${oneLine(text)}" is an address or names a version, and Keyturn works on the whole secret.`, {
+    field: 'ref',
+    next: `Write ${shownOf(name)}.`,
   })
 const noVaultError = (name: string): RotationError =>
   new RotationError('bad_event', `"${oneLine(name)}" does not say in which vault the secret is.`, {
