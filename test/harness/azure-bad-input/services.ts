@@ -38,6 +38,16 @@ export const places: readonly Case[] = [
     says: 'KEYTURN_AZURE_VAULTS: "shop_test" is not the name of a vault.',
     next: 'Write names with spaces between: KEYTURN_AZURE_VAULTS="shop-prod shop-test". Outside of the public cloud, write the whole host of a vault.',
   },
+  {
+    what: 'two staging vaults',
+    row: 'the vault does not exist',
+    words: ['status', 'azure:app/db'],
+    env: { KEYTURN_AZURE_STAGING_VAULT: 'shop shop-test' },
+    code: 'bad_config',
+    field: 'KEYTURN_AZURE_STAGING_VAULT',
+    says: 'KEYTURN_AZURE_STAGING_VAULT names more than one vault.',
+    next: 'Name one: all staging places are in it.',
+  },
   ...['status', 'rotate', 'put', 'get'].map((command) => ({
     what: `a firewall, to ${command}`,
     row: 'a firewall refuses this address',
@@ -67,6 +77,15 @@ export const places: readonly Case[] = [
     says: 'azure:app/db: the service does not accept these credentials (they are of another tenant than the vault).',
     next: "Log in to the vault's own tenant: az login --tenant TENANT, or set AZURE_TENANT_ID to it.",
   })),
+  {
+    what: 'credentials of another tenant, to list: the client keeps less of a refused list',
+    row: 'the credentials are of another tenant',
+    words: ['list', '--store', 'azure'],
+    arrange: (world: BadInputWorld) => Object.assign(world.line.double, { wantsToken: () => ({ issuedIn: 'beef' }) }),
+    code: 'denied',
+    says: 'azure:app: the service does not accept these credentials (401 Unauthorized).',
+    next: "Log in again, to the vault's own tenant, and check the clock of this machine.",
+  },
   ...[['rotate', 'azure:app/db'] as const, ['list', '--store', 'azure'] as const].map((words) => ({
     what: `no credentials, to ${words[0]}`,
     row: 'there are no credentials',
