@@ -59,13 +59,13 @@ export const places: readonly Case[] = [
     next: 'Run where its network rules allow it, or allow this network, subnet or private endpoint there.',
   })),
   {
-    what: 'a firewall, to list: the client keeps less of a refused list',
+    what: 'a firewall, to list',
     row: 'a firewall refuses this address',
     words: ['list', '--store', 'azure'],
     arrange: (world: BadInputWorld) => Object.assign(world.line.double.vault(), { refusesAddress: true }),
     code: 'denied',
-    says: 'secrets/readMetadata/action is denied on azure:app.',
-    next: `${grant('List', 'keyturn permissions azure:app/NAME')} A firewall that does not let this address in looks the same.`,
+    says: 'azure:app/keyturn: the firewall of app.vault.azure.net does not let this address in.',
+    next: 'Run where its network rules allow it, or allow this network, subnet or private endpoint there.',
   },
   ...['status', 'rotate', 'put', 'get'].map((command) => ({
     what: `credentials of another tenant, to ${command}`,
@@ -106,6 +106,15 @@ export const places: readonly Case[] = [
     code: 'denied',
     says: 'secrets/getSecret/action is denied on azure:app/db.',
     next: grant('Get'),
+  },
+  {
+    what: 'a role that is missing, to list',
+    row: 'a role is missing',
+    words: ['list', '--store', 'azure'],
+    arrange: (world: BadInputWorld) => world.line.double.deny.add('Microsoft.KeyVault/vaults/secrets/readMetadata/action'),
+    code: 'denied',
+    says: 'secrets/readMetadata/action is denied on azure:app.',
+    next: grant('List', 'keyturn permissions azure:app/NAME'),
   },
   {
     what: 'a role that is missing on the staging place alone',
