@@ -80,8 +80,11 @@ suite('bad input to a secret of Azure Key Vault, at the command line', azuriteSk
     const { code, message, next } = said(await line.json(['rotate', 'azure:app/db']))
     line.blobs.reset()
     assert.equal(code, 'denied')
-    assert.match(message, /^readBlob is denied on 127\.0\.0\.1:\d+, for the journal of azure:app\/db\.$/)
-    assert.match(next, /^Grant Storage Blob Data Contributor on the container: keyturn permissions azure:app\/db prints what is needed\./)
+    assert.match(message, /^blobs\/read is denied on 127\.0\.0\.1:\d+, for the journal of azure:app\/db\.$/)
+    assert.match(
+      next,
+      /^Grant a role with it, such as Storage Blob Data Contributor, on the container: keyturn permissions azure:app\/db prints what is needed\./,
+    )
     assert.equal(world.versions(), before)
   })
 

@@ -19,7 +19,7 @@ const skip = azuriteSkip || (binariesOf(18) ? false : 'PostgreSQL 18 is not inst
 /** Not part of the life. */
 const outside = {
   'init gcp': 'is about Google Cloud',
-  permissions: 'asks no service',
+  permissions: 'run before the life: it asks no service',
 }
 
 describe('the table of commands', () => {
@@ -86,6 +86,9 @@ suite('every command on a secret of Azure Key Vault', skip, ({ it, before, after
     const double = KeyVaultDouble.inProcess(clock.now)
     const blobs = clockedBlobs(azurite, clock)
     closing.push(() => blobs.close(), replaceAzure({ double, blobs, azurite }))
+    const { text } = await keyturn.ok(['permissions', walk.ref('db')])
+    assert.match(String(text), /db-pending/)
+    assert.equal(double.calls.length + blobs.calls.length, 0)
     const { error } = await keyturn.json(['put', walk.ref('config')], { stdin: '{"consumers": 1}' })
     assert.deepEqual([error?.code, double.vault().secrets.size], ['bad_config', 0])
     await live(walk)

@@ -114,7 +114,7 @@ export const places: readonly Case[] = [
     arrange: (world: BadInputWorld) => world.line.double.deny.add('Microsoft.KeyVault/vaults/secrets/readMetadata/action'),
     code: 'denied',
     says: 'secrets/readMetadata/action is denied on azure:app.',
-    next: grant('List', 'keyturn permissions azure:app/NAME'),
+    next: grant('List', 'keyturn permissions with one of its secrets'),
   },
   {
     what: 'a role that is missing on the staging place alone',
@@ -126,7 +126,7 @@ export const places: readonly Case[] = [
     },
     code: 'denied',
     says: 'secrets/setSecret/action is denied on azure:app/db-pending.',
-    next: grant('Set', 'keyturn permissions for its secret'),
+    next: grant('Set', 'keyturn permissions with the secret of that staging place'),
   },
 ]
 
