@@ -81,7 +81,9 @@ export class AzureKeyVault implements SecretStore {
   async resolve(text: string): Promise<SecretRef> {
     const name = this.nameOf(text)
     const newest = await this.found(shownOf(name), () => newestOf(this.vaults, name, 'first'))
-    if (newest !== undefined && isPlace(newest.tags)) throw isPlaceError(shownOf(name))
+    // What is staged is disabled most of the time, and then only a list shows whose it is.
+    const seen = newest === undefined ? await this.vaults.versions(name) : [newest]
+    if (seen.some(({ tags }) => isPlace(tags))) throw isPlaceError(shownOf(name))
     return refOf(name)
   }
 

@@ -9,12 +9,12 @@ import { overtakenError } from '../../core/unfenced/errors.js'
 import { AzureKeyVault } from '../azure-key-vault.js'
 import type { Opener } from './client.js'
 import type { Document, Held } from './documents.js'
-import { azureOptions } from './environment.js'
+import { azureOptions, noStorageError } from './environment.js'
 import { isDeleted } from './errors.js'
 import { leaseIdOf, writeBeside } from './leases.js'
 import { infoOf, newestOf } from './line.js'
 import { assertPlaceFits, azWhere, nameOf, refOf, type SecretName, shownOf } from './names.js'
-import { ensurePlace, isThere } from './place.js'
+import { ensurePlace, isThere, wasDeleted } from './place.js'
 import { historyOf, policyOf, revOf } from './reader.js'
 import { everyMsOf, expiryOf } from './schedule.js'
 import { assertTagsFit, policyTags, released, withPolicy } from './tags.js'
@@ -35,6 +35,8 @@ export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmi
     const tags = policyTags(policy)
     const shown = shownOf(name)
     if (await this.#isTaken(name)) throw takenError(shown, 'Put a new value into it, or choose another name.')
+    // Its journal and its place come back with it.
+    if (await wasDeleted(this.vaults, name)) throw deletedError(name)
     await this.#ensurePlace(name)
     const held = await this.documents.read(name)
     await this.#write(name, held, { journal: null, policy })
@@ -42,8 +44,7 @@ export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmi
     try {
       await this.vaults.set(name, value, { tags, expiresAt: expiryOf(policy, now, now) })
     } catch (cause) {
-      if (!isDeleted(cause)) throw cause
-      throw takenError(shown, `It was deleted: az keyvault secret recover ${azWhere(name)} has it back, and purge frees its name.`)
+      throw isDeleted(cause) ? deletedError(name) : cause
     }
     return refOf(name)
   }
@@ -88,6 +89,7 @@ export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmi
 
   /** conflict where a rotation was begun meanwhile. The expiry of the newest version stays: nothing but a notice comes of it. */
   async release(ref: SecretRef): Promise<void> {
+    if (!this.documents.areKept) throw noStorageError(ref.shown)
     const state = await this.describe(ref)
     assertSettled(state)
     const name = nameOf(ref.key)
@@ -124,6 +126,8 @@ export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmi
   }
 }
 
+const deletedError = (name: SecretName): RotationError =>
+  takenError(shownOf(name), `It was deleted: az keyvault secret recover ${azWhere(name)} has it back, and purge frees its name.`)
 const takenError = (shown: string, next: string): RotationError =>
   new RotationError('exists', `${shown} already exists.`, { field: 'ref', next })
 const disabledError = ({ shown }: SecretRef): RotationError =>

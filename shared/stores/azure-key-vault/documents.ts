@@ -61,6 +61,10 @@ export class Documents {
     this.#clients = clients
   }
 
+  /** Whether a storage account keeps them at all. */
+  get areKept(): boolean {
+    return this.#clients.hasStorage
+  }
   /** undefined where there is none. damaged for one that was cut off or edited. */
   async read(name: SecretName): Promise<Held | undefined> {
     if (!this.#clients.hasStorage) return undefined

@@ -74,11 +74,12 @@ export async function isThere(vaults: Vaults, name: SecretName): Promise<boolean
     return true
   } catch (cause) {
     if (isAbsent(cause)) return false
-    if (isDisabled(cause)) return !(await isDeleted(vaults, name))
+    if (isDisabled(cause)) return !(await wasDeleted(vaults, name))
     throw cause
   }
 }
-async function isDeleted(vaults: Vaults, name: SecretName): Promise<boolean> {
+/** Whether a secret was deleted and can be had back. */
+export async function wasDeleted(vaults: Vaults, name: SecretName): Promise<boolean> {
   try {
     await vaults.deleted(name)
     return true
@@ -98,7 +99,7 @@ export async function ensurePlace(vaults: Vaults, place: Place, env: { now(): nu
   const listed = await vaults.versions(name)
   for (const version of listed) assertOurs(place, version)
   if (listed.length > 0 || (await isThere(vaults, name))) return
-  if (await isDeleted(vaults, name)) {
+  if (await wasDeleted(vaults, name)) {
     await vaults.recover(name)
     const until = env.now() + recoverMsMax
     while (!(await isThere(vaults, name))) {

@@ -152,11 +152,10 @@ export const secrets: readonly Case[] = [
     next: 'Check the name and the vault; keyturn list --store azure shows what is there. One that was deleted can be recovered.',
   })),
   {
-    what: 'a secret that was deleted, to put: its journal begins again',
+    what: 'a secret that was deleted, to put',
     row: 'the secret was deleted',
     words: ['put', 'azure:app/db'],
     stdin: value,
-    noted: true,
     arrange: (world: BadInputWorld) => world.remove('db'),
     code: 'exists',
     field: 'ref',

@@ -18,6 +18,7 @@ const everyWrite: readonly (readonly string[])[] = [
   ['adopt', 'azure:app/db'],
   ['policy', 'azure:app/db', 'grace=2h'],
   ['retire', 'azure:app/db'],
+  ['release', 'azure:app/db'],
 ]
 
 /** Variables, tags and policy. */
@@ -97,6 +98,16 @@ export const settings: readonly Case[] = [
     says: 'azure:app/db has 11 tags of others; a version has room for 10 beside ours.',
     next: 'Remove 1 of them from its newest version. Nothing was changed, at the target either.',
   })),
+  {
+    what: '11 tags of others, to adopt a secret that has no staging place',
+    row: 'there are too many tags',
+    words: ['adopt', 'azure:app/other', '--rotator', 'memory-a'],
+    arrange: (world: BadInputWorld) => world.write('other', value, tagsOf(11)),
+    code: 'too_large',
+    field: 'tags',
+    says: 'azure:app/other has 11 tags of others; a version has room for 10 beside ours.',
+    next: 'Remove 1 of them from its newest version. Nothing was changed, at the target either.',
+  },
   {
     what: 'a policy that is longer than two tags',
     row: 'the policy is too long',

@@ -34,6 +34,16 @@ export const texts: readonly Case[] = [
       next: 'Write azure:app/db.',
     })),
   ),
+  ...['status', 'rotate', 'put', 'release'].map((command) => ({
+    what: `the staging place in the place of the secret, to ${command}`,
+    row: 'the name is not allowed',
+    words: [command, 'azure:app/db-pending'],
+    stdin: value,
+    code: 'bad_event',
+    field: 'ref',
+    says: 'azure:app/db-pending is the staging place of another secret.',
+    next: 'Name the secret itself.',
+  })),
   {
     what: 'an address without azure: before it',
     row: 'the name is not allowed',
