@@ -134,6 +134,25 @@ suite('bad input to a secret of Azure Key Vault, at the command line', azuriteSk
     assert.equal((await line.json(['rotate', 'azure:app/db'])).body.outcome, 'published')
   })
 
+  it('a disabled newest version is current whatever its id, also where it is of the same second as the one before', async () => {
+    const { line } = world
+    for (const secret of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      line.clock.setAhead(1000 - (line.clock.now() % 1000))
+      line.double.writeForeign(secret, value)
+      const last = line.double.writeForeign(secret, value)
+      world.disable(secret)
+      assert.equal((await line.json(['get', `azure:app/${secret}`])).body.version, last)
+    }
+  })
+
+  it('a secret whose only version is disabled has its age', async () => {
+    const { line } = world
+    world.write('one', value)
+    world.disable('one')
+    const { body } = await line.json(['get', 'azure:app/one'])
+    assert.ok(line.clock.now() - Date.parse(String(body.publishedAt)) < 60_000, String(body.publishedAt))
+  })
+
   it('names are of any case', async () => {
     const { line } = world
     assert.equal((await line.json(['status', 'azure:APP/Db'])).body.ref, 'azure:app/db')

@@ -51,6 +51,7 @@ export async function describe({ vaults, documents }: Reader, ref: SecretRef, pl
     ref,
     ...view,
     ...optional('current', current && { ...current, resource: resourceOf(name, current.id) }),
+    ...optional('publishedAt', view.current === undefined ? current?.createdAt : undefined),
     drivenBy: 'engine',
     policy,
     journal,
@@ -66,9 +67,12 @@ const nativeOf = (newest: Valued | undefined, publishedAt: number, policy: Polic
 
 /** The newest version is what consumers read, and it is disabled: they get nothing, whatever older version there is. */
 function disabledCurrent(listed: readonly Version[], line: Line, readable: VersionInfo | undefined): VersionInfo | undefined {
-  const after = readable === undefined ? 0 : (line.numberOf(readable.id) ?? 0)
-  const disabled = listed.filter(({ id, isEnabled }) => !isEnabled && (line.numberOf(id) ?? 0) > after).at(-1)
-  return disabled === undefined ? undefined : infoOf(disabled)
+  const numberOf = ({ id }: Version): number => line.numberOf(id) ?? 0
+  // Times are whole seconds: of two versions of one second the disabled one is the newer, because the newest is disabled.
+  const since = readable === undefined ? 0 : Math.floor(readable.createdAt / 1000) * 1000
+  const disabled = listed.filter(({ isEnabled, madeAt }) => !isEnabled && madeAt >= since)
+  const [last] = disabled.sort((a, b) => b.madeAt - a.madeAt || numberOf(b) - numberOf(a))
+  return last === undefined ? undefined : infoOf(last)
 }
 
 /** The versions of a secret, newest first. */
