@@ -7,6 +7,7 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { Clients } from '../../shared/stores/azure-key-vault/client.js'
 import { classify, sayError } from '../../shared/stores/azure-key-vault/errors.js'
 import { Vaults } from '../../shared/stores/azure-key-vault/vault.js'
+import { fewer, sampler } from '../crash/sample.js'
 import { AzureServices, openAzure, openerOf, vaultHost } from '../harness/azure.js'
 import { azuriteSkip } from '../harness/azurite.js'
 import type { BlobFault, BlobOperation } from '../harness/blob-faults.js'
@@ -76,6 +77,7 @@ suite('every error of the services has a code, and tells no value', azuriteSkip,
   }
   const leaks = (text: string): readonly string[] => leaksIn({ text }, secrets)
 
+  const draw = sampler(fewer)
   it('at each call of a vault', async () => {
     const dry = await open()
     dry.double.calls.length = 0
@@ -84,6 +86,7 @@ suite('every error of the services has a code, and tells no value', azuriteSkip,
     assert.ok(calls.length > 10, calls.join(' '))
     for (const [at, name] of calls.entries())
       for (const [fault, again, once] of vaultFaults) {
+        if (!draw.take()) continue
         const one = await open()
         one.double.calls.length = 0
         // A call that is refused by 401 is made once more by the client, with the same token.
@@ -112,6 +115,7 @@ suite('every error of the services has a code, and tells no value', azuriteSkip,
     assert.ok(calls.length > 6, calls.join(' '))
     for (const [at, name] of calls.entries())
       for (const [fault, code] of blobFaults) {
+        if (!draw.take()) continue
         const one = await open()
         one.blobs.reset()
         one.blobs.fault = (_call, n) => (n === at + 1 ? fault : undefined)

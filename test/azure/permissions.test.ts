@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { principals } from '../../shared/core/ports/permissions.js'
 import { permissionsOf } from '../../shared/stores/azure-key-vault/permissions.js'
+import { fewer, sampler } from '../crash/sample.js'
 import { containerId, type Held, partsOf, secretId, vaultId } from '../harness/azure-granted.js'
 import { granted, LifeUnderGrants, members, placeVault, type Variant } from '../harness/azure-life.js'
 import { azuriteSkip } from '../harness/azurite.js'
@@ -25,6 +26,7 @@ suite('the printed permissions of Azure', azuriteSkip, ({ it, after }) => {
     return to === 'person' ? person : [...person, ...granted(variant, to)]
   }
 
+  const draw = sampler(fewer)
   for (const [name, variant] of Object.entries(variants))
     for (const to of principals) {
       it(`of a ${to} are enough for the whole life of ${name}, and each of them is used`, async () => {
@@ -47,6 +49,7 @@ suite('the printed permissions of Azure', azuriteSkip, ({ it, after }) => {
         assert.ok(mine.length > 0)
         for (const one of mine)
           for (const permission of one.permissions) {
+            if (!draw.take()) continue
             const said = await life.live(variant, to, without(held, one, permission))
             const refusals = said.filter((text) => text.includes('denied'))
             assert.ok(

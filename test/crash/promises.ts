@@ -23,7 +23,9 @@ export function watchPromises(world: World, broken: Broken, alone: boolean, read
     if (current !== seen && !isTested(current)) broken.untestedVisible.push(`after ${name}`)
     seen = current
     if (readers !== undefined) await watchReaders(world, broken, readers, isTested, name)
-    if (world.rotator !== 'a' && !world.accepts(current)) broken.lockouts.push(`current is refused after ${name} (P4)`)
+    // A store that reads two things at once lets somebody act between our look at its current value and that at the target.
+    const isRefused = world.rotator !== 'a' && !world.accepts(current) && (await world.currentText()) === current
+    if (isRefused && !world.accepts(current)) broken.lockouts.push(`current is refused after ${name} (P4)`)
     if (alone && (world.rotator === 'a' || world.rotator === 'b')) {
       const kept = await storedPasswords(world)
       for (const [user, password] of world.target.accounts)
