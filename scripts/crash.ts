@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { afterFaults, afterPairs, clockFaults, emptyAfterTally } from '../test/crash/after-run.js'
+import type { Setting } from '../test/crash/matrix.js'
 import { crashPairs, emptyTally, readFaults, singleFaults } from '../test/crash/run.js'
 import { type SelfIssuedTally, selfIssuedFaults, tales } from '../test/crash/self-issued.js'
 import { byAnswerSettings, memorySettings, realSettings } from '../test/crash/settings.js'
@@ -15,7 +16,8 @@ import { byAnswerSettings, memorySettings, realSettings } from '../test/crash/se
  * drawn apart.
  *
  * `--whole` runs everything else, except for the pairs of self-issued credentials, of which it runs one in twelve, and for a store over a wire: it runs
- * all its single faults and single failing reads, one point after a publication in 80, and one read that fails after a crash in 128.
+ * all its single faults and single failing reads, one point after a publication in 80, and one read that fails after a crash in 128. Of a store whose
+ * journal goes through a server of its own (Azure) it always runs an eighth of that.
  * `--share N` runs one in N of what comes after a publication, of the memory store and of stores on this machine, and of the pairs of self-issued credentials;
  * of their single faults one in two, and of the pairs of crashes where the target refuses the first value one in four.
  */
@@ -32,7 +34,7 @@ const share = Number(values.share)
 if (!Number.isInteger(share) || share < 1) throw new Error('--share must be a whole number from 1 on.')
 const pairsEvery = values.whole ? 1 : 8
 const realPointsEvery = values.whole ? 1 : 10
-const wireEvery = values.whole ? 1 : 20
+const wireEvery = ({ drawn = 1 }: Setting): number => (values.whole ? drawn : 20 * drawn)
 const wireFactor = 80
 const readsEvery = values.whole ? 1 : 160
 const crashedReadsEvery = values.whole ? 128 : 160
@@ -68,13 +70,14 @@ async function onePart(part: number): Promise<{ counts: Counts; traces: readonly
   }
   for (const setting of mine(realSettings())) {
     const say = progress(setting.name, () => tally.points + after.points)
-    await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
-    await readFaults(tally, setting, readsEvery, crashedReadsEvery)
-    await afterFaults(after, setting, realPointsEvery * (setting.slow ? wireFactor : share))
+    await singleFaults(tally, setting, setting.slow ? wireEvery(setting) : 1)
+    const { drawn = 1 } = setting
+    await readFaults(tally, setting, readsEvery * drawn, crashedReadsEvery * drawn)
+    await afterFaults(after, setting, realPointsEvery * (setting.slow ? wireFactor * drawn : share))
     say()
   }
   for (const setting of mine(byAnswerSettings())) {
-    await singleFaults(tally, setting, setting.slow ? wireEvery : 1)
+    await singleFaults(tally, setting, setting.slow ? wireEvery(setting) : 1)
     if (setting.memory) await crashPairs(tally, setting, pairsEvery)
   }
   const own: SelfIssuedTally = { points: 0, broken: [] }

@@ -78,6 +78,8 @@ export interface Setting {
   readonly apart?: true
   /** Each of its calls goes over a wire. */
   readonly slow?: true
+  /** Where the whole matrix runs, one of so many of its points is tried. */
+  readonly drawn?: number
   /** Of the worlds that are open at the same time, which: each has a target and a seed of its own. */
   readonly lane?: number
   /** No password can be tried: only the answer to setting a value proves it. */

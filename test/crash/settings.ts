@@ -23,6 +23,7 @@ export const settingOf = (watched: Watched, rotator: MemoryClass, refuseFirst = 
   ...(watched.bare ? { bare: watched.bare } : {}),
   ...(watched.apart ? { apart: watched.apart } : {}),
   ...(watched.slow ? { slow: watched.slow } : {}),
+  ...(watched.drawn ? { drawn: watched.drawn } : {}),
   ...(watched.close ? { close: watched.close } : {}),
 })
 

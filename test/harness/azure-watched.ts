@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { HttpClient, PipelineRequest } from '@azure/core-rest-pipeline'
 import { SecretClient } from '@azure/keyvault-secrets'
 import { BlobServiceClient, RestError, StorageSharedKeyCredential } from '@azure/storage-blob'
@@ -61,19 +62,45 @@ async function asEffect<T>({ effects, reads }: Watching, name: string, writes: b
   }
 }
 
+type Request = Parameters<BlobFaults['sendRequest']>[0]
+type Response = Awaited<ReturnType<BlobFaults['sendRequest']>>
+
 class WatchedBlobs extends BlobFaults {
   readonly #turn: Turn
   readonly #watching: Watching
+  /** What who looks on was answered, until something may have changed: it looks after every effect. */
+  readonly #answers = new Map<string, { readonly answer: Response; readonly body: Buffer }>()
   constructor(azurite: Azurite, turn: Turn, watching: Watching) {
     super(azurite)
     this.#turn = turn
     this.#watching = watching
   }
-  override sendRequest(request: Parameters<BlobFaults['sendRequest']>[0]): ReturnType<BlobFaults['sendRequest']> {
+  /** Somebody else has written. */
+  forget = (): void => this.#answers.clear()
+  override async sendRequest(request: Request): Promise<Response> {
     const { operation } = blobCallOf(request)
+    const writes = !['read', 'look', 'list', 'container'].includes(operation)
     const send = () => this.#turn.at(this.#watching.env.time, () => super.sendRequest(request))
-    return asEffect(this.#watching, `blob.${operation}`, !['read', 'look', 'list', 'container'].includes(operation), send)
+    if (operation === 'read' && currentProcess() === undefined) return this.#looked(request, send)
+    try {
+      return await asEffect(this.#watching, `blob.${operation}`, writes, send)
+    } finally {
+      if (writes) this.forget()
+    }
   }
+  async #looked(request: Request, send: () => Promise<Response>): Promise<Response> {
+    const known = this.#answers.get(request.url) ?? (await whole(await send()))
+    this.#answers.set(request.url, known)
+    const { answer, body } = known
+    const stream = answer.readableStreamBody === undefined ? {} : { readableStreamBody: Readable.from([body]) }
+    return { ...answer, headers: answer.headers.clone(), ...stream, request }
+  }
+}
+
+async function whole(answer: Response): Promise<{ readonly answer: Response; readonly body: Buffer }> {
+  const chunks: Buffer[] = []
+  for await (const chunk of answer.readableStreamBody ?? []) chunks.push(Buffer.from(chunk))
+  return { answer, body: Buffer.concat(chunks) }
 }
 
 /** The first request of a client asks which token it needs: it has none, and is no effect. */
@@ -92,9 +119,10 @@ const watchedVaults = (double: KeyVaultDouble, watching: Watching, sent: Sent[])
 export class WatchedAzure extends OpenedPerProcess {
   readonly double: KeyVaultDouble
   readonly services: Services
+  readonly blobs: WatchedBlobs
   readonly sent: Sent[]
   lag: Lag | undefined
-  constructor(services: Services, watching: Watching, sent: Sent[], vault: string) {
+  constructor(services: Services & { readonly blobs: WatchedBlobs }, watching: Watching, sent: Sent[], vault: string) {
     const open: Opener = {
       secrets: (host) =>
         new SecretClient(`https://${host}`, tokenOf(), { ...secretOptions, httpClient: watchedVaults(services.double, watching, sent) }),
@@ -114,6 +142,7 @@ export class WatchedAzure extends OpenedPerProcess {
     super(() => new AzureKeyVaultAdmin(options))
     this.double = services.double
     this.services = services
+    this.blobs = services.blobs
     this.sent = sent
   }
 
@@ -160,6 +189,13 @@ class Worlds {
   }
 }
 
+/** Past the clients that are watched. */
+async function changed(world: World, act: (store: WatchedAzure) => Promise<void>): Promise<void> {
+  const store = watchedAzureOf(world)
+  await act(store)
+  store.blobs.forget()
+}
+
 /** The store over the double and Azurite, for the crash matrix: each call of vault and blob that writes is an effect. */
 export function watchedAzure(): Watched {
   const worlds = new Worlds()
@@ -169,10 +205,11 @@ export function watchedAzure(): Watched {
     memory: false,
     apart: true,
     slow: true,
+    drawn: 8,
     open: (env, effects) => worlds.open(env, effects, false),
     openReads: (env, effects) => worlds.open(env, effects, true),
-    wipe: (world) => wipeJournal(watchedAzureOf(world), world),
-    disturb: (world, event) => disturbAzure(watchedAzureOf(world), world, event),
+    wipe: (world) => changed(world, (store) => wipeJournal(store, world)),
+    disturb: (world, event) => changed(world, (store) => disturbAzure(store, world, event)),
     readers: (world) => readersOf(watchedAzureOf(world), world),
     close: () => worlds.close(),
   }

@@ -84,6 +84,8 @@ export interface Watched {
   readers?(world: Pick<World, 'store' | 'ref'>): Readers
   /** Each of its calls goes over a wire: where a part of the matrix is drawn, less of it. */
   readonly slow?: true
+  /** Where the whole matrix runs, one of so many of its points is tried: each goes through a server in another process. */
+  readonly drawn?: number
   /** Nothing on a version says whose it is: where the journal is lost, nobody knows which token published it. */
   readonly bare?: true
   /** The journal and what is staged are in two places: either may go alone, and what was staged can be had back. */
