@@ -113,7 +113,7 @@ export class AzureKeyVault implements SecretStore {
       throw new RotationError('not_found', `The newest version of ${shownOf(name)} is disabled.`, {
         cause,
         field: 'ref',
-        next: 'Enable it, or put a new value: who reads the secret gets nothing.',
+        next: 'Enable it, or set a new value with az keyvault secret set: who reads the secret gets nothing.',
       })
     }
   }

@@ -1,9 +1,9 @@
 import { RotationError } from '../errors.js'
 import type { SecretRef } from '../ports/words.js'
 
-/** Makes the error of a call that finds no staging place: without it nothing can be claimed, kept or noted. */
+/** Makes the error of a call that finds no staging place: without it no rotation can begin. */
 export const placeLostError = ({ shown }: SecretRef): RotationError =>
-  new RotationError('stuck', `The staging place of ${shown} is gone, and with it the journal.`, {
+  new RotationError('stuck', `The staging place of ${shown} is gone, with everything in it.`, {
     next: `keyturn recover ${shown} --yes makes it again, and tries every stored value once.`,
   })
 

@@ -27,17 +27,20 @@ const noValue = 'Add its first version, or enable one again, with the tools of i
 const unreadableAlias =
   'Enable that version again, or make the alias current name one that works. If it is destroyed, keyturn recover <ref> tries the older ones and names the one safe thing to do.'
 
+const disabledVersion =
+  "Enable that version again, or write a new value with the platform's own tools: until then whoever reads the secret gets nothing."
+
 /** The table; the numbers are those of docs/design.md. claim answers row 12, another holder's live lease. */
 export const rows: readonly Row[] = [
   {
     id: '0l',
-    state: 'the staging place is gone, and the journal with it',
+    state: 'the staging place is gone',
     request: 'all',
     when: (l) => l.state.placeLost === true,
     answer: ({ facts }) =>
       refuse(
         'stuck',
-        'its staging place is gone, and the journal with it',
+        'its staging place is gone, with everything in it',
         `keyturn recover <ref> --yes makes it again, and ${facts.byAnswer ? 'sets the current value again' : 'tries every stored value once'}.`,
       ),
   },
@@ -46,10 +49,11 @@ export const rows: readonly Row[] = [
     state: 'no current value',
     request: 'all',
     when: (l) => l.state.current?.hasValue !== true,
-    answer: ({ state: { current, pointer } }) =>
-      current !== undefined && pointer !== undefined
-        ? refuse('not_found', `version ${current.id}, which the alias of what is current names, cannot be read`, unreadableAlias)
-        : refuse('not_found', 'the secret has no current value', noValue),
+    answer: ({ state: { current, pointer } }) => {
+      if (current === undefined) return refuse('not_found', 'the secret has no current value', noValue)
+      if (pointer === undefined) return refuse('damaged', 'the version that consumers read is disabled', disabledVersion)
+      return refuse('not_found', `version ${current.id}, which the alias of what is current names, cannot be read`, unreadableAlias)
+    },
   },
   {
     id: '0p',

@@ -133,5 +133,5 @@ const takenError = (shown: string, next: string): RotationError =>
 const disabledError = ({ shown }: SecretRef): RotationError =>
   new RotationError('not_found', `The newest version of ${shown} is disabled.`, {
     field: 'ref',
-    next: 'Enable it, or put a new value: who reads the secret gets nothing.',
+    next: 'Enable it, or set a new value with az keyvault secret set: who reads the secret gets nothing.',
   })

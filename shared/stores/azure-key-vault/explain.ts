@@ -91,10 +91,9 @@ function refusedError(cause: CallError, { shown }: About): RotationError {
   })
 }
 
-/** Throws an error again if it is about a firewall. */
-export function rethrowFirewall(cause: unknown): void {
-  const call = cause instanceof RotationError ? cause.cause : cause
-  if (call instanceof CallError && isFirewall(call.answer.inner, call.answer.word)) throw cause
+/** Throws what a person can do about a firewall, if that is why a call was refused. */
+export function rethrowFirewall(cause: unknown, about: About): void {
+  if (cause instanceof CallError && isFirewall(cause.answer.inner, cause.answer.word)) throw firewallError(cause, about)
 }
 
 const firewallError = (cause: CallError, { shown, host }: About): RotationError =>

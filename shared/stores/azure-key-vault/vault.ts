@@ -130,19 +130,25 @@ export class Vaults {
     try {
       return await this.#call(call, name, next)
     } catch (cause) {
-      if (classify(cause) === 'denied') await this.newest({ ...name, secret: name.secret || 'keyturn' }).catch(rethrowFirewall)
+      if (classify(cause) === 'denied') await this.#assertNoFirewall(name)
       throw cause
     }
   }
 
+  async #assertNoFirewall(name: SecretName): Promise<void> {
+    const read = this.#clients.secretsOf(name.host).getSecret(name.secret || 'keyturn', { abortSignal: AbortSignal.timeout(callMsMax) })
+    await calling('getSecret', read).catch((cause: unknown) => rethrowFirewall(cause, aboutOf(name)))
+  }
+
   async #call<T>(call: Call, name: SecretName, make: (client: Client, options: Options) => Promise<T>, timeMs = callMsMax): Promise<T> {
     const abortSignal = AbortSignal.timeout(timeMs)
-    const about = { shown: name.secret === '' ? `azure:${shownVault(name.host)}` : shownOf(name), host: name.host }
+    const about = aboutOf(name)
     return calling(call, make(this.#clients.secretsOf(name.host), { abortSignal })).catch((cause: unknown) => {
       throw setupError(cause, about) ?? cause
     })
   }
 }
+const aboutOf = (name: SecretName) => ({ shown: name.secret === '' ? `azure:${shownVault(name.host)}` : shownOf(name), host: name.host })
 type Client = ReturnType<Clients['secretsOf']>
 interface Options {
   readonly abortSignal: AbortSignal

@@ -64,7 +64,7 @@ export const places: readonly Case[] = [
     words: ['list', '--store', 'azure'],
     arrange: (world: BadInputWorld) => Object.assign(world.line.double.vault(), { refusesAddress: true }),
     code: 'denied',
-    says: 'azure:app/keyturn: the firewall of app.vault.azure.net does not let this address in.',
+    says: 'azure:app: the firewall of app.vault.azure.net does not let this address in.',
     next: 'Run where its network rules allow it, or allow this network, subnet or private endpoint there.',
   },
   ...['status', 'rotate', 'put', 'get'].map((command) => ({
@@ -169,7 +169,7 @@ export const secrets: readonly Case[] = [
     stdin: value,
     arrange: (world: BadInputWorld) => world.remove('db-pending'),
     code: 'stuck',
-    says: 'azure:app/db: its staging place is gone, and the journal with it.',
+    says: 'azure:app/db: its staging place is gone, with everything in it.',
     next: 'keyturn recover azure:app/db --yes makes it again, and tries every stored value once.',
   })),
   ...['rotate', 'put'].map((command) => ({
@@ -181,9 +181,9 @@ export const secrets: readonly Case[] = [
       world.write('db', value)
       world.disable('db')
     },
-    code: 'not_found',
-    says: 'azure:app/db: the secret has no current value.',
-    next: 'Add its first version, or enable one again, with the tools of its store; then run the same command again.',
+    code: 'damaged',
+    says: 'azure:app/db: the version that consumers read is disabled.',
+    next: "Enable that version again, or write a new value with the platform's own tools: until then whoever reads the secret gets nothing.",
   })),
   {
     what: 'a disabled newest version, to change the policy',
@@ -193,7 +193,7 @@ export const secrets: readonly Case[] = [
     code: 'not_found',
     field: 'ref',
     says: 'The newest version of azure:app/db is disabled.',
-    next: 'Enable it, or put a new value: who reads the secret gets nothing.',
+    next: 'Enable it, or set a new value with az keyvault secret set: who reads the secret gets nothing.',
   },
   {
     what: "a disabled newest version of an administrator's secret",
@@ -206,7 +206,7 @@ export const secrets: readonly Case[] = [
     code: 'not_found',
     field: 'keyturn-admin',
     says: "The administrator's secret: The newest version of azure:app/admin is disabled.",
-    next: 'Enable it, or put a new value: who reads the secret gets nothing.',
+    next: 'Enable it, or set a new value with az keyvault secret set: who reads the secret gets nothing.',
   },
   ...['adopt', 'put'].flatMap((command) =>
     [

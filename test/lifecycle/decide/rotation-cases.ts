@@ -29,7 +29,7 @@ export const rotationCases: readonly RowCase[] = [
   [
     '0 a current version that has no value',
     { state: { current: { ...version(base), hasValue: false } } },
-    refuse('not_found', /no current/),
+    refuse('damaged', /is disabled/),
     ['it has one', {}, '28'],
   ],
   [
