@@ -54,7 +54,9 @@ const cases: Readonly<Record<string, Case>> = {
   'of another cloud': { wish: { ...wish, refText: 'azure:shop.vault.azure.cn/db' }, environment: {} },
   'with a key of the account': {
     wish,
-    environment: { AzureWebJobsStorage: 'DefaultEndpointsProtocol=https;AccountName=journals;AccountKey=a2V5;EndpointSuffix=core.windows.net' },
+    environment: {
+      AzureWebJobsStorage: 'DefaultEndpointsProtocol=https;AccountName=journals;AccountKey=a2V5;EndpointSuffix=core.windows.net',
+    },
   },
 }
 const textOf = ({ wish: one, environment }: Case, format: (typeof permissionFormats)[number]): string =>
