@@ -72,7 +72,7 @@ export const unfencedMutants: readonly Mutant[] = [
   one('forget what was there before the write', notes, "intent: true, ...optional('before', before)", 'intent: true', unordered),
   one('believe the seconds', order, 'if (isOld(id)) return 0', '', orderRules),
   one('the newest is where its second says', order, 'return id === newest ? 3 : 2', 'return 2', orderRules),
-  one('write without the lease', writes, 'await calls.fence?.()', '', unordered),
+  one('write without the lease', writes, 'if (isNoted) await fenced(calls, tested !== undefined)', '', unordered),
   one('a journal that is gone stops everything', writes, 'calls.lostError?.() ?? placeLostError', 'placeLostError', unordered),
   one('tell what nothing explains without a login', contested, '(state.unfenced === true && !isExplained(state))', 'false', traces),
   one('leave a late copy current', contested, 'if (isOurs && (await', 'if (isOurs && ref.key.length === 0 && (await', traces),

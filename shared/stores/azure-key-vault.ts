@@ -33,7 +33,7 @@ import { listed } from './azure-key-vault/listing.js'
 import { isPlaceError, isVersion, kind, nameOf, readName, refOf, type SecretName, shownOf, shownVault } from './azure-key-vault/names.js'
 import { type Place, placeFor, stagedVersion } from './azure-key-vault/place.js'
 import { describe, revOf } from './azure-key-vault/reader.js'
-import { isPlace } from './azure-key-vault/tags.js'
+import { assertTagsFit, isPlace } from './azure-key-vault/tags.js'
 import { assertValue, valueBytesMax } from './azure-key-vault/value.js'
 import { Vaults } from './azure-key-vault/vault.js'
 
@@ -80,7 +80,7 @@ export class AzureKeyVault implements SecretStore {
   /** One that cannot be read is there all the same. */
   async resolve(text: string): Promise<SecretRef> {
     const name = this.nameOf(text)
-    const newest = await this.found(shownOf(name), () => newestOf(this.vaults, name, 'first'))
+    const newest = await this.found(shownOf(name), () => newestOf(this.vaults, name))
     // What is staged is disabled most of the time, and then only a list shows whose it is.
     const seen = newest === undefined ? await this.vaults.versions(name) : [newest]
     if (seen.some(({ tags }) => isPlace(tags))) throw isPlaceError(shownOf(name))
@@ -107,7 +107,9 @@ export class AzureKeyVault implements SecretStore {
   async readCurrent(text: string): Promise<CurrentValue> {
     const name = this.nameOf(text)
     try {
-      return { ref: refOf(name), value: (await this.found(shownOf(name), () => this.vaults.newest(name))).value }
+      const { value, tags } = await this.found(shownOf(name), () => this.vaults.newest(name))
+      if (isPlace(tags)) throw isPlaceError(shownOf(name))
+      return { ref: refOf(name), value }
     } catch (cause) {
       if (!isDisabled(cause)) throw cause
       throw new RotationError('not_found', `The newest version of ${shownOf(name)} is disabled.`, {
@@ -129,6 +131,9 @@ export class AzureKeyVault implements SecretStore {
     const before = held?.document.journal ?? null
     const question = { journal: before, current: current?.id ?? null, published: [current?.ours], holderMayLive: true }
     const rotation = claimedRotation({ ...question, now: this.env.now() }, wish)
+    const newest = this.vaults.lastNewest(nameOf(ref.key))
+    // Before anything is made at the target. What is staged already is published all the same.
+    if (rotation.staged === undefined && newest !== undefined) assertTagsFit(ref.shown, newest.tags)
     const journal = { ...(before ?? { retiring: [] }), rotation }
     const mayUse = before?.rotation && (before.rotation.published !== undefined || before.rotation.holder === wish.holder)
     const old = mayUse && before?.rotation ? before.rotation : undefined

@@ -37,6 +37,7 @@ export class OpenedPerProcess implements SecretStore, SecretStoreAdmin {
   list: SecretStore['list'] = (filter, failed) => this.#mine().list(filter, failed)
   dispose = (ref: SecretRef, version: VersionId) => this.#mine().dispose(ref, version)
   classify = (cause: unknown) => this.#mine().classify(cause)
+  askedWaitMs = (cause: unknown) => this.#mine().askedWaitMs?.(cause)
   async create(name: string, value: SecretText, policy: Policy): Promise<SecretRef> {
     return this.#mine().create(name, value, policy)
   }

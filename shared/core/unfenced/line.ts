@@ -16,6 +16,8 @@ export interface Line {
   /** undefined for an id that is not of this line. */
   numberOf(version: VersionId): number | undefined
   infoOf(number: number): Promise<VersionInfo>
+  /** Whether somebody else wrote a version that cannot be read. Absent where nothing tells whose such a version is. */
+  isHiddenOfOthers?(number: number): boolean
   /**
    * The number that the platform's pointer names, for a secret whose readers all go by it. It is what is current, whatever was added since. Absent:
    * readers take the newest.
@@ -110,6 +112,7 @@ export async function followersOf(line: Line, base: number, staged: string): Pro
     if (there === 'none' && number > last) return found
     const mark = markOf(there)
     isBase &&= mark !== undefined && mark !== staged && mark === markOf(await line.look(base))
+    if (mark === undefined && line.isHiddenOfOthers?.(number)) found = { ...found, others: true, endsWithOurs: false }
     if (mark === undefined || isBase) continue
     const endsWithOurs = mark === staged
     if (!endsWithOurs && line.pointed !== undefined) continue

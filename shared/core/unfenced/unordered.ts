@@ -58,6 +58,10 @@ export function unorderedLine(known: UnorderedVersions): Line {
     },
     numberOf: (id) => numbers.get(id),
     infoOf: async (number) => infoOf(order[number - 1]),
+    isHiddenOfOthers: (number) => {
+      const version = order[number - 1]
+      return version !== undefined && !version.hasValue && version.ours === undefined
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 import { assertClaim } from '../claims.js'
-import { RotationError } from '../errors.js'
+import { codeOf, RotationError } from '../errors.js'
 import type { Claim, Journal, StagedValue, VersionInfo } from '../ports/store.js'
 import type { SecretRef, VersionId } from '../ports/words.js'
 import type { SecretText } from '../secret-text.js'
@@ -126,11 +126,14 @@ export async function publishUnfenced(calls: UnfencedCalls, claim: Claim, versio
   const isNamed = journal === 'lost' || before?.staged === version
   const value = kept ?? (await calls.valueOf(version)) ?? (isNamed ? tested : undefined)
   if (value === undefined) throw journal === 'lost' ? lostError(calls) : valueGoneError()
+  let isNoted = true
   if (before?.intent !== true) {
     const listed = await calls.before?.()
-    const isNoted = journal !== 'lost' && (await calls.note('publish.intent', intended(claim, listed)))
+    isNoted = journal !== 'lost' && (await calls.note('publish.intent', intended(claim, listed)))
     if (!isNoted && tested === undefined) throw lostError(calls)
   }
+  // Before the look, so that nothing but a look is between that and the add. Where the journal is gone the lease is, too.
+  if (isNoted) await fenced(calls, tested !== undefined)
   const found = await added(calls, claim, value)
   return noted(calls, claim, version, found)
 }
@@ -146,6 +149,15 @@ async function endOf(calls: UnfencedCalls, version: VersionId, id: VersionId): P
 
 type Added = Followers & { readonly line: Line; readonly ours: number }
 
+/** `isTested`: this process has just tested the value. Then a lease that ended only because the journal is gone, which nobody has made again, stops nothing. */
+async function fenced(calls: UnfencedCalls, isTested: boolean): Promise<void> {
+  try {
+    await calls.fence?.()
+  } catch (cause) {
+    if (!isTested || codeOf(cause) !== 'conflict' || (await calls.journal()) !== 'lost') throw cause
+  }
+}
+
 /** Adds the value, unless it was added before. foreign_write where somebody else wrote first; ambiguous where nobody can see it. */
 async function added(calls: UnfencedCalls, claim: Claim, value: SecretText): Promise<Added> {
   const mark = calls.markOf(value, claim)
@@ -153,7 +165,6 @@ async function added(calls: UnfencedCalls, claim: Claim, value: SecretText): Pro
     const line = await calls.line()
     return { line, ...(await followersOf(line, baseOf(line, claim), mark)) }
   }
-  await calls.fence?.() // before the look, so that nothing but a look is between that and the add
   let found = await walk()
   if (found.ours === undefined) {
     if (found.others) await closeFor(calls, claim, found.line)

@@ -14,7 +14,7 @@ import { dropStaged, type Place, stagedId, stagedOf, stagedVersion } from './pla
 import { policyOf, type Reader } from './reader.js'
 import { expiryOf } from './schedule.js'
 import { assertTagsFit, publishedTags, stagedTags, type Tags } from './tags.js'
-import type { Valued } from './version.js'
+import type { Version } from './version.js'
 
 /** What one claimed method works on. */
 export interface Work extends Reader {
@@ -24,7 +24,7 @@ export interface Work extends Reader {
   readonly claim: Claim
   /** What this process kept last under a claim. */
   readonly unnamed: WeakMap<Claim, VersionId>
-  readonly env: Pick<Env, 'now'>
+  readonly env: Pick<Env, 'now' | 'sleep'>
 }
 
 /** The calls of one claimed method to the services. */
@@ -99,13 +99,17 @@ async function keepStaged({ vaults, ref, name, place }: Work, value: SecretText,
   }
 }
 
+const listsMax = 3
+const listPauseMs = 500
+
 /** What a publication sees of the versions for consumers, and adds to them. */
 class Publication {
   readonly #work: Work
-  /** What is current, as it was read last while it was still the newest. */
-  #base: Valued | undefined
+  /** What the rotation began with, as it was read last: its tags and its content type go on. */
+  #base: Version | undefined
   #intent: Intent | undefined
-  #fencedUntil = 0
+  /** Without a journal there is no lease, and the claim alone ends. */
+  #fencedUntil = Number.POSITIVE_INFINITY
   constructor(work: Work) {
     this.#work = work
   }
@@ -115,11 +119,22 @@ class Publication {
     const { vaults, documents, name, claim } = this.#work
     const newest = await newestOf(vaults, name)
     const isBase = newest !== undefined && newest.id === claim.base
-    if (isBase) this.#base = newest
+    const listed = isBase ? [] : await this.#listed(newest)
+    this.#base = isBase ? newest : (listed.find(({ id }) => id === claim.base) ?? this.#base)
     const journal = documents.last(name)?.document.journal ?? null
     const intent = intentOf(journal) ?? this.#intent
     const ids = isBase ? [] : [claim.base, ...notedIds(journal)]
-    return lineOf(vaults, name, { listed: isBase ? [] : await vaults.versions(name), newest, ids, intent })
+    return lineOf(vaults, name, { listed, newest, ids, intent })
+  }
+
+  /** A listing that does not show the newest is behind, and may hide somebody else. It is asked again for a moment. */
+  async #listed(newest: Version | undefined): Promise<readonly Version[]> {
+    const { vaults, name, env } = this.#work
+    for (let attempt = 1; ; attempt++) {
+      const listed = await vaults.versions(name)
+      if (newest === undefined || attempt >= listsMax || listed.some(({ id }) => id === newest.id)) return listed
+      await env.sleep(listPauseMs)
+    }
   }
 
   /** The service counts the lease from when it renews it, which is not before this process asked. */

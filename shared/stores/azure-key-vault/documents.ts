@@ -171,7 +171,7 @@ async function unlessHeld(answer: Promise<unknown>): Promise<boolean> {
     await answer
     return true
   } catch (cause) {
-    if (isWord(cause, ...leaseWords)) return false
+    if (isWord(cause, ...leaseWords) || isAbsent(cause)) return false // a lease goes with its blob
     throw cause
   }
 }

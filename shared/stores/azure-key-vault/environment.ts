@@ -68,9 +68,16 @@ function storageOf(environment: Environment): Storage | undefined {
 /** Checked by the vendor's client, whose error may quote the text. */
 function connectionString(text: string, field: string): string {
   try {
-    BlobServiceClient.fromConnectionString(text)
+    const { protocol, hostname } = new URL(BlobServiceClient.fromConnectionString(text).url)
+    if (protocol !== 'https:' && !['127.0.0.1', 'localhost', '[::1]'].includes(hostname))
+      throw configError(
+        field,
+        'leads to the storage account without TLS',
+        'Write https in it. Only an emulator on this machine may be without.',
+      )
     return text
-  } catch {
+  } catch (cause) {
+    if (cause instanceof RotationError) throw cause
     throw configError(field, 'is not a whole connection string', 'Copy it again from the storage account, or write only its name.')
   }
 }

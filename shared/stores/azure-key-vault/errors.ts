@@ -113,7 +113,7 @@ function codeOfAnswer(cause: unknown): Code {
   const { status, word, inner } = answerOf(cause)
   if (status === undefined) {
     if (isCredentialError(cause)) return 'denied'
-    if (word === 'ENOTFOUND') return 'bad_config'
+    if (word === 'ENOTFOUND' || isUntrusted(word)) return 'bad_config'
     return isUnanswered(cause, word) ? 'unavailable' : 'internal'
   }
   return words[inner ?? ''] ?? words[word ?? ''] ?? statuses[status] ?? (status >= 500 ? 'unavailable' : 'internal')
@@ -127,12 +127,19 @@ const credentialErrors = [
   'AuthenticationRequiredError',
 ]
 const isCredentialError = (cause: unknown): boolean => credentialErrors.includes(cause instanceof Error ? cause.name : '')
+/** TLS refused the certificate of the host. */
+export const isUntrusted = (word: string | undefined): boolean => /CERT|^UNABLE_TO_|^(?:CRL|HOSTNAME)_|SELF_SIGNED/.test(word ?? '')
 const noAnswer = [
   'ECONNRESET',
   'ECONNREFUSED',
   'EPIPE',
   'ETIMEDOUT',
   'EAI_AGAIN',
+  'EAI_FAIL',
+  'ECONNABORTED',
+  'ENETDOWN',
+  'EPROTO',
+  'ERR_STREAM_PREMATURE_CLOSE',
   'EHOSTUNREACH',
   'ENETUNREACH',
   'REQUEST_SEND_ERROR',

@@ -1,6 +1,6 @@
 import { messageOf, RotationError } from '../../core/errors.js'
 import { storageField, vaultsField } from './environment.js'
-import { type Call, CallError, classify, sayError } from './errors.js'
+import { type Call, CallError, classify, isUntrusted, sayError } from './errors.js'
 import { placeSuffix } from './names.js'
 
 /** What an error is about. */
@@ -47,6 +47,7 @@ export function setupError(cause: unknown, about: About): RotationError | undefi
   const code = classify(cause)
   if (code === 'denied' && status === undefined) return noCredentialsError(cause, about)
   if (word === 'ENOTFOUND') return noHostError(cause, about)
+  if (status === undefined && isUntrusted(word)) return untrustedError(cause, about)
   if (word === 'ContainerNotFound') return noContainerError(cause, about)
   if (status === 401) return refusedError(cause, about)
   if (inner === 'SecretDisabled') return undefined
@@ -71,6 +72,13 @@ function noHostError(cause: CallError, { shown, host }: About): RotationError {
     next: isBlob ? `Check ${storageField}.` : 'Check the name of the vault: az keyvault list shows those of a subscription.',
   })
 }
+
+const untrustedError = (cause: CallError, { shown, host }: About): RotationError =>
+  new RotationError('bad_config', `${shown}: the certificate of ${host} is not trusted (${sayError(cause)}).`, {
+    cause,
+    field: 'NODE_EXTRA_CA_CERTS',
+    next: 'If a proxy of yours answers for this host, name the file of its authority in NODE_EXTRA_CA_CERTS.',
+  })
 
 const noContainerError = (cause: CallError, { shown }: About): RotationError =>
   new RotationError('bad_config', `The storage account has no container for the journal of ${shown}.`, {

@@ -71,10 +71,10 @@ export async function readableOf(vaults: Vaults, name: SecretName, id: VersionId
   }
 }
 
-/** The newest version; undefined where it is disabled. `first` and `once` as `Vaults` has them. CallError where the secret is not there. */
-export async function newestOf(vaults: Vaults, name: SecretName, how?: 'first' | 'once'): Promise<Valued | undefined> {
+/** The newest version; undefined where it is disabled. CallError where the secret is not there. */
+export async function newestOf(vaults: Vaults, name: SecretName): Promise<Valued | undefined> {
   try {
-    return await (how === 'once' ? vaults.newestOnce(name) : vaults.newest(name, how))
+    return await vaults.newest(name)
   } catch (cause) {
     if (isDisabled(cause)) return undefined
     throw cause

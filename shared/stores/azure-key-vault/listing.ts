@@ -23,11 +23,13 @@ export async function* listed({ vaults, documents }: Reader, host: string, manag
       if (isPlace(secret.tags)) return []
       const name = { host, secret: secret.secret }
       const one = listedOf(name, secret, found)
+      const isHidden = found.has(keyOf(name)) && found.get(keyOf(name)) === undefined
       found.delete(keyOf(name))
-      return managed && Object.keys(one.policy).length === 0 ? [] : [one]
+      // What the listing does not show of a document, a look at that secret does.
+      return managed && Object.keys(one.policy).length === 0 && !isHidden ? [] : [one]
     })
   }
-  const left = [...found].filter(([, document]) => managed && document !== undefined && Object.keys(document.policy).length > 0)
+  const left = [...found].filter(([, document]) => managed && (document === undefined || Object.keys(document.policy).length > 0))
   yield left.map(([key, document]) => leftOf(key, document?.policy ?? {}))
 }
 

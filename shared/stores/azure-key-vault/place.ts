@@ -1,11 +1,12 @@
 import { RotationError } from '../../core/errors.js'
+import { optional } from '../../core/optional.js'
 import type { Journal } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import { SecretText } from '../../core/secret-text.js'
 import type { StagedCopy } from '../../core/unfenced/view.js'
 import { isAbsent, isDisabled } from './errors.js'
 import { digestOf, markOf, readableOf } from './line.js'
-import { isVersion, keyOf, placeSuffix, type SecretName, shownOf } from './names.js'
+import { azWhere, isVersion, keyOf, placeSuffix, type SecretName, shownOf } from './names.js'
 import { headerOf, isPlace, placeOf, placeTags } from './tags.js'
 import type { Vaults } from './vault.js'
 import type { Valued, Version } from './version.js'
@@ -33,8 +34,8 @@ export interface Place {
 }
 
 /**
- * What is staged: what is listed, and what the journal names, each read by its id. What is gone is absent. exists where the place is another secret's, or
- * nobody's.
+ * What is staged: what is listed, and what the journal names, each read by its id. What is gone is absent. Where somebody took the tags of the named one away, the journal
+ * says whose it is; other versions without tags are not ours, and stay as they are. exists where the place is another secret's.
  */
 export async function stagedOf(
   vaults: Vaults,
@@ -42,30 +43,38 @@ export async function stagedOf(
   listed: readonly Version[],
   journal: Journal | null,
 ): Promise<readonly StagedCopy[]> {
-  for (const version of listed) assertOurs(place, version)
-  const named = journal?.rotation?.staged
+  for (const version of listed) assertNotOfAnother(place, version)
+  const { staged } = journal?.rotation ?? {}
+  const named = staged === undefined ? undefined : stagedVersion(staged)
   const ids = new Set(listed.flatMap(({ id, isEnabled, tags }) => (isEnabled && headerOf(tags) !== undefined ? [id] : [])))
-  const unlisted = named === undefined ? undefined : stagedVersion(named)
-  if (unlisted !== undefined) ids.add(unlisted)
+  if (named !== undefined) ids.add(named)
   const found = await Promise.all([...ids].map((id) => readableOf(vaults, place.name, id)))
-  return found.flatMap((version) => (version === undefined ? [] : copyOf(version))).sort((a, b) => (a.id < b.id ? -1 : 1))
+  const copies = found.flatMap((version) => (version === undefined ? [] : copyOf(version, version.id === named ? journal : null)))
+  return copies.sort((a, b) => (a.id < b.id ? -1 : 1))
 }
-function copyOf({ id, madeAt, tags, value }: Valued): readonly StagedCopy[] {
-  const header = headerOf(tags)
+function copyOf({ id, madeAt, tags, value }: Valued, naming: Journal | null): readonly StagedCopy[] {
+  const { token, base, kind } = naming?.rotation ?? {}
+  const header = headerOf(tags) ?? (token === undefined ? undefined : { token, base: base ?? null, ...optional('kind', kind) })
   if (header === undefined) return []
   return [{ ...header, id: stagedId(id), createdAt: madeAt, hasValue: true, mark: markOf(header.token, value), payload: digestOf(value) }]
 }
 
 /** Two secrets of one name in two vaults would have one place in a third. */
-function assertOurs({ name, of }: Place, { tags }: Version): void {
+function assertNotOfAnother({ name, of }: Place, { tags }: Version): void {
   const other = placeOf(tags)
-  if (isPlace(tags) && other === of) return
-  const why = other === undefined ? 'is not marked as a staging place' : `is the staging place of ${other}`
-  throw new RotationError('exists', `${shownOf(name)} is there, and ${why}.`, {
-    field: 'ref',
-    next: 'Use another name for the managed secret, or another staging vault; delete and purge what is there if nobody needs it.',
-  })
+  if (other !== undefined && other !== of) throw takenError(name, `is the staging place of ${other}`)
 }
+/** Before a place is used for the first time: what is there must be one. */
+function assertOurs(place: Place, listed: readonly Version[]): void {
+  for (const version of listed) assertNotOfAnother(place, version)
+  if (listed.length === 0 || listed.some(({ tags }) => isPlace(tags) && placeOf(tags) === place.of)) return
+  throw takenError(place.name, 'is not marked as a staging place')
+}
+const takenError = (name: SecretName, why: string): RotationError =>
+  new RotationError('exists', `${shownOf(name)} is there, and ${why}.`, {
+    field: 'ref',
+    next: `Use another name for the managed secret, or another staging vault. Look first what is there: az keyvault secret list-versions ${azWhere(name)}.`,
+  })
 
 /** Whether the secret is there at all: a listing may be behind. A deleted one that is disabled as well is answered like one that is there. */
 export async function isThere(vaults: Vaults, name: SecretName): Promise<boolean> {
@@ -97,7 +106,7 @@ const recoverPauseMs = 2000
 export async function ensurePlace(vaults: Vaults, place: Place, env: { now(): number; sleep(ms: number): Promise<void> }): Promise<void> {
   const { name, of } = place
   const listed = await vaults.versions(name)
-  for (const version of listed) assertOurs(place, version)
+  assertOurs(place, listed)
   if (listed.length > 0 || (await isThere(vaults, name))) return
   if (await wasDeleted(vaults, name)) {
     await vaults.recover(name)

@@ -32,7 +32,7 @@ export interface Reader {
 export async function describe({ vaults, documents }: Reader, ref: SecretRef, place: Place): Promise<SecretState> {
   const name = nameOf(ref.key)
   const [newest, listed, held, places] = await Promise.all([
-    newestOf(vaults, name, 'once'),
+    newestOf(vaults, name),
     vaults.versions(name),
     documents.read(name),
     vaults.versions(place.name),
@@ -41,7 +41,7 @@ export async function describe({ vaults, documents }: Reader, ref: SecretRef, pl
   const policy = policyOf(held, newest ?? listed.find(({ isEnabled }) => isEnabled))
   const isManaged = Object.keys(policy).length > 0
   const [staged, line] = await Promise.all([
-    isManaged || journal !== null ? stagedOf(vaults, place, places, journal) : [],
+    stagedOf(vaults, place, places, journal),
     lineOf(vaults, name, { listed, newest, ids: notedIds(journal), intent: intentOf(journal) }),
   ])
   const view = await viewOf({ line, journal, staged })

@@ -29,7 +29,7 @@ export function assertTagsFit(shown: string, tags: Tags): void {
   if (count <= max) return
   throw new RotationError('too_large', `${shown} has ${count} tags of others; a version has room for ${max} beside ours.`, {
     field: 'tags',
-    next: `Remove ${count - max} of them from its newest version. Nothing was changed, at the target either.`,
+    next: `Remove ${count - max} of them from its newest version.`,
   })
 }
 

@@ -48,14 +48,12 @@ export class Vaults {
     this.#env = env
   }
 
-  /** The newest version, whatever its state: a disabled one is refused. It is never old. `first`: for a `newestOnce` that follows within a second. */
-  async newest(name: SecretName, how?: 'first'): Promise<Valued> {
+  /** The newest version, whatever its state: a disabled one is refused. It is never old. */
+  async newest(name: SecretName): Promise<Valued> {
     this.#seen.forget(name)
     const found = await this.#call('getSecret', name, (client, options) => client.getSecret(name.secret, options))
-    return this.#seen.keep(name, valuedOf(found), this.#env.now(), how === 'first')
+    return this.#seen.keep(name, valuedOf(found), this.#env.now())
   }
-  /** The same, or what the first one answered a moment ago, once. */
-  newestOnce = async (name: SecretName): Promise<Valued> => this.#seen.takeNew(name, this.#env.now()) ?? this.newest(name)
   /** What `newest` answered last in this process, however long ago. */
   lastNewest = (name: SecretName): Valued | undefined => this.#seen.last(name)
   /** A version that was the newest a moment ago. */

@@ -21,6 +21,7 @@ export interface Parts {
 /** Sets the journal, or loses it (null). Either counts as a write. */
 export function writeJournal(cell: Cell, journal: Journal | null): void {
   cell.journal = journal
+  if (journal === null) delete cell.lease // it is one of the journal's own object
   cell.journalRev++
 }
 

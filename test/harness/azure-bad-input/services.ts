@@ -227,7 +227,7 @@ export const secrets: readonly Case[] = [
       code: 'exists',
       field: 'ref',
       says: `${place} is there, and ${why}.`,
-      next: 'Use another name for the managed secret, or another staging vault; delete and purge what is there if nobody needs it.',
+      next: 'Use another name for the managed secret, or another staging vault. Look first what is there: az keyvault secret list-versions --vault-name app --name other-pending.',
     })),
   ),
 ]

@@ -96,7 +96,7 @@ export const settings: readonly Case[] = [
     code: 'too_large',
     field: 'tags',
     says: 'azure:app/db has 11 tags of others; a version has room for 10 beside ours.',
-    next: 'Remove 1 of them from its newest version. Nothing was changed, at the target either.',
+    next: 'Remove 1 of them from its newest version.',
   })),
   {
     what: '11 tags of others, to adopt a secret that has no staging place',
@@ -106,7 +106,7 @@ export const settings: readonly Case[] = [
     code: 'too_large',
     field: 'tags',
     says: 'azure:app/other has 11 tags of others; a version has room for 10 beside ours.',
-    next: 'Remove 1 of them from its newest version. Nothing was changed, at the target either.',
+    next: 'Remove 1 of them from its newest version.',
   },
   {
     what: 'a policy that is longer than two tags',
