@@ -93,15 +93,19 @@ function inOrder({ versions, newest, intent }: UnorderedVersions): readonly Unor
 /** By time; within a second each version directly follows what it says is its base. */
 function chained(versions: readonly Unordered[]): Unordered[] {
   const byTime = [...versions].sort((a, b) => a.madeAt - b.madeAt || (a.id < b.id ? -1 : 1))
+  const ids = new Set(byTime.map(placeOf))
+  const followers = new Map<string, Unordered[]>()
+  for (const version of byTime) followers.set(baseOf(version), [...(followers.get(baseOf(version)) ?? []), version])
   const placed = new Set<Unordered>()
   const follow = (version: Unordered): readonly Unordered[] => {
     if (placed.has(version)) return []
     placed.add(version)
-    const after = byTime.filter(({ base, madeAt }) => base === version.id && madeAt === version.madeAt)
-    return [version, ...after.flatMap(follow)]
+    return [version, ...(followers.get(placeOf(version)) ?? []).flatMap(follow)]
   }
-  const isThere = ({ base, madeAt }: Unordered): boolean => byTime.some((one) => one.id === base && one.madeAt === madeAt)
-  const roots = byTime.filter((version) => !isThere(version))
+  const roots = byTime.filter((version) => !ids.has(baseOf(version)))
   // What names itself in a circle has no root: somebody else wrote that.
-  return [...[...roots, ...byTime].flatMap(follow)].sort((a, b) => a.madeAt - b.madeAt)
+  return [...roots, ...byTime].flatMap(follow).sort((a, b) => a.madeAt - b.madeAt)
 }
+/** A version of its second, and its base if that is of the same one. */
+const placeOf = ({ id, madeAt }: Unordered): string => `${madeAt} ${id}`
+const baseOf = ({ base, madeAt }: Unordered): string => `${madeAt} ${base ?? ''}`

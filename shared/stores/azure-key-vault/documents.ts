@@ -23,10 +23,10 @@ export interface Held {
   readonly document: Document
   readonly etag: string
 }
-/** A document of a listing; absent where the listing has no room for it. */
+/** A document of a listing, as a text; absent where the listing has no room for it. */
 export interface ListedDocument {
   readonly name: SecretName
-  readonly document?: Document
+  readonly text?: string
 }
 
 const notice = v.object({ everyMs: time, expiresAt: time })
@@ -141,7 +141,7 @@ export class Documents {
         throw cause
       })
       if (next === undefined || next.done) return
-      yield next.value.segment.blobItems.map(({ name, metadata }) => listedOf(nameOf(name), metadata?.[metadataKey]))
+      yield next.value.segment.blobItems.map(({ name, metadata }) => ({ name: nameOf(name), ...optional('text', metadata?.[metadataKey]) }))
     }
   }
 
@@ -199,8 +199,8 @@ function readDocument(text: string, name: SecretName): Document {
     next: 'Restore it from an older version or a snapshot, or delete it. Keyturn then reads everything again.',
   })
 }
-/** A document that was cut off or edited is left to the look at that secret, which says so. */
-function listedOf(name: SecretName, text: string | undefined): ListedDocument {
+/** Reads a document of a listing. undefined for one that was cut off or edited: the look at that secret says so. */
+export function listedDocument(text: string | undefined): Document | undefined {
   const result = text === undefined ? undefined : v.safeParse(form, parsedJson(text))
-  return { name, ...optional('document', result?.success ? result.output : undefined) }
+  return result?.success ? result.output : undefined
 }

@@ -1,47 +1,51 @@
 import { optional } from '../../core/optional.js'
 import type { Listed } from '../../core/ports/store.js'
 import type { Policy } from '../../core/ports/words.js'
-import type { Document } from './documents.js'
-import { keyOf, refOf, type SecretName } from './names.js'
+import { type Document, type Documents, listedDocument } from './documents.js'
+import { keyOf, nameOf, refOf } from './names.js'
 import type { Reader } from './reader.js'
 import { isPlace, taggedPolicy } from './tags.js'
-import type { ListedSecret } from './vault.js'
 
-/** How many documents of a vault are kept while its secrets are listed. What is beyond them costs a look at that secret. */
-const documentsMax = 50_000
+/** How much is kept of the documents of a vault while its secrets are listed, in characters. Of what is beyond that only the name is kept, which costs a look at the secret. */
+const charactersMax = 64 * 1024 * 1024
 
 /**
  * The secrets of a vault, joined with their documents, a page at a time. A document whose secret is not listed comes at the end: the look at it says what is
- * wrong. Where nothing keeps journals, or where a document is lost, the copy of the policy in the tags counts.
+ * wrong. Where nothing keeps journals, or where a document is lost, the copy of the policy in the tags counts. A secret whose document the listing does not show is
+ * listed as a managed one, without a journal: the look at it reads that.
  */
 export async function* listed({ vaults, documents }: Reader, host: string, managed: boolean): AsyncIterable<readonly Listed[]> {
-  const found = new Map<string, Document | undefined>()
-  for await (const page of documents.list(host))
-    for (const { name, document } of page) if (found.size < documentsMax) found.set(keyOf(name), document)
+  const texts = await textsOf(documents, host)
   for await (const page of vaults.secrets(host)) {
     yield page.flatMap((secret) => {
       if (isPlace(secret.tags)) return []
-      const name = { host, secret: secret.secret }
-      const one = listedOf(name, secret, found)
-      const isHidden = found.has(keyOf(name)) && found.get(keyOf(name)) === undefined
-      found.delete(keyOf(name))
-      // What the listing does not show of a document, a look at that secret does.
-      return managed && Object.keys(one.policy).length === 0 && !isHidden ? [] : [one]
+      const key = keyOf({ host, secret: secret.secret })
+      const [isKept, document] = [texts.has(key), listedDocument(texts.get(key))]
+      texts.delete(key)
+      const one = listedOf(key, document, taggedPolicy(secret.tags))
+      const isManaged = Object.keys(one.policy).length > 0 || (isKept && document === undefined)
+      return managed && !isManaged ? [] : [one]
     })
   }
-  const left = [...found].filter(([, document]) => managed && (document === undefined || Object.keys(document.policy).length > 0))
-  yield left.map(([key, document]) => leftOf(key, document?.policy ?? {}))
+  for (const [key, text] of managed ? texts : []) {
+    const document = listedDocument(text)
+    if (document === undefined || Object.keys(document.policy).length > 0) yield [listedOf(key, document, {})]
+  }
 }
 
-function listedOf(name: SecretName, { tags }: ListedSecret, found: ReadonlyMap<string, Document | undefined>): Listed {
-  const document = found.get(keyOf(name))
+async function textsOf(documents: Documents, host: string): Promise<Map<string, string | undefined>> {
+  const texts = new Map<string, string | undefined>()
+  let characters = 0
+  for await (const page of documents.list(host))
+    for (const { name, text } of page) {
+      characters += text?.length ?? 0
+      texts.set(keyOf(name), characters <= charactersMax ? text : undefined)
+    }
+  return texts
+}
+
+function listedOf(key: string, document: Document | undefined, tagged: Policy): Listed {
   const master = document?.policy ?? {}
-  const policy = Object.keys(master).length > 0 ? master : taggedPolicy(tags)
-  const common = { ref: refOf(name), policy, drivenBy: 'engine', unfenced: true } as const
-  return { ...common, ...optional('journal', document?.journal) }
-}
-
-function leftOf(key: string, policy: Policy): Listed {
-  const at = key.indexOf('/')
-  return { ref: refOf({ host: key.slice(0, at), secret: key.slice(at + 1) }), policy, drivenBy: 'engine', unfenced: true }
+  const policy = Object.keys(master).length > 0 ? master : tagged
+  return { ref: refOf(nameOf(key)), policy, drivenBy: 'engine', unfenced: true, ...optional('journal', document?.journal) }
 }
