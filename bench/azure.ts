@@ -5,8 +5,9 @@ import { measureRotations, overMost } from './store/rotations.js'
 import { withTarget } from './store/target.js'
 
 /**
- * `npm run bench:azure -- --json`: a rotation over the double of Key Vault and Azurite, with a real PostgreSQL behind it where there is one, beside the same
- * calls made bare by the vendor's clients; calls by kind. Exits with 1 where a strategy makes more of them than it may; nothing asserts on time.
+ * `npm run bench:azure -- --json`: a rotation over the double of Key Vault and Azurite, with a real PostgreSQL behind it where there is one, beside
+ * the same calls made bare by the vendor's clients; calls by kind. Exits with 1 where a strategy makes more of them than it may; nothing asserts on
+ * time.
  */
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
 const { target, found: rotations } = await withTarget((target) => measureRotations(AzureBench.open, target))

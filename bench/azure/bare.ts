@@ -8,8 +8,8 @@ const value = 'x'.repeat(200)
 const document = 'x'.repeat(700)
 
 /**
- * The same calls, one after another, by the vendor's clients alone: of another secret and another blob, with values as long. Where the store makes two at once,
- * these come one by one.
+ * The same calls, one after another, by the vendor's clients alone: of another secret and another blob, with values as long. Where the store makes
+ * two at once, these come one by one.
  */
 export async function bareCalls(bench: AzureBench, name: string, act: () => Promise<void>): Promise<() => Promise<void>> {
   const { double, blobs } = bench.services

@@ -51,8 +51,8 @@ export interface AzureOptions {
 }
 
 /**
- * Azure Key Vault. What consumers read is the newest version, which is always a tested one: the pending value is in a secret of its own. The journal is in
- * a blob, under a lease. Adding a version has no condition and versions have no order; the rules for that are those of core/unfenced.
+ * Azure Key Vault. What consumers read is the newest version, which is always a tested one: the pending value is in a secret of its own. The journal
+ * is in a blob, under a lease. Adding a version has no condition and versions have no order; the rules for that are those of core/unfenced.
  */
 export class AzureKeyVault implements SecretStore {
   readonly traits: StoreTraits = { journalCas: true, valueBytesMax }

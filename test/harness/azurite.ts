@@ -89,7 +89,9 @@ export class Azurite {
   get now(): number {
     return Date.now() + this.#aheadMs
   }
-  /** Moves its clock by so much, from where it is; resolves when it is in force. What it answers is dated, and what it leases is over, by that clock. */
+  /**
+   * Moves its clock by so much, from where it is; resolves when it is in force. What it answers is dated, and what it leases is over, by that clock.
+   */
   moveClock = (ms: number): Promise<void> => this.#setAhead(this.#aheadMs + ms)
   /** Its clock goes on from this time. */
   setClock = (epochMs: number): Promise<void> => this.#setAhead(epochMs - Date.now())

@@ -4,8 +4,8 @@ import { type HttpOperationResponse, type IHttpClient, RestError, type StoragePi
 import type { Azurite } from './azurite.js'
 
 /**
- * lost: done, but the connection ends before the answer · cut: the connection ends before it is done · unavailable, internal, throttle: refused as the service
- * refuses, not done · late: done, and the service says that its time was over.
+ * lost: done, but the connection ends before the answer · cut: the connection ends before it is done · unavailable, internal, throttle: refused as
+ * the service refuses, not done · late: done, and the service says that its time was over.
  */
 export type BlobFault =
   | 'lost'
@@ -68,9 +68,10 @@ const refusals = {
 }
 
 /**
- * What stands between the vendor's client of blobs and an emulator without TLS: it counts calls and makes them fail. What passes is sent as the client sends
- * it by itself. A repetition by the client is a call of its own. A client that is made for an account of Azure (`https://….blob.core.windows.net`), whichever,
- * reaches the emulator as well: where it sends a token, which the emulator does not take without TLS, the emulator's own signature stands for it.
+ * What stands between the vendor's client of blobs and an emulator without TLS: it counts calls and makes them fail. What passes is sent as the
+ * client sends it by itself. A repetition by the client is a call of its own. A client that is made for an account of Azure
+ * (`https://….blob.core.windows.net`), whichever, reaches the emulator as well: where it sends a token, which the emulator does not take without TLS,
+ * the emulator's own signature stands for it.
  */
 export class BlobFaults implements IHttpClient {
   readonly calls: BlobCall[] = []

@@ -89,11 +89,11 @@ const lists: readonly OperationName[] = ['GetSecrets', 'GetSecretVersions', 'Get
  * sockets. Versions, states, tags, lists, soft deletion, refusals and events are as the service documents them; error texts that were seen in the
  * field say so in `model.ts`, and the others are the double's own. No server of others can judge it: none can be had from a registry.
  *
- * Left out: keys, certificates and what they add to secrets, backup and restore, access policies (a refusal has the text of role-based access), continuous
- * access evaluation, the service's limits of calls in ten seconds, the seconds in which a secret is being deleted or recovered, and replication (a
- * list is behind where a fault says so). Its clock is the one that it is given: `tick()` fires what has become due. Not documented, and so not to be
- * depended on: that an empty value is taken, that a PATCH without a version changes the newest, that null in a PATCH changes nothing, and that a
- * disabled version fires its expiry.
+ * Left out: keys, certificates and what they add to secrets, backup and restore, access policies (a refusal has the text of role-based access),
+ * continuous access evaluation, the service's limits of calls in ten seconds, the seconds in which a secret is being deleted or recovered, and
+ * replication (a list is behind where a fault says so). Its clock is the one that it is given: `tick()` fires what has become due. Not documented,
+ * and so not to be depended on: that an empty value is taken, that a PATCH without a version changes the newest, that null in a PATCH changes
+ * nothing, and that a disabled version fires its expiry.
  *
  * What the unmodified client takes to come here (4.11.2): no variable names a vault's address, and it refuses plain HTTP. `clientOptions` are options
  * of its constructor: `tlsOptions` go into its agent as they are, so that a port and a `lookup` beside the authority lead every

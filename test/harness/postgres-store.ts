@@ -32,7 +32,10 @@ interface Point {
   readonly way: Way
 }
 
-/** A store with a real PostgreSQL behind it: a rotation that is killed at each of its calls, and each answer lost. `share`: one of so many points is tried. */
+/**
+ * A store with a real PostgreSQL behind it: a rotation that is killed at each of its calls, and each answer lost. `share`: one of so many points is
+ * tried.
+ */
 export function postgresPoints(title: string, open: () => Watched, skip: string | false, share: number): void {
   suite(title, skip || postgresSkip, ({ after, before, it }) => tests(open(), share, { after, before, it }))
 }
@@ -55,7 +58,9 @@ function tests(watched: Watched, share: number, { after, before, it }: Pick<Kit,
     return logsIn(server, username, password)
   }
 
-  /** Readers look after every call: what is new to them works on the server, and with two logins everything that they ever get works until the end. */
+  /**
+   * Readers look after every call: what is new to them works on the server, and with two logins everything that they ever get works until the end.
+   */
   function watchReaders(
     point: PostgresPoint,
     strategy: Strategy,

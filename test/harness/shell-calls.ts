@@ -11,8 +11,8 @@ export interface StoodFor {
 }
 
 /**
- * Runs the text in a real shell, with a program that only notes what it is called with: each word with a NUL behind it, and an empty one behind each call.
- * A command that fails ends it.
+ * Runs the text in a real shell, with a program that only notes what it is called with: each word with a NUL behind it, and an empty one behind each
+ * call. A command that fails ends it.
  */
 export function callsIn(
   text: string,

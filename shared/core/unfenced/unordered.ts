@@ -35,8 +35,8 @@ export interface UnorderedVersions {
 }
 
 /**
- * Gives the versions the numbers that they would have, for the rules of a store whose versions have them. What was listed when the intent was noted comes
- * before all else, whatever the times say: whoever is not among them wrote later. Of the others the platform's seconds decide, then what a
+ * Gives the versions the numbers that they would have, for the rules of a store whose versions have them. What was listed when the intent was noted
+ * comes before all else, whatever the times say: whoever is not among them wrote later. Of the others the platform's seconds decide, then what a
  * version says of its base. The newest is the last one.
  */
 export function unorderedLine(known: UnorderedVersions): Line {

@@ -53,8 +53,8 @@ export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmi
   }
 
   /**
-   * Changes the master copy, then the one in the tags of the newest version, and when that expires, so that the service notifies as the policy says. Tags of
-   * others stay. A secret that gets a policy gets a staging place, too.
+   * Changes the master copy, then the one in the tags of the newest version, and when that expires, so that the service notifies as the policy says.
+   * Tags of others stay. A secret that gets a policy gets a staging place, too.
    */
   async setPolicy(ref: SecretRef, patch: Readonly<Record<string, string | null>>): Promise<void> {
     const name = nameOf(ref.key)

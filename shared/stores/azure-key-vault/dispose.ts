@@ -19,8 +19,8 @@ export interface Disposal {
 }
 
 /**
- * Disables a version, with its copies and what is still staged of it: the service never deletes a single one. conflict for what consumers read, and for what is
- * pending.
+ * Disables a version, with its copies and what is still staged of it: the service never deletes a single one. conflict for what consumers read, and
+ * for what is pending.
  */
 export async function dispose({ vaults, ref, place, version, state }: Disposal): Promise<void> {
   const { current, pending, journal } = state

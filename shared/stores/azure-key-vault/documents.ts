@@ -53,7 +53,9 @@ const secondsOf = (leaseMs: number): number =>
 /** Non-ASCII characters cannot be in a header. */
 const asciiOf = (text: string): string => text.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
-/** The blobs that have journals: one for each secret. Every write is conditional. Without a storage account nothing is there, and nothing is written. */
+/**
+ * The blobs that have journals: one for each secret. Every write is conditional. Without a storage account nothing is there, and nothing is written.
+ */
 export class Documents {
   readonly #clients: Clients
   readonly #last = new Map<string, Held>()

@@ -27,8 +27,8 @@ export interface AzureSettings {
 }
 
 /**
- * Reads KEYTURN_AZURE_VAULTS, KEYTURN_AZURE_STAGING_VAULT, KEYTURN_AZURE_STORAGE and KEYTURN_AZURE_CONTAINER. A function app has a storage account: its own settings hold where
- * ours say nothing. bad_config for what is malformed, with the variable.
+ * Reads KEYTURN_AZURE_VAULTS, KEYTURN_AZURE_STAGING_VAULT, KEYTURN_AZURE_STORAGE and KEYTURN_AZURE_CONTAINER. A function app has a storage account:
+ * its own settings hold where ours say nothing. bad_config for what is malformed, with the variable.
  */
 export const azureOptions = (environment: Environment, env: Env): AzureSettings & { readonly env: Env } => ({
   env,

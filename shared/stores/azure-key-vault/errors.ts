@@ -3,8 +3,8 @@ import type { Code } from '../../core/ports/errors.js'
 import { retryAfterMs } from '../../core/retry-after.js'
 
 /**
- * What a call does, if it is repeated. `again`: it may be sent again; its condition or its nature sees to it. `once`: it would have its effect twice, so that
- * after a lost answer the state is read again.
+ * What a call does, if it is repeated. `again`: it may be sent again; its condition or its nature sees to it. `once`: it would have its effect twice,
+ * so that after a lost answer the state is read again.
  */
 export const calls = {
   getSecret: 'again',
@@ -102,7 +102,9 @@ const statuses: Readonly<Record<number, Code>> = {
   429: 'throttled',
 }
 
-/** Our code for whatever a call threw; that of a RotationError as it is. A call that may have its effect twice gives `ambiguous` where no answer came. */
+/**
+ * Our code for whatever a call threw; that of a RotationError as it is. A call that may have its effect twice gives `ambiguous` where no answer came.
+ */
 export function classify(cause: unknown): Code {
   if (cause instanceof RotationError) return cause.code
   const inner = cause instanceof CallError ? cause.cause : cause

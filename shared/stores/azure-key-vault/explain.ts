@@ -38,8 +38,8 @@ type BlobCall = keyof typeof blobRights
 const isBlobCall = (call: Call): call is BlobCall => Object.hasOwn(blobRights, call)
 
 /**
- * Makes the error for what a person can fix: credentials, the network, a firewall, a role, a vault or an account that is not there. undefined for every other
- * error, and where a call may have had its effect.
+ * Makes the error for what a person can fix: credentials, the network, a firewall, a role, a vault or an account that is not there. undefined for
+ * every other error, and where a call may have had its effect.
  */
 export function setupError(cause: unknown, about: About): RotationError | undefined {
   if (!(cause instanceof CallError)) return undefined

@@ -40,8 +40,8 @@ export async function writeHolding(documents: Documents, { ref, document, etag }
 }
 
 /**
- * Writes whether the blob has a lease or not. `leaseId`: the one that it may have, and that the writer may use; `likely`: which is tried first. locked where it has
- * another one; conflict.
+ * Writes whether the blob has a lease or not. `leaseId`: the one that it may have, and that the writer may use; `likely`: which is tried first.
+ * locked where it has another one; conflict.
  */
 export async function writeBeside(
   documents: Documents,

@@ -6,13 +6,16 @@ import { keyOf, nameOf, refOf } from './names.js'
 import type { Reader } from './reader.js'
 import { isPlace, taggedPolicy } from './tags.js'
 
-/** How much is kept of the documents of a vault while its secrets are listed, in characters. Of what is beyond that only the name is kept, which costs a look at the secret. */
+/**
+ * How much is kept of the documents of a vault while its secrets are listed, in characters. Of what is beyond that only the name is kept, which costs
+ * a look at the secret.
+ */
 const charactersMax = 64 * 1024 * 1024
 
 /**
- * The secrets of a vault, joined with their documents, a page at a time. A document whose secret is not listed comes at the end: the look at it says what is
- * wrong. Where nothing keeps journals, or where a document is lost, the copy of the policy in the tags counts. A secret whose document the listing does not show is
- * listed as a managed one, without a journal: the look at it reads that.
+ * The secrets of a vault, joined with their documents, a page at a time. A document whose secret is not listed comes at the end: the look at it says
+ * what is wrong. Where nothing keeps journals, or where a document is lost, the copy of the policy in the tags counts. A secret whose document the
+ * listing does not show is listed as a managed one, without a journal: the look at it reads that.
  */
 export async function* listed({ vaults, documents }: Reader, host: string, managed: boolean): AsyncIterable<readonly Listed[]> {
   const texts = await textsOf(documents, host)

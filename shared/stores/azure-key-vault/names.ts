@@ -45,8 +45,8 @@ function failVault(vault: string, field: string): never {
 const addressForm = /^https:\/\/([^/]+)\/secrets\/([^/]+)(?:\/[0-9a-fA-F]{32})?\/?$/
 
 /**
- * Reads what a person or an event writes: `azure:VAULT/NAME`, `azure:NAME` in the only vault of the process, or the service's own `https://HOST/secrets/NAME`, with
- * a version or without. bad_event for any other text, and for a ref with a version.
+ * Reads what a person or an event writes: `azure:VAULT/NAME`, `azure:NAME` in the only vault of the process, or the service's own
+ * `https://HOST/secrets/NAME`, with a version or without. bad_event for any other text, and for a ref with a version.
  */
 export function readName(text: string, vaults: readonly string[]): SecretName {
   const address = addressForm.exec(text)

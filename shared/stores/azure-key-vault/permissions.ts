@@ -13,8 +13,8 @@ import { terraformLines } from './permissions/terraform.js'
 type Environment = Parameters<PrintPermissions>[1]
 
 /**
- * What a secret of Azure Key Vault needs: custom roles, and assignments on single secrets as far as those are there. bad_event; bad_config for settings of the
- * process that are malformed.
+ * What a secret of Azure Key Vault needs: custom roles, and assignments on single secrets as far as those are there. bad_event; bad_config for
+ * settings of the process that are malformed.
  */
 export const permissionsOf: PrintPermissions = (wish, environment) => {
   const { member, principals, destroysLater } = wish

@@ -34,8 +34,8 @@ export interface Place {
 }
 
 /**
- * What is staged: what is listed, and what the journal names, each read by its id. What is gone is absent. Where somebody took the tags of the named one away, the journal
- * says whose it is; other versions without tags are not ours, and stay as they are. exists where the place is another secret's.
+ * What is staged: what is listed, and what the journal names, each read by its id. What is gone is absent. Where somebody took the tags of the named
+ * one away, the journal says whose it is; other versions without tags are not ours, and stay as they are. exists where the place is another secret's.
  */
 export async function stagedOf(
   vaults: Vaults,

@@ -5,7 +5,10 @@ import type { Valued } from './version.js'
 const countMax = 8
 const newMsMax = 1000
 
-/** The newest versions that this process read last: a secret is described, and then the value of that version is read. Nothing that is written rests on it. */
+/**
+ * The newest versions that this process read last: a secret is described, and then the value of that version is read. Nothing that is written rests
+ * on it.
+ */
 export class Seen {
   readonly #entries = new Map<string, { readonly version: Valued; readonly at: number }>()
 

@@ -51,8 +51,8 @@ export function publishedOf(tags: Tags): Published {
   }
 }
 /**
- * The tags of a version that a rotation publishes. Somebody may have added tags since there was room for all of ours: then those that only save time stay away, because
- * the value is set at the target by now. too_large where not even token and base have room.
+ * The tags of a version that a rotation publishes. Somebody may have added tags since there was room for all of ours: then those that only save time
+ * stay away, because the value is set at the target by now. too_large where not even token and base have room.
  */
 export function publishedTags(shown: string, tags: Tags, { token, base }: Claim, at: number, policy: Policy): Tags {
   const foreign = foreignOf(tags)

@@ -83,8 +83,8 @@ export class Vaults {
   }
 
   /**
-   * Adds a version, which is what is read from then on. It has no condition. `until`: when its deadline ends at the latest, by the clock of the process; conflict where
-   * that has passed before anything is sent.
+   * Adds a version, which is what is read from then on. It has no condition. `until`: when its deadline ends at the latest, by the clock of the
+   * process; conflict where that has passed before anything is sent.
    */
   async set(
     name: SecretName,

@@ -141,8 +141,8 @@ function ofOthers(to: Principal, named: Named, listed: readonly string[]): reado
 }
 
 /**
- * Not narrower than the container: a condition on the path of a blob says nothing of a listing, which has a prefix and no path, so that each secret would need
- * two conditions; and a principal with a condition for each secret has as many assignments as secrets. A journal has no value.
+ * Not narrower than the container: a condition on the path of a blob says nothing of a listing, which has a prefix and no path, so that each secret
+ * would need two conditions; and a principal with a condition for each secret has as many assignments as secrets. A journal has no value.
  */
 const journalWhy = 'Reads and writes the journals of all secrets, under a lease. They hold policies, ids and times, and no value.'
 const inJournals = (to: Principal, { journals }: Named, role: Role, why: string): readonly Binding[] =>
