@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { codeOf } from '../../shared/core/errors.js'
 import type { Claim, ClaimWish } from '../../shared/core/ports/store.js'
-import type { SecretRef, Token } from '../../shared/core/ports/words.js'
+import type { SecretRef, Token, VersionId } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { AzureKeyVaultAdmin } from '../../shared/stores/azure-key-vault/admin.js'
 import { leaseIdOf } from '../../shared/stores/azure-key-vault/leases.js'
+import { infoOf } from '../../shared/stores/azure-key-vault/line.js'
 import { AzureServices, openAzure } from '../harness/azure.js'
 import { azuriteSkip } from '../harness/azurite.js'
 import { FakeEnv } from '../harness/fake-env.js'
@@ -29,7 +30,7 @@ suite('the lease of a journal in Azure', azuriteSkip, ({ after, it }) => {
     const blob = azurite.client().getContainerClient(container).getBlockBlobClient(ref.key)
     const breakIt = () => blob.getBlobLeaseClient().breakLease(0)
     const values = () => double.versions('db').map(({ value }) => value)
-    return { env, instance, store, ref, claim, blob, blobs, breakIt, values }
+    return { env, instance, store, ref, claim, blob, blobs, breakIt, values, double }
   }
   const staged = async (store: AzureKeyVaultAdmin, claim: Claim) => (await store.stage(claim, new SecretText('second'))).version
   const state = async (blob: Awaited<ReturnType<typeof open>>['blob']) => (await blob.getProperties()).leaseState
@@ -142,6 +143,50 @@ suite('the lease of a journal in Azure', azuriteSkip, ({ after, it }) => {
       assert.equal(codes.length, 1, JSON.stringify(codes))
       assert.ok(['conflict', 'locked'].includes(codes[0] ?? ''), codes[0])
     }
+  })
+
+  it('a process that slept between the lease and the write sends nothing: the lease may be over', async () => {
+    const { store, claim, values, double, env } = await open()
+    const mine = await claim(store, 'one')
+    const version = await staged(store, mine)
+    const last: string[] = []
+    double.fault = ({ name }) => {
+      last.push(name)
+      if (name === 'GetSecret' && last.length > 3) env.time += 16_000
+      return undefined
+    }
+    await assert.rejects(store.publish(mine, version), fails('conflict'))
+    assert.deepEqual(values(), ['first'])
+    double.fault = () => undefined
+    await store.publish(await claim(store, 'one'), version)
+    assert.deepEqual(values(), ['first', 'second'])
+  })
+
+  it('without a blob nothing tells what happened since the look: a claim looks at what is current again', async () => {
+    const { store, ref, blob, double } = await open()
+    await blob.delete()
+    const state = await store.describe(ref)
+    double.writeForeign('db', 'of somebody')
+    await assert.rejects(store.claim(state, { token, kind: 'rotate', holder: 'one', leaseMs: minuteMs }), fails('conflict'))
+  })
+
+  it('what the journal names is pending, also where a listing does not show it yet', async () => {
+    const { store, ref, claim, double } = await open()
+    const version = await staged(store, await claim(store, 'one'))
+    double.fault = ({ name, secret }) => (name === 'GetSecretVersions' && secret === 'db-pending' ? { staleWrites: 1 } : undefined)
+    assert.equal((await store.describe(ref)).pending?.id, version)
+  })
+
+  it('what a writer says of its time counts within the second of the service', () => {
+    const made = (at: number) =>
+      infoOf({
+        id: 'v' as VersionId,
+        madeAt: 5000,
+        isEnabled: true,
+        tags: { 'keyturn-token': token, 'keyturn-at': String(at).padStart(13, '0') },
+      }).createdAt
+    assert.deepEqual([made(5432), made(4000), made(9000)], [5432, 5000, 5999])
+    assert.equal(infoOf({ id: 'v' as VersionId, madeAt: 5000, isEnabled: true, tags: {} }).createdAt, 5000)
   })
 
   it('has an id that follows from the claim, in the form of a GUID', () => {
