@@ -101,14 +101,14 @@ describe('every command', () => {
   it('every --store has the same known names, and completion marks what must be given', async () => {
     const stores = all.flatMap(({ command }) => command.options.filter(({ long }) => long === '--store'))
     assert.ok(stores.length >= 5)
-    for (const { argChoices } of stores) assert.deepEqual(argChoices, ['file', 'aws', 'gcp'])
+    for (const { argChoices } of stores) assert.deepEqual(argChoices, ['file', 'aws', 'gcp', 'azure'])
     assert.match((await call(['completion', 'fish'])).stdout, /-l reason -d 'the reason[^\n]*\(required\)'/)
   })
 
   it('a ref of an unknown store names the known ones', async () => {
     for (const ref of ['nobody:db', 'postgres://app:Canary-pw-0123456789@h/d', 'path:/srv/x']) {
       const error = await refusal(['status', ref])
-      assert.deepEqual([error.code, error.field, error.next], ['bad_event', 'ref', 'Use one of file, aws, gcp.'])
+      assert.deepEqual([error.code, error.field, error.next], ['bad_event', 'ref', 'Use one of file, aws, gcp, azure.'])
       assert.ok(!JSON.stringify(error).includes('Canary'))
     }
   })
@@ -148,7 +148,7 @@ describe('the value of another system', () => {
 })
 
 describe('a ref of an unknown store that nobody typed now', () => {
-  const known = 'Use one of file, aws, gcp.'
+  const known = 'Use one of file, aws, gcp, azure.'
   const fields = { host: 'h', username: 'app', password: firstPassword }
   before(async () => {
     await call(['init'])
