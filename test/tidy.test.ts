@@ -32,16 +32,21 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   ...lifecycleRooms(),
   ['shared/aws/', ['shared/core/'], 'what every client of AWS shares'],
   ['shared/google/', ['shared/core/'], 'what every client of a REST interface of Google shares'],
-  ['shared/stores/', ['shared/core/', 'shared/aws/', 'shared/google/'], 'a store is told what to keep; it decides nothing'],
+  ['shared/azure/', ['shared/core/'], 'what every client of a REST interface of Azure shares'],
+  [
+    'shared/stores/',
+    ['shared/core/', 'shared/aws/', 'shared/azure/', 'shared/google/'],
+    'a store is told what to keep; it decides nothing',
+  ],
   [
     'shared/rotators/',
-    ['shared/core/', 'shared/aws/', 'shared/google/'],
+    ['shared/core/', 'shared/aws/', 'shared/azure/', 'shared/google/'],
     'a rotator gets values passed in; reading the store is a lifecycle step',
   ],
-  ['shared/kubernetes/', ['shared/core/', 'shared/google/'], 'what every client of a cluster shares'],
+  ['shared/kubernetes/', ['shared/core/', 'shared/azure/', 'shared/google/'], 'what every client of a cluster shares'],
   [
     'shared/notifiers/',
-    ['shared/core/', 'shared/google/', 'shared/kubernetes/'],
+    ['shared/core/', 'shared/azure/', 'shared/google/', 'shared/kubernetes/'],
     'a notifier tells one consumer; who is told, and what follows, is the lifecycle',
   ],
   ['shared/artefacts/', ['shared/core/', 'shared/kubernetes/'], 'an artefact takes what is public and knows nothing of secrets'],
@@ -66,6 +71,11 @@ const arrows: readonly (readonly [room: string, allowed: readonly string[], why:
   [
     'functions/gcp/',
     ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'shared/google/', 'shared/notifiers/registry', 'shared/stores/gcp-secret-manager'],
+    'one cloud, its own store and no other',
+  ],
+  [
+    'functions/azure/',
+    ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'shared/azure/', 'shared/notifiers/registry', 'shared/stores/azure-key-vault'],
     'one cloud, its own store and no other',
   ],
   ['cli/', ['shared/core/', 'shared/lifecycle/', 'shared/app/', 'package.json'], 'the command line calls the app'],

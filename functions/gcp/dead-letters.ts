@@ -3,8 +3,9 @@ import { RotationError } from '../../shared/core/errors.js'
 import { optional } from '../../shared/core/optional.js'
 import type { DeadLetter, DeadLetters } from '../../shared/core/ports/dead-letters.js'
 import type { Env } from '../../shared/core/ports/env.js'
+import { RestClient } from '../../shared/core/rest/client.js'
+import { Credentials } from '../../shared/google/credentials.js'
 import { refusedError } from '../../shared/google/refused.js'
-import { RestClient } from '../../shared/google/rest.js'
 import { aboutTopic, topicForm } from '../../shared/google/topic.js'
 
 /** `endpoint` is for tests: a stand-in on loopback. */
@@ -24,7 +25,7 @@ export class DeadLetterTopic implements DeadLetters {
   readonly #publish: URL
   constructor({ env, topic, endpoint }: DeadLetterOptions) {
     this.#topic = topic
-    this.#client = new RestClient({ env, service: 'Pub/Sub', resource: topic })
+    this.#client = new RestClient({ env, service: 'Pub/Sub', resource: topic, credentials: new Credentials(topic) })
     this.#publish = new URL(`${endpoint ?? 'https://pubsub.googleapis.com'}/v1/${topic}:publish`)
   }
 

@@ -2,7 +2,8 @@ import type { Environment } from '../../shared/app/platform.js'
 import { optional } from '../../shared/core/optional.js'
 import type { Env } from '../../shared/core/ports/env.js'
 import type { Queue, Work } from '../../shared/core/ports/queue.js'
-import { RestClient } from '../../shared/google/rest.js'
+import { RestClient } from '../../shared/core/rest/client.js'
+import { Credentials } from '../../shared/google/credentials.js'
 import { unsentError } from './tasks/errors.js'
 import { readTasks, type TasksSettings } from './tasks/settings.js'
 import { taskOf } from './tasks/task.js'
@@ -29,7 +30,13 @@ export class CloudTasks implements Queue {
   constructor(options: CloudTasksOptions) {
     const { env, queue, endpoint = 'https://cloudtasks.googleapis.com', timeoutMs } = options
     this.#options = options
-    this.#client = new RestClient({ env, service: 'Cloud Tasks', resource: queue, ...optional('timeoutMs', timeoutMs) })
+    this.#client = new RestClient({
+      env,
+      service: 'Cloud Tasks',
+      resource: queue,
+      credentials: new Credentials(queue),
+      ...optional('timeoutMs', timeoutMs),
+    })
     this.#create = new URL(`${endpoint}/v2/${queue}/tasks`)
   }
 

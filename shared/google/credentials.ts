@@ -1,22 +1,17 @@
 import { GoogleAuth } from 'google-auth-library'
 import { RotationError, systemCodeOf } from '../core/errors.js'
-import { optional } from '../core/optional.js'
+import type { Access, Credentials as RestCredentials } from '../core/rest/credentials.js'
 import { SecretText } from '../core/secret-text.js'
 
-/** What a call is sent with. */
-export interface Access {
-  readonly token: SecretText
-  /** On whose quota the calls go, where the credentials name a project for that: those of a person mostly have to. */
-  readonly userProject?: string
-}
-
+/** On whose quota the calls go, where the credentials name a project for that: those of a person mostly have to. */
+const quotaHeader = 'x-goog-user-project'
 const cloudPlatform = ['https://www.googleapis.com/auth/cloud-platform']
 
 /**
  * The platform's own credentials, found at the first call and kept for the next ones. Google's library renews the token in time. `resource`: what errors name,
  * mostly projects/P/….
  */
-export class Credentials {
+export class Credentials implements RestCredentials {
   readonly #resource: string
   readonly #scopes: readonly string[]
   #auth: GoogleAuth | undefined
@@ -30,7 +25,6 @@ export class Credentials {
     return (await this.access(signal)).token
   }
 
-  /** denied where there are none or they were refused; unavailable where no answer came, also when the signal fires. */
   async access(signal: AbortSignal): Promise<Access> {
     const projectId = this.#resource.split('/')[1] ?? 'none' // the library would look for one, although a token needs none
     this.#auth ??= new GoogleAuth({ scopes: [...this.#scopes], projectId })
@@ -38,14 +32,14 @@ export class Credentials {
       const headers = await before(signal, this.#auth.getRequestHeaders())
       const [, token] = /^\S+ (.+)$/.exec(headers.get('authorization') ?? '') ?? []
       if (token === undefined) throw new Error('There is no token in the answer.')
-      return { token: new SecretText(token), ...optional('userProject', headers.get('x-goog-user-project') ?? undefined) }
+      const userProject = headers.get(quotaHeader)
+      return { token: new SecretText(token), ...(userProject === null ? {} : { headers: { [quotaHeader]: userProject } }) }
     } catch (cause) {
       this.forget()
       throw isRefused(cause) ? this.#deniedError() : this.#unansweredError(signal.aborted ? 'no answer in time' : systemCodeOf(cause))
     }
   }
 
-  /** The next call asks for a new token. */
   forget(): void {
     this.#auth = undefined
   }

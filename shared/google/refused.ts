@@ -1,7 +1,7 @@
 import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
+import type { Answer } from '../core/rest/send.js'
 import { disabledIn, errorIn, lacksUserProject } from './said.js'
-import type { Answer } from './send.js'
 
 /** What an error of a call has to say: whom was asked, about what, and what a person does about it. */
 export interface About {

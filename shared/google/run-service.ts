@@ -1,8 +1,9 @@
 import { RotationError } from '../core/errors.js'
 import { parsedJson } from '../core/json.js'
 import type { Env } from '../core/ports/env.js'
+import { RestClient } from '../core/rest/client.js'
+import { Credentials } from './credentials.js'
 import { type About, refusedError } from './refused.js'
-import { RestClient } from './rest.js'
 
 /** `endpoint` is for tests: a stand-in on loopback. */
 export interface RunServiceOptions {
@@ -23,7 +24,8 @@ export class RunService {
   readonly #url: string
   constructor({ env, name, endpoint }: RunServiceOptions) {
     this.#name = name
-    this.#client = new RestClient({ env, service: 'Cloud Run', resource: name, timeoutMs: 4_000, repetitions: 0 }) // before any work: it must be quick
+    const credentials = new Credentials(name)
+    this.#client = new RestClient({ env, service: 'Cloud Run', resource: name, credentials, timeoutMs: 4_000, repetitions: 0 }) // before any work: it must be quick
     this.#url = `${endpoint ?? 'https://run.googleapis.com'}/v2/${name}`
   }
 

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { RotationError } from '../../shared/core/errors.js'
+import { RestClient } from '../../shared/core/rest/client.js'
+import type { Answer } from '../../shared/core/rest/send.js'
+import { Credentials } from '../../shared/google/credentials.js'
 import { refusedError } from '../../shared/google/refused.js'
-import { RestClient } from '../../shared/google/rest.js'
-import type { Answer } from '../../shared/google/send.js'
 import { FakeEnv } from '../harness/fake-env.js'
 import { GoogleMachine } from '../harness/gcp-machine.js'
 import { RestDouble, refusal } from '../harness/rest-double.js'
@@ -21,7 +22,12 @@ describe('a call of a REST interface of Google', () => {
   after(() => machine.close())
   beforeEach(async () => {
     double = await RestDouble.open()
-    client = new RestClient({ env: new FakeEnv(), service: 'Things', resource: 'projects/p/things/t' })
+    client = new RestClient({
+      env: new FakeEnv(),
+      service: 'Things',
+      resource: 'projects/p/things/t',
+      credentials: new Credentials('projects/p/things/t'),
+    })
   })
   afterEach(() => double.close())
   const about = {
@@ -108,7 +114,12 @@ describe('a call of a REST interface of Google', () => {
     writeFileSync(file, JSON.stringify({ ...form, quota_project_id: 'shop-quota' }))
     process.env.GOOGLE_APPLICATION_CREDENTIALS = file
     try {
-      client = new RestClient({ env: new FakeEnv(), service: 'Things', resource: 'projects/p/things/t' })
+      client = new RestClient({
+        env: new FakeEnv(),
+        service: 'Things',
+        resource: 'projects/p/things/t',
+        credentials: new Credentials('projects/p/things/t'),
+      })
       await call({ body: '{"a":1}' })
     } finally {
       delete process.env.GOOGLE_APPLICATION_CREDENTIALS

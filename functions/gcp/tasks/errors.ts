@@ -1,7 +1,7 @@
 import { RotationError } from '../../../shared/core/errors.js'
+import type { Answer } from '../../../shared/core/rest/send.js'
 import { refusedError, saidOf } from '../../../shared/google/refused.js'
 import { errorIn } from '../../../shared/google/said.js'
-import type { Answer } from '../../../shared/google/send.js'
 import type { TasksSettings } from './settings.js'
 
 /** Makes the error of an answer; undefined where the task is there. */

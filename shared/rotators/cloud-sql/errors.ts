@@ -1,8 +1,8 @@
 import { RotationError } from '../../core/errors.js'
+import type { Answer } from '../../core/rest/send.js'
 import type { About } from '../../google/refused.js'
 import { refusedError, saidOf } from '../../google/refused.js'
 import { errorIn } from '../../google/said.js'
-import type { Answer } from '../../google/send.js'
 import { type Place, shownPlace } from './policy.js'
 
 /** What the Admin API is asked for. */

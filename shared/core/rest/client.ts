@@ -1,31 +1,29 @@
-import { RotationError, systemCodeOf } from '../core/errors.js'
-import type { Env } from '../core/ports/env.js'
-import { Credentials } from './credentials.js'
+import { RotationError, systemCodeOf } from '../errors.js'
+import type { Env } from '../ports/env.js'
+import type { Credentials } from './credentials.js'
 import { type Answer, type Asked, sendOnce } from './send.js'
 
 export interface RestOptions {
   readonly env: Env
   /** As people call the service: Cloud Tasks. */
   readonly service: string
-  /** projects/P/…: what is asked about. */
+  /** What is asked about, as the platform names it. */
   readonly resource: string
   /** How long one attempt may take: 10 seconds. */
   readonly timeoutMs?: number
-  /** Kept by who makes several clients. */
-  readonly credentials?: Credentials
+  /** The platform's own. Kept by who makes several clients. */
+  readonly credentials: Credentials
   /** How often a call is repeated: three times. */
   readonly repetitions?: number
 }
 
 const pauseMsBase = 500
 
-/** Calls of one of Google's services by REST, with the platform's own credentials. Keep one for a process: it keeps the credentials. */
+/** Calls of one service of a platform by REST. */
 export class RestClient {
   readonly #options: RestOptions
-  readonly #credentials: Credentials
   constructor(options: RestOptions) {
     this.#options = options
-    this.#credentials = options.credentials ?? new Credentials(options.resource)
   }
 
   /**
@@ -45,11 +43,11 @@ export class RestClient {
   }
 
   async #attempt(asked: Asked, refused: (answer: Answer) => RotationError | undefined): Promise<Answer | RotationError> {
-    const { timeoutMs = 10_000 } = this.#options
+    const { credentials, timeoutMs = 10_000 } = this.#options
     const signal = AbortSignal.timeout(timeoutMs)
     try {
-      const answer = await sendOnce(asked, await this.#credentials.access(signal), signal)
-      if (answer.status === 401) this.#credentials.forget()
+      const answer = await sendOnce(asked, await credentials.access(signal), signal)
+      if (answer.status === 401) credentials.forget()
       return refused(answer) ?? answer
     } catch (cause) {
       return this.#unansweredError(asked.url, cause, signal.aborted ? timeoutMs : undefined)
