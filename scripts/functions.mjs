@@ -18,7 +18,7 @@ const functions = [
 /** The SDK of each cloud. In the bundle of another cloud it is an error. */
 const sdks = { aws: /node_modules\/(@aws-sdk|@smithy)\//, gcp: /node_modules\/(@google-cloud|google-)/, azure: /node_modules\/@azure\// }
 
-const registries = /\/shared\/(rotators|notifiers|stores)\/registry\.ts$/
+const registries = /\/shared\/(rotators|notifiers|stores|kubernetes\/platforms)\/registry\.ts$/
 const rotatorRegistry = 'shared/rotators/registry.ts'
 
 /** Asks `which` what becomes of each lazy import of a registry. Static imports are not asked about. */
@@ -37,14 +37,14 @@ const lazyImports = (which) => ({
 const external = (_, path) => ({ path, external: true })
 /** Keeps, of each chosen row, the entry file with the row's name and the parts in the folder of that name. Their own imports follow. */
 const leaveOut = (chosen) => (room, path) =>
-  chosen[room] === 'all' || (chosen[room] ?? []).some((name) => path === `./${name}.js` || path.startsWith(`./${name}/`))
+  (chosen[room] ?? []).some((name) => path === `./${name}.js` || path.startsWith(`./${name}/`))
     ? undefined
     : { path: 'part', namespace: 'left-out' }
 
-/** Reads which rotators may be chosen from the rows of their registry, and which of them carry a cloud's SDK, without loading any of them. */
-async function readOffered() {
+/** The module of a registry, none of whose rows is loaded. */
+async function readRegistry(file) {
   const { outputFiles } = await build({
-    entryPoints: [rotatorRegistry],
+    entryPoints: [file],
     bundle: true,
     write: false,
     platform: 'node',
@@ -52,9 +52,10 @@ async function readOffered() {
     plugins: [lazyImports(external)],
   })
   const code = Buffer.from(outputFiles[0].contents).toString('base64')
-  const { offeredKinds, rotators } = await import(`data:text/javascript;base64,${code}`)
-  return { offered: offeredKinds, cloudOf: (kind) => rotators[kind].cloud }
+  return import(`data:text/javascript;base64,${code}`)
 }
+/** The names of the rows that a bundle of a cloud may hold: those that carry the SDK of no other one. */
+const fittingOf = (rows, cloud) => Object.keys(rows).filter((name) => [undefined, cloud].includes(rows[name].cloud))
 
 /** Throws for a name that no row offers. */
 function chooseRotators(offered, text = process.env.KEYTURN_ROTATORS) {
@@ -65,7 +66,7 @@ function chooseRotators(offered, text = process.env.KEYTURN_ROTATORS) {
 }
 
 /** CommonJS: it starts faster than ESM. Module fields first: they shake better. */
-async function bundle({ cloud, name, notifiers, framework: runner }, folder, rotators) {
+async function bundle({ cloud, name, notifiers: announces, framework: runner }, folder, rotators) {
   const outfile = join(folder, cloud, name, 'index.js')
   const { metafile } = await build({
     entryPoints: [`functions/${cloud}/${name}.ts`],
@@ -82,9 +83,17 @@ async function bundle({ cloud, name, notifiers, framework: runner }, folder, rot
     metafile: true,
     logLevel: 'warning',
     // A text, because esbuild would make a module of its own for a list, which every other module would call.
-    define: { KEYTURN_BUNDLED_ROTATORS: JSON.stringify(rotators.join()) },
+    define: { KEYTURN_BUNDLED_ROTATORS: JSON.stringify(rotators.join()), KEYTURN_BUNDLED_CLOUD: JSON.stringify(cloud) },
     // Where a function announces nothing, the bundle holds only the form of a notifier's settings, which reading a configuration needs.
-    plugins: [lazyImports(leaveOut({ rotators, notifiers: notifiers ? 'all' : [] }))],
+    plugins: [
+      lazyImports(
+        leaveOut({
+          rotators,
+          notifiers: announces ? fittingOf(notifiers, cloud) : [],
+          'kubernetes/platforms': fittingOf(platforms, cloud),
+        }),
+      ),
+    ],
   })
   const inputs = Object.keys(metafile.inputs)
   const otherSdks = Object.entries(sdks).filter(([other]) => other !== cloud)
@@ -121,7 +130,9 @@ const writeRotators = (cloud, rotators) => writeFileSync(`dist/functions/${cloud
 const sizeOf = ({ cloud, name }, rotators, { file, bytes }) =>
   `${cloud}/${name}  ${rotators.join(',')}: ${bytes} bytes, packed ${gzipSync(readFileSync(file), { level: 9 }).length}`
 
-const { offered, cloudOf } = await readOffered()
+const { offeredKinds: offered, rotators: rotatorRows } = await readRegistry(rotatorRegistry)
+const { notifiers } = await readRegistry('shared/notifiers/registry.ts')
+const { platforms } = await readRegistry('shared/kubernetes/platforms/registry.ts')
 const chosen = chooseRotators(offered)
 const rotating = []
 const archived = []
@@ -140,7 +151,7 @@ if (process.argv.includes('--zip')) for (const cloud of new Set(archived)) write
 if (process.argv.includes('--sizes')) {
   const trial = mkdtempSync(join(tmpdir(), 'keyturn-sizes-'))
   for (const one of rotating) {
-    const fitting = offered.filter((kind) => [undefined, one.cloud].includes(cloudOf(kind)))
+    const fitting = offered.filter((kind) => fittingOf(rotatorRows, one.cloud).includes(kind))
     const others = [...fitting.map((kind) => [kind]), fitting].filter((rotators) => `${rotators}` !== `${chosen}`)
     for (const rotators of others) console.log(sizeOf(one, rotators, await bundle(one, trial, rotators)))
   }

@@ -2,7 +2,7 @@ import { RotationError } from '../core/errors.js'
 import { optional } from '../core/optional.js'
 import { SecretText } from '../core/secret-text.js'
 import { type Access, fileToken, readText } from './files.js'
-import { platformTokens } from './platform-token.js'
+import { loadPlatformToken } from './platforms/registry.js'
 import type { ClusterSettings } from './settings.js'
 
 /** The folder in which every pod finds its account: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
@@ -25,7 +25,7 @@ async function tokenOf(
   { auth, token = '', tokenFile }: ClusterSettings,
   now: () => number,
 ): Promise<() => Promise<SecretText>> {
-  if (auth !== undefined) return (await platformTokens[auth]())(cluster)
+  if (auth !== undefined) return (await loadPlatformToken(auth, cluster))(cluster)
   return tokenFile === undefined ? async () => new SecretText(token) : fileToken(cluster, tokenFile, now)
 }
 

@@ -1,14 +1,11 @@
 import * as v from 'valibot'
+import { platformNames } from './platforms/registry.js'
 
 /** The names that the API server itself accepts: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
 export const label = v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a name of a-z 0-9 -'))
 /** The name of an object, which may have dots. */
 export const objectName = v.pipe(v.string(), v.regex(/^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/, 'must be a name of a-z 0-9 - .'))
 const pem = v.pipe(v.string(), v.regex(/-----BEGIN CERTIFICATE-----/, 'must be a certificate in PEM'))
-
-/** Whose own credentials can be the access to a cluster. */
-export const platforms = ['google'] as const
-export type ClusterPlatform = (typeof platforms)[number]
 
 /** One API server, and as whom we call it. The CA is the cluster's own; without one Node's list is used. */
 export const clusterSettings = v.pipe(
@@ -31,7 +28,7 @@ export const clusterSettings = v.pipe(
     tokenFile: v.optional(v.pipe(v.string(), v.nonEmpty())),
     token: v.optional(v.pipe(v.string(), v.nonEmpty())),
     /** google: calls of GKE are made as the account of the platform, with its own access tokens. */
-    auth: v.optional(v.picklist(platforms)),
+    auth: v.optional(v.picklist(platformNames)),
     /** Calls are made as this account, with tokens for an hour. The access above requests them (TokenRequest). */
     serviceAccount: v.optional(v.pipe(v.string(), v.regex(/^[-a-z0-9]{1,63}\/[-.a-z0-9]{1,253}$/, 'must be namespace/name'))),
   }),

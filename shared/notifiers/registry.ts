@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { isBundled } from '../core/bundled.js'
 import { RotationError } from '../core/errors.js'
 import type { CheckCallback, Notifier } from '../core/ports/notifier.js'
 import * as kubernetes from './kubernetes/settings.js'
@@ -25,10 +26,12 @@ interface Row<S extends Settings> {
   readonly whyNot?: (settings: v.InferOutput<S>, required: boolean) => string | undefined
   /** Why no consumer of this kind can be required, where that is so. */
   readonly whyNeverRequired?: string
+  /** It carries the SDK of this cloud, which no bundle of another one may have. */
+  readonly cloud?: 'aws' | 'gcp' | 'azure'
 }
 
 /** A row for readers that do not know the settings of any notifier. */
-export interface NotifierRow extends Pick<Row<Settings>, 'load' | 'settings' | 'whyNeverRequired'> {
+export interface NotifierRow extends Pick<Row<Settings>, 'load' | 'settings' | 'whyNeverRequired' | 'cloud'> {
   /** Why the settings cannot work together; undefined where they can, and for settings that the form refuses anyway. */
   whyNot(settings: object, required: boolean): string | undefined
 }
@@ -58,6 +61,7 @@ export const notifiers = {
     load: () => import('./pubsub.js'),
     settings: pubsub.settings,
     whyNot: pubsub.whyNot,
+    cloud: 'gcp',
   }),
   webhook: row({
     load: () => import('./webhook.js'),
@@ -70,19 +74,26 @@ export type NotifierKind = keyof typeof notifiers
 /** All of them, in the order of their rows. */
 export const notifierKinds = Object.keys(notifiers) as NotifierKind[]
 
+const rowOf = (kind: NotifierKind): NotifierRow => notifiers[kind]
 const isKind = (kind: string): kind is NotifierKind => Object.hasOwn(notifiers, kind)
 
-/** bad_config for a name that nobody registered. */
-function load(kind: string): Promise<NotifierModule> {
-  if (isKind(kind)) return notifiers[kind].load()
+/** bad_config for a name that nobody registered, and where this bundle is for another cloud. */
+async function load(kind: string): Promise<NotifierModule> {
+  const found = isKind(kind) ? rowOf(kind) : undefined
+  if (found !== undefined && isBundled(found.cloud)) return found.load()
+  if (found !== undefined)
+    throw new RotationError('bad_config', `This function carries nothing of ${found.cloud}, so it cannot tell consumers of kind ${kind}.`, {
+      field: 'consumers',
+      next: 'Tell them from a function of that cloud, or run keyturn sweep.',
+    })
   throw new RotationError('bad_config', `There is no notifier "${kind}".`, {
     field: 'consumers',
     next: `Use one of ${notifierKinds.join(', ')} in the configuration secret.`,
   })
 }
 
-/** bad_config for a name that nobody registered. */
+/** bad_config for a name that nobody registered, and for one that this bundle does not hold. */
 export const loadNotifier = async (kind: string): Promise<Notifier> => (await load(kind)).create()
 
-/** undefined where consumers of this kind never call back; bad_config for a name that nobody registered. */
+/** undefined where consumers of this kind never call back; bad_config as `loadNotifier`. */
 export const loadCallbackCheck = async (kind: string): Promise<CheckCallback | undefined> => (await load(kind)).checkCallback

@@ -1,5 +1,5 @@
-import { Credentials } from '../google/credentials.js'
-import type { PlatformToken } from './files.js'
+import { Credentials } from '../../google/credentials.js'
+import type { PlatformToken } from '../files.js'
 
 const timeoutMs = 10_000
 /** With the address of the account in the token GKE knows the caller by that; without it, by the account's number. */
