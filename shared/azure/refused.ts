@@ -23,14 +23,17 @@ export interface About {
   readonly field?: string
 }
 
-/** The code of an error of Azure's REST interfaces; empty where there is none. Its text may quote what was sent, and is read by nobody. */
+/**
+ * The code of an error of Azure's REST interfaces; empty where there is none, or only the status once more, as Event Grid has it. Its text may quote
+ * what was sent, and is read by nobody.
+ */
 export function codeIn(body: string): string {
   const { code } = membersOf(membersOf(parsedJson(body)).error)
-  return typeof code === 'string' && /^[A-Za-z0-9_.]{1,60}$/.test(code) ? code : ''
+  return typeof code === 'string' && /^[A-Za-z][A-Za-z0-9_.]{0,59}$/.test(code) ? code : ''
 }
 
 /**
- * Makes the error of an answer; undefined for one of success. 401 and 403 are denied, 404 and 410 bad_config, 400 and 413 bad_config, 429 throttled,
+ * Makes the error of an answer; undefined for one of success. 401 and 403 are denied; 400, 404, 410, 413 and 415 are bad_config; 429 is throttled, and
  * everything else unavailable.
  */
 export function refusedError({ status, body }: Answer, about: About): RotationError | undefined {
@@ -41,7 +44,7 @@ export function refusedError({ status, body }: Answer, about: About): RotationEr
     new RotationError(code, message, { next, ...optional('field', about.field) })
   if (status === 401 || status === 403) return error('denied', `${permission} is denied on ${resource} (${said}).`, about.grant)
   if (status === 404 || status === 410) return error('bad_config', `There is no ${kind} ${resource} (${said}).`, about.make)
-  if (status === 400 || status === 413)
+  if (status === 400 || status === 413 || status === 415)
     return error('bad_config', `${service} does not take what was sent to ${resource} (${said}).`, about.check)
   const later = { next: 'It is sent again later.' }
   if (status === 429) return new RotationError('throttled', `${service} asks for fewer calls to ${resource} (${said}).`, later)

@@ -2,6 +2,7 @@ import { GoogleAuth } from 'google-auth-library'
 import { RotationError, systemCodeOf } from '../core/errors.js'
 import type { Access, Credentials as RestCredentials } from '../core/rest/credentials.js'
 import { SecretText } from '../core/secret-text.js'
+import { unlessAborted } from '../core/unless-aborted.js'
 
 /** On whose quota the calls go, where the credentials name a project for that: those of a person mostly have to. */
 const quotaHeader = 'x-goog-user-project'
@@ -29,7 +30,8 @@ export class Credentials implements RestCredentials {
     const projectId = this.#resource.split('/')[1] ?? 'none' // the library would look for one, although a token needs none
     this.#auth ??= new GoogleAuth({ scopes: [...this.#scopes], projectId })
     try {
-      const headers = await before(signal, this.#auth.getRequestHeaders())
+      // On Google's machines the library asks for a token without a time limit.
+      const headers = await unlessAborted(signal, this.#auth.getRequestHeaders())
       const [, token] = /^\S+ (.+)$/.exec(headers.get('authorization') ?? '') ?? []
       if (token === undefined) throw new Error('There is no token in the answer.')
       const userProject = headers.get(quotaHeader)
@@ -63,18 +65,4 @@ function isRefused(cause: unknown): boolean {
   const status = 'status' in cause && typeof cause.status === 'number' ? cause.status : undefined
   if (status !== undefined) return status >= 400 && status < 500 && status !== 429
   return !('config' in cause) && !(cause instanceof DOMException) && ['ENOENT', 'EACCES', undefined].includes(systemCodeOf(cause))
-}
-
-/** On Google's machines the library asks for a token without a time limit. */
-async function before<T>(signal: AbortSignal, made: Promise<T>): Promise<T> {
-  let stop = () => {}
-  const over = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  try {
-    return await Promise.race([made, over])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }

@@ -39,9 +39,12 @@ export class AzureIdentity {
   readonly assigned = new Set<string>()
   /** Whether the application has an identity of its own. */
   hasOwn = true
-  /** Asked before each answer: the status that it gets instead. */
-  fault: (call: IdentityCall, n: number) => number | undefined = () => undefined
+  /** Asked before each answer: the status that it gets instead. held: none, until `reset` or `close`. */
+  fault: (call: IdentityCall, n: number) => number | 'held' | undefined = () => undefined
+  /** What it issues instead of a token of its own, for who knows that one. */
+  token: ((call: IdentityCall) => string) | undefined
   readonly #issued = new Map<string, Issued>()
+  readonly #held: (() => void)[] = []
   readonly #now: () => number
   readonly #home: string
   readonly #server: Server
@@ -51,9 +54,14 @@ export class AzureIdentity {
     this.#home = tenant
     this.tenant = tenant
     this.#server = createServer((request, response) => {
-      const [status, body] = this.#answer(request)
-      response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
-      response.end(JSON.stringify(body))
+      const answer = ([status, body]: Answer) => {
+        response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+        response.end(JSON.stringify(body))
+      }
+      const made = this.#answer(request)
+      if (made === 'held')
+        this.#held.push(() => answer(refusal(400, 'Held no longer.'))) // which the library does not repeat
+      else answer(made)
     })
   }
   /** The clock by which tokens end: the client's own is the machine's. */
@@ -74,6 +82,7 @@ export class AzureIdentity {
     return { IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/msi/token`, IDENTITY_HEADER: this.header }
   }
   async close(): Promise<void> {
+    for (const end of this.#held.splice(0)) end()
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
   }
@@ -82,7 +91,9 @@ export class AzureIdentity {
   reset(): void {
     this.calls.length = 0
     this.assigned.clear()
+    for (const end of this.#held.splice(0)) end()
     this.fault = () => undefined
+    this.token = undefined
     Object.assign(this, { header: givenHeader, tenant: this.#home, expiresInSeconds: 86_400, hasOwn: true })
   }
 
@@ -94,7 +105,7 @@ export class AzureIdentity {
     return issued.expiresAt > this.#now() / 1000 || 'expired'
   }
 
-  #answer(request: IncomingMessage): readonly [status: number, body: object] {
+  #answer(request: IncomingMessage): Answer | 'held' {
     const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://identity')
     const call: IdentityCall = {
       resource: query.get('resource') ?? '',
@@ -104,6 +115,7 @@ export class AzureIdentity {
     }
     this.calls.push(call)
     const fault = this.fault(call, this.calls.length)
+    if (fault === 'held') return fault
     if (fault !== undefined) return refusal(fault, 'As the test says.')
     if (request.method !== 'GET' || pathname !== '/msi/token') return refusal(404, 'There is no such endpoint.')
     if (call.header !== this.header) return refusal(401, 'The header does not match.')
@@ -111,12 +123,14 @@ export class AzureIdentity {
     if (call.clientId === undefined ? !this.hasOwn : !this.assigned.has(call.clientId)) return refusal(400, 'No such identity is assigned.')
     return [200, this.#issue(call)]
   }
-  #issue({ resource, clientId }: IdentityCall): object {
-    const token = `msi.${this.#issued.size + 1}.${Buffer.from(resource).toString('base64url')}`
+  #issue(call: IdentityCall): object {
+    const { resource, clientId } = call
+    const token = this.token?.(call) ?? `msi.${this.#issued.size + 1}.${Buffer.from(resource).toString('base64url')}`
     const expiresAt = Math.floor(this.#now() / 1000) + this.expiresInSeconds
     this.#issued.set(token, { resource, tenant: this.tenant, expiresAt })
     const whose = optional('client_id', clientId)
     return { access_token: token, expires_on: String(expiresAt), resource, token_type: 'Bearer', ...whose }
   }
 }
-const refusal = (status: number, message: string): readonly [number, object] => [status, { statusCode: status, message }]
+type Answer = readonly [status: number, body: object]
+const refusal = (status: number, message: string): Answer => [status, { statusCode: status, message }]
