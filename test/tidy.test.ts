@@ -107,6 +107,7 @@ function lifecycleRooms(): (typeof arrows)[number][] {
 /** Where a file may import from a sibling of its own room. */
 const siblingArrows: readonly (readonly [from: string, to: string, why: string])[] = [
   ['shared/rotators/', 'shared/rotators/sql/', 'what databases share, whatever their engine'],
+  ['shared/notifiers/', 'shared/notifiers/topic/', 'what topics share, whatever their cloud'],
   [
     'shared/rotators/sql/inner.ts',
     'shared/rotators/postgres.ts',

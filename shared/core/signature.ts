@@ -8,6 +8,7 @@ import {
   verify as verifyBytes,
 } from 'node:crypto'
 import * as v from 'valibot'
+import type { Callback, CheckCallback } from './ports/notifier.js'
 import { SecretText } from './secret-text.js'
 
 /** The three headers of Standard Webhooks (github.com/standard-webhooks, specification 1.0). */
@@ -78,6 +79,12 @@ export function whyNotSigned(
     return keys.some((text) => signatureFits(readKey(text), version, Buffer.from(signature, 'base64'), content))
   })
   return fits ? undefined : 'its signature fits no key of this consumer'
+}
+
+/** As `CheckCallback`, by the keys of a consumer. The signature covers the time: a message that is sent again is as old as it was. */
+export function checkSigned(keys: readonly SecretText[], { headers, body }: Callback, now: number): ReturnType<CheckCallback> {
+  const why = whyNotSigned(keys, headers, body, now)
+  return why === undefined ? { signedAt: Number(headers['webhook-timestamp']) * 1000 } : { why }
 }
 
 function signatureFits(key: ReadKey | undefined, version: string | undefined, signature: Buffer, content: Buffer): boolean {

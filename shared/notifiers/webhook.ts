@@ -5,7 +5,7 @@ import type { Change, CheckCallback, ConsumerState, Notifier, NotifierContext } 
 import { readReceipt } from '../core/receipt.js'
 import { retryAfterMs } from '../core/retry-after.js'
 import { SecretText } from '../core/secret-text.js'
-import { signMessage, whyNotSigned } from '../core/signature.js'
+import { checkSigned, signMessage, whyNotSigned } from '../core/signature.js'
 import { type Answer, post } from './webhook/post.js'
 import { probe } from './webhook/probe.js'
 import { settings, type WebhookSettings } from './webhook/settings.js'
@@ -67,11 +67,8 @@ function againAt({ headers }: Answer, change: Change, now: number): number {
   return now + Math.min(againMsMax, Math.max(againMsMin, asked))
 }
 
-/** The signature covers the time: a message that is sent again is as old as it was. */
-export const checkCallback: CheckCallback = (consumer, { headers, body }, now) => {
-  const why = whyNotSigned(receiptKeysOf(settingsOf(settings, consumer)), headers, body, now)
-  return why === undefined ? { signedAt: Number(headers['webhook-timestamp']) * 1000 } : { why }
-}
+export const checkCallback: CheckCallback = (consumer, callback, now) =>
+  checkSigned(receiptKeysOf(settingsOf(settings, consumer)), callback, now)
 
 /** Returns the same notifier each time: how far a consumer is comes from its answers and callbacks. */
 export const create = (): Notifier => webhook
