@@ -9,7 +9,11 @@ import { isBundled } from '../shared/core/bundled.js'
 import type * as Platforms from '../shared/kubernetes/platforms/registry.js'
 import type * as Notifiers from '../shared/notifiers/registry.js'
 
-const own = { gcp: { notifiers: ['pubsub'], platforms: ['google'] }, aws: { notifiers: [], platforms: [] } } as const
+const own = {
+  aws: { notifiers: [], platforms: [] },
+  gcp: { notifiers: ['pubsub'], platforms: ['google'] },
+  azure: { notifiers: ['event-grid'], platforms: [] },
+} as const
 const clouds = Object.keys(own) as (keyof typeof own)[]
 
 describe('a bundle for the functions of one cloud', () => {

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { isBundled } from '../core/bundled.js'
 import { RotationError } from '../core/errors.js'
 import type { CheckCallback, Notifier } from '../core/ports/notifier.js'
+import * as eventGrid from './event-grid/settings.js'
 import * as kubernetes from './kubernetes/settings.js'
 import * as log from './log.js'
 import * as manual from './manual.js'
@@ -46,6 +47,12 @@ const row = <S extends Settings>({ whyNot, ...rest }: Row<S>): NotifierRow => ({
 
 /** One row for each notifier. */
 export const notifiers = {
+  'event-grid': row({
+    load: () => import('./event-grid.js'),
+    settings: eventGrid.settings,
+    whyNot: eventGrid.whyNot,
+    cloud: 'azure',
+  }),
   kubernetes: row({
     load: () => import('./kubernetes.js'),
     settings: kubernetes.settings,

@@ -38,9 +38,13 @@ const wrong: readonly (readonly [what: string, value: unknown, says: RegExp])[] 
   [
     'a consumer without a kind',
     { consumers: { a: {} } },
-    /a\.kind is missing; it must be one of kubernetes, log, manual, pubsub, webhook\./,
+    /a\.kind is missing; it must be one of event-grid, kubernetes, log, manual, pubsub, webhook\./,
   ],
-  ['a kind of no notifier', { consumers: { a: { kind: 7 } } }, /a\.kind must be one of kubernetes, log, manual, pubsub, webhook\./],
+  [
+    'a kind of no notifier',
+    { consumers: { a: { kind: 7 } } },
+    /a\.kind must be one of event-grid, kubernetes, log, manual, pubsub, webhook\./,
+  ],
   ['an empty cluster name', inCluster({ cluster: '' }), /a\.cluster must be a text that is not empty/],
   ['a consumer of two missing fields', { consumers: { a: { kind: 'kubernetes' } } }, /a\.cluster is missing; .*a\.namespace is missing/],
   ['a consumer that is null', { consumers: { a: null } }, /consumers\.a must be an object\./],

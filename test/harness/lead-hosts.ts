@@ -5,7 +5,7 @@ import { TlsFront } from './tls-front.js'
 
 const { request } = https
 
-/** In this process, until it is closed: hosts of Google lead to ports of this machine, by TLS with a certificate for their name. */
+/** In this process, until it is closed: hosts of a platform lead to ports of this machine, by TLS with a certificate for their name. */
 export class LedHosts {
   readonly #front: TlsFront
   private constructor(front: TlsFront) {

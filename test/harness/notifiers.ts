@@ -1,6 +1,8 @@
 import type { Consumer } from '../../shared/core/ports/notifier.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import type { NotifierKind } from '../../shared/notifiers/registry.js'
+import { AzureMachine } from './azure-machine.js'
+import { EventGridDouble } from './event-grid.js'
 import { GoogleMachine } from './gcp-machine.js'
 import { Lab, rotatorToken } from './kube/lab.js'
 import { LedHosts } from './lead-hosts.js'
@@ -28,6 +30,26 @@ const plain =
 
 /** One line a registered notifier: a notifier without one does not compile. */
 export const notifierHarnesses: Readonly<Record<NotifierKind, () => Promise<NotifierHarness>>> = {
+  'event-grid': async () => {
+    const machine = await AzureMachine.open()
+    const token = 'token-of-the-identity-0123456789'
+    machine.identity.token = () => token
+    const double = await EventGridDouble.open(machine.identity)
+    const host = 'changes.westeurope-1.eventgrid.azure.net'
+    double.makeTopic(host)
+    const led = await LedHosts.open({ [host]: double.port })
+    const settings = new SecretText(JSON.stringify({ topic: `https://${host}/api/events`, receiptKeys: [key] }))
+    return {
+      consumer: { key: 'one', kind: 'event-grid', required: true, settings },
+      proves: 'drained',
+      canary: token,
+      close: async () => {
+        await led.close()
+        await double.close()
+        await machine.close()
+      },
+    }
+  },
   kubernetes: async () => {
     const lab = await Lab.open('fake')
     const room = await lab.room()
