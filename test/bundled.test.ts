@@ -12,7 +12,7 @@ import type * as Notifiers from '../shared/notifiers/registry.js'
 const own = {
   aws: { notifiers: [], platforms: [] },
   gcp: { notifiers: ['pubsub'], platforms: ['google'] },
-  azure: { notifiers: ['event-grid'], platforms: [] },
+  azure: { notifiers: ['event-grid'], platforms: ['azure'] },
 } as const
 const clouds = Object.keys(own) as (keyof typeof own)[]
 

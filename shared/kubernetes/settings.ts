@@ -27,7 +27,7 @@ export const clusterSettings = v.pipe(
     /** Read again when it is a minute old, because whatever mounts a bound token renews it. */
     tokenFile: v.optional(v.pipe(v.string(), v.nonEmpty())),
     token: v.optional(v.pipe(v.string(), v.nonEmpty())),
-    /** google: calls of GKE are made as the account of the platform, with its own access tokens. */
+    /** Calls are made as the account of the platform (google: GKE; azure: AKS), with its own access tokens. */
     auth: v.optional(v.picklist(platformNames)),
     /** Calls are made as this account, with tokens for an hour. The access above requests them (TokenRequest). */
     serviceAccount: v.optional(v.pipe(v.string(), v.regex(/^[-a-z0-9]{1,63}\/[-.a-z0-9]{1,253}$/, 'must be namespace/name'))),

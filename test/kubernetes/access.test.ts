@@ -8,6 +8,7 @@ import { storeKind } from '../../shared/core/refs.js'
 import { SecretText } from '../../shared/core/secret-text.js'
 import { create } from '../../shared/notifiers/kubernetes.js'
 import { stores } from '../../shared/stores/registry.js'
+import { AzureMachine } from '../harness/azure-machine.js'
 import { FakeEnv } from '../harness/fake-env.js'
 import { GoogleMachine } from '../harness/gcp-machine.js'
 import type { KubeApi } from '../harness/kube/api.js'
@@ -32,17 +33,52 @@ const plurals: Readonly<Record<string, string>> = {
   CronJob: 'apis/batch/v1/namespaces/shop/cronjobs',
 }
 
-/** What the API server of the test takes for an access token of Google. */
-const googleToken = 'ya29.the-account-of-a-function-0123456789'
+interface Platform {
+  readonly who: string
+  readonly auth: 'google' | 'azure'
+  /** What grants its account the one right, and what the cluster calls that account. */
+  readonly file: string
+  readonly user: string
+  /** What the API server of the test takes for an access token of it. */
+  readonly token: string
+  /** This process as that account, until it is closed. */
+  open(token: string): Promise<{ close(): Promise<void> }>
+}
+const platforms: readonly Platform[] = [
+  {
+    who: 'a function of Google Cloud',
+    auth: 'google',
+    file: 'gke',
+    user: 'keyturn-work@shop-project.iam.gserviceaccount.com',
+    token: 'ya29.the-account-of-a-function-0123456789',
+    open: async (token) => {
+      const machine = await GoogleMachine.open()
+      machine.metadata.token = token
+      return machine
+    },
+  },
+  {
+    who: 'a function of Azure',
+    auth: 'azure',
+    file: 'aks',
+    user: '00000000-0000-0000-0000-000000000000',
+    token: 'eyJ0.the-identity-of-a-function-0123456789',
+    open: async (token) => {
+      const machine = await AzureMachine.open()
+      machine.identity.token = () => token
+      return machine
+    },
+  },
+]
 
 suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it }) => {
   let server: KubeServer
   let keyturn: KubeApi
   before(async () => {
-    server = await KubeServer.start({ [googleToken]: 'keyturn-work@shop-project.iam.gserviceaccount.com' })
+    server = await KubeServer.start(Object.fromEntries(platforms.map(({ token, user }) => [token, user])))
     await installOperatorKinds(server.api, 'v1')
     await server.makeNamespace('shop')
-    for (const file of ['access', 'policy', 'cluster-wide', 'gke', 'example']) await apply(file)
+    for (const file of ['access', 'policy', 'cluster-wide', 'example']) await apply(file)
     const whole = {
       apiVersion: 'external-secrets.io/v1',
       kind: 'ClusterExternalSecret',
@@ -179,20 +215,23 @@ suite('infra/kubernetes on a real API server', kubeSkip, ({ after, before, it })
     assert.deepEqual(await create().preflight(consumer, { env, deadline: env.time + 60_000 }), { verdict: 'ok' })
   })
 
-  it('lets the account of a function of Google Cloud ask for tokens of that account, and for nothing else', async () => {
-    const machine = await GoogleMachine.open()
-    machine.metadata.token = googleToken
-    const google = { inCluster: false, server: server.api.server, ca: server.ca, auth: 'google', serviceAccount: 'shop/keyturn' }
-    const env = new FakeEnv('google', Date.now())
-    const context = { env, deadline: env.time + 60_000 }
-    assert.deepEqual(await create().preflight(consumerHere({ access: google }), context), { verdict: 'ok' })
-    const alone = server.api.as(googleToken)
-    for (const path of ['/api/v1/namespaces/shop/secrets/db', '/api/v1/namespaces/shop/pods', deployment, externalSecret])
-      assert.equal((await alone.call('GET', path)).status, 403, path)
-    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } }
-    assert.equal((await alone.call('POST', '/api/v1/namespaces/shop/serviceaccounts/default/token', body)).status, 403)
-    await machine.close()
-  })
+  for (const { who, auth, file, token, open } of platforms)
+    it(`lets the account of ${who} ask for tokens of that account, and for nothing else`, async () => {
+      await apply(file)
+      const machine = await open(token)
+      const access = { inCluster: false, server: server.api.server, ca: server.ca, auth, serviceAccount: 'shop/keyturn' }
+      const env = new FakeEnv(auth, Date.now())
+      const context = { env, deadline: env.time + 60_000 }
+      assert.deepEqual(await create().preflight(consumerHere({ access }), context), { verdict: 'ok' })
+      const alone = server.api.as(token)
+      for (const path of ['/api/v1/namespaces/shop/secrets/db', '/api/v1/namespaces/shop/pods', deployment, externalSecret])
+        assert.equal((await alone.call('GET', path)).status, 403, path)
+      const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } }
+      assert.equal((await alone.call('POST', '/api/v1/namespaces/shop/serviceaccounts/default/token', body)).status, 403)
+      await machine.close()
+      for (const plural of ['roles', 'rolebindings'])
+        await server.api.must('DELETE', `/apis/rbac.authorization.k8s.io/v1/namespaces/shop/${plural}/keyturn-token`)
+    })
 
   let published = 1
   /** Preflight and one publication, until its consumer is drained: all that the server noted of this account. */

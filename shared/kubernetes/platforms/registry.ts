@@ -6,10 +6,11 @@ interface PlatformRow {
   /** Loads the entry file when a cluster is reached that way, so that nothing else carries the platform's library. */
   readonly load: () => Promise<PlatformToken>
   /** It carries the SDK of this cloud, which no bundle of another one may have. */
-  readonly cloud: 'gcp'
+  readonly cloud: 'gcp' | 'azure'
 }
 
 const rows = {
+  azure: { load: async () => (await import('./azure.js')).azureToken, cloud: 'azure' },
   google: { load: async () => (await import('./google.js')).googleToken, cloud: 'gcp' },
 } as const satisfies Record<string, PlatformRow>
 
