@@ -109,7 +109,7 @@ async function* companions(deps: Deps): AsyncIterable<Finding> {
 }
 
 function findingOf(what: string, found: Preflight, says: string): Finding {
-  if (found.verdict === 'ok') return good(what, says)
+  if (found.verdict === 'ok') return good(what, found.unproven === undefined ? says : `${says}, as far as can be asked: ${found.unproven}`)
   if (!('next' in found)) return { what, level: 'warning', says: found.why, next: 'Check that it can be reached from here.' }
   const level = found.verdict === 'refuse' ? 'wrong' : 'warning' // what may pass by itself is nobody's mistake
   return { what, level, ...optional('code', codeOfFound(found)), says: found.why, next: found.next }

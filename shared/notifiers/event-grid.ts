@@ -31,10 +31,10 @@ const topic: Topic<EventGridSettings> = {
     await client.call(asked, { call: 'eventgrid.events.send' }, (answer) => refusedError(answer, about))
     return undefined
   },
-  /** Nothing asks a topic whether it would take an event. Whether there is a token for it can be asked. */
+  /** Nothing asks a topic whether it would take an event. Whether there is a token for it can be asked: a refusal has to end by what can be asked, too. */
   probe: async ({ topic: endpoint, timeoutMs }) => {
     await new Credentials(scope, endpoint).access(AbortSignal.timeout(timeoutMs))
-    return { verdict: 'unknown', why: `only an event shows whether ${endpoint} takes one` }
+    return { verdict: 'ok', unproven: `only an event shows whether ${endpoint} takes one` }
   },
 }
 

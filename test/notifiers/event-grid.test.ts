@@ -141,14 +141,17 @@ describe('notifier event-grid', () => {
     led = await LedHosts.open({ [host]: double.port })
   })
 
-  it('preflight asks for a token alone: without one it refuses, and with one only an event would show more', async () => {
+  it('preflight asks for a token alone: without one it refuses; with one nothing speaks against it, and it says what it could not ask', async () => {
     assert.deepEqual(await notifier.preflight(consumerOf(), context()), {
-      verdict: 'unknown',
-      why: `only an event shows whether ${topic} takes one`,
+      verdict: 'ok',
+      unproven: `only an event shows whether ${topic} takes one`,
     })
     machine.startAgain('11111111-1111-4111-8111-111111111111') // which is not assigned
     const denied = await notifier.preflight(consumerOf(), context())
     assert.deepEqual([denied.verdict, 'next' in denied && /managed identity/.test(denied.next)], ['refuse', true])
+    machine.startAgain()
+    assert.equal((await notifier.preflight(consumerOf(), context())).verdict, 'ok', 'what was refused before is over')
+    machine.startAgain('11111111-1111-4111-8111-111111111111')
     machine.identity.fault = () => 429
     assert.match(inspect(await notifier.preflight(consumerOf(), context())), /verdict: 'unknown'.*\(status 429\)/s)
     assert.equal(double.calls.length, 0)

@@ -59,12 +59,13 @@ export interface NotifierContext {
 }
 
 /**
- * refuse: certainly misconfigured, which only a person can correct. wait: it could not follow now, and may do so later. Both hold a rotation.
- * unknown: not reachable now, which blocks nothing. `asks`: it does not try again by itself, so that the sweep has to tell it of the current
+ * ok: nothing that can be asked speaks against it, which ends a refusal that was noted before. `unproven`: what nobody can ask without sending
+ * something. refuse: certainly misconfigured, which only a person can correct. wait: it could not follow now, and may do so later. Both hold a
+ * rotation. unknown: not reachable now, which blocks nothing, and leaves what was noted. `asks`: it does not try again by itself, so that the sweep has to tell it of the current
  * publication once more.
  */
 export type Preflight =
-  | { readonly verdict: 'ok' }
+  | { readonly verdict: 'ok'; readonly unproven?: string }
   | { readonly verdict: 'unknown'; readonly why: string }
   | { readonly verdict: 'refuse' | 'wait'; readonly why: string; readonly next: string; readonly asks?: true }
 
