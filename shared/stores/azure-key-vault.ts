@@ -153,6 +153,10 @@ export class AzureKeyVault implements SecretStore {
     throw leaseLostError(ref)
   }
 
+  async renew({ ref, ...claim }: Claim): Promise<void> {
+    if (!(await this.documents.renew(nameOf(ref.key), leaseIdOf(claim)))) throw leaseLostError(ref)
+  }
+
   /** Refuses before anything is sent what the service would not take. too_large, bad_value. */
   async stage(claim: Claim, value: SecretText): Promise<StagedValue> {
     assertValue(value)

@@ -26,7 +26,7 @@ import { discardUnfenced, publishUnfenced, stageUnfenced } from '../core/unfence
 import { type Cell, fencedState, newCell, revOf } from './memory/cell.js'
 import { begin, type Disturbance, disturb, publicationsOf, restorePlace, serviceClaim, strip, writePast } from './memory/others.js'
 import { conflictError, type Effects, type Parts, writeJournal } from './memory/parts.js'
-import { lease } from './memory/platform.js'
+import { lease, renewLease } from './memory/platform.js'
 import { type Profile, profiles } from './memory/profiles.js'
 import { publishFenced } from './memory/publish.js'
 import { discardValue, stageValue } from './memory/stage.js'
@@ -38,6 +38,7 @@ const straight: Effects = async (_name, write) => write()
 /** Versions in a Map. It stages, publishes and remembers as one platform does. For tests and trials: nothing survives the process. */
 export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, RotationStarter {
   readonly traits: StoreTraits
+  readonly renew?: (claim: Claim) => Promise<void>
   readonly #cells = new Map<string, Cell>()
   readonly #env: Env
   readonly #profile: Profile
@@ -47,6 +48,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
     this.#env = env
     this.#profile = profile
     this.#effects = effects
+    if (profile.leased) this.renew = (claim) => renewLease(this.#cell(claim.ref), claim, effects)
     this.traits = { journalCas: !profile.serviceDriven, valueBytesMax: profile.valueBytesMax }
   }
 
@@ -193,8 +195,7 @@ export class MemoryStore implements SecretStore, SecretStoreAdmin, StepService, 
 
   async restorePlace(ref: SecretRef): Promise<void> {
     const cell = this.#cell(ref)
-    if (!cell.placeLost) return
-    await this.#effects('restorePlace', () => restorePlace(cell))
+    if (cell.placeLost) await this.#effects('restorePlace', () => restorePlace(cell))
   }
 
   /** For tests: what a foreign `terraform apply` does to tags, annotations or a state object; with `staged` it deletes the whole staging place. */

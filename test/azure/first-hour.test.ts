@@ -42,7 +42,7 @@ it('each command of it does what the page says, on a secret that was there befor
       counted[command] = [double.count(), double.writes(), double.writes('consumer'), line.blobs.calls.length]
     }
     // As the page counts them: calls of the vault, writes among them, those of the secret itself, and calls of the blob.
-    assert.deepEqual(counted['keyturn rotate azure:db'], [22, 3, 1, 11])
+    assert.deepEqual(counted['keyturn rotate azure:db'], [22, 3, 1, 13])
     assert.match(said[0] ?? '', new RegExp(`azure:${vault}/db`))
     assert.equal(await logsIn(server, 'app', firstPassword), false)
     const { password } = JSON.parse(newest().value) as { password: string }

@@ -67,6 +67,18 @@ suite('the lease of a journal in Azure', azuriteSkip, ({ after, it }) => {
     assert.deepEqual([values(), env.time > 0], [['first', 'second'], true])
   })
 
+  it('is broken before anything is kept: nothing is, and whoever asks before an effect elsewhere is told', async () => {
+    const { store, claim, breakIt, double } = await open()
+    const mine = await claim(store, 'one')
+    await store.renew(mine)
+    await breakIt()
+    await assert.rejects(store.renew(mine), fails('conflict'))
+    await assert.rejects(store.stage(mine, new SecretText('second')), fails('conflict'))
+    assert.deepEqual(double.versions('db-pending').length, 1, 'that of the place')
+    const again = await claim(store, 'one')
+    await store.renew(again)
+  })
+
   it('is broken between the intent and the write: nothing is written', async () => {
     const { store, claim, breakIt, values, blobs } = await open()
     const mine = await claim(store, 'one')

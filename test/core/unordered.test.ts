@@ -37,6 +37,15 @@ describe('versions whose ids have no order', () => {
     assert.equal(await order([version('a', 4, 'b'), version('b', 5)]), 'a b', 'a base that is younger is a lie of somebody')
   })
 
+  it('within a second what a later one names as its base is the last', async () => {
+    for (const base of ['a', 'm', 'z']) {
+      const others = ['a', 'm', 'z'].filter((name) => name !== base)
+      const all = [version('later', 6, base), ...['z', 'a', 'm'].map((name) => version(name, 5))]
+      assert.equal(await order(all, 'later'), [...others, base, 'later'].join(' '))
+    }
+    assert.equal(await order([version('later', 6, 'b'), version('b', 5, 'y'), version('y', 5), version('z', 5)]), 'z y b later')
+  })
+
   it('none of them is left out, even where somebody wrote bases that name each other', async () => {
     assert.equal(await order([version('a', 5, 'b'), version('b', 5, 'a'), version('c', 5, 'c')]), 'a b c')
   })

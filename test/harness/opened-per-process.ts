@@ -29,6 +29,7 @@ export class OpenedPerProcess implements SecretStore, SecretStoreAdmin {
   read = (ref: SecretRef, version: VersionId) => this.#mine().read(ref, version)
   readCurrent = (text: string) => this.#mine().readCurrent(text)
   claim = (state: SecretState, wish: ClaimWish) => this.#mine().claim(state, wish)
+  renew = async (claim: Claim) => this.#mine().renew?.(claim)
   stage = (claim: Claim, value: SecretText) => this.#mine().stage(claim, value)
   discard = (claim: Claim, version: VersionId) => this.#mine().discard(claim, version)
   publish = (claim: Claim, version: VersionId, tested?: SecretText) => this.#mine().publish(claim, version, tested)

@@ -166,6 +166,11 @@ export interface SecretStore {
    */
   claim(state: SecretState, wish: ClaimWish): Promise<Claim>
   /**
+   * Renews the platform's own lease of a claim, right before an effect that no write of the store is a condition of. conflict where the lease was broken or
+   * taken over. Absent for a store whose claims are nothing but what it has written.
+   */
+  renew?(claim: Claim): Promise<void>
+  /**
    * Keeps the complete value with {token, base} and names it; apply may start only after this. Same value again: no-op. 'other': another value is
    * stored under this token, and wins. A published token is refused (conflict). ambiguous, too_large.
    */

@@ -20,11 +20,14 @@ export const named =
   (journal) =>
     changed(journal, claim, (rotation) => ({ ...rotation, staged }))
 
-/** From here on only finish may run. `before`: what is there now, where versions have no order. */
+/**
+ * From here on only finish may run. `before`: what is there now, where versions have no order. A claim that began on an older version may go on from what is
+ * current: its base is the one that counts.
+ */
 export const intended =
   (claim: Claim, before: readonly VersionId[] | undefined): Change =>
   (journal) =>
-    changed(journal, claim, (rotation) => ({ ...rotation, intent: true, ...optional('before', before) }))
+    changed(journal, claim, (rotation) => ({ ...rotation, base: claim.base, intent: true, ...optional('before', before) }))
 
 /** Closes the rotation because somebody else wrote first. What they wrote is unproven, and the staged value is a leftover. */
 export const closed =

@@ -36,8 +36,8 @@ export interface UnorderedVersions {
 
 /**
  * Gives the versions the numbers that they would have, for the rules of a store whose versions have them. What was listed when the intent was noted
- * comes before all else, whatever the times say: whoever is not among them wrote later. Of the others the platform's seconds decide, then what a
- * version says of its base. The newest is the last one.
+ * comes before all else, whatever the times say: whoever is not among them wrote later. Of the others the platform's seconds decide, then what
+ * versions say of their bases. The newest is the last one.
  */
 export function unorderedLine(known: UnorderedVersions): Line {
   const order = inOrder(known)
@@ -90,7 +90,10 @@ function inOrder({ versions, newest, intent }: UnorderedVersions): readonly Unor
   return chained(versions).sort((a, b) => rank(a) - rank(b))
 }
 
-/** By time; within a second each version directly follows what it says is its base. */
+/**
+ * By time; within a second each version directly follows what it says is its base. What a version of a later second names as its base was the newest when
+ * that was begun, and so the last one of its own second.
+ */
 function chained(versions: readonly Unordered[]): Unordered[] {
   const byTime = [...versions].sort((a, b) => a.madeAt - b.madeAt || (a.id < b.id ? -1 : 1))
   const ids = new Set(byTime.map(placeOf))
@@ -104,7 +107,10 @@ function chained(versions: readonly Unordered[]): Unordered[] {
   }
   const roots = byTime.filter((version) => !ids.has(baseOf(version)))
   // What names itself in a circle has no root: somebody else wrote that.
-  return [...roots, ...byTime].flatMap(follow).sort((a, b) => a.madeAt - b.madeAt)
+  const chains = [...roots, ...byTime].map(follow).filter((chain) => chain.length > 0)
+  const wasNewest = new Set(byTime.flatMap(({ base, madeAt }) => byTime.filter(({ id, madeAt: at }) => id === base && at < madeAt)))
+  const isLast = (chain: readonly Unordered[]): number => Number(chain.some((version) => wasNewest.has(version)))
+  return chains.sort((a, b) => (a[0]?.madeAt ?? 0) - (b[0]?.madeAt ?? 0) || isLast(a) - isLast(b)).flat()
 }
 /** A version of its second, and its base if that is of the same one. */
 const placeOf = ({ id, madeAt }: Unordered): string => `${madeAt} ${id}`

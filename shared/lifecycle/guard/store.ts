@@ -15,7 +15,7 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
     effect: true,
     ...rest,
   })
-  const { tags, confirm } = store
+  const { tags, confirm, renew } = store
   return wholeOf<SecretStore>({
     traits: store.traits,
     resolve: (text) => guarded(guard, look('resolve', text), () => store.resolve(text)),
@@ -37,6 +37,12 @@ export function guardStore(store: SecretStore, guard: Guard): SecretStore {
         store.claim(state, { ...wish, ...clean }),
       )
     },
+    renew:
+      renew &&
+      ((claim) =>
+        guarded(guard, change('renew', claim.ref.shown, { token: claim.token, deadline: claim.leaseUntil }), () =>
+          renew.call(store, claim),
+        )),
     stage: async (claim, value) => {
       guard.redactor.learn(value)
       assertFits(store, value.bytes)

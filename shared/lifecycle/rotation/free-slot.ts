@@ -1,5 +1,6 @@
 import type { CredentialId } from '../../core/ports/words.js'
 import { confirmCurrent } from '../secret/confirm.js'
+import { holdLease } from '../secret/lease.js'
 import type { Work } from './work.js'
 
 /**
@@ -14,6 +15,7 @@ export async function freeSlot({ tools, rotator, context, claim }: Work, id: Cre
   await confirmCurrent(tools, state)
   const withArmed = retiring.map((one) => (one === entry ? { ...entry, state: 'armed' as const } : one))
   await tools.store.note(state, { retiring: withArmed })
+  await holdLease(tools, claim)
   const progress = await rotator.retire(context, id)
   if (!progress.done) return
   await tools.store.dispose(claim.ref, entry.version)

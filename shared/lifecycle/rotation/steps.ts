@@ -3,6 +3,7 @@ import type { Difference } from '../../core/ports/rotator.js'
 import type { VersionInfo } from '../../core/ports/store.js'
 import type { VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
+import { holdLease } from '../secret/lease.js'
 import { isByAnswer } from './by-answer.js'
 import { giveUpValue, markStuck, resolveRefusal, withReason } from './refused-value.js'
 import type { Work } from './work.js'
@@ -36,6 +37,7 @@ async function newValue(work: Work): Promise<SecretText> {
   if (baseText === undefined)
     throw new RotationError('internal', 'A rotation has no base value.', { next: 'Report it; nothing was changed.' })
   if (work.checkable) rotator.check(context)
+  if (rotator.issuer) await holdLease(work.tools, work.claim)
   const next = rotator.issuer ? await rotator.issuer.mint(context) : await rotator.propose(context)
   const text = rotator.render(baseText, next)
   if (text.equals(baseText)) {
@@ -56,6 +58,7 @@ export async function readPending({ tools, context, rotator }: Work, version: Ve
 export async function setSecret(work: Work, pending: Pending): Promise<void> {
   const { rotator, context } = work
   rotator.check(context, pending.value)
+  if (rotator.traits.outside) await holdLease(work.tools, work.claim)
   try {
     const progress = await rotator.apply(context, pending.value)
     if (progress.done) return

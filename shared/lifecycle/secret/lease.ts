@@ -1,5 +1,5 @@
 import { codeOf, messageOf } from '../../core/errors.js'
-import type { Retiring, SecretStore } from '../../core/ports/store.js'
+import type { Claim, Retiring, SecretStore } from '../../core/ports/store.js'
 import type { SecretRef } from '../../core/ports/words.js'
 import { guardStore } from '../guard/index.js'
 import { lookAgain } from './open.js'
@@ -13,6 +13,11 @@ export async function leased<T>(tools: Tools, ref: SecretRef, act: () => Promise
     if (codeOf(cause) !== 'locked') await endLease(tools, ref)
     throw cause
   }
+}
+
+/** Stands before an effect that no write of the store is a condition of. conflict where the platform's own lease of the claim was taken away. */
+export async function holdLease({ store }: Pick<Tools, 'store'>, claim: Claim): Promise<void> {
+  await store.renew?.(claim)
 }
 
 /** Gives the right to act back, so that the next attempt does not have to wait for the lease to run out. A failure costs only time, and is logged. */

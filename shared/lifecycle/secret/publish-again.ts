@@ -8,6 +8,7 @@ import type { SecretState } from '../../core/ports/store.js'
 import type { Token, VersionId } from '../../core/ports/words.js'
 import { proofOf } from '../../core/proof.js'
 import { ownContext } from './context.js'
+import { holdLease } from './lease.js'
 import type { Known, Tools } from './setup.js'
 
 /** Under which token it is published, and why. */
@@ -43,15 +44,16 @@ export async function publishAgain(
   const text = await store.read(state.ref, version)
   const staged = await store.stage(claim, text)
   if (staged.stored === 'other') return false
-  const works = await isProven(rotator, context, rotator.parse(text, policy))
+  const works = await isProven(rotator, context, rotator.parse(text, policy), () => holdLease(tools, claim))
   if (works) await store.publish(claim, staged.version, text)
   else await store.discard(claim, staged.version)
   return works
 }
 
 /** By one login, or by setting it where no password can be tried. */
-async function isProven(rotator: AnyRotator, context: Context<unknown>, value: unknown): Promise<boolean> {
+async function isProven(rotator: AnyRotator, context: Context<unknown>, value: unknown, hold: () => Promise<void>): Promise<boolean> {
   if (proofOf(rotator, context.policy) === 'login') return rotator.accepted(context, value)
+  await hold()
   return (await rotator.apply(context, value)).done
 }
 

@@ -11,7 +11,7 @@ import { type StagedCopy, viewOf } from '../../core/unfenced/view.js'
 import type { UnfencedCalls } from '../../core/unfenced/writes.js'
 import { addVersion, type Cell, publicInfo, seenOf } from './cell.js'
 import { conflictError, type Effects, type Parts, writeJournal } from './parts.js'
-import { assertAlone, assertLeased } from './platform.js'
+import { assertAlone, assertLeased, renewLease } from './platform.js'
 import type { Profile } from './profiles.js'
 import { beforeOf, type More, shuffledLine } from './shuffled.js'
 
@@ -84,7 +84,7 @@ export function callsOf({ cell, profile, env, effects, claim }: Parts): Unfenced
     more.intent = beforeOf(cell, claim)
     return more.intent?.before
   }
-  const leased = { fence: () => effects('publish.lease', () => assertLeased(cell, claim)) }
+  const leased = { fence: () => renewLease(cell, claim, effects) }
   return {
     ref: cell.ref,
     now: () => env.now(),
