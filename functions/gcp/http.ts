@@ -24,7 +24,7 @@ export function postHandler(given: Given | undefined, act: (body: string, instan
       response,
       () => instance.env,
       async (body) => {
-        await instance.assertPrivate()
+        await instance.assertMayRun()
         return act(body, instance)
       },
     )

@@ -1,4 +1,5 @@
 import { FunctionApp } from '../../shared/app/function.js'
+import type { Kept } from '../../shared/app/instance.js'
 import type { Environment } from '../../shared/app/platform.js'
 import type { DeadLetters } from '../../shared/core/ports/dead-letters.js'
 import type { Env } from '../../shared/core/ports/env.js'
@@ -21,28 +22,20 @@ export interface Given {
   readonly whyPublic?: WhyPublic
 }
 
-/** What a warm instance keeps. */
-export interface Opened {
-  readonly app: FunctionApp<GcpSecretManager>
-  /** Opened where it is first used: who sends nothing needs no settings for it. */
-  readonly queue: () => Queue
-  readonly letters: DeadLetters | undefined
-  readonly check: PrivateCheck | undefined
-}
-
 /** Opens it from the environment. bad_config lists every wrong setting of the app, or names the first other one. */
-export function openInstance({ env = {}, openStore, openQueue, letters, whyPublic }: Given, environment: Environment): Opened {
+export function openInstance({ env = {}, openStore, openQueue, letters, whyPublic }: Given, environment: Environment): Kept {
   const open = openStore ?? ((one: Env) => new GcpSecretManager(gcpOptions(environment, one)))
-  const app = new FunctionApp(environment, gcp, open, { cancelled: ending.signal, ...env })
+  const app = new FunctionApp(environment, gcp, open, { cancelled: ending, ...env })
   let queue: Queue | undefined
   const openedQueue = (): Queue => {
     queue ??= openQueue?.(app.env) ?? tasksFrom(environment, app.env)
     return queue
   }
+  const check = whyPublic ? new PrivateCheck(app.env, whyPublic) : privateCheckFrom(environment, app.env)
   return {
     app,
     queue: openedQueue,
     letters: letters ?? deadLettersFrom(environment, app.env),
-    check: whyPublic ? new PrivateCheck(app.env, whyPublic) : privateCheckFrom(environment, app.env),
+    ...(check ? { assertMayRun: () => check.assert() } : {}),
   }
 }

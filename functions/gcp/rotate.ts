@@ -16,7 +16,7 @@ export function createHandler(given?: Given): CloudEventFunction<unknown> {
     untilOver(() =>
       answerEvent(() => instance.env, {
         read: async () => {
-          await instance.assertPrivate()
+          await instance.assertMayRun()
           const asked = readEvent(event)
           return asked && { ...asked, ...instance.begin() }
         },

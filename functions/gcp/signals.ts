@@ -1,21 +1,17 @@
-/**
- * The platform asks an instance to end, and gives it ten seconds. The framework would end the process at once, and cut a rotation off in the middle of a
- * step: its listener is taken away, and the process ends when the invocations have come to the border of a step.
- */
-export const ending = new AbortController()
-let running = 0
+import { Running } from '../../shared/app/running.js'
+
+const running = new Running()
+/** Fires when the platform asks this instance to end. */
+export const ending: AbortSignal = running.signal
 let isListening = false
 
-/** Counts an invocation as running until `act` is over. */
+/**
+ * Counts an invocation as running until `act` is over. The platform asks an instance to end, and gives it ten seconds. The framework would end the process at
+ * once, and cut a rotation off in the middle of a step: its listener is taken away, and the process ends when the invocations have come to the border of a step.
+ */
 export async function untilOver<T>(act: () => Promise<T>): Promise<T> {
   listen()
-  running++
-  try {
-    return await act()
-  } finally {
-    running--
-    if (ending.signal.aborted && running === 0) setImmediate(() => process.exit(0)) // after the answer was written
-  }
+  return running.until(act)
 }
 
 function listen(): void {
@@ -26,7 +22,5 @@ function listen(): void {
   for (const other of process.listeners('SIGTERM')) if (other !== end) process.removeListener('SIGTERM', other)
 }
 
-function end(): void {
-  ending.abort()
-  if (running === 0) process.exit(0)
-}
+/** The process ends after the last answer was written. */
+const end = (): void => void running.end().then(() => setImmediate(() => process.exit(0)))

@@ -176,9 +176,9 @@ const needsPerson = async (story: Story, trouble: AfterTrouble): Promise<boolean
 
 /** We wrote over somebody's value, or an old add came, and what is current then was never told to anybody: the person goes past it. */
 async function isContested({ world, setting }: Story): Promise<boolean> {
-  const { journal, current } = await world.store.describe(world.ref)
-  if (journal?.code !== 'stuck') return false
-  return journal.unproven !== undefined || (setting.disturb !== undefined && journal.announced !== current?.id)
+  const { journal, current, placeLost } = await world.store.describe(world.ref)
+  if (journal?.code !== 'stuck' && placeLost !== true) return false
+  return journal?.unproven !== undefined || (setting.disturb !== undefined && journal?.announced !== current?.id)
 }
 
 async function isStuck({ world }: Story): Promise<boolean> {
