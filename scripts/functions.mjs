@@ -14,6 +14,8 @@ const functions = [
   // These announce, so that they hold every notifier. The framework that runs them is not in the bundle: the package that is deployed declares it.
   ...['rotate', 'sweep', 'work', 'invoke'].map((name) => ({ cloud: 'gcp', name, notifiers: true, framework })),
   { cloud: 'gcp', name: 'jwks', framework },
+  // One archive for all of them, as the host loads one program. The library is in it, and the host puts the other half of that before a program.
+  { cloud: 'azure', name: 'app', notifiers: true, host: 'functions/azure/host.json' },
 ]
 /** The SDK of each cloud. In the bundle of another cloud it is an error. */
 const sdks = { aws: /node_modules\/(@aws-sdk|@smithy)\//, gcp: /node_modules\/(@google-cloud|google-)/, azure: /node_modules\/@azure\// }
@@ -66,7 +68,7 @@ function chooseRotators(offered, text = process.env.KEYTURN_ROTATORS) {
 }
 
 /** CommonJS: it starts faster than ESM. Module fields first: they shake better. */
-async function bundle({ cloud, name, notifiers: announces, framework: runner }, folder, rotators) {
+async function bundle({ cloud, name, notifiers: announces, framework: runner, host }, folder, rotators) {
   const outfile = join(folder, cloud, name, 'index.js')
   const { metafile } = await build({
     entryPoints: [`functions/${cloud}/${name}.ts`],
@@ -77,7 +79,7 @@ async function bundle({ cloud, name, notifiers: announces, framework: runner }, 
     format: 'cjs',
     target: 'node20',
     mainFields: ['module', 'main'],
-    external: ['pg-native', 'pg-cloudflare', ...(runner ? [runner] : [])],
+    external: ['pg-native', 'pg-cloudflare', ...(runner ? [runner] : []), ...(host ? ['@azure/functions-core'] : [])],
     sourcemap: 'external',
     legalComments: 'none',
     metafile: true,
@@ -106,10 +108,14 @@ async function bundle({ cloud, name, notifiers: announces, framework: runner }, 
   if (missing.length > 0) throw new Error(`functions/${cloud}/${name} lacks the entry file of ${missing.join(', ')}`)
   return { file: outfile, bytes: statSync(outfile).size, rotates }
 }
-const storeOf = { aws: 'shared/stores/aws-secrets-manager', gcp: 'shared/stores/gcp-secret-manager' }
+const storeOf = {
+  aws: 'shared/stores/aws-secrets-manager',
+  gcp: 'shared/stores/gcp-secret-manager',
+  azure: 'shared/stores/azure-key-vault',
+}
 
-/** The archive that is deployed: the bundle, and a package that declares what runs it. Times are fixed, so that the same sources give the same bytes. */
-function writeArchive({ cloud, name, framework: runner }, file) {
+/** The archive that is deployed: the bundle, and a package that declares what runs it, or the settings of the host. Times are fixed, so that the same sources give the same bytes. */
+function writeArchive({ cloud, name, framework: runner, host }, file) {
   const { version, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
   const manifest = {
     name: `keyturn-${name}`,
@@ -117,9 +123,13 @@ function writeArchive({ cloud, name, framework: runner }, file) {
     private: true,
     main: 'index.js',
     engines: { node: '>=20' },
-    dependencies: { [runner]: devDependencies[runner] },
+    ...(runner ? { dependencies: { [runner]: devDependencies[runner] } } : {}),
   }
-  const entries = { 'index.js': readFileSync(file), 'package.json': Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) }
+  const entries = {
+    ...(host ? { 'host.json': readFileSync(host) } : {}),
+    'index.js': readFileSync(file),
+    'package.json': Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`),
+  }
   const options = { level: 9, mtime: new Date(1980, 0, 1) } // in local time, as the format has it
   writeFileSync(`dist/functions/${cloud}/${name}.zip`, zipSync(entries, options))
 }
@@ -139,7 +149,7 @@ const archived = []
 const clouds = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 for (const one of functions.filter(({ cloud }) => clouds.length === 0 || clouds.includes(cloud))) {
   const made = await bundle(one, 'dist/functions', chosen)
-  if (one.framework && process.argv.includes('--zip')) {
+  if ((one.framework || one.host) && process.argv.includes('--zip')) {
     writeArchive(one, made.file)
     archived.push(one.cloud)
   }

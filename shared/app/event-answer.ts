@@ -14,7 +14,8 @@ export interface EventSteps<Asked> {
   /** bad_event for what nobody can read; undefined for what asks for nothing. */
   read(): Promise<Asked | undefined>
   bury(cause: unknown): Promise<void>
-  rotate(asked: Asked): Promise<void>
+  /** Absent where an event only sends work. */
+  rotate?(asked: Asked): Promise<void>
   send(asked: Asked): Promise<void>
 }
 
@@ -39,7 +40,7 @@ export async function answerEvent<Asked>(env: () => Env | undefined, steps: Even
   if (asked === undefined) return
   const known = asked
   await or(
-    () => steps.rotate(known),
+    async () => steps.rotate?.(known),
     env,
     (code) => again.includes(code) || env()?.cancelled.aborted === true,
   )

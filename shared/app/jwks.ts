@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { RotationError } from '../core/errors.js'
 import type { Env } from '../core/ports/env.js'
+import type { SecretStore } from '../core/ports/store.js'
 import { PublicText } from '../core/public-key.js'
 import type { SecretText } from '../core/secret-text.js'
 import { answerError } from './function-log.js'
+import type { Environment } from './platform.js'
 
 /** What counts of a verifier's request; `ifNoneMatch` as the header has it. */
 export interface SetRequest {
@@ -84,6 +86,27 @@ export class KeptCompanion {
       if (kept === undefined || now - kept.at > keptMsMax) throw cause
       answerError(cause, this.#env) // into the log
       return kept.text
+    }
+  }
+}
+
+/** Answers verifiers with the companion that KEYTURN_JWKS names, from a store that is opened at the first request. A failure is logged and answered with 503. */
+export function setServer(
+  environment: Environment,
+  env: Env,
+  open: () => Pick<SecretStore, 'readCurrent'>,
+): (request: SetRequest) => Promise<SetAnswer> {
+  let store: Pick<SecretStore, 'readCurrent'> | undefined
+  const companion = new KeptCompanion(async () => {
+    store ??= open()
+    return (await store.readCurrent(environment.KEYTURN_JWKS ?? '')).value
+  }, env)
+  return async (request) => {
+    try {
+      return answerSet(request, await companion.current(), env.now(), maxAgeOf(environment.KEYTURN_JWKS_MAX_AGE))
+    } catch (cause) {
+      answerError(cause, env) // into the log
+      return unavailable
     }
   }
 }

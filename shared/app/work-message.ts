@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { RotationError } from '../core/errors.js'
 import { parsedJson } from '../core/json.js'
 import { fleetActions, type Work } from '../core/ports/queue.js'
+import type { VersionId } from '../core/ports/words.js'
 
 const bytesMax = 4096
 const text = v.pipe(v.string(), v.minLength(1), v.maxLength(512))
@@ -11,6 +12,12 @@ const form = v.object({
   action: v.picklist(fleetActions),
   at: v.pipe(v.number(), v.integer(), v.minValue(0)),
   whole: v.exactOptional(v.literal(true)),
+  version: v.exactOptional(
+    v.pipe(
+      text,
+      v.transform((one) => one as VersionId),
+    ),
+  ),
 })
 
 /** Reads a message of the queue. bad_event for one that is not ours, without a word of what is in it. */

@@ -1,3 +1,5 @@
+import type { VersionId } from './words.js'
+
 /** What may be due for a secret, in the order in which one process does it. */
 export const fleetActions = ['resume', 'announce', 'retire', 'companions', 'start', 'check'] as const
 export type FleetAction = (typeof fleetActions)[number]
@@ -13,6 +15,8 @@ export interface Work {
   readonly at: number
   /** companions: compares each of them, not only those that were written to since. */
   readonly whole?: true
+  /** start: the version that the platform gave notice of, as of `at`. Where another one is current by now, nothing is started. */
+  readonly version?: VersionId
 }
 
 /**

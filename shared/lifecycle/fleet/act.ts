@@ -2,7 +2,8 @@ import { codeOf } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
 import { showDuration } from '../../core/policy/index.js'
 import type { Code } from '../../core/ports/errors.js'
-import type { Work } from '../../core/ports/queue.js'
+import type { FleetAction, Work } from '../../core/ports/queue.js'
+import type { RotationRequest, VersionId } from '../../core/ports/words.js'
 import { announce } from '../consumers/announce.js'
 import { type Answered, answersOf, firstToCorrect } from '../consumers/answers.js'
 import { repairCompanions } from '../consumers/companions.js'
@@ -31,7 +32,7 @@ export interface Acted {
 }
 
 /** Does one action of one secret, and decides from fresh state whether it is still to be done. Throws what the action throws. */
-export async function act(deps: Deps, { ref, action, at, whole }: Omit<Work, 'id'>): Promise<Acted | undefined> {
+export async function act(deps: Deps, { ref, action, at, whole, version: noticed }: Omit<Work, 'id'>): Promise<Acted | undefined> {
   if (action === 'check') return { outcome: await check(deps, ref) }
   if (action === 'announce') return announcePass(deps, ref, at)
   if (action === 'retire') {
@@ -42,8 +43,10 @@ export async function act(deps: Deps, { ref, action, at, whole }: Omit<Work, 'id
     const repaired = await repairCompanions(deps, ref, whole === true)
     return listOf(repaired.map(({ companion, says }) => `${companion}: ${says}`))
   }
+  // An earlier delivery may have rotated, and not come to tell.
+  if (noticed !== undefined && (await openSecret(deps, ref)).state.current?.id !== noticed) return announcePass(deps, ref, at)
   const checked = action === 'start' ? await preflightPass(deps, ref) : []
-  const asked = action === 'resume' ? ({ kind: 'resume' } as const) : ({ kind: 'rotate', due: true } as const)
+  const asked = askedOf(action, noticed)
   const { outcome, version, rewrote } = await rotate({ ...deps, checked }, { ...asked, ref, at })
   const told = await announce(deps, ref) // also of what an earlier delivery of this work published, and did not come to tell
   return {
@@ -51,6 +54,11 @@ export async function act(deps: Deps, { ref, action, at, whole }: Omit<Work, 'id
     ...optional('rewrote', rewrote),
     ...optional('again', told.again),
   }
+}
+
+const askedOf = (action: FleetAction, noticed: VersionId | undefined): Pick<RotationRequest, 'kind' | 'due' | 'since' | 'reason'> => {
+  if (action === 'resume') return { kind: 'resume' }
+  return noticed === undefined ? { kind: 'rotate', due: true } : { kind: 'rotate', since: true, reason: 'a notice of the platform' }
 }
 
 const listOf = (parts: readonly string[]): Acted | undefined => (parts.length === 0 ? undefined : { outcome: parts.join('; ') })
