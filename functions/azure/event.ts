@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import type { Carried } from '../../shared/app/dead-letter.js'
 import { RotationError } from '../../shared/core/errors.js'
 import type { VersionId } from '../../shared/core/ports/words.js'
 
@@ -79,10 +78,4 @@ function failEvent(field: string): never {
     field,
     next: 'Only the event subscriptions of the vaults may be the source of this function.',
   })
-}
-
-/** The event as its carrier describes it, whatever it is. */
-export function carriedOf(event: unknown): Carried {
-  const id = typeof event === 'object' && event !== null && 'id' in event ? event.id : undefined
-  return { from: 'events', ...(typeof id === 'string' ? { id } : {}), bytes: Buffer.byteLength(JSON.stringify(event) ?? '') }
 }

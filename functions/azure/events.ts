@@ -1,10 +1,11 @@
 import type { EventGridHandler } from '@azure/functions'
+import { carriedEvent } from '../../shared/app/dead-letter.js'
 import { answerEvent } from '../../shared/app/event-answer.js'
 import { codeOf } from '../../shared/core/errors.js'
 import { deriveWorkId } from '../../shared/core/ids.js'
 import type { Work } from '../../shared/core/ports/queue.js'
 import { running } from './ending.js'
-import { carriedOf, readEvent, type VaultEvent } from './event.js'
+import { readEvent, type VaultEvent } from './event.js'
 import { Instance } from './instance.js'
 import type { Given } from './opened.js'
 
@@ -28,7 +29,7 @@ export function readEvents(
           const read = readEvent(event)
           return read?.says === says ? { event: read, ...instance.begin() } : undefined
         },
-        bury: (cause) => instance.bury(cause, carriedOf(event)),
+        bury: (cause) => instance.bury(cause, carriedEvent(event)),
         send: async ({ event: read, deps, queue }) => {
           const ref = await deps.store.resolve(read.ref).catch((cause: unknown) => {
             if (codeOf(cause) !== 'bad_event' && codeOf(cause) !== 'not_found') throw cause

@@ -1,8 +1,9 @@
 import { type CloudEventFunction, cloudEvent } from '@google-cloud/functions-framework'
+import { carriedEvent } from '../../shared/app/dead-letter.js'
 import { answerEvent } from '../../shared/app/event-answer.js'
 import { deriveWorkId } from '../../shared/core/ids.js'
 import { rotate } from '../../shared/lifecycle/rotation/rotate.js'
-import { carriedOf, readEvent } from './event.js'
+import { readEvent } from './event.js'
 import { Instance } from './instance.js'
 import type { Given } from './opened.js'
 import { hideBodies } from './server-log.js'
@@ -20,7 +21,7 @@ export function createHandler(given?: Given): CloudEventFunction<unknown> {
           const asked = readEvent(event)
           return asked && { ...asked, ...instance.begin() }
         },
-        bury: (cause) => instance.bury(cause, carriedOf(event)),
+        bury: (cause) => instance.bury(cause, carriedEvent(event)),
         rotate: async (asked) => {
           if (asked.action !== 'rotate') return
           await rotate(asked.deps, { kind: 'rotate', ref: asked.ref, at: asked.at, since: true, reason: 'a notice of the platform' })

@@ -23,3 +23,9 @@ export async function bury(cause: unknown, { from, id, bytes }: Carried, letters
   env.log('dead_letter', { code, from, bytes, ...optional('id', known), ...optional('field', field) })
   await letters?.put({ code, from, bytes, at: env.now(), ...optional('id', known), ...optional('field', field) })
 }
+
+/** The event as its carrier describes it, whatever it is. */
+export function carriedEvent(event: unknown): Carried {
+  const id = typeof event === 'object' && event !== null && 'id' in event ? event.id : undefined
+  return { from: 'events', ...(typeof id === 'string' ? { id } : {}), bytes: Buffer.byteLength(JSON.stringify(event) ?? '') }
+}
