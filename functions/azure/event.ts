@@ -38,10 +38,7 @@ const data = v.pipe(
   v.unknown(),
   v.transform(lowered),
   v.object({
-    objecttype: v.pipe(
-      text,
-      v.transform((one) => one.toLowerCase()),
-    ),
+    objecttype: v.pipe(text, v.toLowerCase()),
     id: v.pipe(text, v.regex(/^https:\/\/[^/?#@\s]+\/secrets\/[0-9A-Za-z-]{1,127}\/[0-9a-fA-F]{32}$/)),
   }),
 )
