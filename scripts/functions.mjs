@@ -85,7 +85,13 @@ async function bundle({ cloud, name, notifiers: announces, framework: runner, ho
     metafile: true,
     logLevel: 'warning',
     // A text, because esbuild would make a module of its own for a list, which every other module would call.
-    define: { KEYTURN_BUNDLED_ROTATORS: JSON.stringify(rotators.join()), KEYTURN_BUNDLED_CLOUD: JSON.stringify(cloud) },
+    define: {
+      KEYTURN_BUNDLED_ROTATORS: JSON.stringify(rotators.join()),
+      KEYTURN_BUNDLED_CLOUD: JSON.stringify(cloud),
+      // Azure's client of storage makes a require of its own from it, which CommonJS does not have.
+      ...(host ? { 'import.meta.url': 'keyturnFile' } : {}),
+    },
+    ...(host ? { banner: { js: 'const keyturnFile = require("node:url").pathToFileURL(__filename).href;' } } : {}),
     // Where a function announces nothing, the bundle holds only the form of a notifier's settings, which reading a configuration needs.
     plugins: [
       lazyImports(
