@@ -108,6 +108,7 @@ function lifecycleRooms(): (typeof arrows)[number][] {
 const siblingArrows: readonly (readonly [from: string, to: string, why: string])[] = [
   ['shared/rotators/', 'shared/rotators/sql/', 'what databases share, whatever their engine'],
   ['shared/notifiers/', 'shared/notifiers/topic/', 'what topics share, whatever their cloud'],
+  ['shared/rotators/', 'shared/rotators/control-plane/', 'what rotators share that set passwords through a control plane'],
   [
     'shared/rotators/sql/inner.ts',
     'shared/rotators/postgres.ts',

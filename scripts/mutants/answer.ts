@@ -61,20 +61,20 @@ export const answerMutants: readonly Mutant[] = [
   },
   {
     name: 'an operation that failed counts as done',
-    edits: [{ file: 'shared/rotators/cloud-sql/apply.ts', from: 'if (running?.failed !== undefined)', to: 'if (running === null)' }],
+    edits: [{ file: 'shared/rotators/control-plane/apply.ts', from: 'if (running?.failed !== undefined)', to: 'if (running === null)' }],
     tests: rotator,
   },
   {
     name: 'an operation that is pending counts as done',
-    edits: [{ file: 'shared/rotators/cloud-sql/apply.ts', from: 'if (running?.isDone)', to: 'if (running)' }],
+    edits: [{ file: 'shared/rotators/control-plane/apply.ts', from: 'if (running?.isDone)', to: 'if (running)' }],
     tests: rotator,
   },
   {
     name: 'a value that names no engine logs in before anybody asks what the instance runs',
     edits: [
       {
-        file: 'shared/rotators/cloud-sql/apply.ts',
-        from: 'pending.engine === undefined ? await lookAt(api, pending) : undefined',
+        file: 'shared/rotators/control-plane/apply.ts',
+        from: 'pending.engine === undefined ? await change.look() : undefined',
         to: 'undefined',
       },
     ],
@@ -110,7 +110,7 @@ export const answerMutants: readonly Mutant[] = [
   {
     name: 'every text with the word password counts as a refusal of it',
     edits: [
-      { file: 'shared/rotators/cloud-sql/errors.ts', from: '/password/i.test(text) && words.test(text)', to: '/password/i.test(text)' },
+      { file: 'shared/rotators/control-plane/errors.ts', from: '/password/i.test(text) && words.test(text)', to: '/password/i.test(text)' },
     ],
     tests: rotator,
   },

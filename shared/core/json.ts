@@ -7,3 +7,11 @@ export function parsedJson(text: string): unknown {
     throw cause
   }
 }
+
+/** The members of an object that somebody else made; none of anything else. */
+export const membersOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? { ...value } : {}
+/** Empty for what is not a list. */
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+/** Empty for what is not a text. */
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')

@@ -1,7 +1,8 @@
 import { RotationError } from '../core/errors.js'
 import { seeLogin } from '../core/login-seen.js'
 import { optional } from '../core/optional.js'
-import type { Context, PolicyKey, Rotator, Sessions } from '../core/ports/rotator.js'
+import type { PolicyKey, Rotator } from '../core/ports/rotator.js'
+import { afresh, sessionsWithin, within } from './control-plane/within.js'
 import { apply, type RdsValue } from './rds/apply.js'
 import { classify } from './rds/errors.js'
 import { type Place, placeOf } from './rds/place.js'
@@ -18,20 +19,6 @@ const resetKey: PolicyKey = {
   help: 'known sets a new master password only while the stored one, or the new one, logs in; always also when neither does',
   check: (value) => (['known', 'always'].includes(value) ? undefined : 'must be known or always'),
 }
-/** The context for the rotator that logs in: the login, without the place. */
-function within(context: Context<RdsValue>): Context<DatabaseLogin> {
-  const { current, previous, ...rest } = context
-  const previousLogin = previous && (async () => (await previous())?.login)
-  return {
-    ...rest,
-    ...(current ? { current: current.login } : {}),
-    ...optional('previous', previousLogin),
-  }
-}
-
-/** A context that remembers no refusal. A new password may be refused at first, so each look asks the server itself. */
-const afresh = (context: Context<RdsValue>): Context<DatabaseLogin> => ({ ...within(context), env: { ...context.env } })
-
 /**
  * The master password of an RDS instance or cluster. It is set through the control plane, so nobody needs a right in the database. One login with the
  * stored password comes first, so that a value that names another owner's database changes nothing there. `inner` logs in and compares.
@@ -92,12 +79,6 @@ function rdsOver(inner: Rotator<DatabaseLogin>): Rotator<RdsValue> {
     },
   }
 }
-
-const sessionsWithin = (sessions: Sessions<DatabaseLogin>): Sessions<RdsValue> => ({
-  usage: (context, id) => sessions.usage(within(context), id),
-  end: (context, id) => sessions.end(within(context), id),
-  endOnRetire: (policy) => sessions.endOnRetire(policy),
-})
 
 const isSame = (one: Place, other: Place): boolean =>
   one.kind === other.kind && one.id.toLowerCase() === other.id.toLowerCase() && one.region === other.region

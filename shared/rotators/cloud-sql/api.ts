@@ -1,12 +1,13 @@
-import { RotationError } from '../../core/errors.js'
-import { parsedJson } from '../../core/json.js'
+import { listOf, membersOf, parsedJson, textOf } from '../../core/json.js'
 import { optional } from '../../core/optional.js'
 import type { Env } from '../../core/ports/env.js'
 import { RestClient } from '../../core/rest/client.js'
 import type { Answer, Asked } from '../../core/rest/send.js'
 import type { SecretText } from '../../core/secret-text.js'
 import { Credentials } from '../../google/credentials.js'
-import { answerError, isBusy, isOfRule, isTransient, type Question } from './errors.js'
+import type { Operation } from '../control-plane/apply.js'
+import { asTarget, isOfRule, isTransient, unreadableError } from '../control-plane/errors.js'
+import { answerError, isBusy, type Question } from './errors.js'
 import { type Place, shownPlace } from './policy.js'
 
 /** What the Admin API says of an instance. */
@@ -25,13 +26,11 @@ export interface User {
   readonly type: string
 }
 /** A change that the instance is at. */
-export interface Operation {
+export interface NamedOperation extends Operation {
   readonly name: string
-  readonly isDone: boolean
-  /** The code with which it ended, where it failed. isRefusal: a rule of the instance refuses the password, so that the same one fails again. */
-  readonly failed?: { readonly code: string; readonly isRefusal: boolean }
 }
 
+const service = 'Cloud SQL'
 const base = 'https://sqladmin.googleapis.com/v1'
 const kept = new Map<string, Credentials>()
 
@@ -45,7 +44,7 @@ export class AdminApi {
     kept.set(place.project, credentials)
     this.#place = place
     // Who calls repeats a call as a whole.
-    this.#client = new RestClient({ env, service: 'Cloud SQL', resource, credentials, repetitions: 0 })
+    this.#client = new RestClient({ env, service, resource, credentials, repetitions: 0 })
   }
 
   async instance(): Promise<Instance> {
@@ -68,7 +67,7 @@ export class AdminApi {
   }
 
   /** Sets the password of a login that is there. undefined while the instance is at another operation: then nothing was sent that counts. */
-  async setPassword(name: string, host: string | undefined, password: SecretText): Promise<Operation | undefined> {
+  async setPassword(name: string, host: string | undefined, password: SecretText): Promise<NamedOperation | undefined> {
     const url = this.#url(`instances/${this.#place.instance}/users`)
     url.searchParams.set('name', name)
     if (host !== undefined) url.searchParams.set('host', host)
@@ -78,15 +77,15 @@ export class AdminApi {
     return isBusy(answer) ? undefined : this.#operationIn(answer)
   }
 
-  async operation(name: string): Promise<Operation> {
+  async operation(name: string): Promise<NamedOperation> {
     const question = { place: this.#place, permission: 'cloudsql.instances.get' } as const
     return this.#operationIn(await this.#call({ url: this.#url(`operations/${encodeURIComponent(name)}`) }, question))
   }
 
-  #operationIn(answer: Answer): Operation {
+  #operationIn(answer: Answer): NamedOperation {
     const found = membersOf(parsedJson(answer.body))
     const [name, status] = [textOf(found.name), textOf(found.status)]
-    if (name === '' || status === '') throw unreadableError(this.#place)
+    if (name === '' || status === '') throw unreadableError(service, shownPlace(this.#place))
     const [first] = listOf(membersOf(found.error).errors).map(membersOf)
     if (first === undefined) return { name, isDone: status === 'DONE' }
     const code = /^\w{1,60}$/.test(textOf(first.code)) ? textOf(first.code) : undefined
@@ -98,7 +97,7 @@ export class AdminApi {
     const { body } = await this.#call({ url }, { place: this.#place, ...question })
     const found = parsedJson(body)
     if (typeof found === 'object' && found !== null) return membersOf(found)
-    throw unreadableError(this.#place)
+    throw unreadableError(service, shownPlace(this.#place))
   }
 
   async #call(asked: Asked, question: Question): Promise<Answer> {
@@ -107,7 +106,7 @@ export class AdminApi {
         question.sendsPassword && isBusy(answer) ? undefined : answerError(answer, question),
       )
     } catch (cause) {
-      throw cause instanceof RotationError && cause.code === 'unavailable' ? unreachableError(cause) : cause
+      throw asTarget(cause)
     }
   }
 
@@ -115,14 +114,3 @@ export class AdminApi {
     return new URL(`${base}/projects/${encodeURIComponent(this.#place.project)}/${path}`)
   }
 }
-
-/** What could not be asked is the target of a rotation, and not its store. */
-const unreachableError = ({ message, next, cause }: RotationError): RotationError =>
-  new RotationError('target_unreachable', message, { next, cause })
-
-const unreadableError = (place: Place): RotationError =>
-  new RotationError('target_unreachable', `Cloud SQL gave no readable answer for ${shownPlace(place)}.`, { next: 'It is asked again.' })
-
-const membersOf = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === 'object' && value !== null ? { ...value } : {})
-const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')

@@ -3,6 +3,7 @@ import type { Answer } from '../../core/rest/send.js'
 import type { About } from '../../google/refused.js'
 import { refusedError, saidOf } from '../../google/refused.js'
 import { errorIn } from '../../google/said.js'
+import { isOfRule } from '../control-plane/errors.js'
 import { type Place, shownPlace } from './policy.js'
 
 /** What the Admin API is asked for. */
@@ -23,15 +24,6 @@ export function isBusy({ status, body }: Answer): boolean {
   const { reason, text } = errorIn(body)
   return (status === 403 || status === 409) && (reason === 'operationInProgress' || /another operation was already in progress/i.test(text))
 }
-
-/** Whether the code of a failed operation says nothing of what was sent, whatever its text says: the same may succeed the next time. */
-export const isTransient = (code: string): boolean => /internal|unknown|unavailable/i.test(code)
-
-/** Words of such a rule. */
-const words =
-  /polic(?:y|ies)|complex|\brequires?\b|requirements?\b|length|\bat (?:least|most)\b|\btoo (?:short|long|weak|simple|common)\b|\breuse|\bhistory\b|characters?\b|\bmust (?:not )?contain/i
-/** Whether a text is about a rule that a password has to meet. The word password alone is in the text of many failures. */
-export const isOfRule = (text: string): boolean => /password/i.test(text) && words.test(text)
 
 /** Makes the error of an answer; undefined for one of success. The service's own text is read and never passed on: it may quote what was sent. */
 export function answerError(answer: Answer, question: Question): RotationError | undefined {

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net'
 import { RotationError } from '../../core/errors.js'
+import { failMysqlLogin } from '../control-plane/policy.js'
 import { failPolicy, failValue } from '../sql/errors.js'
 import type { AdminApi, Instance, User } from './api.js'
-import { shownPlace } from './policy.js'
+import { answerer, shownPlace } from './policy.js'
 import type { CloudSqlValue } from './value.js'
 
 /** The host part of the login's account: what the policy names, else every host; undefined where the engine has none. */
@@ -39,7 +40,7 @@ function assertOurs({ version, replicaOf, addresses }: Instance, value: CloudSql
       `, or the URL, is of ${engine === 'mysql' ? 'MySQL' : 'PostgreSQL'}, and ${shown} runs ${shownVersion(version)}`,
       'Correct the value or keyturn-instance; nothing was changed.',
     )
-  if (isMysql && provenBy === 'login') failMysqlLogin()
+  if (isMysql && provenBy === 'login') failMysqlLogin(answerer)
   if (!isMysql && accountHost !== undefined)
     failPolicy('account-host', `is set, and ${shown} runs ${shownVersion(version)}`, 'Only MySQL has hosts in its accounts: remove it.')
   if (replicaOf !== undefined)
@@ -53,12 +54,6 @@ function assertOurs({ version, replicaOf, addresses }: Instance, value: CloudSql
 const isLoopback = (host: string): boolean => host === '::1' || host.startsWith('127.')
 /** Only letters, digits and underscores of what the service said. */
 const shownVersion = (version: string): string => (/^\w{1,60}$/.test(version) ? version : 'another engine')
-
-/** Login verification of MySQL is not there yet. */
-export function failMysqlLogin(): never {
-  const next = 'Set keyturn-proven-by=answer: then the answer of the Admin API is the proof, and no login.'
-  return failPolicy('proven-by', 'is login, and no login to MySQL can be made here', next)
-}
 
 /** A login of IAM has no password. */
 function assertHasPassword({ type }: User, { login, place }: CloudSqlValue): void {

@@ -1,7 +1,10 @@
 import { policyText } from '../../core/policy/index.js'
-import type { PolicyKey, Proof } from '../../core/ports/rotator.js'
+import type { PolicyKey } from '../../core/ports/rotator.js'
 import type { Policy } from '../../core/ports/words.js'
 import { failPolicy } from '../sql/errors.js'
+
+/** Who answers, as a sentence names it. */
+export const answerer = 'the Admin API'
 
 /** `PROJECT:INSTANCE`, or the connection name that the console shows; a project of an organisation's domain has a colon of its own. */
 const instanceForm = /^((?:[a-z0-9-]+(?:\.[a-z0-9-]+)+:)?[a-z][a-z0-9-]{4,28}[a-z0-9])(?::[a-z]+-[a-z]+\d+)?:([a-z][a-z0-9-]{0,96})$/
@@ -9,12 +12,6 @@ export const instanceKey: PolicyKey = {
   name: 'instance',
   help: 'the instance: PROJECT:INSTANCE, or its connection name PROJECT:REGION:INSTANCE',
   check: (value) => (instanceForm.test(value) ? undefined : 'must be PROJECT:INSTANCE or PROJECT:REGION:INSTANCE'),
-}
-export const provenByKey: PolicyKey = {
-  name: 'proven-by',
-  default: 'login',
-  help: 'login: the new password logs in before it is published · answer: no network path leads to the database, and the answer of the Admin API is the only proof',
-  check: (value) => (['login', 'answer'].includes(value) ? undefined : 'must be login or answer'),
 }
 export const accountHostKey: PolicyKey = {
   name: 'account-host',
@@ -37,6 +34,5 @@ export function placeIn(policy: Policy): Place {
   const next = 'Set keyturn-instance to PROJECT:REGION:INSTANCE; gcloud sql instances describe NAME shows it as connectionName.'
   return failPolicy('instance', 'does not name the instance', next)
 }
-export const provenBy = (policy: Policy): Proof => (policyText(policy, provenByKey) === 'answer' ? 'answer' : 'login')
 /** undefined: every host. */
 export const accountHostIn = (policy: Policy): string | undefined => policyText(policy, accountHostKey)
