@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import type { SqlInstance } from '../harness/cloud-sql.js'
-import { CloudSqlWorld } from '../harness/cloud-sql-point.js'
+import { type CloudSqlWorld, openCloudSqlWorld } from '../harness/cloud-sql-point.js'
 import { Clock, callCommand } from '../harness/command-call.js'
 
 const first = 'First-password-0123456789'
@@ -17,7 +17,7 @@ describe('the command line, with a user of Cloud SQL that no login can try', () 
   let clock: Clock
   let printed: string
   before(async () => {
-    world = await CloudSqlWorld.open()
+    world = await openCloudSqlWorld()
   })
   after(() => world.close())
   beforeEach(async () => {

@@ -7,13 +7,13 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { adopt, verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import { settingFor } from '../crash/settings.js'
-import { CloudSqlPoint, CloudSqlWorld } from '../harness/cloud-sql-point.js'
+import { CloudSqlPoint, type CloudSqlWorld, openCloudSqlWorld } from '../harness/cloud-sql-point.js'
 import { startProcess } from '../harness/faults.js'
 import { laterMs } from '../harness/world.js'
 
 let world: CloudSqlWorld
 before(async () => {
-  world = await CloudSqlWorld.open()
+  world = await openCloudSqlWorld()
 })
 after(() => world.close())
 const { openStore } = settingFor('gcp', 'a')

@@ -11,7 +11,7 @@ import { adopt, verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import { settingFor } from '../crash/settings.js'
 import type { SqlFault, SqlInstance } from '../harness/cloud-sql.js'
-import { byAnswer, CloudSqlPoint, CloudSqlWorld, type Kind } from '../harness/cloud-sql-point.js'
+import { byAnswer, CloudSqlPoint, type CloudSqlWorld, type Kind, openCloudSqlWorld } from '../harness/cloud-sql-point.js'
 import { startProcess } from '../harness/faults.js'
 import { logsIn } from '../harness/postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
@@ -25,7 +25,7 @@ const postgres = byAnswer('POSTGRES_16')
 
 let world: CloudSqlWorld
 before(async () => {
-  world = await CloudSqlWorld.open()
+  world = await openCloudSqlWorld()
 })
 after(() => world.close())
 const open = (kind: Kind, more: object = {}, policy: Policy = {}) => CloudSqlPoint.open(world, openStore, kind, more, policy)

@@ -11,12 +11,12 @@ export interface RestCall {
   readonly body: string
 }
 /** cut: the connection ends without an answer. */
-export type RestAnswer = 'cut' | { readonly status: number; readonly body: unknown }
+export type RestAnswer = 'cut' | { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
 
-/** A REST interface of Google on loopback: a test says what it answers. */
+/** A REST interface of a platform on loopback: a test says what it answers. */
 export class RestDouble {
   readonly calls: RestCall[] = []
-  answer: (call: RestCall, n: number) => RestAnswer = () => ({ status: 200, body: {} })
+  answer: (call: RestCall, n: number) => RestAnswer | Promise<RestAnswer> = () => ({ status: 200, body: {} })
   readonly #server: Server
   private constructor() {
     this.#server = createServer(async (request, response) => {
@@ -26,9 +26,9 @@ export class RestDouble {
       const { authorization, 'x-goog-user-project': userProject } = headers
       const call = { method, path, authorization, userProject: userProject?.toString(), body: Buffer.concat(chunks).toString() }
       this.calls.push(call)
-      const answer = this.answer(call, this.calls.length)
+      const answer = await this.answer(call, this.calls.length)
       if (answer === 'cut') return void request.socket.destroy()
-      response.writeHead(answer.status, { 'content-type': 'application/json' })
+      response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
       response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
     })
   }
