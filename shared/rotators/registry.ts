@@ -15,7 +15,7 @@ export type RotatorRow = {
   /** The values of the field `engine`, or of a URL's scheme, that mean this rotator, in lower case. */
   readonly engines: readonly string[]
   /** It carries the SDK of this cloud, which no bundle of another one may have. */
-  readonly cloud?: 'aws' | 'gcp'
+  readonly cloud?: 'aws' | 'azure' | 'gcp'
   /** What its platform knows about hosts of databases. Every rotator of a database uses it. */
   readonly hosts?: Hosts
   /** What it adds to a deployment on its cloud. bad_policy. */
@@ -53,6 +53,13 @@ const rows = {
     page: 'cloud-sql',
     cloud: 'gcp',
     deploys: async (policy) => (await import('./cloud-sql/deploys.js')).deploys(policy),
+  },
+  'azure-flexible-server': {
+    load: () => import('./azure-flexible-server.js').then(({ create }) => create()),
+    engines: ['azure-flexible-server'],
+    page: 'azure-flexible-server',
+    cloud: 'azure',
+    deploys: async (policy) => (await import('./azure-flexible-server/deploys.js')).deploys(policy),
   },
   random: { load: () => import('./random.js').then(({ create }) => create()), engines: ['random'], page: 'random' },
   'secret-list': { load: () => import('./secret-list.js').then(({ create }) => create()), engines: ['secret-list'], page: 'secret-list' },

@@ -87,6 +87,11 @@ export class AzureIdentity {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
+  /** It keeps no process from ending. */
+  unref(): void {
+    this.#server.unref()
+  }
+
   /** As it was when it was opened, on the same port. What it issued stays issued: the process has it still. */
   reset(): void {
     this.calls.length = 0

@@ -13,9 +13,11 @@ const names = [
   'IDENTITY_HEADER',
 ] as const
 
+let only: Promise<AzureIdentity> | undefined
+
 /**
- * This process in a function app of Azure, until it is closed: tokens come from an identity on loopback, and from nowhere else. One for a process: the
- * library reads once where that is, and keeps the tokens of it.
+ * This process in a function app of Azure, until it is closed: tokens come from an identity on loopback, and from nowhere else. The library asks the first
+ * endpoint that it was given for all of the process, and keeps its tokens: so there is one, and it ends with the process.
  */
 export class AzureMachine {
   readonly identity: AzureIdentity
@@ -26,7 +28,13 @@ export class AzureMachine {
     Object.assign(process.env, identity.env, { AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential' })
     this.startAgain()
   }
-  static open = async (): Promise<AzureMachine> => new AzureMachine(await AzureIdentity.open())
+  static async open(): Promise<AzureMachine> {
+    only ??= AzureIdentity.open().then((identity) => {
+      identity.unref()
+      return identity
+    })
+    return new AzureMachine(await only)
+  }
 
   /** The credentials are found again, as of now; `clientId` is that of an identity which is assigned by name. */
   startAgain(clientId?: string): void {
@@ -34,12 +42,13 @@ export class AzureMachine {
     else process.env.AZURE_CLIENT_ID = clientId
     new Credentials('', '').forget()
   }
+  /** What the control plane makes of a token. */
+  readonly judge = (token: string) => this.identity.judge(token, this.identity.tenant, 'https://management.azure.com')
   async close(): Promise<void> {
     for (const [name, value] of this.#kept) {
       if (value === undefined) delete process.env[name]
       else process.env[name] = value
     }
     new Credentials('', '').forget()
-    await this.identity.close()
   }
 }

@@ -7,10 +7,13 @@ import { SecretText } from '../../shared/core/secret-text.js'
 import { MemoryTarget, setMemoryTarget } from '../../shared/rotators/memory/target.js'
 import { loadRotator, type RotatorKind } from '../../shared/rotators/registry.js'
 import { useAwsEnvironment } from './aws.js'
+import { AzureMachine } from './azure-machine.js'
+import { AzureManagementDouble, idOf } from './azure-management.js'
 import { CloudSqlDouble } from './cloud-sql.js'
 import { FakeEnv } from './fake-env.js'
 import { GoogleMachine } from './gcp-machine.js'
 import { LedHosts } from './lead-hosts.js'
+import type { AnyPlane } from './plane-point.js'
 import { asSuper } from './postgres-client.js'
 import { binariesOf, PostgresServer, removeCopies } from './postgres-server.js'
 import { adminPassword, arrangeRoles, firstPassword } from './postgres-world.js'
@@ -165,41 +168,44 @@ function aheadEnv(): Env {
   }
 }
 
-/** The Admin API of Cloud SQL; behind it a real PostgreSQL, or a MySQL to which no path leads. */
-function cloudSql(name: string, engine: 'postgres' | 'mysql'): NamedRotator {
+/** The interface of a platform at a double, and the login that it makes there. */
+interface Plane {
+  readonly double: AnyPlane
+  readonly host: string
+  readonly machine: { close(): Promise<void> }
+  readonly policy: Policy
+  has(): string | undefined
+}
+
+/** What sets passwords through a platform; behind it a real PostgreSQL, or a MySQL to which no path leads. */
+function throughPlane(kind: RotatorKind, engine: 'postgres' | 'mysql', openPlane: (isMysql: boolean) => Promise<Plane>): NamedRotator {
   const isMysql = engine === 'mysql'
-  const policy = { 'keyturn-instance': 'shop-prod:europe-west3:main', ...(isMysql ? { 'keyturn-proven-by': 'answer' } : {}) }
   return {
-    name: `cloud-sql (${name})`,
+    name: `${kind} (${isMysql ? 'MySQL, by the answer' : 'PostgreSQL, by login'})`,
     overlaps: false,
     bornValid: false,
     outside: true,
     skip: isMysql || binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS',
     open: async () => {
-      const [machine, double] = [await GoogleMachine.open(), await CloudSqlDouble.open()]
-      const led = await LedHosts.open({ 'sqladmin.googleapis.com': double.port })
+      const { double, host, machine, policy: own, has } = await openPlane(isMysql)
+      const led = await LedHosts.open({ [host]: double.port })
       const server = isMysql ? undefined : await PostgresServer.start()
-      if (server !== undefined) await arrangeRoles(server)
-      const instance = double.make({ version: isMysql ? 'MYSQL_8_0' : 'POSTGRES_18' })
-      instance.users.set(isMysql ? 'app@%' : 'app', { password: firstPassword })
-      if (server !== undefined)
+      if (server !== undefined) {
+        await arrangeRoles(server)
         double.onEffect = async (user, password) => void (await asSuper(server, `alter role ${user} password '${password}'`))
+      }
       const env = aheadEnv()
       double.now = env.now
+      const policy = { ...own, ...(isMysql ? { 'keyturn-proven-by': 'answer' } : {}) }
       const place = { host: '127.0.0.1', port: server?.port ?? 3306 }
-      const login = {
-        username: 'app',
-        note: 'stays',
-        password: firstPassword,
-        dbname: 'postgres',
-        ...(isMysql ? {} : { sslmode: 'disable' }),
-      }
+      const tls = isMysql ? {} : { sslmode: 'disable' }
+      const login = { username: 'app', note: 'stays', password: firstPassword, dbname: 'postgres', ...tls }
       return {
-        rotator: await loadRotator('cloud-sql'),
+        rotator: await loadRotator(kind),
         policy,
         current: new SecretText(JSON.stringify({ engine, ...place, ...login })),
         context: contextOf(policy, env),
-        ...(isMysql ? { holds: (value) => JSON.parse(value.reveal()).password === instance.users.get('app@%')?.password } : {}),
+        ...(isMysql ? { holds: (value: SecretText) => JSON.parse(value.reveal()).password === has() } : {}),
         close: async () => {
           await led.close()
           await double.close()
@@ -210,6 +216,22 @@ function cloudSql(name: string, engine: 'postgres' | 'mysql'): NamedRotator {
       }
     },
   }
+}
+
+async function cloudSql(isMysql: boolean): Promise<Plane> {
+  const [machine, double] = [await GoogleMachine.open(), await CloudSqlDouble.open()]
+  const instance = double.make({ version: isMysql ? 'MYSQL_8_0' : 'POSTGRES_18' })
+  const user = isMysql ? 'app@%' : 'app'
+  instance.users.set(user, { password: firstPassword })
+  const policy = { 'keyturn-instance': 'shop-prod:europe-west3:main' }
+  return { machine, double, host: 'sqladmin.googleapis.com', policy, has: () => instance.users.get(user)?.password }
+}
+
+async function flexibleServer(isMysql: boolean): Promise<Plane> {
+  const [machine, double] = [await AzureMachine.open(), await AzureManagementDouble.open()]
+  double.wantsToken = machine.judge
+  const server = double.make({ provider: isMysql ? 'Microsoft.DBforMySQL' : 'Microsoft.DBforPostgreSQL', password: firstPassword })
+  return { machine, double, host: 'management.azure.com', policy: { 'keyturn-resource': idOf(server) }, has: () => server.password }
 }
 
 const random = (name: string, policy: Policy, more: object = {}): NamedRotator => ({
@@ -289,6 +311,10 @@ export const rotatorHarnesses: Readonly<Record<RotatorKind, readonly [NamedRotat
   'secret-list': [secretList],
   keyring: [keyring],
   jwt: [signingKeys],
-  'cloud-sql': [cloudSql('PostgreSQL, by login', 'postgres'), cloudSql('MySQL, by the answer', 'mysql')],
+  'azure-flexible-server': [
+    throughPlane('azure-flexible-server', 'postgres', flexibleServer),
+    throughPlane('azure-flexible-server', 'mysql', flexibleServer),
+  ],
+  'cloud-sql': [throughPlane('cloud-sql', 'postgres', cloudSql), throughPlane('cloud-sql', 'mysql', cloudSql)],
   rds: [rds('instance', 'instance'), rds('cluster', 'cluster')],
 }
