@@ -40,12 +40,18 @@ describe('KEYTURN_ROTATORS: what was chosen is in the bundle of a function, and 
     })
   }
 
-  it('a rotator that carries the SDK of another cloud is not taken', () => {
-    assert.throws(
-      () => run(folder, process.execPath, ['scripts/functions.mjs', 'aws'], { KEYTURN_ROTATORS: 'cloud-sql' }),
-      (cause: { stderr?: string }) => cause.stderr?.includes('functions/aws/rotate would carry what it must not') === true,
-    )
-  })
+  for (const [cloud, rotator] of [
+    ['aws', 'cloud-sql'],
+    ['aws', 'azure-flexible-server'],
+    ['gcp', 'azure-flexible-server'],
+    ['gcp', 'rds'],
+  ] as const)
+    it(`a rotator that carries the SDK of another cloud is not taken: ${rotator} in a function of ${cloud}`, () => {
+      assert.throws(
+        () => run(folder, process.execPath, ['scripts/functions.mjs', cloud], { KEYTURN_ROTATORS: rotator }),
+        (cause: { stderr?: string }) => cause.stderr?.includes(`functions/${cloud}/rotate would carry what it must not`) === true,
+      )
+    })
 
   it('a rotator for trials is not offered', () => {
     assert.throws(

@@ -15,7 +15,7 @@ const faults: readonly ManagementFault[] = ['cut', 'drop', 'throttle', 'error', 
 describe('a rotation of a flexible server through Azure Resource Manager', () => {
   const watched = watchedAzure()
   const stores: readonly (readonly [name: string, open: OpenStore, every: number])[] = [
-    ['memory, as Key Vault', settingFor('azure', 'a').openStore, 1],
+    ['memory, as Key Vault', settingFor('azure', 'a').openStore, 4],
     ...(azuriteSkip ? [] : [['Key Vault', watched.openReads ?? watched.open, 24] as const]),
   ]
   let world: FlexibleWorld

@@ -122,7 +122,7 @@ describe('azure-flexible-server, where no network path leads to the database', (
   it('a call that is not understood is a wrong value or policy, although the answer has the word password', async () => {
     const point = await open(postgres)
     world.double.refuses = () => 'unread'
-    await refused(run(point), 'bad_value', /does not take what was sent.*keyturn-resource/)
+    await refused(run(point), 'bad_value', /does not take what was sent.*keyturn-resource-id/)
     assert.equal((await point.store.describe(point.ref)).journal?.code, undefined)
   })
 
@@ -141,7 +141,7 @@ describe('azure-flexible-server, where no network path leads to the database', (
         'held',
         new RegExp(`main is ${state}, and takes no password.*az postgres flexible-server start`),
       )
-      assert.equal(field, 'keyturn-resource')
+      assert.equal(field, 'keyturn-resource-id')
       assert.equal(world.double.sent, 0)
     }
   })
@@ -195,7 +195,7 @@ describe('azure-flexible-server, where no network path leads to the database', (
       mysql,
       () => world.double.servers.splice(0),
       'bad_policy',
-      'keyturn-resource',
+      'keyturn-resource-id',
       /There is no flexible server/,
     ],
     [
@@ -219,7 +219,7 @@ describe('azure-flexible-server, where no network path leads to the database', (
       postgres,
       (one) => Object.assign(one, { role: 'AsyncReplica' }),
       'bad_policy',
-      'keyturn-resource',
+      'keyturn-resource-id',
       /is a read replica.*Name the primary/,
     ],
     [
@@ -227,7 +227,7 @@ describe('azure-flexible-server, where no network path leads to the database', (
       mysql,
       (one) => Object.assign(one, { role: 'Replica' }),
       'bad_policy',
-      'keyturn-resource',
+      'keyturn-resource-id',
       /is a read replica/,
     ],
     [
@@ -235,7 +235,7 @@ describe('azure-flexible-server, where no network path leads to the database', (
       postgres,
       (one) => Object.assign(one, { passwordAuth: 'Disabled' }),
       'bad_policy',
-      'keyturn-resource',
+      'keyturn-resource-id',
       /where password authentication is off.*--password-auth Enabled/,
     ],
   ]
@@ -272,7 +272,7 @@ describe('azure-flexible-server, where no network path leads to the database', (
   it('names its server for whoever deploys', async () => {
     const point = await open(mysql)
     const id = idOf(point.server)
-    const more = await deployedMore({ 'keyturn-rotator': 'azure-flexible-server', 'keyturn-resource': id })
+    const more = await deployedMore({ 'keyturn-rotator': 'azure-flexible-server', 'keyturn-resource-id': id })
     assert.deepEqual(more, { variables: { flexible_servers: [id] }, services: [] })
   })
 })

@@ -1,87 +1,27 @@
-import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { after, before, describe } from 'node:test'
 import type { SqlInstance } from '../harness/cloud-sql.js'
 import { type CloudSqlWorld, openCloudSqlWorld } from '../harness/cloud-sql-point.js'
-import { Clock, callCommand } from '../harness/command-call.js'
-
-const first = 'First-password-0123456789'
-const value = (password: string): string => JSON.stringify({ username: 'app', password, note: 'stays' })
+import { itIsCommanded } from '../harness/plane-commands.js'
+import { firstPassword } from '../harness/postgres-world.js'
 
 describe('the command line, with a user of Cloud SQL that no login can try', () => {
   let world: CloudSqlWorld
-  let home: string
   let instance: SqlInstance
-  let clock: Clock
-  let printed: string
   before(async () => {
     world = await openCloudSqlWorld()
   })
   after(() => world.close())
-  beforeEach(async () => {
-    world.reset()
-    clock = new Clock()
-    world.double.now = clock.now
-    instance = world.double.make({ version: 'MYSQL_8_0' })
-    instance.users.set('app@%', { password: first })
-    printed = ''
-    home = await mkdtemp(join(tmpdir(), 'keyturn-sql-'))
-    await keyturn('init')
-    await keyturn('put', 'file:db', value(first))
-    await keyturn('adopt', 'file:db', '--rotator', 'cloud-sql', 'instance=shop-prod:europe-west3:main', 'proven-by=answer')
-  })
-  afterEach(() => rm(home, { recursive: true }))
-  /** The last word is the input where it is a value. */
-  async function keyturn(
-    ...words: readonly string[]
-  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-    const last = words.at(-1) ?? ''
-    const [asked, stdin] = last.startsWith('{') ? [words.slice(0, -1), last] : [words, '']
-    const env = { PATH: process.env.PATH, KEYTURN_HOME: join(home, 'store') }
-    const called = await callCommand(asked, { env, clock }, stdin)
-    printed += called.stdout + called.stderr
-    return called
-  }
-  const has = () => instance.users.get('app@%')?.password ?? ''
 
-  it('adopts, rotates and says by what it is proven; no value is printed', async () => {
-    const rotated = await keyturn('rotate', 'file:db')
-    assert.equal(rotated.code, 0, rotated.stderr)
-    const status = await keyturn('status', 'file:db')
-    assert.match(status.stdout, /^proof {6}the answer of the interface that sets it; no login can try a value$/m)
-    assert.equal(JSON.parse((await keyturn('status', 'file:db', '--json')).stdout).proof, 'answer')
-    assert.match((await keyturn('verify', 'file:db')).stdout, /its login is there, and no password can be tried/)
-    const looked = JSON.parse((await keyturn('verify', 'file:db', '--json')).stdout)
-    assert.deepEqual([looked.passwordAccepted, looked.logsIn, looked.proof], [null, null, 'answer'])
-    assert.match((await keyturn('doctor', '--json')).stdout, /no password can be tried/)
-    assert.notEqual(has(), first)
-    for (const password of [first, has()]) assert.ok(!printed.includes(password))
-  })
-
-  it('recover of a stuck secret says what a person does, and that is what gets it out', async () => {
-    world.double.refuses = () => 'later'
-    const refused = await keyturn('rotate', 'file:db')
-    assert.match(refused.stderr, /^keyturn: stuck: .*refuses the new password of app by its own rule/m)
-    const found = await keyturn('recover', 'file:db', '--yes')
-    assert.match(found.stderr, /no login can tell which value the target accepts/)
-    assert.match(found.stderr, /Run keyturn put file:db: it sets the value that you give/)
-    world.double.refuses = () => undefined
-    const put = await keyturn('put', 'file:db', value('Given-by-hand-0123456789'))
-    assert.equal(put.code, 0, put.stderr)
-    assert.equal(has(), 'Given-by-hand-0123456789')
-    assert.match((await keyturn('status', 'file:db')).stdout, /^state {6}idle$/m)
-    assert.equal((await keyturn('recover', 'file:db')).code, 0)
-  })
-
-  it('a user that is not there ends verify and the daily look with what to correct', async () => {
-    instance.users.clear()
-    const looked = await keyturn('verify', 'file:db')
-    assert.equal(looked.code, 2)
-    assert.match(looked.stderr, /^keyturn: bad_value \(username\): projects\/shop-prod\/instances\/main has no user app\./m)
-    clock.setAhead(2 * 86_400_000)
-    const swept = await keyturn('sweep', '--store', 'file')
-    assert.match(swept.stdout + swept.stderr, /bad_value/)
+  itIsCommanded({
+    world: () => world,
+    make: () => {
+      instance = world.double.make({ version: 'MYSQL_8_0' })
+      const { users } = instance
+      users.set('app@%', { password: firstPassword })
+      return () => users.get('app@%')?.password ?? ''
+    },
+    adopted: () => ['--rotator', 'cloud-sql', 'instance=shop-prod:europe-west3:main', 'proven-by=answer'],
+    lose: () => instance.users.clear(),
+    lost: /^keyturn: bad_value \(username\): projects\/shop-prod\/instances\/main has no user app\./m,
   })
 })

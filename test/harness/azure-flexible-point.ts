@@ -42,7 +42,7 @@ export class FlexiblePoint extends PlanePoint {
   ): Promise<FlexiblePoint> {
     world.reset()
     const server = world.double.make({ provider: kind.provider, password: firstPassword })
-    const own = { 'keyturn-rotator': 'azure-flexible-server', 'keyturn-resource': idOf(server), ...kind.policy, ...policy }
+    const own = { 'keyturn-rotator': 'azure-flexible-server', 'keyturn-resource-id': idOf(server), ...kind.policy, ...policy }
     return new FlexiblePoint(await openPlane(world, openStore, { ...kind, policy: own }, more, () => server.password), server)
   }
 }

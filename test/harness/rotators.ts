@@ -231,7 +231,7 @@ async function flexibleServer(isMysql: boolean): Promise<Plane> {
   const [machine, double] = [await AzureMachine.open(), await AzureManagementDouble.open()]
   double.wantsToken = machine.judge
   const server = double.make({ provider: isMysql ? 'Microsoft.DBforMySQL' : 'Microsoft.DBforPostgreSQL', password: firstPassword })
-  return { machine, double, host: 'management.azure.com', policy: { 'keyturn-resource': idOf(server) }, has: () => server.password }
+  return { machine, double, host: 'management.azure.com', policy: { 'keyturn-resource-id': idOf(server) }, has: () => server.password }
 }
 
 const random = (name: string, policy: Policy, more: object = {}): NamedRotator => ({

@@ -44,15 +44,15 @@ export function answerError(answer: Answer, question: Question): RotationError |
   if (status === 400 && setsFor !== undefined && refusesPassword(code, text)) return refusedPasswordError(place, setsFor, said)
   if (status === 400)
     return new RotationError('bad_value', `${service} does not take what was sent to ${shown} (${said}).`, {
-      next: 'Check keyturn-resource and the password in the value.',
+      next: 'Check keyturn-resource-id and the password in the value.',
     })
   return refusedError(answer, about(question))
 }
 
 const noServerError = (place: Place, said: string): RotationError =>
   new RotationError('bad_policy', `There is no flexible server ${shownPlace(place)} (${said}).`, {
-    field: 'keyturn-resource',
-    next: `Correct keyturn-resource; ${commandFor(place)} list --query '[].id' shows what is there.`,
+    field: 'keyturn-resource-id',
+    next: `Correct keyturn-resource-id; ${commandFor(place)} list --query '[].id' shows what is there.`,
   })
 
 /** The same password is then sent again. */
@@ -79,7 +79,7 @@ const about = ({ place, permission, isOperation }: Question): Parameters<typeof 
   grant: isOperation
     ? `Grant a role with ${permission} on the resource group ${place.group} or on the subscription: an operation is not below its server.`
     : `Grant a role with ${permission} on the server or on its resource group ${place.group}.`,
-  make: 'Correct keyturn-resource.',
-  check: 'Check keyturn-resource.',
-  ...optional('field', isOperation ? undefined : 'keyturn-resource'),
+  make: 'Correct keyturn-resource-id.',
+  check: 'Check keyturn-resource-id.',
+  ...optional('field', isOperation ? undefined : 'keyturn-resource-id'),
 })

@@ -12,7 +12,7 @@ const idForm =
   /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/resourceGroups\/([\p{L}\p{N}_.()-]{0,89}[\p{L}\p{N}_()-])\/providers\/Microsoft\.DBfor(PostgreSQL|MySQL)\/flexibleServers\/([a-z0-9][a-z0-9-]{1,61}[a-z0-9])$/iu
 const shape = '/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.DBforPostgreSQL/flexibleServers/NAME'
 export const resourceKey: PolicyKey = {
-  name: 'resource',
+  name: 'resource-id',
   help: `the id of the server: ${shape}, or Microsoft.DBforMySQL`,
   check: (value) => (idForm.test(value) ? undefined : `must be ${shape}, or Microsoft.DBforMySQL`),
 }
@@ -37,6 +37,6 @@ export function placeIn(policy: Policy): Place {
   const [, subscription, group, engine, name] = idForm.exec(policyText(policy, resourceKey) ?? '') ?? []
   if (subscription !== undefined && group !== undefined && engine !== undefined && name !== undefined)
     return { subscription, group, provider: `Microsoft.DBfor${engine.toLowerCase() === 'mysql' ? 'MySQL' : 'PostgreSQL'}`, name }
-  const next = `Set keyturn-resource to ${shape}; az postgres flexible-server show (or az mysql) shows it as id.`
-  return failPolicy('resource', 'does not name the server', next)
+  const next = `Set keyturn-resource-id to ${shape}; az postgres flexible-server show (or az mysql) shows it as id.`
+  return failPolicy('resource-id', 'does not name the server', next)
 }

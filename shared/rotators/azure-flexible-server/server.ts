@@ -15,7 +15,7 @@ export async function lookAt(api: ManagementApi, value: FlexibleValue): Promise<
 export function isReady({ state }: Server, { place }: FlexibleValue): boolean {
   if (!/^(?:Stopped|Stopping|Disabled|Dropping|Inaccessible)$/i.test(state)) return state === 'Ready'
   throw new RotationError('held', `${shownPlace(place)} is ${state}, and takes no password; nothing was sent.`, {
-    field: 'keyturn-resource',
+    field: 'keyturn-resource-id',
     next: `Start it (${commandFor(place)} start), or wait until it is Ready; ${commandFor(place)} show says the state.`,
   })
 }
@@ -24,10 +24,10 @@ export function isReady({ state }: Server, { place }: FlexibleValue): boolean {
 function assertOurs({ administrator, role, isWithoutPasswords, host }: Server, { login, place, provenBy }: FlexibleValue): void {
   const shown = shownPlace(place)
   if (/replica/i.test(role))
-    failPolicy('resource', `names ${shown}, which is a read replica`, 'Name the primary: its password is that of every replica.')
+    failPolicy('resource-id', `names ${shown}, which is a read replica`, 'Name the primary: its password is that of every replica.')
   if (isWithoutPasswords) {
     const next = `Turn it on (${commandFor(place)} update --password-auth Enabled), or leave its logins to Entra; nothing was changed.`
-    failPolicy('resource', `names ${shown}, where password authentication is off`, next)
+    failPolicy('resource-id', `names ${shown}, where password authentication is off`, next)
   }
   if (administrator !== login.user) {
     const known = /^[\w.-]{1,63}$/.test(administrator) ? `is ${administrator}, not` : 'is not'
@@ -38,7 +38,7 @@ function assertOurs({ administrator, role, isWithoutPasswords, host }: Server, {
     failValue(
       'host',
       `is ${login.host}, which is another server than ${host}`,
-      'Correct the host or keyturn-resource; nothing was changed.',
+      'Correct the host or keyturn-resource-id; nothing was changed.',
     )
 }
 

@@ -23,8 +23,8 @@ export function parseFlexible(inner: Rotator<DatabaseLogin>, value: SecretText, 
   if (said !== undefined && said !== known.engine)
     failValue(
       'engine',
-      `, or the URL, is of ${titles[said]}, and keyturn-resource names a server of ${titles[known.engine]}`,
-      'Correct the value or keyturn-resource; nothing was changed.',
+      `, or the URL, is of ${titles[said]}, and keyturn-resource-id names a server of ${titles[known.engine]}`,
+      'Correct the value or keyturn-resource-id; nothing was changed.',
     )
   return { login: parseFor(inner, value, policy, known), place, ...known }
 }
