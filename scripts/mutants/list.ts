@@ -1,5 +1,6 @@
 import { answerMutants } from './answer.js'
 import { durabilityMutants } from './durability.js'
+import { flexibleMutants } from './flexible.js'
 import { gcpMutants } from './gcp.js'
 import type { Mutant } from './mutant.js'
 import { pairMutants } from './pairs.js'
@@ -237,4 +238,5 @@ export const mutants: readonly Mutant[] = [
   ...durabilityMutants,
   ...gcpMutants,
   ...answerMutants,
+  ...flexibleMutants,
 ]

@@ -87,6 +87,14 @@ describe('azure-flexible-server, where no network path leads to the database', (
     await refused(run(point), 'held', /not_propagated/)
   })
 
+  it('a look at an operation that comes too often is repeated when the service says, and the password is not sent again', async () => {
+    const point = await open(mysql)
+    let times = 2
+    world.double.fault = ({ path }) => (path.includes('/azureAsyncOperation/') && times-- > 0 ? 'throttle' : undefined)
+    await run(point)
+    assert.deepEqual([world.double.sent, world.double.calls.length, point.has], [1, 5, await point.password()])
+  })
+
   it('an answer with one address is followed by it, and one without is the end where it says 200', async () => {
     const point = await open(mysql)
     world.double.addresses = 'location'

@@ -83,6 +83,7 @@ export class ManagementApi {
     const permission = this.#action(`locations/${hasStatus ? 'azureAsyncOperation' : 'operationResults'}/read`)
     const answer = await this.#call({ url: at }, { place: this.#place, permission, isOperation: true })
     const wait = this.#waitIn(answer)
+    if (answer.status === tooMany) return { at, hasStatus, isDone: false, ...wait }
     if (!hasStatus) return { at, hasStatus, isDone: answer.status !== 202, ...wait }
     const found = membersOf(parsedJson(answer.body))
     const status = textOf(found.status)
@@ -115,7 +116,7 @@ export class ManagementApi {
   async #call(asked: Asked, question: Question): Promise<Answer> {
     try {
       return await this.#client.call(asked, { call: question.permission }, (answer) =>
-        question.setsFor !== undefined && isBusy(answer) ? undefined : answerError(answer, question),
+        isToWaitFor(answer, question) ? undefined : answerError(answer, question),
       )
     } catch (cause) {
       throw asTarget(cause)
@@ -132,6 +133,11 @@ export class ManagementApi {
     return new URL(`${origin}${path}?api-version=${versions[engineOfPlace(this.#place)]}`)
   }
 }
+
+const tooMany = 429
+/** A server that is at another operation, and a look at ours that comes too often: neither says anything against what was sent. */
+const isToWaitFor = (answer: Answer, { setsFor, isOperation }: Question): boolean =>
+  (setsFor !== undefined && isBusy(answer)) || (isOperation === true && answer.status === tooMany)
 
 /** The text is read and not passed on: it may quote what was sent. */
 function failureIn(body: string): Failure {
