@@ -2,18 +2,16 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Policy } from '../../shared/core/ports/words.js'
 import { SecretText } from '../../shared/core/secret-text.js'
-import { statusOf } from '../../shared/lifecycle/fleet/status.js'
 import { adopt, verifyCurrent } from '../../shared/lifecycle/secret/adopt.js'
 import { loadRotator } from '../../shared/rotators/registry.js'
 import { settingFor } from '../crash/settings.js'
 import type { SqlInstance } from '../harness/cloud-sql.js'
 import { byAnswer, CloudSqlPoint, type CloudSqlWorld, type Kind, openCloudSqlWorld } from '../harness/cloud-sql-point.js'
 import { startProcess } from '../harness/faults.js'
-import { itRotatesByAnswer, itRotatesByLogin, refusedAt, run, type Subject } from '../harness/plane-suite.js'
-import { binariesOf, PostgresServer, removeCopies } from '../harness/postgres-server.js'
-import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
+import { describeByLogin, itRotatesByAnswer, refusedAt, run, type Subject } from '../harness/plane-suite.js'
+import type { PostgresServer } from '../harness/postgres-server.js'
+import { firstPassword } from '../harness/postgres-world.js'
 
-const noServer = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS'
 const openStore = settingFor('gcp', 'a').openStore
 const mysql = byAnswer('MYSQL_8_0')
 const postgres = byAnswer('POSTGRES_16')
@@ -39,36 +37,23 @@ const subject: Subject<Kind> = {
   service: 'Cloud SQL',
   shown: 'projects/shop-prod',
   look: 'operations list',
+  asks: (kind, password) => {
+    const instance = '/v1/projects/shop-prod/instances/main'
+    const [query, more, own] = kind === mysql ? ['?host=%25', '&host=%25', { host: '%' }] : ['', '', {}]
+    return {
+      calls: [
+        ['GET', instance],
+        ['GET', `${instance}/users/app${query}`],
+        ['PUT', `${instance}/users?name=app${more}`],
+      ],
+      body: { name: 'app', ...own, password },
+      operation: '/v1/projects/shop-prod/operations/operation-1',
+    }
+  },
 }
 
 describe('cloud-sql, where no network path leads to the database', () => {
   itRotatesByAnswer(subject)
-
-  for (const kind of [mysql, postgres]) {
-    it(`${kind.name}: sends the password once, in the body alone, and publishes it once the operation is done`, async () => {
-      const point = await open(kind)
-      const { outcome, steps } = await run(point)
-      assert.deepEqual([outcome, steps], ['published', ['create', 'set', 'test', 'finish']])
-      const password = await point.password()
-      assert.equal(point.has, password)
-      assert.deepEqual([changed(), world.double.sent], [1, 1])
-      const users = `/v1/projects/shop-prod/instances/main/users`
-      const host = kind === mysql ? '&host=%25' : ''
-      assert.deepEqual(
-        world.double.calls.slice(0, 3).map(({ method, path }) => [method, path]),
-        [
-          ['GET', '/v1/projects/shop-prod/instances/main'],
-          ['GET', `${users}/app${host.replace('&', '?')}`],
-          ['PUT', `${users}?name=app${host}`],
-        ],
-      )
-      assert.ok(world.double.calls.slice(3).every(({ path }) => path === '/v1/projects/shop-prod/operations/operation-1'))
-      assert.deepEqual(JSON.parse(world.double.calls[2]?.body ?? ''), { name: 'app', ...(kind === mysql ? { host: '%' } : {}), password })
-      const said = JSON.stringify([point.audit, point.env.lines, world.double.calls.map(({ path }) => path)])
-      assert.ok(!said.includes(password) && said.includes('proven_by_answer') && said.includes('password_sent'))
-      assert.equal((await statusOf(point.deps('status'), point.ref.shown)).proof, 'answer')
-    })
-  }
 
   it('a call that is not understood is a wrong value or policy, although the answer has the word password', async () => {
     const point = await open(postgres)
@@ -153,28 +138,17 @@ describe('cloud-sql, where no network path leads to the database', () => {
   })
 })
 
-describe('cloud-sql, where a network path leads to the database', { skip: noServer }, () => {
-  let server: PostgresServer
-  before(async () => {
-    server = await PostgresServer.start()
-    await arrangeRoles(server)
-  })
-  after(async () => {
-    await server?.stop()
-    await removeCopies()
-  })
-  const byLogin = (): Kind => ({ name: 'by login', version: 'POSTGRES_18', policy: {}, server })
-  itRotatesByLogin(subject, () => server, byLogin)
-
+const byLogin = (server: PostgresServer): Kind => ({ name: 'by login', version: 'POSTGRES_18', policy: {}, server })
+describeByLogin('cloud-sql, where a network path leads to the database', subject, byLogin, (kind) => {
   it('a value that names no engine, and whose password does not log in, is compared with the instance first, and changes nothing there', async () => {
-    const point = await open(byLogin(), { password: 'another-0123456789' })
+    const point = await open(kind(), { password: 'another-0123456789' })
     await refused(run(point), 'target_denied', /neither the stored nor the new password of app; nothing was sent/)
     assert.deepEqual([world.double.sent, world.double.calls.length], [0, 2])
   })
 
   it('an address that is not one of the instance is refused', async () => {
     const rotator = await loadRotator('cloud-sql')
-    const point = await open(byLogin())
+    const point = await open(kind())
     const policy = { 'keyturn-instance': 'shop-prod:main' }
     const value = rotator.parse(new SecretText('{"host":"10.9.9.9","username":"app","password":"x-0123456789"}'), policy)
     const { lookAt } = await import('../../shared/rotators/cloud-sql/instance.js')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { RotationError } from '../../shared/core/errors.js'
 import type { Policy } from '../../shared/core/ports/words.js'
@@ -11,8 +11,8 @@ import { loadRotator, type RotatorKind } from '../../shared/rotators/registry.js
 import { startProcess } from './faults.js'
 import type { AnyPlane, PlaneKind, PlanePoint, PlaneWorld } from './plane-point.js'
 import { logsIn } from './postgres-client.js'
-import type { PostgresServer } from './postgres-server.js'
-import { firstPassword } from './postgres-world.js'
+import { binariesOf, PostgresServer, removeCopies } from './postgres-server.js'
+import { arrangeRoles, firstPassword } from './postgres-world.js'
 import { laterMs } from './world.js'
 
 /** What is promised of a control plane, whichever it is. */
@@ -35,7 +35,13 @@ export interface Subject<K extends PlaneKind> {
   readonly shown: string
   /** How a person looks at operations. */
   readonly look: string
+  /** What is asked of the platform for one change: the calls up to the one that sets the password, its body, and how the path of a look at the operation begins. */
+  asks(
+    kind: K,
+    password: string,
+  ): { readonly calls: readonly (readonly [method: string, path: string])[]; readonly body: object; readonly operation: string }
 }
+const noServer = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS'
 
 export const run = (point: PlanePoint, request: Parameters<PlanePoint['run']>[1] = {}, given?: SecretText) => {
   point.env.time += laterMs
@@ -63,6 +69,25 @@ const passwordsSent = (double: AnyPlane): number => new Set(double.operations.ma
 export function itRotatesByAnswer<K extends PlaneKind>(subject: Subject<K>): void {
   const { world, open, mysql, postgres, sets, service, shown, look } = subject
   const refused = (running: Promise<unknown>, code: string, text: RegExp) => refusedAt(world().double, running, code, text)
+
+  for (const kind of [mysql, postgres])
+    it(`${kind.name}: sends the password once, in the body alone, and publishes it once the operation is done`, async () => {
+      const [point, { double }] = [await open(kind), world()]
+      const { outcome, steps } = await run(point)
+      assert.deepEqual([outcome, steps], ['published', ['create', 'set', 'test', 'finish']])
+      const password = await point.password()
+      assert.equal(point.has, password)
+      assert.deepEqual([double.operations.length, double.sent], [1, 1])
+      const { calls, body, operation } = subject.asks(kind, password)
+      const made = double.calls.map(({ method, path }) => [method, path] as const)
+      assert.deepEqual(made.slice(0, calls.length), calls)
+      const looks = made.slice(calls.length)
+      assert.ok(looks.length > 1 && looks.every(([method, path]) => method === 'GET' && path.startsWith(operation)))
+      assert.deepEqual(JSON.parse(double.calls[calls.length - 1]?.body ?? ''), body)
+      const said = JSON.stringify([point.audit, point.env.lines, made])
+      assert.ok(!said.includes(password) && said.includes('proven_by_answer') && said.includes('password_sent'))
+      assert.equal((await statusOf(point.deps('status'), point.ref.shown)).proof, 'answer')
+    })
 
   it('an invocation that ends before the operation is done says so; the next one sends the same password again', async () => {
     const [point, { double }] = [await open(mysql), world()]
@@ -166,8 +191,30 @@ export function itRotatesByAnswer<K extends PlaneKind>(subject: Subject<K>): voi
   })
 }
 
-/** Where a network path leads to the database. `kind`: of the PostgreSQL that is there. */
-export function itRotatesByLogin<K extends PlaneKind>(subject: Subject<K>, server: () => PostgresServer, kind: () => K): void {
+/** Where a network path leads to a PostgreSQL. `more`: what only this platform promises. */
+export function describeByLogin<K extends PlaneKind>(
+  title: string,
+  subject: Subject<K>,
+  kindOf: (server: PostgresServer) => K,
+  more: (kind: () => K) => void,
+): void {
+  describe(title, { skip: noServer }, () => {
+    let server: PostgresServer
+    before(async () => {
+      server = await PostgresServer.start()
+      await arrangeRoles(server)
+    })
+    after(async () => {
+      await server?.stop()
+      await removeCopies()
+    })
+    const kind = () => kindOf(server)
+    itRotatesByLogin(subject, () => server, kind)
+    more(kind)
+  })
+}
+
+function itRotatesByLogin<K extends PlaneKind>(subject: Subject<K>, server: () => PostgresServer, kind: () => K): void {
   const { world, open } = subject
   const refused = (running: Promise<unknown>, code: string, text: RegExp) => refusedAt(world().double, running, code, text)
 
