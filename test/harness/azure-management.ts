@@ -34,7 +34,7 @@ export const idOf = ({ group, provider, name }: Pick<FlexibleServer, 'group' | '
  */
 export class AzureManagementDouble extends PlaneDouble<ServerOperation, Answered> {
   readonly servers: FlexibleServer[] = []
-  /** What is made of a token; `wantsToken` of the identities' double. */
+  /** What is made of a token: true where it is one for this service. */
   wantsToken: (token: string) => boolean | 'expired' | { readonly issuedIn: string } = () => true
   /** In seconds; undefined: the service does not say it. */
   retryAfter: number | undefined = 2

@@ -22,8 +22,8 @@ export const service = 'Azure Resource Manager'
 const lockedCode = 'ScopeLocked'
 
 /**
- * Whether the server is at another operation: it takes one at a time. Seen are ServerIsBusy (github.com/Azure/azure-postgresql/issues/134) and ServerBusy
- * (github.com/Azure/bicep-registry-modules/issues/4451); every other conflict ends by itself, too, but for a lock.
+ * Whether the server is at another operation: it takes one at a time, and has been seen to say so with ServerIsBusy and with ServerBusy. Every other
+ * conflict is waited for, too, but for a lock.
  */
 export const isBusy = ({ status, body }: Answer): boolean => status === 409 && codeIn(body) !== lockedCode
 
