@@ -1,5 +1,5 @@
-// One build for everything that runs: the CLI, the scripts and the tests. Packages stay outside (they are in node_modules); rotators and stores
-// become chunks of their own, so that a command loads only the drivers that it uses.
+// Builds everything that runs: the CLI, and apart from it the scripts and the tests. Packages stay outside (they are in node_modules); rotators and
+// stores become chunks of their own, so that a command loads only the drivers that it uses.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
@@ -49,19 +49,12 @@ function write({ path, contents: bytes }) {
   renameSync(draft, path)
 }
 
-if (!process.argv.includes('--prepare') || !mayStay()) {
-  const readAt = new Date() // what is written to a source from now on is not in this build
+async function bundle(entryPoints, chunks) {
   const { outputFiles } = await build({
-    entryPoints: [
-      'cli/main.ts',
-      ...globSync('scripts', '.ts'),
-      ...globSync('bench', '.ts'),
-      ...globSync('test', '.test.ts'),
-      ...globSync('test/programs', '.ts'),
-    ],
+    entryPoints,
     outbase: '.',
     outdir: 'dist',
-    chunkNames: 'chunks/[name]-[hash]',
+    chunkNames: `${chunks}/[name]-[hash]`,
     bundle: true,
     splitting: true,
     platform: 'node',
@@ -72,9 +65,22 @@ if (!process.argv.includes('--prepare') || !mayStay()) {
     logLevel: 'warning',
     write: false,
   })
+  return outputFiles
+}
+
+if (!process.argv.includes('--prepare') || !mayStay()) {
+  const readAt = new Date() // what is written to a source from now on is not in this build
+  const others = [
+    ...globSync('scripts', '.ts'),
+    ...globSync('bench', '.ts'),
+    ...globSync('test', '.test.ts'),
+    ...globSync('test/programs', '.ts'),
+  ]
+  // What several entry points share is cut where any two of them differ. With the tests beside it the CLI would load twice as many files.
+  const outputFiles = (await Promise.all([bundle(['cli/main.ts'], 'chunks'), bundle(others, 'parts')])).flat()
   for (const file of outputFiles) write(file)
   const made = new Set(outputFiles.map(({ path }) => path))
-  for (const folder of ['bench', 'chunks', 'cli', 'scripts', 'test'])
+  for (const folder of ['bench', 'chunks', 'cli', 'parts', 'scripts', 'test'])
     for (const path of globSync(`${process.cwd()}/dist/${folder}`, ''))
       if (!made.has(path) && !path.endsWith('.new')) rmSync(path, { force: true })
   writeFileSync(stamp, '')
