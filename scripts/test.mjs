@@ -18,9 +18,13 @@ else process.env.KEYTURN_FEWER ??= '6'
 const wanted = process.argv.slice(2).filter((word) => word !== '--whole')
 // Where `--whole` follows, which runs these tests and more of them, they are left out here.
 const follows = process.env.KEYTURN_WHOLE_FOLLOWS === '1'
-const isWhole = (file, one) => file.endsWith(`test/${one.file}.test.js`)
-const belongs = (file) =>
-  whole ? wholeTests.some((one) => isWhole(file, one)) : !wholeTests.some((one) => (one.only || follows) && isWhole(file, one))
+// So does `npm run test:crash`: it tries every point that these draw some of, or draws many more.
+const ofMatrix = ['lifecycle/after', 'lifecycle/crash', 'lifecycle/crash-self-issued']
+const nameOf = (file) => file.replace(/^dist\/test\//, '').replace(/\.test\.js$/, '')
+const isWhole = (file, one) => nameOf(file) === one.file
+const isLeft = (file) =>
+  wholeTests.some((one) => (one.only || follows) && isWhole(file, one)) || (follows && ofMatrix.includes(nameOf(file)))
+const belongs = (file) => (whole ? wholeTests.some((one) => isWhole(file, one)) : !isLeft(file))
 const named = (file) => wanted.length > 0 && wanted.some((part) => file.includes(part))
 /**
  * KEYTURN_TEST_SHARE=N draws one file in N by its name and KEYTURN_TEST_SEED, and takes each file that may skip something: where little is installed, these
@@ -36,9 +40,15 @@ const isDrawn = (file) =>
   0
 const maySkip = (file) =>
   /\b(why[A-Z]\w*|\w+Skip|pgbouncer)\b/.test(readFileSync(file.replace(/^dist\//, '').replace(/\.js$/, '.ts'), 'utf8'))
-const files = globSync('dist/test', '.test.js').filter((file) =>
-  wanted.length === 0 ? belongs(file) && (share === 1 || isDrawn(file) || maySkip(file)) : named(file),
-)
+/**
+ * Those that take longest begin first, so that none of them runs alone at the end, while the other processor has nothing to do. Only the order depends on
+ * the list: CI says which file belongs to it.
+ */
+const longTests = JSON.parse(readFileSync(new URL('./long-tests.json', import.meta.url), 'utf8'))
+const placeOf = (file) => (longTests.includes(nameOf(file)) ? longTests.indexOf(nameOf(file)) : longTests.length)
+const files = globSync('dist/test', '.test.js')
+  .filter((file) => (wanted.length === 0 ? belongs(file) && (share === 1 || isDrawn(file) || maySkip(file)) : named(file)))
+  .sort((one, other) => placeOf(one) - placeOf(other))
 const cache = mkdtempSync(join(tmpdir(), 'keyturn-test-')) // what several test files need and is slow to make
 process.env.KEYTURN_TEST_CACHE = cache
 // While this file is there, `npx keyturn` leaves dist/ as it is (scripts/build.mjs).
@@ -50,7 +60,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 const skips = []
 let failures = 0
 // More than there are processors: many tests wait for a server, a pod or a process.
-const stream = run({ files, concurrency: 3 })
+const stream = run({ files, concurrency: 5 })
 /** A file that hangs is a failure, not a run without an end. (run's own timeout warns of listeners for each file.) */
 const silentMsMax = 10 * 60_000
 let heardAt = Date.now()
@@ -67,16 +77,17 @@ const around = [] // the suites around the reported test, the outermost first
 stream.on('test:start', ({ name, nesting }) => {
   around[nesting] = name
 })
-/** Seconds of each file: its suites and tests run one after the other. */
+/** Seconds of each file, from the start of its process to its end. (A test says which chunk it is written in, and not which file runs it.) */
 const secondsOf = new Map()
-for (const event of ['test:pass', 'test:fail'])
-  stream.on(event, ({ file, nesting, details }) => {
-    if (nesting === 0 && file !== undefined) secondsOf.set(file, (secondsOf.get(file) ?? 0) + details.duration_ms / 1000)
-  })
+stream.on('test:complete', ({ name, details }) => {
+  if (files.includes(name)) secondsOf.set(nameOf(name), details.duration_ms / 1000)
+})
+const secondsLong = 30
 function* slowest() {
-  const rows = [...secondsOf].sort(([, a], [, b]) => b - a).slice(0, 20)
-  for (const [file, seconds] of rows)
-    yield `${seconds.toFixed(0).padStart(5)} s  ${file.replace(/^.*?\bdist\//, '').replace(/\.js$/, '.ts')}`
+  for (const [name, seconds] of [...secondsOf].sort(([, a], [, b]) => b - a).slice(0, 20)) {
+    const isMissed = seconds > secondsLong && !longTests.includes(name)
+    yield `${seconds.toFixed(0).padStart(5)} s  test/${name}.test.ts${isMissed ? ': belongs to scripts/long-tests.json' : ''}`
+  }
 }
 stream.on('test:pass', ({ name, nesting, skip, details }) => {
   if (skip === undefined) return
@@ -114,7 +125,8 @@ const report = stream.compose(spec)
 report.on('end', () => {
   rmSync(cache, { recursive: true, force: true })
   for (const line of skipLines()) console.log(line)
-  if (follows && !whole && wanted.length === 0) console.log(`left to npm run test:whole, which follows: ${wholeTests.length} files`)
+  if (follows && !whole && wanted.length === 0)
+    console.log(`left to npm run test:whole and npm run test:crash, which follow: ${wholeTests.length} and ${ofMatrix.length} files`)
   if (share > 1) console.log(`one file in ${share} was drawn, beside those that may skip something: ${files.length} files`)
   if (process.env.CI === 'true') for (const line of slowest()) console.log(line)
   const mayBe = process.env.KEYTURN_MAY_SKIP // what cannot be installed on this machine

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import longTests from '../scripts/long-tests.json' with { type: 'json' }
 import whole from '../scripts/whole.json' with { type: 'json' }
 import { rows } from '../shared/lifecycle/decide/table.js'
 import { notifierKinds } from '../shared/notifiers/registry.js'
@@ -73,6 +74,6 @@ describe('CONTRIBUTING.md says what is tested where', () => {
       table.map(([file = '', what]) => ({ file: file.replaceAll('`', ''), what })),
       whole.map(({ file, what }) => ({ file: `test/${file}.test.ts`, what })),
     )
-    for (const { file } of whole) assert.ok(existsSync(`test/${file}.test.ts`), file)
+    for (const file of [...whole.map(({ file }) => file), ...longTests]) assert.ok(existsSync(`test/${file}.test.ts`), file)
   })
 })
