@@ -82,7 +82,7 @@ const secondsOf = new Map()
 stream.on('test:complete', ({ name, details }) => {
   if (files.includes(name)) secondsOf.set(nameOf(name), details.duration_ms / 1000)
 })
-const secondsLong = 30
+const secondsLong = 60
 function* slowest() {
   for (const [name, seconds] of [...secondsOf].sort(([, a], [, b]) => b - a).slice(0, 20)) {
     const isMissed = seconds > secondsLong && !longTests.includes(name)
