@@ -1,7 +1,16 @@
 // The worker of Azure Functions, as far as a program can see it: loaded before the program, it gives it @azure/functions-core, which the host
 // puts there, and carries out what the host (test/harness/azure-host.ts) sends. The library itself marshals arguments and answers.
-// Its members are those that @azure/functions 4.16.5 uses.
+// Its members are those that @azure/functions 4.16.5 uses. A message moves its clock, as gcp-clock.cjs does.
 const Module = require('node:module')
+
+let aheadMs = Number(process.env.KEYTURN_TEST_AHEAD_MS ?? 0)
+const { now } = Date
+const moved = () => now() + aheadMs
+globalThis.Date = new Proxy(Date, {
+  construct: (target, given, as) => Reflect.construct(target, given.length === 0 ? [moved()] : given, as),
+  apply: (target) => String(new target(moved())),
+  get: (target, name, receiver) => (name === 'now' ? moved : Reflect.get(target, name, receiver)),
+})
 
 const functions = new Map()
 const hooks = new Map()
@@ -64,6 +73,10 @@ async function terminate() {
 
 process.on('message', async (message) => {
   if (message.terminate) return terminate()
+  if (message.aheadMs !== undefined) {
+    aheadMs = message.aheadMs
+    return
+  }
   if (message.start) {
     try {
       require(message.start)

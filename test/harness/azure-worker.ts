@@ -127,6 +127,10 @@ export class Worker {
     })
   }
 
+  /** Its clock is so far ahead of this machine's; what waits, waits as long as before. In force before the next invocation. */
+  setAhead(aheadMs: number): void {
+    this.#child.send({ aheadMs })
+  }
   /** As the host ends a worker that is not needed any more: by its hooks. */
   terminate(): Promise<number | null> {
     this.#child.send({ terminate: true })
