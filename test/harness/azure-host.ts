@@ -77,7 +77,13 @@ export class FunctionHost {
   async restart(): Promise<void> {
     await this.#worker.ended
     this.#before += this.#worker.log
-    this.#worker = await Worker.start(this.#folder, this.#main, this.#env)
+    this.#worker = await Worker.start(this.#folder, this.#main, { ...this.#env, KEYTURN_TEST_AHEAD_MS: String(this.#aheadMs) })
+  }
+  #aheadMs = 0
+  /** The clocks of its workers are so far ahead of this machine's. */
+  setAhead(aheadMs: number): void {
+    this.#aheadMs = aheadMs
+    this.#worker.setAhead(aheadMs)
   }
   invoke = (name: string, data: TypedData): Promise<TypedData | undefined> => this.#worker.invoke(name, data)
 
