@@ -6,14 +6,15 @@ import { adminPassword, arrangeRoles } from '../test/harness/postgres-world.js'
 import { whyNoPubSub } from '../test/harness/pubsub.js'
 import { key, WebhookServer } from '../test/harness/webhook-server.js'
 import { type Closing, runToEnd } from './closing.js'
+import { Application } from './e2e-cloud/application.js'
+import { Cluster } from './e2e-cloud/cluster.js'
+import { Outgoing } from './e2e-cloud/outgoing.js'
+import { Readers } from './e2e-cloud/readers.js'
+import { Tokens } from './e2e-cloud/tokens.js'
+import { hourMs, minuteMs, secretIds, secretsIn } from './e2e-cloud/world.js'
 import { isEnough, which, whyFake } from './e2e-cluster/which.js'
 import { countedLines, makeTrouble } from './e2e-gcp/alarms.js'
-import { Application } from './e2e-gcp/application.js'
-import { Cluster } from './e2e-gcp/cluster.js'
-import { Outgoing } from './e2e-gcp/outgoing.js'
-import { Readers } from './e2e-gcp/readers.js'
-import { Tokens } from './e2e-gcp/tokens.js'
-import { hourMs, minuteMs, secretIds, World } from './e2e-gcp/world.js'
+import { World } from './e2e-gcp/world.js'
 
 /**
  * `npm run e2e:gcp -- --json` plays a day and a night of a project: every function is a process of Google's framework with its packaged bundle, Pub/Sub is Google's
@@ -34,7 +35,7 @@ async function play(closing: Closing) {
   await arrangeRoles(server)
   const lab = await closing.open(() => Lab.open(which))
   const room = await closing.openLoops(() => lab.room(podEndMs, 'pods'))
-  const cluster = await closing.openLoops(() => Cluster.open(room, server))
+  const cluster = await closing.openLoops(() => Cluster.open(room, server, 'google'))
   const hook = await closing.open(() => WebhookServer.open())
   const program = new URL('../cli/main.js', import.meta.url)
   const { assertGoing } = closing
@@ -138,22 +139,6 @@ async function leaksOf(world: World, { got }: WebhookServer, readers: Readers, c
   return leaksIn(places, secrets)
 }
 const bodyOf = (text: string): string => (JSON.parse(text) as { task: { httpRequest: { body: string } } }).task.httpRequest.body
-
-/** The password, the key, or the private halves of a value. */
-function secretsIn(text: string): readonly (readonly [string, string])[] {
-  if (!text.startsWith('{')) return [['key', text]]
-  const { password, current, next } = JSON.parse(text) as {
-    password?: string
-    current?: { private?: { d?: string } }
-    next?: { private?: { d?: string } }
-  }
-  const found = [
-    ['password', password],
-    ['current', current?.private?.d],
-    ['next', next?.private?.d],
-  ] as const
-  return found.flatMap(([name, secret]) => (secret === undefined ? [] : [[name, secret] as const]))
-}
 
 const why = whyNoPubSub()
 if (why !== false) throw new Error(why)

@@ -1,7 +1,8 @@
 import { eventsTopic } from '../../test/harness/gcp-fleet.js'
 import { entryOf, matches } from '../../test/harness/log-filter.js'
 import { readModule, textOf } from '../../test/harness/terraform-module.js'
-import { dayMs, minuteMs, type World } from './world.js'
+import { dayMs, minuteMs } from '../e2e-cloud/world.js'
+import type { World } from './world.js'
 
 /** How many lines of the functions' logs each metric of infra/terraform/gcp counts. */
 export type Counted = Readonly<Record<string, number>>

@@ -5,15 +5,9 @@ import type { PostgresServer } from '../../test/harness/postgres-server.js'
 import { adminPassword, firstPassword } from '../../test/harness/postgres-world.js'
 import type { Forwarder } from '../../test/harness/pubsub-forwarder.js'
 import { key } from '../../test/harness/webhook-server.js'
+import { type CloudWorld, dayMs, firstKey, hourMs, loginAt, type Pods, type SecretId } from '../e2e-cloud/world.js'
 
-export const minuteMs = 60_000
-export const hourMs = 60 * minuteMs
-export const dayMs = 24 * hourMs
 const functions = ['rotate', 'sweep', 'work', 'invoke', 'jwks'] as const
-
-/** The secrets of this story. */
-export const secretIds = ['db', 'api-key', 'signing', 'pods'] as const
-export type SecretId = (typeof secretIds)[number]
 
 /** As a person adopts them. */
 const policies = {
@@ -33,20 +27,6 @@ const policies = {
 } as const satisfies Readonly<Record<SecretId, readonly string[]>>
 /** How old the first values are: `db` and `api-key` are due in an hour, and `pods` is due now, whatever is added to its period. */
 const agesMs: Readonly<Record<string, number>> = { db: 30 * dayMs - hourMs, 'api-key': 30 * dayMs - hourMs, pods: 31 * dayMs }
-export const firstKey = 'the-first-api-key-0123456789abcdef'
-
-/** Pods of a cluster that read a secret of the project. */
-export interface Pods {
-  /** What the secret `pods` holds first. */
-  readonly first: string
-  /** The access token of the functions' account. */
-  readonly accessToken: string
-  /** How the functions reach the cluster. */
-  readonly access: object
-  /** The consumer of the secret, but for its cluster. */
-  readonly consumer: object
-}
-
 /** What a world is made of. */
 interface Story {
   readonly server: PostgresServer
@@ -59,7 +39,7 @@ interface Story {
 }
 
 /** A project in which every function is a process, and time is what this says. Nobody calls a function but Pub/Sub, Cloud Scheduler and Cloud Tasks. */
-export class World {
+export class World implements CloudWorld {
   readonly fleet: GcpFleet
   readonly keyturn: Keyturn
   readonly functions = new Map<FunctionName, Deployed>()
@@ -139,6 +119,14 @@ export class World {
   }
 
   now = (): number => Date.now() + this.fleet.project.aheadMs
+  aliasesOf = (id: SecretId): readonly string[] => (this.fleet.secret(id).aliases.has('current') ? ['current'] : [])
+  publishedAt = (id: SecretId): number | undefined => this.fleet.secret(id).versions[1]?.createdAt
+  get setUrl(): string {
+    return this.function('jwks').url
+  }
+  get workLog(): string {
+    return this.function('work').log
+  }
   function(name: FunctionName): Deployed {
     const found = this.functions.get(name)
     if (found === undefined) throw new Error(`${name} does not run.`)
@@ -186,7 +174,3 @@ export class World {
 
 const variables = (name: FunctionName): Readonly<Record<string, string>> =>
   name === 'jwks' ? { KEYTURN_JWKS: 'gcp:signing-public' } : { KEYTURN_CONFIG: 'gcp:config' }
-
-/** The value of a secret of PostgreSQL. */
-export const loginAt = (server: PostgresServer, username: string, password: string): string =>
-  JSON.stringify({ engine: 'postgres', host: '127.0.0.1', port: server.port, username, password, dbname: 'postgres', sslmode: 'disable' })

@@ -86,7 +86,7 @@ export class AzureProject {
   static async open(now: () => number = Date.now): Promise<AzureProject> {
     const [vault, identity, blobs, queues] = await Promise.all([
       KeyVaultDouble.open(now),
-      AzureIdentity.open(),
+      AzureIdentity.open({ now }),
       Azurite.start(),
       AzuriteQueues.start(),
     ])

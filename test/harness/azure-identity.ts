@@ -42,7 +42,7 @@ export class AzureIdentity {
   /** Asked before each answer: the status that it gets instead. held: none, until `reset` or `close`. */
   fault: (call: IdentityCall, n: number) => number | 'held' | undefined = () => undefined
   /** What it issues instead of a token of its own, for who knows that one. */
-  token: ((call: IdentityCall) => string) | undefined
+  token: ((call: IdentityCall) => string | undefined) | undefined
   readonly #issued = new Map<string, Issued>()
   readonly #held: (() => void)[] = []
   readonly #now: () => number

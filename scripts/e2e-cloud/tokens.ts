@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Issuer, Late, type Token, Verifier } from '../../test/harness/jwt-parties.js'
 import { repository } from '../../test/harness/repository.js'
-import { hourMs, minuteMs, type World } from './world.js'
+import { type CloudWorld, hourMs, minuteMs } from './world.js'
 
 const lateMs = 5 * minuteMs
 const python = join(repository, '.cache/moto/bin/python')
@@ -26,14 +26,14 @@ export class Tokens {
   refused = 0
   /** The kids that signed. */
   readonly kids = new Set<string>()
-  readonly #world: World
+  readonly #world: CloudWorld
   readonly #secret: Late
   readonly #set: Late
   readonly #issuers: readonly Issuer[]
   readonly #verifiers: readonly Verifier[]
   readonly #foreign: { readonly token: string; readonly set: string }[] = []
   #open: readonly Token[] = []
-  constructor(world: World) {
+  constructor(world: CloudWorld) {
     this.#world = world
     this.#secret = new Late(async () => world.read('signing'))
     this.#set = new Late(() => served(world))
@@ -71,8 +71,8 @@ export class Tokens {
   }
 }
 
-async function served(world: World): Promise<string> {
-  const answer = await fetch(`${world.function('jwks').url}/.well-known/jwks.json`)
+async function served(world: CloudWorld): Promise<string> {
+  const answer = await fetch(`${world.setUrl}/.well-known/jwks.json`)
   if (answer.status !== 200) throw new Error(`jwks answered ${answer.status}`)
   return answer.text()
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { logsIn } from '../../test/harness/postgres-client.js'
 import type { PostgresServer } from '../../test/harness/postgres-server.js'
 import { key, type WebhookServer } from '../../test/harness/webhook-server.js'
-import type { World } from './world.js'
+import type { CloudWorld } from './world.js'
 
 interface Login {
   readonly username: string
@@ -22,13 +22,13 @@ export class Application {
   readonly left = new Map<string, number>()
   /** The ids of the events that it got, by secret. */
   readonly events = new Map<string, string[]>()
-  readonly #world: World
+  readonly #world: CloudWorld
   readonly #server: PostgresServer
   readonly #newest = new Map<string, number>()
   #login: Login
   #isEnding = false
   #running: Promise<void> | undefined
-  constructor(world: World, server: PostgresServer, hook: WebhookServer) {
+  constructor(world: CloudWorld, server: PostgresServer, hook: WebhookServer) {
     this.#world = world
     this.#server = server
     this.#login = JSON.parse(world.read('db')) as Login

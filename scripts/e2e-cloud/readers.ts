@@ -1,21 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { logsIn } from '../../test/harness/postgres-client.js'
 import type { PostgresServer } from '../../test/harness/postgres-server.js'
-import { type SecretId, secretIds, type World } from './world.js'
+import { type CloudWorld, type SecretId, secretIds } from './world.js'
 
-/** Who reads the secrets without pause, by `latest` and by the alias. Each login of the database that they see is tried at once: it must log in. */
+/** Who reads the secrets without pause, by the newest version and by aliases. Each login of the database that they see is tried at once: it must log in. */
 export class Readers {
   reads = 0
   failed = 0
   untestedVisible = 0
   /** Every text that was ever visible, by secret. */
   readonly seen = new Map<string, Set<string>>(secretIds.map((id) => [id, new Set()]))
-  readonly #world: World
+  readonly #world: CloudWorld
   readonly #server: PostgresServer
   readonly #trials: Promise<void>[] = []
   #isEnding = false
   #running: Promise<void> | undefined
-  constructor(world: World, server: PostgresServer) {
+  constructor(world: CloudWorld, server: PostgresServer) {
     this.#world = world
     this.#server = server
   }
@@ -31,8 +31,7 @@ export class Readers {
   /** Everybody reads once. Also called at each message of the service, in the moment in which something has changed. */
   look(): void {
     for (const id of secretIds) {
-      this.#read(id, 'latest')
-      if (this.#world.fleet.secret(id).aliases.has('current')) this.#read(id, 'current')
+      for (const version of [undefined, ...this.#world.aliasesOf(id)]) this.#read(id, version)
     }
   }
   async #run(): Promise<void> {
@@ -41,7 +40,7 @@ export class Readers {
       await delay(5)
     }
   }
-  #read(id: SecretId, version: string): void {
+  #read(id: SecretId, version: string | undefined): void {
     this.reads++
     try {
       const text = this.#world.read(id, version)
