@@ -29,8 +29,8 @@ async function open(profile: 'gcp' | 'azure', rotator: MemoryClass) {
 }
 
 /** Dies right after the named effect of a rotation. */
-async function diedAfter({ world }: Awaited<ReturnType<typeof open>>, effect: string): Promise<void> {
-  const dry = await open('gcp', world.rotator)
+async function diedAfter({ world }: Awaited<ReturnType<typeof open>>, effect: string, profile: 'gcp' | 'azure'): Promise<void> {
+  const dry = await open(profile, world.rotator)
   const process = dry.world.newProcess()
   await dry.world.run(process)
   const dying = world.newProcess([{ at: process.effects.indexOf(effect), mode: 'after' }])
@@ -117,7 +117,7 @@ for (const profile of ['gcp', 'azure'] as const) {
 
     it('after the set of a one-slot secret whose process is dead: it is had back; where it cannot be, a person sets one and puts it', async () => {
       const it = await open(profile, 'a')
-      await diedAfter(it, 'target.set')
+      await diedAfter(it, 'target.set', profile)
       it.lose()
       const found = await it.recovered()
       if (profile === 'azure') {
@@ -135,7 +135,7 @@ for (const profile of ['gcp', 'azure'] as const) {
 
     it('before anything was set: recover makes it again, and the next rotation begins', async () => {
       const it = await open(profile, 'b')
-      await diedAfter(it, 'stage.name')
+      await diedAfter(it, 'stage.name', profile)
       it.lose()
       assert.equal((await it.recovered()).done, true)
       await it.tell()

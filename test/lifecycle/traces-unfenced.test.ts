@@ -180,7 +180,7 @@ for (const profile of both) {
       assert.equal((await it.state()).pending?.token, tokenOf('one'), 'until it is noted, its value is pending')
       await it.world.writeByHand()
       it.world.env.time += laterMs
-      const before = profile === 'gcp' ? ['claim'] : ['claim', 'publish.lease']
+      const before = profile === 'gcp' ? ['claim'] : ['claim', 'lease.renew']
       const dying = it.world.newProcess([{ at: before.length, mode: 'after' }])
       await assert.rejects(it.world.run(dying, { kind: 'resume' }))
       assert.deepEqual(dying.effects, [...before, 'publish.journal'])
@@ -188,7 +188,7 @@ for (const profile of both) {
       assert.deepEqual([journal?.rotation?.published, journal?.unproven], [ours, current?.id])
     })
 
-    it('a clean rotation makes eight changes, and what consumers read is added once, with an alias or within a lease', async () => {
+    it('a clean rotation makes eight changes, and what consumers read is added once, with an alias or within a lease that is renewed', async () => {
       const it = await open(profile, 'a')
       const process = it.world.newProcess()
       await it.world.run(process)
@@ -196,9 +196,9 @@ for (const profile of both) {
       const staging = ['claim', 'stage.value', 'stage.name', 'publish.intent', 'publish.journal', 'publish.drop']
       assert.deepEqual(
         written.filter((name) => !staging.includes(name)),
-        profile === 'gcp' ? ['publish', 'publish.alias'] : ['publish.lease', 'publish'],
+        profile === 'gcp' ? ['publish', 'publish.alias'] : ['lease.renew', 'lease.renew', 'lease.renew', 'publish'],
       )
-      assert.equal(written.length, 8)
+      assert.equal(written.filter((name) => name !== 'lease.renew').length, profile === 'gcp' ? 8 : 7)
       assert.equal(it.store.aliasOf(it.world.ref), profile === 'gcp' ? (await it.state()).current?.id : undefined)
     })
 
@@ -222,10 +222,14 @@ for (const profile of both) {
       const act = async () => {
         it.world.env.time += laterMs
       }
-      const process = it.world.newProcess([{ at: 6, mode: 'act', act }])
+      const dry = await open(profile, 'a')
+      const clean = dry.world.newProcess()
+      await dry.world.run(clean, { token: tokenOf('one') })
+      const at = clean.effects.indexOf('publish.intent') + 1
+      const process = it.world.newProcess([{ at, mode: 'act', act }])
       assert.equal((await it.world.run(process, { token: tokenOf('one') })).outcome, 'published')
-      const adds = profile === 'gcp' ? ['publish'] : ['publish.lease', 'publish']
-      const effects = process.effects.slice(6)
+      const adds = profile === 'gcp' ? ['publish'] : ['lease.renew', 'publish']
+      const effects = process.effects.slice(at)
       assert.deepEqual(effects.slice(effects.indexOf('claim'), effects.indexOf('claim') + 1 + adds.length), ['claim', ...adds])
       assert.ok(!effects.slice(0, effects.indexOf('claim')).includes('publish'))
     })
