@@ -83,7 +83,7 @@ export const writtenIn = (value: unknown): string => JSON.stringify(value) ?? ''
 /** What a value refers to: `var.x`, `local.x`, `data.type.name` and `type.name` of a resource. */
 export function referencesIn(value: unknown): readonly string[] {
   const expressions = [...writtenIn(value).matchAll(/\$\{.*\}/g)].map(([one]) => one).join(' ')
-  const found = expressions.matchAll(/(?<![\w.])(?:(?:var|local)\.\w+|data\.\w+\.\w+|google_\w+\.\w+)/g)
+  const found = expressions.matchAll(/(?<![\w.])(?:(?:var|local)\.\w+|data\.\w+\.\w+|(?:google|azurerm)_\w+\.\w+)/g)
   return [...new Set([...found].map(([one]) => one))]
 }
 
@@ -95,10 +95,16 @@ interface Known {
 /** Attributes and blocks by their names. */
 export type Schema = Readonly<Record<string, Known>>
 
-const metaArguments = ['count', 'for_each', 'depends_on', 'provider', 'lifecycle']
+const metaArguments = ['count', 'for_each', 'depends_on', 'provider', 'lifecycle', 'dynamic']
+/** A block with the blocks that Terraform would make in it, once each. */
+const withDynamic = ({ dynamic, ...body }: Body): Body => {
+  const made = Object.entries(bodyOf(dynamic)).map(([name, blocks]) => [name, listOf(blocks).map((one) => blockOf(bodyOf(one), 'content'))])
+  return { ...body, ...Object.fromEntries(made) }
+}
 
 /** What is not in the schema, what has to be and is not, and what is a block in the one and an attribute in the other. */
-export function problemsOf(body: Body, schema: Schema, at: string): readonly string[] {
+export function problemsOf(given: Body, schema: Schema, at: string): readonly string[] {
+  const body = withDynamic(given)
   const names = Object.keys(body).filter((name) => !metaArguments.includes(name))
   const missing = Object.entries(schema).flatMap(([name, { required }]) => (required && !(name in body) ? [`${at} lacks ${name}`] : []))
   const wrong = names.flatMap((name) => {

@@ -39,7 +39,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "held" {
   scopes                  = [azurerm_log_analytics_workspace.this.id]
   severity                = 2
   evaluation_frequency    = "PT30M"
-  window_duration         = "PT${60 * var.held_hours}M"
+  window_duration         = var.held_hours < 24 ? "PT${var.held_hours}H" : "P${var.held_hours / 24}D"
   auto_mitigation_enabled = true
   skip_query_validation   = true
 
@@ -77,7 +77,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "poison" {
   criteria {
     query                   = <<-EOT
       StorageQueueLogs
-      | where OperationName == "PutMessage" and StatusCode == 201
+      | where OperationName == "PutMessage" and StatusText == "Success"
       | where AccountName == "${azurerm_storage_account.fleet.name}" and Uri contains "/${azurerm_storage_queue.poison.name}/"
     EOT
     time_aggregation_method = "Count"

@@ -6,10 +6,19 @@ locals {
     | extend line = parse_json(Message)
   EOT
 
-  # Windows that the service takes, in minutes: at least two looks, and at least three of them and half an hour.
-  windows   = [5, 10, 15, 30, 45, 60, 120, 180]
-  two_looks = "PT${[for minutes in local.windows : minutes if minutes >= 2 * var.look_minutes][0]}M"
-  silence   = "PT${[for minutes in local.windows : minutes if minutes >= max(30, 3 * var.look_minutes)][0]}M"
+  # Windows that the service takes: at least two looks, and at least three of them and half an hour.
+  windows = [
+    { minutes = 5, name = "PT5M" },
+    { minutes = 10, name = "PT10M" },
+    { minutes = 15, name = "PT15M" },
+    { minutes = 30, name = "PT30M" },
+    { minutes = 45, name = "PT45M" },
+    { minutes = 60, name = "PT1H" },
+    { minutes = 120, name = "PT2H" },
+    { minutes = 180, name = "PT3H" },
+  ]
+  two_looks = [for one in local.windows : one.name if one.minutes >= 2 * var.look_minutes][0]
+  silence   = [for one in local.windows : one.name if one.minutes >= max(30, 3 * var.look_minutes)][0]
 }
 
 # What is due is not overdue before a working sweep would have started it, so that this means: somebody has to look.
