@@ -81,8 +81,8 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "stuck" {
 
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "unreadable" {
   name                    = "${var.prefix}-unreadable"
-  display_name            = "${var.prefix}: a secret cannot be looked at"
-  description             = "The lines look_failed of the sweep name the secrets and the errors. A secret that nobody can look at is not rotated."
+  display_name            = "${var.prefix}: a secret or a vault cannot be looked at"
+  description             = "The lines look_failed of the sweep name the secrets or the vaults, and the errors. What nobody can look at is not rotated."
   resource_group_name     = azurerm_resource_group.this.name
   location                = azurerm_resource_group.this.location
   scopes                  = [azurerm_log_analytics_workspace.this.id]
