@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { createFileHome } from '../../shared/app/init.js'
 import { action } from '../context.js'
+import { initAzure } from './init-azure.js'
 import { initGcp } from './init-gcp.js'
 
 /** Creates the folder of the file store and its key file; with KEYTURN_KEY set, no key file. exists if there is a key file already; it stays. */
@@ -8,6 +9,7 @@ export const init = (): Command =>
   new Command('init')
     .description('create the folder of the file store and, unless KEYTURN_KEY is set, its key')
     .addHelpText('after', '\nExample:\n  keyturn init --home ./vault')
+    .addCommand(initAzure())
     .addCommand(initGcp())
     .action(
       action(async ({ app, output }) => {

@@ -31,6 +31,8 @@ export class AzureCommandLine implements Services {
   readonly clock: Clock
   env: Readonly<Record<string, string>>
   credential: () => TokenCredential = tokenOf
+  /** Where Keyturn would be installed; undefined: where it is. */
+  installation: string | undefined
   readonly #home: string
   readonly #restore: () => void
 
@@ -52,7 +54,7 @@ export class AzureCommandLine implements Services {
   /** One command as a person types it, a moment after what was done before. */
   async run(words: readonly string[], stdin: string | Buffer = '', env = this.env): Promise<Called> {
     this.clock.setAhead(5)
-    return callCommand(words, { env, clock: this.clock }, stdin)
+    return callCommand(words, { env, clock: this.clock, ...optional('installation', this.installation) }, stdin)
   }
 
   async json(words: readonly string[], stdin: string | Buffer = '', env = this.env): Promise<Reply> {

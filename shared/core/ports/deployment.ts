@@ -14,6 +14,10 @@ export interface DeploymentWish {
   readonly refs: readonly string[]
   /** Where the functions are. */
   readonly region: string
+  /** The resource group of the vaults, where the platform has such. */
+  readonly group?: string
+  /** How names begin that are unique in the world, where the platform has such. */
+  readonly prefix?: string
   /** The folder, as a person at the command line names it. */
   readonly folder: string
   /** Who may ask the functions, as the platform writes it. Absent: nobody. */

@@ -1,6 +1,7 @@
 import { assertSettled } from '../../core/claims.js'
 import { RotationError } from '../../core/errors.js'
 import { optional } from '../../core/optional.js'
+import type { Deployable, Deployment, DeploymentWish } from '../../core/ports/deployment.js'
 import type { Env } from '../../core/ports/env.js'
 import type { SecretStoreAdmin, VersionInfo } from '../../core/ports/store.js'
 import type { Policy, SecretRef } from '../../core/ports/words.js'
@@ -22,7 +23,7 @@ import { assertValue } from './value.js'
 import type { Valued } from './version.js'
 
 /** The store with a person's rights: it makes and removes staging places and journals, and writes policy. */
-export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmin {
+export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmin, Deployable {
   /** As `azureOptions` says. */
   static openFrom = (environment: Readonly<Record<string, string | undefined>>, env: Env, open?: Opener): AzureKeyVaultAdmin =>
     new AzureKeyVaultAdmin({ ...azureOptions(environment, env), ...optional('open', open) })
@@ -74,6 +75,19 @@ export class AzureKeyVaultAdmin extends AzureKeyVault implements SecretStoreAdmi
       await this.vaults.update(name, newest.id, { tags, ...optional('expiresAt', notice?.expiresAt) })
     })
   }
+
+  /** A folder for Terraform. */
+  async prepareDeployment(wish: DeploymentWish): Promise<Deployment> {
+    const { prepareDeployment } = await import('./deployment.js') // only this command needs it
+    return prepareDeployment(wish, {
+      read: async (text) => {
+        const ref = await this.resolve(text)
+        return { shown: ref.shown, name: nameOf(ref.key), policy: (await this.describe(ref)).policy }
+      },
+      nameOf: (text) => this.nameOf(text),
+    })
+  }
+
   /** When the newest version has to expire; undefined where nothing has to change. */
   #noticeOf(newest: Valued, document: Document | undefined, policy: Policy): Document['notice'] {
     const { createdAt } = infoOf(newest)
