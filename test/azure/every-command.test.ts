@@ -18,6 +18,7 @@ import { WebhookServer } from '../harness/webhook-server.js'
 const skip = azuriteSkip || (binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci does it on Linux and macOS')
 /** Not part of the life. */
 const outside = {
+  'init azure': 'writes a folder of this machine (init.test.ts)',
   'init gcp': 'is about Google Cloud',
   permissions: 'run before the life: it asks no service',
 }

@@ -20,6 +20,7 @@ const skip = binariesOf(18) ? false : 'PostgreSQL 18 is not installed; npm ci do
 const person = 'user:ann@example.com'
 /** Not part of the life: `init` alone makes the folder of the file store, `permissions` is what a person needs before all others. */
 const outside = {
+  'init azure': 'is about Azure',
   'init gcp': 'writes a folder of this machine (init.test.ts)',
   permissions: 'run before the life, for each of its secrets',
 }
