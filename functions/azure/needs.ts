@@ -1,5 +1,5 @@
 import type { Needs } from './needs/form.js'
-import { access, account, announcing, behaviour, hosting, identity, reading, settings, vaults, working } from './needs/parts.js'
+import { access, account, announcing, behaviour, hosting, identity, reading, setting, settings, vaults, working } from './needs/parts.js'
 
 /**
  * What each function app needs, and nothing else. Terraform's module and its test are compared with this. The functions of the fleet are one app, so that
@@ -11,7 +11,7 @@ export const needs = {
     required: account,
     optional: settings,
     host: [...identity, ...behaviour],
-    grants: { ...vaults, ...reading, ...working, ...announcing },
+    grants: { ...vaults, ...reading, ...setting, ...working, ...announcing },
     predefined: hosting,
   },
   jwks: {

@@ -132,6 +132,15 @@ suite('keyturn init azure', azuriteSkip, ({ it, before, after, beforeEach }) => 
     )
   })
 
+  it('asks for what each part needs', async () => {
+    built('random', 'azure-flexible-server')
+    const id = `/subscriptions/${'0'.repeat(8)}-0000-4000-8000-${'0'.repeat(12)}/resourceGroups/shop/providers/Microsoft.DBforMySQL/flexibleServers/main`
+    make('admin', { 'keyturn-rotator': 'azure-flexible-server', 'keyturn-resource-id': id })
+    const { code, stdout } = await init('azure:app/admin')
+    assert.equal(code, 0, stdout)
+    assert.deepEqual((await readModule(folder)).calls.get('keyturn')?.flexible_servers, [id])
+  })
+
   it('takes every managed secret where none is named', async () => {
     make('other')
     make('a', { 'keyturn-rotator': 'random' })

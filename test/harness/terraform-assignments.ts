@@ -31,6 +31,8 @@ const kinds: Readonly<Record<string, string>> = {
   '${var.configuration}': 'configuration',
   '${var.public_set}': 'public set',
   '${each.value} ${toset(var.consumer_topics)}': 'consumer topics',
+  '${each.value} ${toset(var.flexible_servers)}': 'flexible server',
+  '${each.value} ${toset([for one in var.flexible_servers : join("/", slice(split("/", one), 0, 5))])}': 'group of flexible servers',
   '${azurerm_storage_container.journals.id}': 'journals',
   '${azurerm_storage_container.dead_letters.id} ${var.vaults}': 'dead letters',
   '${azurerm_storage_account.fleet.id}': 'storage account',
@@ -76,8 +78,9 @@ function permissionsOf({ name, body }: Resource): readonly string[] {
   assert.deepEqual(others, {}, name)
   const all = [actions, dataActions].flatMap((list) => (Array.isArray(list) ? list : assert.fail(name)))
   assert.ok(all.length > 0 && all.every((one) => typeof one === 'string' && !one.includes('*')), `${name} has a wildcard`)
-  // What a vault or a storage account has in it is of the data plane; the queue itself is of the management plane.
-  for (const one of all.map(String)) assert.equal(/queues\/read$/.test(one), Array.isArray(actions) && actions.includes(one), one)
+  // What a vault or a storage account has in it is of the data plane; a queue and a server are of the management plane.
+  for (const one of all.map(String))
+    assert.equal(/queues\/read$|^Microsoft\.DBfor/.test(one), Array.isArray(actions) && actions.includes(one), one)
   return all.map(String)
 }
 

@@ -9,6 +9,8 @@ export type Resource =
   | 'queue'
   | 'poison queue'
   | 'consumer topics'
+  | 'flexible server'
+  | 'group of flexible servers'
   | 'storage account'
   | 'telemetry'
 /** Permissions on each resource of one kind, and on nothing wider. */

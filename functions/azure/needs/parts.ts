@@ -28,6 +28,16 @@ export const reading = {
   configuration: [...roles.read.permissions, ...roles.list.permissions],
 } as const
 
+const engines = ['Microsoft.DBforPostgreSQL', 'Microsoft.DBforMySQL'] as const
+/** Passwords that the platform sets. An operation is not under its server, so that it is looked at in the resource group. */
+export const setting = {
+  'flexible server': engines.flatMap((one) => [`${one}/flexibleServers/read`, `${one}/flexibleServers/write`]),
+  'group of flexible servers': engines.flatMap((one) => [
+    `${one}/locations/azureAsyncOperation/read`,
+    `${one}/locations/operationResults/read`,
+  ]),
+} as const
+
 /** Who announces sends to the topics of consumers, where there are any. */
 export const announcing = { 'consumer topics': ['Microsoft.EventGrid/events/send/action'] } as const
 

@@ -5,6 +5,7 @@ locals {
     [azurerm_resource_group.this.id],
     [for one in values(var.vaults) : one.id],
     var.administrators,
+    var.flexible_servers,
     var.configuration == null ? [] : [var.configuration],
     var.public_set == null ? [] : [var.public_set],
   )

@@ -66,6 +66,17 @@ variable "consumer_topics" {
   }
 }
 
+variable "flexible_servers" {
+  type        = list(string)
+  default     = []
+  description = "Flexible servers whose administrator the rotator azure-flexible-server rotates, as resource ids; the functions may then change everything about them, as the platform has no narrower action"
+
+  validation {
+    condition     = alltrue([for one in var.flexible_servers : can(regex("(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\\.DBfor(PostgreSQL|MySQL)/flexibleServers/[^/]+$", one))])
+    error_message = "A server is its resource id, /subscriptions/S/resourceGroups/R/providers/Microsoft.DBforPostgreSQL/flexibleServers/NAME."
+  }
+}
+
 variable "public_set" {
   type        = string
   default     = null

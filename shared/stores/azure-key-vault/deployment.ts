@@ -44,8 +44,14 @@ async function foundOf(text: string, { policy: wanted, moreFor }: DeploymentWish
   const { shown, name, policy: own } = await look.read(text)
   const adopted = Object.keys(own).length > 0
   const policy = adopted ? own : wanted
-  await moreFor(policy) // what is wrong in it is said now
-  return { shown, name, policy, adopted, ...optional('administrator', ownName(policy['keyturn-admin'], 'keyturn-admin', look)) }
+  return {
+    shown,
+    name,
+    policy,
+    adopted,
+    ...optional('more', await moreFor(policy)),
+    ...optional('administrator', ownName(policy['keyturn-admin'], 'keyturn-admin', look)),
+  }
 }
 
 /** bad_event for what is missing or malformed; `example` as a person writes it. */

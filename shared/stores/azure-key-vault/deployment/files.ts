@@ -1,3 +1,4 @@
+import { listsOf } from '../../../core/deployed-lists.js'
 import { type Attribute, aligned, blockOf, text } from '../../../core/hcl.js'
 import type { SecretName } from '../names.js'
 import { vaultName } from '../permissions/scopes.js'
@@ -59,6 +60,7 @@ function moduleLines({ region, prefix, configuration }: Place, found: readonly F
     ['archive', `"\${path.module}/functions/app.zip"`],
     ...(administrators.length === 0 ? [] : [['administrators', `[${administrators.join(', ')}]`] as const]),
     ...(configuration === undefined ? [] : [['configuration', secretIdOf(configuration)] as const]),
+    ...listsOf(found),
   ]
   const vaults = vaultsOf(found.map(({ name }) => name)).map(
     (vault): Attribute => [text(vault), `{ id = ${idOf(vault)}, location = data.azurerm_key_vault.${label(vault)}.location }`],

@@ -1,4 +1,4 @@
-import type { DeployedSecret } from '../../../core/ports/deployment.js'
+import type { DeployedMore, DeployedSecret } from '../../../core/ports/deployment.js'
 import type { SecretName } from '../names.js'
 import { vaultName } from '../permissions/scopes.js'
 
@@ -6,6 +6,8 @@ import { vaultName } from '../permissions/scopes.js'
 export interface Found extends DeployedSecret {
   readonly name: SecretName
   readonly administrator?: SecretName
+  /** What its rotator adds. */
+  readonly more?: DeployedMore
 }
 
 /** What holds for the whole deployment. */

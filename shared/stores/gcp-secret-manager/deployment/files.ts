@@ -1,3 +1,4 @@
+import { listOf, listsOf } from '../../../core/deployed-lists.js'
 import { type Attribute, aligned, blockOf, text } from '../../../core/hcl.js'
 import type { Found, Place } from './found.js'
 
@@ -42,13 +43,6 @@ function moduleLines({ project, region, invoker, configuration }: Place, found: 
   const secrets: readonly Attribute[] = found.map((one) => [text(one.name.secret), secretOf(one)])
   return blockOf('module "keyturn"', [...aligned(attributes), '', '  secrets = {', ...aligned(secrets, '    '), '  }'])
 }
-
-/** What rotators add, each list once and in order. */
-function listsOf(found: readonly Found[]): readonly Attribute[] {
-  const names = [...new Set(found.flatMap(({ more }) => Object.keys(more?.variables ?? {})))].sort()
-  return names.map((name) => [name, listOf([...new Set(found.flatMap(({ more }) => more?.variables[name] ?? []))].sort())])
-}
-const listOf = (texts: readonly string[]): string => `[${texts.map(text).join(', ')}]`
 
 function secretOf({ name, destroysLater, administrator }: Found): string {
   const words = [
