@@ -225,7 +225,7 @@ for (const profile of both) {
       const dry = await open(profile, 'a')
       const clean = dry.world.newProcess()
       await dry.world.run(clean, { token: tokenOf('one') })
-      const at = clean.effects.indexOf('publish.intent') + 1
+      const at = clean.effects.indexOf('publish.intent')
       const process = it.world.newProcess([{ at, mode: 'act', act }])
       assert.equal((await it.world.run(process, { token: tokenOf('one') })).outcome, 'published')
       const adds = profile === 'gcp' ? ['publish'] : ['lease.renew', 'publish']
