@@ -13,7 +13,7 @@ import type { Forwarder } from '../harness/pubsub-forwarder.js'
 import { suite } from '../harness/suite.js'
 
 /** How many; KEYTURN_ENDS says another number. */
-const ends = Number(process.env.KEYTURN_ENDS || (whole ? 100 : 8))
+const ends = Number(process.env.KEYTURN_ENDS || (whole ? 40 : 8))
 const seed = process.env.KEYTURN_SEED ?? 'sigterm'
 /** From 0 to 1, for one question about the n-th end of this seed. */
 const drawn = (question: string, n: number): number =>
