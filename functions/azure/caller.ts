@@ -5,17 +5,17 @@ import { RotationError } from '../../shared/core/errors.js'
 const field = 'KEYTURN_INVOKERS'
 const principalForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** Object ids of the principals of Entra that may call `invoke`, separated by spaces; undefined: whoever has a key of the function. bad_config. */
+/** Object ids of the principals of Entra that may call `invoke`, separated by spaces; undefined where it is not set: whoever has a key of the function. bad_config. */
 function invokers({ [field]: text }: Environment): readonly string[] | undefined {
-  const ids = (text ?? '')
+  if (!text) return undefined
+  const ids = text
     .toLowerCase()
     .split(/[\s,]+/)
     .filter((id) => id !== '')
-  if (ids.length === 0) return undefined
-  if (ids.every((id) => principalForm.test(id))) return ids
-  throw new RotationError('bad_config', `${field} has what is not the object id of a principal.`, {
+  if (ids.length > 0 && ids.every((id) => principalForm.test(id))) return ids
+  throw new RotationError('bad_config', `${field} must have object ids of principals.`, {
     field,
-    next: 'Write object ids of users, groups of workloads or managed identities, separated by spaces.',
+    next: 'Write the object ids of users, service principals or managed identities, separated by spaces, or remove it.',
   })
 }
 
@@ -35,6 +35,7 @@ export function assertCaller(request: Pick<HttpRequest, 'headers'>, environment:
     })
   }
   const caller = request.headers.get('x-ms-client-principal-id')?.toLowerCase()
-  if (caller !== undefined && ids.includes(caller)) return
+  const isOfEntra = request.headers.get('x-ms-client-principal-idp') === 'aad'
+  if (caller !== undefined && isOfEntra && ids.includes(caller)) return
   throw new RotationError('denied', `The caller is none of ${field}.`, { field, next: 'Add its object id there, if it may call this.' })
 }

@@ -1,8 +1,11 @@
 import { app } from '@azure/functions'
 import { Running } from '../../shared/app/running.js'
+import { systemEnv } from '../../shared/core/env.js'
 
 /** What runs in this worker. */
 export const running = new Running()
+/** What an answer needs to get to the host. */
+const answerMs = 100
 let isListening = false
 
 /**
@@ -12,6 +15,9 @@ let isListening = false
 export function listenToEnd(): void {
   if (isListening) return
   isListening = true
-  app.hook.appTerminate(() => running.end())
+  app.hook.appTerminate(async () => {
+    await running.end()
+    await systemEnv().sleep(answerMs) // the worker exits right after its hooks
+  })
   process.on('SIGTERM', () => void running.end().then(() => setImmediate(() => process.exit(0))))
 }

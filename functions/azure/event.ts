@@ -19,13 +19,14 @@ const says: Readonly<Record<string, VaultEvent['says']>> = {
   'Microsoft.KeyVault.SecretNewVersionCreated': 'published',
 }
 const text = v.pipe(v.string(), v.maxLength(512))
+const maybe = v.nullish(text)
 /** The names of Event Grid's own schema, and those of CloudEvents 1.0: an event has one of each pair. */
 const envelope = v.pipe(
   v.object({
-    eventType: v.exactOptional(text),
-    type: v.exactOptional(text),
-    eventTime: v.exactOptional(text),
-    time: v.exactOptional(text),
+    eventType: maybe,
+    type: maybe,
+    eventTime: maybe,
+    time: maybe,
   }),
   v.transform(({ eventType, type, eventTime, time }) => ({ type: eventType ?? type ?? '', at: Date.parse(eventTime ?? time ?? '') })),
 )
@@ -34,20 +35,21 @@ const lowered = (value: unknown): unknown =>
   typeof value === 'object' && value !== null
     ? Object.fromEntries(Object.entries(value).map(([name, one]) => [name.toLowerCase(), one]))
     : value
+const idForm = /^https:\/\/([a-z0-9.-]+)(?::443)?\/secrets\/([0-9a-z-]{1,127})\/([0-9a-f]{32})$/
 const data = v.pipe(
   v.unknown(),
   v.transform(lowered),
   v.object({
     objecttype: v.pipe(text, v.toLowerCase()),
-    id: v.pipe(text, v.regex(/^https:\/\/[^/?#@\s]+\/secrets\/[0-9A-Za-z-]{1,127}\/[0-9a-fA-F]{32}$/)),
+    id: v.pipe(text, v.toLowerCase(), v.regex(idForm)),
   }),
 )
 
 /**
  * Reads an event of a vault, in Event Grid's schema or as a CloudEvent; undefined for one that asks for nothing: of a key, of a certificate, or of
- * another kind. bad_event for what is no such event, with its field.
+ * another kind. `hosts`: those of the app's vaults: no event leads to another. bad_event for what is no such event, with its field.
  */
-export function readEvent(event: unknown): VaultEvent | undefined {
+export function readEvent(event: unknown, hosts: readonly string[]): VaultEvent | undefined {
   const head = v.safeParse(envelope, event)
   if (!head.success) return failEvent(fieldOf(head.issues))
   const kind = says[head.output.type]
@@ -57,17 +59,13 @@ export function readEvent(event: unknown): VaultEvent | undefined {
   if (!body.success) return failEvent(`data.${fieldOf(body.issues)}`)
   const { objecttype, id } = body.output
   if (objecttype !== 'secret') return undefined
-  if (Number.isNaN(head.output.at)) return failEvent('eventTime')
-  const at = id.lastIndexOf('/')
-  return {
-    says: kind,
-    ref: `azure:${id.slice('https://'.length, at).replace('/secrets/', '/')}`,
-    version: versionIn(id, at),
-    at: head.output.at,
-  }
+  const { at } = head.output
+  if (!(at >= 0)) return failEvent('eventTime')
+  const [, host = '', name = '', version = ''] = idForm.exec(id) ?? []
+  if (!hosts.includes(host)) return failEvent('data.id')
+  return { says: kind, ref: `azure:${host}/${name}`, version: version as VersionId, at }
 }
 
-const versionIn = (id: string, at: number): VersionId => id.slice(at + 1).toLowerCase() as VersionId
 const fieldOf = (issues: readonly v.BaseIssue<unknown>[]): string => issues[0]?.path?.map(({ key }) => String(key)).join('.') ?? 'event'
 
 function failEvent(field: string): never {

@@ -4,6 +4,7 @@ import { answerEvent } from '../../shared/app/event-answer.js'
 import { codeOf } from '../../shared/core/errors.js'
 import { deriveWorkId } from '../../shared/core/ids.js'
 import type { Work } from '../../shared/core/ports/queue.js'
+import { azureSettings } from '../../shared/stores/azure-key-vault/environment.js'
 import { running } from './ending.js'
 import { readEvent, type VaultEvent } from './event.js'
 import { Instance } from './instance.js'
@@ -26,7 +27,7 @@ export function readEvents(
     running.until(() =>
       answerEvent(() => instance.env, {
         read: async () => {
-          const read = readEvent(event)
+          const read = readEvent(event, azureSettings(instance.environment).vaults)
           return read?.says === says ? { event: read, ...instance.begin() } : undefined
         },
         bury: (cause) => instance.bury(cause, carriedEvent(event)),

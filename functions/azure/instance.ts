@@ -1,5 +1,6 @@
 import { WarmInstance } from '../../shared/app/instance.js'
 import type { Environment } from '../../shared/app/platform.js'
+import { RotationError } from '../../shared/core/errors.js'
 import { listenToEnd } from './ending.js'
 import { type Given, openInstance } from './opened.js'
 
@@ -22,7 +23,17 @@ export class Instance extends WarmInstance {
   }
 }
 
-function secondsOf(text = ''): number {
+const secondsMin = 60
+const unlimited = '-1'
+
+/** bad_config for what the host does not read, and for less than a rotation needs. */
+function secondsOf(text: string | undefined): number {
+  if (!text || text === unlimited) return timeoutSecondsDefault
   const [, hours, minutes, seconds] = /^(\d{1,2}):(\d{2}):(\d{2})$/.exec(text) ?? []
-  return hours === undefined ? timeoutSecondsDefault : Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)
+  const all = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)
+  if (all >= secondsMin) return all
+  throw new RotationError('bad_config', `${timeoutField} must be HH:MM:SS, at least 00:01:00.`, {
+    field: timeoutField,
+    next: "Correct the function app's settings.",
+  })
 }

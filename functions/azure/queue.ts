@@ -48,6 +48,6 @@ export class PoisonQueue implements DeadLetters {
 /** The queues that the environment names. bad_config. */
 export const queueFrom = (environment: Environment, env: Env): StorageQueue =>
   new StorageQueue(queuesFrom(environment).getQueueClient(queueName(environment)), env)
-/** Where dead letters go; undefined without a storage account, where nothing is delivered from a queue either. */
+/** Where dead letters go: beside what the host gives up. bad_config. */
 export const poisonFrom = (environment: Environment, env: Env): PoisonQueue =>
   new PoisonQueue(queuesFrom(environment).getQueueClient(poisonName(queueName(environment))), env)

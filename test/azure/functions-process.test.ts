@@ -110,6 +110,10 @@ suite(
       await app.deliver('rotate', [old])
       await settled(app)
       assert.equal(versions().length, 2)
+      const replaced = { ...old, eventTime: new Date().toISOString() }
+      assert.equal(await app.deliver('rotate', [replaced]), 202)
+      await settled(app)
+      assert.equal(versions().length, 2, 'told again now, of the version that was replaced')
       const weekAgo = new Date(Date.now() - 7 * 86_400_000).toISOString()
       assert.equal(
         await app.deliver('rotate', [
@@ -183,16 +187,97 @@ suite(
     })
 
     it('invoke for principals of Entra asks the platform who calls, and nobody else', async () => {
+      for (const blank of [' ', ',', 'everybody']) {
+        const open = await start({ KEYTURN_INVOKERS: blank, WEBSITE_AUTH_ENABLED: 'True' })
+        assert.equal(
+          (await ask(open, { action: 'status', ref: 'azure:key' }, {})).body.field,
+          'KEYTURN_INVOKERS',
+          'names nobody: nobody gets in',
+        )
+        await open.stop()
+      }
       const caller = '11111111-2222-4333-8444-555555555555'
       const env = { KEYTURN_INVOKERS: caller, WEBSITE_AUTH_ENABLED: 'True', KEYTURN_ACTIONS: 'status' }
       const app = await start(env)
       assert.equal(triggerOf(app.functions.find(({ name }) => name === 'invoke') ?? assert.fail()).authLevel, 'anonymous')
-      const as = (id: string) => ask(app, { action: 'status', ref: 'azure:key' }, { 'x-ms-client-principal-id': id })
+      const as = (id: string) =>
+        ask(app, { action: 'status', ref: 'azure:key' }, { 'x-ms-client-principal-id': id, 'x-ms-client-principal-idp': 'aad' })
       assert.deepEqual([(await as(caller)).status, (await as(caller.replace('1', '2'))).status], [200, 403])
-      assert.equal((await ask(app, { action: 'rotate', ref: 'azure:key' }, { 'x-ms-client-principal-id': caller })).status, 403)
+      assert.equal(
+        (await ask(app, { action: 'rotate', ref: 'azure:key' }, { 'x-ms-client-principal-id': caller, 'x-ms-client-principal-idp': 'aad' }))
+          .status,
+        403,
+      )
       await host?.stop()
       const off = await start({ ...env, WEBSITE_AUTH_ENABLED: '' })
-      assert.equal((await ask(off, { action: 'status', ref: 'azure:key' }, { 'x-ms-client-principal-id': caller })).status, 403)
+      assert.equal(
+        (await ask(off, { action: 'status', ref: 'azure:key' }, { 'x-ms-client-principal-id': caller, 'x-ms-client-principal-idp': 'aad' }))
+          .status,
+        403,
+      )
+    })
+
+    it('no event leads to another vault than those of the app', async () => {
+      const app = await start()
+      for (const host of ['evil.example', '169.254.169.254', 'other.vault.azure.net', '127.0.0.1:8443']) {
+        const one = event('SecretNearExpiry', newest(), { Id: `https://${host}/secrets/key/${newest()}` })
+        assert.equal(await app.deliver('rotate', [one]), 202)
+      }
+      assert.equal(project.vault.calls.length, 0)
+      assert.equal(app.log.match(/"log":"dead_letter"/g)?.length, 4)
+      const withPort = event('SecretNearExpiry', newest(), { Id: `https://APP.vault.azure.net:443/secrets/Key/${newest().toUpperCase()}` })
+      assert.equal(await app.deliver('rotate', [withPort]), 202)
+      await settled(app)
+      assert.equal(versions().length, 2)
+    })
+
+    it('work that the store fails of comes again by the queue', async () => {
+      let failures = 0
+      project.vault.retryAfterSeconds = 0
+      project.vault.fault = () => (failures++ < 4 ? 'unavailable' : undefined)
+      const app = await start()
+      const work = { id: 'a', ref: 'azure:app/key', action: 'start', at: Date.now(), version: newest() }
+      const text = Buffer.from(JSON.stringify(work)).toString('base64')
+      await project.queues.client().getQueueClient('keyturn-work').sendMessage(text)
+      while (versions().length < 2) await delay(50)
+      await settled(app)
+      assert.match(app.log, /"log":"work_done","ref":"azure:app\/key","action":"start","ends":"redeliver"/)
+    })
+
+    it('asked to end in the middle of a rotation, a worker ends at the border of a step, and another one goes on', async () => {
+      const app = await start()
+      let release = (): void => {}
+      const held = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      let isHeld = false
+      project.vault.fault = ({ name, staging }) => {
+        if (name !== 'SetSecret' || !staging || isHeld) return undefined
+        isHeld = true
+        return { held }
+      }
+      const answer = ask(app, { action: 'rotate', ref: 'azure:key' })
+      while (!isHeld) await delay(20)
+      const ended = app.worker.terminate()
+      await delay(100)
+      release()
+      assert.equal((await answer).status, 409)
+      await ended
+      assert.equal(versions().length, 1)
+      await app.restart()
+      assert.equal((await ask(app, { action: 'rotate', ref: 'azure:key' })).status, 200)
+      assert.equal(versions().length, 2)
+    })
+
+    it('a wrong setting is told with its name, and stops only what needs it', async () => {
+      const app = await start({ KEYTURN_QUEUE: 'X_y' })
+      assert.deepEqual(app.functions.map(({ name }) => name).sort(), ['invoke', 'propagate', 'rotate', 'sweep'])
+      assert.match(app.log, /"log":"step_failed","code":"bad_config".*"field":"KEYTURN_QUEUE"/)
+      assert.equal((await ask(app, { action: 'status', ref: 'azure:key' })).status, 200)
+      await app.stop()
+      const short = await start({ AzureFunctionsJobHost__functionTimeout: '00:00:10' })
+      const { status, body } = await ask(short, { action: 'rotate', ref: 'azure:key' })
+      assert.deepEqual([status, body.field], [500, 'AzureFunctionsJobHost__functionTimeout'])
     })
 
     it('the timer looks over the vaults, and says what it found', async () => {

@@ -128,7 +128,7 @@ describe('infra/terraform/azure and the code', () => {
     const all = ['Secret', 'Key', 'Certificate'].flatMap((of) => kinds.map((kind) => `Microsoft.KeyVault.${of}${kind}`))
     for (const eventType of [...all, 'Microsoft.KeyVault.VaultAccessPolicyChanged']) {
       const data = { ObjectType: 'Secret', Id: `https://v.vault.azure.net/secrets/db/${'0'.repeat(32)}` }
-      const event = readEvent({ eventType, eventTime: '2026-01-01T00:00:00Z', data })
+      const event = readEvent({ eventType, eventTime: '2026-01-01T00:00:00Z', data }, ['v.vault.azure.net'])
       if (event !== undefined) read[event.says]?.push(eventType)
     }
     const says = { rotate: 'ends', propagate: 'published' } as const

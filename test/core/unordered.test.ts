@@ -44,6 +44,8 @@ describe('versions whose ids have no order', () => {
       assert.equal(await order(all, 'later'), [...others, base, 'later'].join(' '))
     }
     assert.equal(await order([version('later', 6, 'b'), version('b', 5, 'y'), version('y', 5), version('z', 5)]), 'z y b later')
+    const both = [version('later', 6, 'x'), version('r', 5), version('x', 5, 'r'), version('y', 5, 'r')]
+    assert.equal(await order(both), 'r y x later', 'of two that follow the same one, too')
   })
 
   it('none of them is left out, even where somebody wrote bases that name each other', async () => {

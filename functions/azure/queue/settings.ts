@@ -27,6 +27,8 @@ export const poisonName = (queue: string): string => `${queue}-poison`
 /** The queues of the function app's own storage account, by its identity or its connection string. bad_config. */
 export function queuesFrom(environment: Environment): QueueServiceClient {
   const { [connection]: text, [`${connection}__accountName`]: account, [`${connection}__queueServiceUri`]: url } = environment
+  if (!url && account && !/^[a-z0-9]{3,24}$/.test(account))
+    throw connectionError('does not name a storage account', `Write the name of one into ${connection}__accountName.`)
   const address = url || (account && `https://${account}.queue.core.windows.net`)
   if (address) return new QueueServiceClient(httpsOnly(address), new DefaultAzureCredential(), options)
   if (text) return fromText(text)
@@ -34,7 +36,7 @@ export function queuesFrom(environment: Environment): QueueServiceClient {
 }
 
 function httpsOnly(address: string): string {
-  if (/^https:\/\/[^/?#@\s]+\/?$/.test(address)) return address
+  if (/^https:\/\/[^/?#@\s]+\/?$/.test(address) && URL.canParse(address)) return address
   throw connectionError('does not lead to queues by https', `Write ${connection}__accountName, or the address of the queues.`)
 }
 

@@ -14,16 +14,13 @@ function changed(journal: Journal | null, claim: Claim, change: (rotation: OpenR
   return { ...rest, ...optional('rotation', change(rotation)) }
 }
 
-/** Names the value that was kept, so that it may be set. */
+/** Names the value that was kept, so that it may be set. A claim that began on an older version may go on from what is current: its base is the one that counts. */
 export const named =
   (claim: Claim, staged: VersionId): Change =>
   (journal) =>
-    changed(journal, claim, (rotation) => ({ ...rotation, staged }))
+    changed(journal, claim, (rotation) => ({ ...rotation, base: claim.base, staged }))
 
-/**
- * From here on only finish may run. `before`: what is there now, where versions have no order. A claim that began on an older version may go on from what is
- * current: its base is the one that counts.
- */
+/** From here on only finish may run. `before`: what is there now, where versions have no order. */
 export const intended =
   (claim: Claim, before: readonly VersionId[] | undefined): Change =>
   (journal) =>

@@ -92,24 +92,30 @@ function inOrder({ versions, newest, intent }: UnorderedVersions): readonly Unor
 
 /**
  * By time; within a second each version directly follows what it says is its base. What a version of a later second names as its base was the newest when
- * that was begun, and so the last one of its own second.
+ * that was begun, and counts as the last one of its own second: only who wrote in that second, after that look, is not told from who wrote before.
  */
 function chained(versions: readonly Unordered[]): Unordered[] {
   const byTime = [...versions].sort((a, b) => a.madeAt - b.madeAt || (a.id < b.id ? -1 : 1))
   const ids = new Set(byTime.map(placeOf))
   const followers = new Map<string, Unordered[]>()
   for (const version of byTime) followers.set(baseOf(version), [...(followers.get(baseOf(version)) ?? []), version])
+  const byId = new Map(byTime.map((version) => [version.id, version]))
+  const baseOfLater = ({ base, madeAt }: Unordered): readonly Unordered[] => {
+    const found = base ? byId.get(base) : undefined
+    return found !== undefined && found.madeAt < madeAt ? [found] : []
+  }
+  const wasNewest = new Set(byTime.flatMap(baseOfLater))
+  const isLast = (chain: readonly Unordered[]): number => Number(chain.some((version) => wasNewest.has(version)))
   const placed = new Set<Unordered>()
   const follow = (version: Unordered): readonly Unordered[] => {
     if (placed.has(version)) return []
     placed.add(version)
-    return [version, ...(followers.get(placeOf(version)) ?? []).flatMap(follow)]
+    const chains = (followers.get(placeOf(version)) ?? []).map(follow)
+    return [version, ...chains.sort((a, b) => isLast(a) - isLast(b)).flat()]
   }
   const roots = byTime.filter((version) => !ids.has(baseOf(version)))
   // What names itself in a circle has no root: somebody else wrote that.
   const chains = [...roots, ...byTime].map(follow).filter((chain) => chain.length > 0)
-  const wasNewest = new Set(byTime.flatMap(({ base, madeAt }) => byTime.filter(({ id, madeAt: at }) => id === base && at < madeAt)))
-  const isLast = (chain: readonly Unordered[]): number => Number(chain.some((version) => wasNewest.has(version)))
   return chains.sort((a, b) => (a[0]?.madeAt ?? 0) - (b[0]?.madeAt ?? 0) || isLast(a) - isLast(b)).flat()
 }
 /** A version of its second, and its base if that is of the same one. */

@@ -38,7 +38,7 @@ export interface UnfencedCalls {
    * newest any more. It counts for the lines of this object, too, where the journal cannot keep it.
    */
   before?(): Promise<readonly VersionId[] | undefined>
-  /** Right before a value is kept, and before the last look and the add: makes sure, by a call, that nobody has taken the claim's lease away. Absent for a platform that has none. conflict. */
+  /** Right before the last look and the add: makes sure, by a call, that nobody has taken the claim's lease away. Absent for a platform that has none. conflict. */
   fence?(): Promise<void>
   /** Adds a version for consumers. The platform may do it twice, or later. */
   add(value: SecretText, claim: Claim): Promise<void>
@@ -76,9 +76,7 @@ export async function stageUnfenced(calls: UnfencedCalls, claim: Claim, value: S
   const { staged } = assertClaim(claim, journal)
   const id = staged ?? (await unnamed(calls, claim, journal))
   const stored = id === undefined ? undefined : await calls.valueOf(id)
-  const isKept = id !== undefined && stored !== undefined
-  if (!isKept) await calls.fence?.()
-  const version = isKept ? id : await calls.keep(value, claim)
+  const version = id === undefined || stored === undefined ? await calls.keep(value, claim) : id
   await noteOrStop(calls, 'stage.name', named(claim, version))
   return { version, stored: stored === undefined || stored.equals(value) ? 'supplied' : 'other' }
 }

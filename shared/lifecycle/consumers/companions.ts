@@ -1,9 +1,10 @@
 import { codeOf, RotationError } from '../../core/errors.js'
 import type { ConsumerState, Notifier, Preflight } from '../../core/ports/notifier.js'
-import type { SecretState, SecretView, Seen } from '../../core/ports/store.js'
+import type { Claim, SecretState, SecretView, Seen } from '../../core/ports/store.js'
 import type { SecretRef, VersionId } from '../../core/ports/words.js'
 import type { SecretText } from '../../core/secret-text.js'
 import type { Companion, Deps } from '../secret/deps.js'
+import { holdLease } from '../secret/lease.js'
 import { opened, openSecret } from '../secret/open.js'
 import { companionKind, createTools, type Setup, type Tools } from '../secret/setup.js'
 import { assertPlain, notThereError, placeOf, type Source, writeCompanion } from './companions/write.js'
@@ -19,10 +20,11 @@ export async function publishBefore(
   { companions, policy, rotator }: Setup,
   { ref }: SecretState,
   version: VersionId,
-  emergency = false,
+  { isEmergency = false, claim }: { readonly isEmergency?: boolean; readonly claim?: Claim } = {},
 ): Promise<void> {
   if (rotator === undefined) return
   const still = async (): Promise<boolean> => {
+    if (claim) await holdLease(tools, claim)
     const { pending, loose, current } = await tools.store.describe(ref)
     // It is current where a platform has published it, and this call is repeated.
     return [pending, current, ...loose].some((one) => one?.id === version)
@@ -34,7 +36,7 @@ export async function publishBefore(
       await writeCompanion(tools, companion, source)
     } catch (cause) {
       // A key that leaked must not keep signing because one of several places is out of reach. That place is told like a consumer, again and again.
-      if (!emergency || !(cause instanceof RotationError) || cause.code === 'conflict') throw cause
+      if (!isEmergency || !(cause instanceof RotationError) || cause.code === 'conflict') throw cause
       const { code, message: why } = cause
       tools.deps.env.log('companion_behind', { companion: companion.name, code, why })
     }

@@ -14,10 +14,12 @@ export async function freeSlot({ tools, rotator, context, claim }: Work, id: Cre
   if (entry === undefined || state.current?.id === entry.version) return
   await confirmCurrent(tools, state)
   const withArmed = retiring.map((one) => (one === entry ? { ...entry, state: 'armed' as const } : one))
+  await holdLease(tools, claim)
   await tools.store.note(state, { retiring: withArmed })
   await holdLease(tools, claim)
   const progress = await rotator.retire(context, id)
   if (!progress.done) return
+  await holdLease(tools, claim)
   await tools.store.dispose(claim.ref, entry.version)
   const now = await tools.store.describe(claim.ref)
   await tools.store.note(now, { retiring: (now.journal?.retiring ?? []).filter((candidate) => candidate.id !== id) })

@@ -8,7 +8,7 @@ import { rewrittenFields } from '../../core/shapes/rewritten.js'
 import { publishBefore } from '../consumers/companions.js'
 import type { Action } from '../decide/action.js'
 import type { RotationResult } from '../secret/deps.js'
-import { endLease, holdLease } from '../secret/lease.js'
+import { endLease } from '../secret/lease.js'
 import { assertConsumers } from '../secret/setup.js'
 import { isByAnswer } from './by-answer.js'
 import { createSecret, finishSecret, type Pending, readPending, setSecret, testAlone, testPut, testSecret } from './steps.js'
@@ -123,8 +123,7 @@ async function prepareCompanions(work: Work, state: SecretState, { kind }: Go, v
   if (setup.settings.companions.length === 0 || state.current?.ours === claim.token) return
   // An unknown one may be a public set that has to come first.
   if (kind !== 'rollback') assertConsumers(setup)
-  await holdLease(tools, claim)
-  await publishBefore(tools, setup, state, version, kind === 'emergency')
+  await publishBefore(tools, setup, state, version, { isEmergency: kind === 'emergency', claim })
 }
 
 async function valueFor(

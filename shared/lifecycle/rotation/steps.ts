@@ -24,10 +24,13 @@ export async function createSecret(work: Work, suppliedValue?: SecretText): Prom
   const fresh = suppliedValue ?? (await newValue(work))
   // It is parsed before it is kept: a text that nobody can read would block every later rotation.
   const value = rotator.parse(fresh, context.policy)
+  const isMinted = suppliedValue === undefined && rotator.issuer !== undefined
+  // What an issuer has just made is kept whatever became of the lease: nobody else knows of it.
+  if (!isMinted) await holdLease(tools, claim)
   const staged = await tools.store.stage(claim, fresh)
   if (staged.stored !== 'other') return { version: staged.version, value, text: fresh }
   const winner = await readPending(work, staged.version)
-  const minted = suppliedValue === undefined && rotator.issuer ? rotator.identify(value) : undefined
+  const minted = isMinted ? rotator.identify(value) : undefined
   if (minted !== undefined && minted !== rotator.identify(winner.value)) await rotator.retire(context, minted)
   return winner
 }

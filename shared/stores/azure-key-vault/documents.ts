@@ -190,7 +190,12 @@ const leaseWords = [
 
 async function textOf(stream: NodeJS.ReadableStream | undefined): Promise<string> {
   const chunks: Buffer[] = []
-  for await (const chunk of stream ?? []) chunks.push(Buffer.from(chunk))
+  try {
+    for await (const chunk of stream ?? []) chunks.push(Buffer.from(chunk))
+  } catch (cause) {
+    // The client's own error of an answer that ended early has neither a status nor a code.
+    throw Object.assign(new Error('The answer ended early.', { cause }), { code: 'ECONNRESET' })
+  }
   return Buffer.concat(chunks).toString()
 }
 

@@ -35,7 +35,9 @@ export function readVaults(text: string, field: string): readonly string[] {
   return [...new Set(hosts)]
 }
 function failVault(vault: string, field: string): never {
-  throw new RotationError('bad_config', `${field}: "${oneLine(vault)}" is not the name of a vault.`, {
+  // What was pasted there by mistake may hold a key: only what looks like a name is repeated.
+  const what = /^[\w.:-]{1,64}$/.test(vault) ? `"${vault}"` : 'something in it'
+  throw new RotationError('bad_config', `${field}: ${what} is not the name of a vault.`, {
     field,
     next: `Write names with spaces between: ${field}="shop-prod shop-test". Outside of the public cloud, write the whole host of a vault.`,
   })

@@ -12,8 +12,15 @@ import { GoogleMachine } from '../../test/harness/gcp-machine.js'
 import { GcpSecretManagerDouble } from '../../test/harness/gcp-secret-manager.js'
 import { key, WebhookServer } from '../../test/harness/webhook-server.js'
 import { World } from '../../test/harness/world.js'
-import { add, type Counts } from './counts.js'
+import { add } from './counts.js'
+import type { CloudCalls, Lived } from './lived.js'
 
+export const gcpCalls: CloudCalls = {
+  look: { 'invocations of sweep': 1, ListSecrets: 1, AccessSecretVersion: 1 },
+  work: 'tasks',
+  pages: { ListSecrets: { size: 2500, hasPlaces: true } },
+  versions: 'active versions after a year',
+}
 const hourMs = 3_600_000
 /** Between two looks of a month that is measured: what a look costs where nothing is due is multiplied, not measured a hundred times. */
 const lookMs = hourMs
@@ -25,16 +32,8 @@ const queue = {
 const topic = 'projects/p/topics/notices'
 type Name = 'sweep' | 'work' | 'rotate'
 
-/** What one secret costs with a consumer by webhook, through the functions themselves, with a clock that is moved. */
-export interface Lived {
-  readonly counts: Counts
-  readonly looks: number
-  /** How many versions there are at the end that are not destroyed, of the secret and of its staging place together. */
-  readonly versions: number
-}
-
 /** Lives `days` of a secret with this `keyturn-every` after its first announcement. */
-export async function live(every: string, days: number): Promise<Lived> {
+export async function liveOnGoogleCloud(every: string, days: number): Promise<Lived> {
   const closing: (() => unknown)[] = []
   const machine = await GoogleMachine.open()
   closing.push(() => machine.close())
