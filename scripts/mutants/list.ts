@@ -1,4 +1,5 @@
 import { answerMutants } from './answer.js'
+import { azureFunctionMutants } from './azure-functions.js'
 import { durabilityMutants } from './durability.js'
 import { flexibleMutants } from './flexible.js'
 import { gcpMutants } from './gcp.js'
@@ -238,5 +239,6 @@ export const mutants: readonly Mutant[] = [
   ...durabilityMutants,
   ...gcpMutants,
   ...answerMutants,
+  ...azureFunctionMutants,
   ...flexibleMutants,
 ]
