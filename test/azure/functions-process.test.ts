@@ -239,7 +239,8 @@ suite(
       const work = { id: 'a', ref: 'azure:app/key', action: 'start', at: Date.now(), version: newest() }
       const text = Buffer.from(JSON.stringify(work)).toString('base64')
       await project.queues.client().getQueueClient('keyturn-work').sendMessage(text)
-      while (versions().length < 2) await delay(50)
+      for (let looks = 0; versions().length < 2 && looks < 400; looks++) await delay(50)
+    assert.equal(versions().length, 2)
       await settled(app)
       assert.match(app.log, /"log":"work_done","ref":"azure:app\/key","action":"start","ends":"redeliver"/)
     })
