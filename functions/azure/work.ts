@@ -38,11 +38,4 @@ async function readOrBury(message: unknown, instance: Instance) {
   }
 }
 
-/** A wrong setting of the queue is logged, and keeps no other function from running. */
-export function register(): void {
-  try {
-    app.storageQueue('work', { queueName: queueName(process.env), connection, handler: createHandler() })
-  } catch (cause) {
-    answerError(cause, undefined) // into the log
-  }
-}
+export const register = (): void => app.storageQueue('work', { queueName: queueName(process.env), connection, handler: createHandler() })
