@@ -17,8 +17,7 @@ export function createHandler(given?: Given): StorageQueueHandler<unknown> {
         const work = await readOrBury(message, instance)
         if (work === undefined) return
         const { deps, queue } = instance.begin()
-        const performed = await perform(deps, work, queue)
-        const { code = '', outcome = 'none' } = performed
+        const { code = '', outcome = 'none', ...performed } = await perform(deps, work, queue)
         ends = performed.ends
         deps.env.log('work_done', { ref: work.ref, action: work.action, ends, code, outcome })
       } catch (cause) {
