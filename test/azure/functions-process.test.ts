@@ -240,7 +240,7 @@ suite(
       const text = Buffer.from(JSON.stringify(work)).toString('base64')
       await project.queues.client().getQueueClient('keyturn-work').sendMessage(text)
       for (let looks = 0; versions().length < 2 && looks < 400; looks++) await delay(50)
-    assert.equal(versions().length, 2)
+      assert.equal(versions().length, 2)
       await settled(app)
       assert.match(app.log, /"log":"work_done","ref":"azure:app\/key","action":"start","ends":"redeliver"/)
     })
