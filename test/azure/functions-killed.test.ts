@@ -11,7 +11,7 @@ import { arrangeRoles, firstPassword } from '../harness/postgres-world.js'
 import { suite } from '../harness/suite.js'
 
 /** How many; KEYTURN_ENDS says another number. */
-const ends = Number(process.env.KEYTURN_ENDS || (whole ? 16 : 3))
+const ends = Number(process.env.KEYTURN_ENDS || (whole ? 8 : 3))
 const seed = process.env.KEYTURN_SEED ?? 'killed'
 /** From 0 to 1, for one question about the n-th end of this seed. */
 const drawn = (question: string, n: number): number =>
